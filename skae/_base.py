@@ -1,0 +1,558 @@
+"""The fit that the transformers share, as named steps, and what follows from it."""
+
+import copy
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state, gen_batches
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skae import _choices
+from skae._devices import resolve_device, threads_for
+from skae._pca import principal_axes
+from skae._table import TableEncoder
+from skae._training import Net, Plan, TrainingRows
+from skae._validation import check_rows, check_weights, column_names
+from skae.networks import ACTIVATIONS
+
+# Cells of work space while a fitted estimator is used: what bounds its memory.
+BLOCK_CELLS = 2_000_000
+# partial_fit has no schedule to come down from a peak, so it learns at this share of it.
+STREAM_RATE = 0.1
+MAX_SEED = np.iinfo(np.int32).max
+
+
+class BaseAutoencoder(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """What the transformers share.
+
+    A subclass stores the parameters and says which network (`_build_network`) is
+    trained by which loss (`_build_criterion`), what is learned from the trained network
+    (`_finish`) and how a row scores (`_score_block`).
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+        ],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "init": [StrOptions({"pca", "random"})],
+        "scale": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "learning_rate": [StrOptions({"one_cycle", "constant"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # Share of the steps over which a criterion that knows warmth is warmed up.
+    _warm_up = 0.0
+
+    # ------------------------------------------------------------------ fitting
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the network from the rows of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to train on: finite numbers, at least two rows.
+        y : Ignored
+            Present for the API.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss and in the columns' statistics. A row of
+            weight 0 is left out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or `sample_weight` is malformed, or `device` is not available. Nothing
+            has been trained then.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training diverged or was interrupted (Ctrl-C). The best state so far is
+            kept, and the estimator is usable.
+        """
+        resume = self.warm_start and self.__sklearn_is_fitted__()
+        device = resolve_device(self.device)
+        X, sample_weight = self._check_training_input(X, sample_weight, reset=not resume)
+        rng = check_random_state(self.random_state)
+        rows = _weighted_rows(X, sample_weight)
+        n_valid = self._n_validation_rows(len(rows))
+        rng.shuffle(rows)
+        if resume:
+            self._check_same_network()
+            design = self._table.encode_rows(X, rows)
+        else:
+            design = self._start(X, rows, sample_weight, rng, device)
+        data = _training_rows(design, rows, sample_weight, n_valid, device)
+        plan = self._plan(data, rng)
+        if resume:
+            self.net_.restart(self.callbacks, int(self.verbose))
+        with threads_for(self._n_multiplications(plan.batch_size)):
+            self._train(data, plan, X, y, sample_weight)
+            self._finish(data)
+        self._report()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Take one pass over a chunk of rows.
+
+        The first call learns the columns' means and scales and the principal axes from
+        its chunk, and builds the network; every call then takes one epoch at a constant
+        tenth of `learning_rate_init`. No rows are held out.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            A chunk of rows; at least two.
+        y : Ignored
+            Present for the API.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        first = not self.__sklearn_is_fitted__()
+        device = resolve_device(self.device)
+        X, sample_weight = self._check_training_input(X, sample_weight, reset=first)
+        rng = check_random_state(self.random_state)
+        rows = _weighted_rows(X, sample_weight)
+        if first:
+            design = self._start(X, rows, sample_weight, rng, device)
+        else:
+            design = self._table.encode_rows(X, rows)
+        data = _training_rows(design, rows, sample_weight, 0, self.device_)
+        plan = Plan(
+            n_epochs=1,
+            batch_size=self.batch_size or _choices.choose_batch_size(len(rows)),
+            learning_rate=STREAM_RATE * self.learning_rate_init,
+            one_cycle=False,
+            n_iter_no_change=1,
+            tol=0.0,
+            # Another order of rows and other draws for every chunk of a seeded stream.
+            seed=(rng.randint(MAX_SEED) + getattr(self, "n_iter_", 0)) % MAX_SEED,
+        )
+        with threads_for(self._n_multiplications(plan.batch_size)):
+            self._train(data, plan, X, y, sample_weight)
+            self._finish(data)
+        return self
+
+    def _check_training_input(self, X, sample_weight, reset):
+        X = check_rows(self, X, reset=reset, min_samples=2)
+        self._check_hidden_layer_sizes()
+        return X, check_weights(sample_weight, X)
+
+    def _check_hidden_layer_sizes(self):
+        sizes = self.hidden_layer_sizes
+        for size in [] if sizes is None else np.atleast_1d(sizes):
+            if size != int(size) or size < 1:
+                raise ValueError(
+                    f"hidden_layer_sizes={sizes!r} holds {size!r}; every hidden layer needs "
+                    "a whole number of units, 1 or more."
+                )
+
+    def _n_validation_rows(self, n_rows):
+        if not self.early_stopping:
+            return 0
+        fraction = self.validation_fraction
+        if fraction is None:
+            fraction = _choices.choose_validation_fraction(n_rows)
+        self.validation_fraction_ = fraction
+        return min(max(1, round(fraction * n_rows)), n_rows - 1)
+
+    def _start(self, X, rows, sample_weight, rng, device):
+        """Learn the columns, find the principal axes, build the net; return the design."""
+        names = column_names(self, X.shape[1])
+        self._table = TableEncoder(self.scale).fit(X, rows, sample_weight, names)
+        design = self._table.encode_rows(X, rows)
+        pca = None
+        if self.init == "pca" or not isinstance(self.n_components, Integral):
+            weights = None if sample_weight is None else torch.from_numpy(sample_weight[rows])
+            with threads_for(design.size * min(design.shape)):
+                pca = principal_axes(
+                    torch.from_numpy(design), weights, self.n_components, rng
+                )
+        self.device_ = device
+        self.n_components_ = self._choose_n_components(pca)
+        self.hidden_layer_sizes_ = self._choose_hidden_layer_sizes(len(rows))
+        generator = torch.Generator().manual_seed(rng.randint(MAX_SEED))
+        network = self._build_network(X.shape[1], generator)
+        if self.init == "pca":
+            network.start_from_pca(pca)
+        self.net_ = self._build_net(network)
+        return design
+
+    def _choose_n_components(self, pca):
+        if isinstance(self.n_components, Integral):
+            return int(self.n_components)
+        return pca.axes.shape[1]
+
+    def _choose_hidden_layer_sizes(self, n_rows):
+        if self.hidden_layer_sizes is None:
+            return _choices.choose_hidden_layer_sizes(n_rows)
+        return tuple(int(size) for size in np.atleast_1d(self.hidden_layer_sizes))
+
+    def _check_same_network(self):
+        """A warm start goes on with the network that is there."""
+        wanted = {
+            "n_components": (self.n_components, self.n_components_),
+            "hidden_layer_sizes": (self.hidden_layer_sizes, self.hidden_layer_sizes_),
+        }
+        for name, (now, fitted) in wanted.items():
+            chosen = now is None or isinstance(now, float)
+            if not chosen and tuple(np.atleast_1d(now)) != tuple(np.atleast_1d(fitted)):
+                raise ValueError(
+                    f"warm_start=True goes on with the fitted network, which has {name}="
+                    f"{fitted!r}, but {name}={now!r} now; set it back or warm_start=False."
+                )
+
+    def _build_net(self, network):
+        fused = {"fused": True} if self.device_.type in ("cpu", "cuda") else {}
+        net = Net(
+            network,
+            criterion=self._build_criterion(),
+            optimizer=torch.optim.AdamW,
+            lr=self.learning_rate_init,
+            # Only the correction decays: the linear part stays at what the data say.
+            optimizer__weight_decay=0.0,
+            optimizer__param_groups=[("*correction*.weight", {"weight_decay": self.alpha})],
+            **{f"optimizer__{key}": value for key, value in fused.items()},
+            callbacks=self.callbacks,
+            verbose=int(self.verbose),
+            device=self.device_,
+        ).initialize()
+        # The blueprint would be a second copy of the network in every pickle.
+        net.module, net.criterion = type(net.module_), type(net.criterion_)
+        return net
+
+    def _plan(self, data, rng):
+        """Settle how to train on `data`, and say so in attributes."""
+        n_train = data.n_train
+        self.batch_size_ = min(
+            self.batch_size or _choices.choose_batch_size(n_train), n_train
+        )
+        self.max_iter_ = self.max_iter or _choices.choose_max_iter(n_train, self.batch_size_)
+        self.n_iter_no_change_ = (
+            self.n_iter_no_change or _choices.choose_n_iter_no_change(self.max_iter_)
+        )
+        return Plan(
+            n_epochs=self.max_iter_,
+            batch_size=self.batch_size_,
+            learning_rate=self.learning_rate_init,
+            one_cycle=self.learning_rate == "one_cycle",
+            n_iter_no_change=self.n_iter_no_change_,
+            tol=self.tol,
+            seed=rng.randint(MAX_SEED),
+            warm_up=self._warm_up,
+        )
+
+    def _train(self, data, plan, X, y, sample_weight):
+        net = self.net_
+        net.set_lr(plan.learning_rate)
+        tasks = _EpochTasks(self, data, plan, X, y, sample_weight)
+        plan.begin_epoch, plan.end_epoch = tasks.begin, tasks.end
+        net.partial_fit(data, plan=plan)
+        tasks.finish()
+        self._read_history()
+        if net.stop_reason_ in ("diverged", "interrupted"):
+            warnings.warn(self._warning(net), ConvergenceWarning, stacklevel=3)
+
+    def _read_history(self):
+        net = self.net_
+        epochs = [epoch for epoch in net.history if "train_loss" in epoch]
+        self.n_iter_ = len(epochs)
+        self.best_iter_ = net.best_epoch_
+        self.loss_curve_ = [epoch["train_loss"] for epoch in epochs]
+        if epochs and "valid_loss" in epochs[-1]:
+            self.validation_loss_curve_ = [net.start_loss_] + [
+                epoch["valid_loss"] for epoch in epochs
+            ]
+
+    def _warning(self, net):
+        kept = (
+            f"the state after epoch {net.best_epoch_}"
+            if net.best_epoch_
+            else "the state before the first step"
+        )
+        if net.stop_reason_ == "interrupted":
+            return (
+                f"fit was interrupted after {self.n_iter_} epochs; {kept} is kept, and "
+                "further training might improve it."
+            )
+        return (
+            f"Training diverged in epoch {max(self.n_iter_, 1)} with learning_rate_init="
+            f"{self.learning_rate_init:g}; {kept} is kept. Use a smaller "
+            "learning_rate_init."
+        )
+
+    def _report(self):
+        """Warn of what a user should know about the fitted model."""
+
+    def _n_multiplications(self, n_rows):
+        return n_rows * sum(p.numel() for p in self.net_.module_.parameters())
+
+    # ------------------------------------------------------------------ using
+
+    def transform(self, X):
+        """Return the codes of the rows of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components_)
+            In the floating dtype of X.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        return self._transform(X)
+
+    def _transform(self, X):
+        codes = self._map_rows(lambda net, x: net.encode(x), X, self.n_components_)
+        return codes.astype(X.dtype, copy=False)
+
+    def inverse_transform(self, X):
+        """Return the rows that the codes X stand for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components_)
+            Codes.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_features_in_)
+            In the original columns and units.
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=[np.float64, np.float32])
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns, but inverse_transform takes codes with "
+                f"n_components_={self.n_components_} columns, as transform returns them."
+            )
+        return self._decode(codes)
+
+    def _decode(self, codes):
+        out = np.empty((len(codes), self.n_features_in_), dtype=codes.dtype)
+        with self._network(codes.dtype) as (network, dtype):
+            for block in self._blocks(len(codes)):
+                z = torch.from_numpy(codes[block].astype(dtype)).to(self.device_)
+                design = network.decoder(z).cpu().numpy()
+                out[block] = self._table.decode(design, codes.dtype)
+        return out
+
+    def score_samples(self, X):
+        """Return one number a row; higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            See the class for the unit.
+        """
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        return self._score_samples(X)
+
+    def _score_samples(self, X):
+        scores = self._map_rows(self._score_block, X, None, self._score_copies())
+        return scores.astype(np.float64, copy=False)
+
+    def _score_copies(self):
+        """Return how many copies of a row are at work at a time in `_score_block`."""
+        return 1
+
+    def score(self, X, y=None):
+        """Return the mean of `score_samples(X)`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+        y : Ignored
+            Present for the API.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+        """
+        return float(self.score_samples(X).mean())
+
+    @property
+    def encoder_(self):
+        """The encoder, a torch module; inputs are rows in standard units."""
+        return self.net_.module_.encoder
+
+    @property
+    def decoder_(self):
+        """The decoder, a torch module; outputs are rows in standard units."""
+        return self.net_.module_.decoder
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def _map_rows(self, function, X, width, copies=1):
+        """Apply `function(network, rows in standard units)` block by block."""
+        shape = (len(X),) if width is None else (len(X), width)
+        with self._network(X.dtype) as (network, dtype):
+            out = np.empty(shape, dtype=dtype)
+            for block in self._blocks(len(X), copies):
+                design = torch.from_numpy(self._table.encode(X[block], dtype))
+                out[block] = function(network, design.to(self.device_)).cpu().numpy()
+        return out
+
+    def _blocks(self, n_rows, copies=1):
+        widest = max(self.n_features_in_, *self.hidden_layer_sizes_, self.n_components_)
+        return gen_batches(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
+
+    def _network(self, dtype):
+        """Lend the network for inference in the precision of the input.
+
+        float64 rows are worked on in float64: a row's result then does not depend, to
+        float32's last digits, on which rows stand beside it.
+        """
+        return _Inference(self.net_.module_, dtype, self.device_)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "net_" in state:  # skorch has moved it if its device is not on this machine
+            self.device_ = next(self.net_.module_.parameters()).device
+
+
+class _Inference:
+    """Context: no gradients, evaluation mode, few threads, and a precision."""
+
+    def __init__(self, module, dtype, device):
+        double = dtype == np.float64 and device.type != "mps"
+        self._module, self._dtype = module, np.float64 if double else np.float32
+
+    def __enter__(self):
+        self._no_grad = torch.no_grad()
+        self._no_grad.__enter__()
+        module = self._module
+        if self._dtype == np.float64:
+            module = copy.deepcopy(module).double()
+        return module.eval(), self._dtype
+
+    def __exit__(self, *exc_info):
+        self._no_grad.__exit__(*exc_info)
+
+
+class _EpochTasks:
+    """Shows every epoch to scikit-learn's callbacks as a task of the fit."""
+
+    def __init__(self, estimator, data, plan, X, y, sample_weight):
+        self._estimator, self._data = estimator, data
+        self._context = estimator._init_callback_context(max_subtasks=plan.n_epochs)
+        # The target of an autoencoder is its input: with it, scorers get what they need.
+        self._arguments = {
+            "estimator": estimator,
+            "X": X,
+            "y": X if y is None else y,
+            "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
+        }
+        self._watched = bool(getattr(estimator, "_skl_callbacks", None))
+        self._epoch = None
+        self._context.call_on_fit_task_begin(**self._arguments)
+
+    def begin(self):
+        if self._watched:
+            self._epoch = self._context.subcontext(task_name="epoch")
+            self._epoch.call_on_fit_task_begin(**self._arguments)
+
+    def end(self):
+        if not self._watched:
+            return False
+        return self._epoch.call_on_fit_task_end(
+            **self._arguments, reconstruction_attributes=self._snapshot
+        )
+
+    def finish(self):
+        self._context.call_on_fit_task_end(
+            **self._arguments, reconstruction_attributes=self._snapshot
+        )
+
+    def _snapshot(self):
+        """Return the attributes of the estimator as if the fit stopped here."""
+        estimator = copy.copy(self._estimator)
+        estimator.net_ = estimator.net_.snapshot()
+        estimator._read_history()
+        estimator._finish(self._data)
+        return vars(estimator)
+
+
+def _weighted_rows(X, sample_weight):
+    """Return the numbers of the rows that count."""
+    if sample_weight is None:
+        return np.arange(len(X))
+    return np.flatnonzero(sample_weight)
+
+
+def _training_rows(design, rows, sample_weight, n_valid, device):
+    weights = None
+    if sample_weight is not None:
+        weights = sample_weight[rows]
+        weights /= weights[: len(rows) - n_valid].mean()
+        weights = torch.from_numpy(weights.astype(np.float32)).to(device)
+    return TrainingRows(torch.from_numpy(design).to(device), weights, n_valid)
+
+
+def check_n_samples(n_samples):
+    """Raise unless `n_samples` is a whole number, 1 or more."""
+    if not isinstance(n_samples, Integral) or n_samples < 1:
+        raise ValueError(f"n_samples={n_samples!r}; ask for a whole number of rows, 1 or more.")

@@ -1,0 +1,38 @@
+"""What None stands for: settings chosen from the shape of the data.
+
+One training run is a budget of optimiser steps under a one-cycle schedule. Small tables
+overfit before they need many steps; large ones want every row seen several times.
+"""
+
+import math
+
+MIN_STEPS, MAX_STEPS, STEPS_PER_ROW = 300, 1500, 1.5
+MIN_EPOCHS = 8
+DEEP_FROM = 10_000
+
+
+def choose_hidden_layer_sizes(n_samples):
+    """Two hidden layers; wider and one more where there are rows enough to fill them."""
+    return (128, 64) if n_samples < DEEP_FROM else (256, 128, 64)
+
+
+def choose_validation_fraction(n_samples):
+    """A tenth, but 30 rows if that is at most three tenths: fewer cannot judge."""
+    return min(max(30 / n_samples, 0.1), 0.3)
+
+
+def choose_batch_size(n_train):
+    """Sixteen steps an epoch, in powers of two from 32 to 256; to 1024 past 50,000 rows."""
+    largest = min(max(256, n_train // 200), 1024)
+    return 2 ** round(math.log2(min(max(n_train / 16, 32), largest)))
+
+
+def choose_max_iter(n_train, batch_size):
+    """The epochs that the budget of steps allows."""
+    budget = min(max(STEPS_PER_ROW * n_train, MIN_STEPS), MAX_STEPS)
+    return max(MIN_EPOCHS, math.ceil(budget / math.ceil(n_train / batch_size)))
+
+
+def choose_n_iter_no_change(max_iter):
+    """Half the schedule: the gains of a one-cycle schedule come late."""
+    return max(10, max_iter // 2)

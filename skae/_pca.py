@@ -1,0 +1,121 @@
+"""Principal axes of the training rows: where the networks start."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.linalg import eigh
+from sklearn.utils import gen_batches
+from sklearn.utils.extmath import randomized_svd
+
+# The largest matrix that is decomposed exactly; beyond it, as in sklearn's PCA, the
+# randomised method costs seconds where the exact one costs minutes.
+MAX_EXACT = 2000
+BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """The leading eigenvectors of the covariance of centred rows.
+
+    Attributes
+    ----------
+    axes : torch.Tensor of shape (n_features, n_axes)
+        Orthonormal columns; the largest entry of each is positive.
+    variances : torch.Tensor of shape (n_axes,)
+        Eigenvalues, falling.
+    residual_variance : float
+        Mean of the discarded eigenvalues; 0 when none is discarded.
+    """
+
+    axes: torch.Tensor
+    variances: torch.Tensor
+    residual_variance: float
+
+    def padded_axes(self, n_components):
+        """Return `axes` with zero columns added, shape (n_features, n_components).
+
+        A table has at most min(n_rows, n_features) axes; further codes start unused.
+        """
+        n_missing = n_components - self.axes.shape[1]
+        return torch.nn.functional.pad(self.axes, (0, n_missing))
+
+
+def principal_axes(x, weights, n_components, random_state):
+    """Return the `PrincipalAxes` of centred rows.
+
+    Parameters
+    ----------
+    x : torch.Tensor of shape (n_samples, n_features)
+        Rows on the CPU whose (weighted) mean is zero.
+    weights : torch.Tensor of shape (n_samples,) or None
+        Row weights.
+    n_components : int or float
+        A number of axes, or the share of the variance to explain with the fewest axes.
+    random_state : numpy.random.RandomState
+        Used beyond `MAX_EXACT` rows and columns.
+    """
+    n_samples, n_features = x.shape
+    size = min(n_samples, n_features)
+    total_weight = float(n_samples if weights is None else weights.sum())
+    if size > MAX_EXACT and not isinstance(n_components, float):
+        rows = x if weights is None else x * weights.sqrt()[:, None]
+        k = min(n_components, size)
+        _, singular, vt = randomized_svd(rows.numpy(), k, random_state=random_state)
+        variances, axes = singular**2 / total_weight, vt.T
+        total = sum(
+            float(rows[s].double().square().sum()) for s in gen_batches(n_samples, BLOCK)
+        )
+        total /= total_weight
+    else:
+        gram = _gram(x, weights) / total_weight
+        total = float(np.trace(gram))
+        first = 0 if isinstance(n_components, float) else max(0, size - n_components)
+        variances, vectors = eigh(gram, subset_by_index=[first, size - 1])
+        variances, vectors = np.maximum(variances[::-1], 0.0), vectors[:, ::-1]
+        if isinstance(n_components, float):
+            k = _n_axes_for(n_components, variances)
+            variances, vectors = variances[:k], vectors[:, :k]
+        axes = vectors if n_features <= n_samples else _from_rows(x, weights, vectors)
+    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    axes = axes * np.where(signs == 0, 1.0, signs)
+    n_left = n_features - len(variances)
+    residual = max(total - float(variances.sum()), 0.0) / n_left if n_left else 0.0
+    return PrincipalAxes(
+        torch.from_numpy(np.ascontiguousarray(axes, dtype=np.float32)),
+        torch.from_numpy(np.array(variances, dtype=np.float32)),
+        residual,
+    )
+
+
+def _gram(x, weights):
+    """Return the weighted x'x, or xx' where that is smaller, in float64."""
+    n_samples, n_features = x.shape
+    if n_features > n_samples:
+        rows = x.double()
+        if weights is not None:
+            rows *= weights.sqrt()[:, None]
+        return (rows @ rows.T).numpy()
+    gram = torch.zeros(n_features, n_features, dtype=torch.float64)
+    for block in gen_batches(n_samples, BLOCK):
+        rows = x[block].double()
+        weighted = rows if weights is None else rows * weights[block, None]
+        gram.addmm_(weighted.T, rows)
+    return gram.numpy()
+
+
+def _from_rows(x, weights, vectors):
+    """Turn eigenvectors of xx' into eigenvectors of x'x: columns of x'v, normalised."""
+    rows = x.double()
+    if weights is not None:
+        rows *= weights.sqrt()[:, None]
+    axes = (rows.T @ torch.from_numpy(vectors.copy())).numpy()
+    norms = np.linalg.norm(axes, axis=0)
+    # A direction without variance has no axis; a zero column leaves its code unused.
+    return axes / np.where(norms > 1e-6 * norms.max(initial=0.0), norms, np.inf)
+
+
+def _n_axes_for(share, variances):
+    """Return the smallest number of axes that explain more than `share`, as in PCA."""
+    explained = np.cumsum(variances) / max(variances.sum(), np.finfo(float).tiny)
+    return min(int(np.searchsorted(explained, share, side="right")) + 1, len(variances))

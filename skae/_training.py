@@ -1,0 +1,423 @@
+"""The training loop: a skorch net over tensors that stay on the device."""
+
+import copy
+import math
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer, PrintLog
+from skorch.dataset import Dataset
+
+# Rows that are evaluated at a time between epochs.
+BLOCK = 8192
+# A loss that exceeds its start by this factor will not come back.
+HOPELESS = 1e3
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows in standard units on the device; the last `n_valid` are held out.
+
+    Attributes
+    ----------
+    x : torch.Tensor of shape (n, n_features)
+    weights : torch.Tensor of shape (n,) or None
+        Row weights, 1 on average over the rows that train.
+    n_valid : int
+    """
+
+    x: torch.Tensor
+    weights: torch.Tensor | None
+    n_valid: int
+
+    @property
+    def n_train(self):
+        return len(self.x) - self.n_valid
+
+    @property
+    def train(self):
+        return self.x[: self.n_train]
+
+    @property
+    def valid(self):
+        return self.x[self.n_train :]
+
+    @property
+    def train_weights(self):
+        return None if self.weights is None else self.weights[: self.n_train]
+
+    @property
+    def valid_weights(self):
+        return None if self.weights is None else self.weights[self.n_train :]
+
+
+@dataclass
+class Plan:
+    """How long to train, how fast to learn, when to stop.
+
+    Attributes
+    ----------
+    n_epochs, batch_size : int
+    learning_rate : float
+        The largest rate of the one-cycle schedule, or the constant one.
+    one_cycle : bool
+    n_iter_no_change : int
+        Epochs without an improvement of the held-out loss after which training stops.
+    tol : float
+        Improvement that counts for it, as a share of the held-out loss at the start.
+    seed : int
+        Of the generator behind the order of the rows, dropout and posterior draws.
+    warm_up : float
+        Share of the steps over which a criterion with `warmth` is warmed up.
+    begin_epoch : callable () -> None
+    end_epoch : callable () -> bool
+        scikit-learn's callbacks; true asks to stop.
+    """
+
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    one_cycle: bool
+    n_iter_no_change: int
+    tol: float
+    seed: int
+    warm_up: float = 0.0
+    begin_epoch: Callable[[], None] = field(default=lambda: None)
+    end_epoch: Callable[[], bool] = field(default=lambda: False)
+
+
+def one_cycle(progress, warm=0.2, start=0.04, end=0.01):
+    """Return the factor on the peak learning rate at `progress` in [0, 1].
+
+    Half a cosine up from `start` during the share `warm` of the steps, half a cosine
+    down to `end` during the rest.
+
+    References
+    ----------
+    Smith & Topin, Super-Convergence, 2018 (with cosine annealing).
+    """
+    if progress < warm:
+        low, phase = start, 1.0 - progress / warm
+    else:
+        low, phase = end, (progress - warm) / (1.0 - warm)
+    return low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * phase))
+
+
+@contextmanager
+def lent(generator, module):
+    """Let the parts of `module` that draw random numbers draw them from `generator`."""
+    borrowers = [part for part in module.modules() if hasattr(part, "generator")]
+    before = [part.generator for part in borrowers]
+    for part in borrowers:
+        part.generator = generator
+    try:
+        yield
+    finally:
+        for part, own in zip(borrowers, before, strict=True):
+            part.generator = own
+
+
+class KeptState:
+    """A copy of a module's weights, in memory, on the device."""
+
+    def __init__(self, module):
+        self._live = list(module.state_dict().values())
+        self._kept = [tensor.clone() for tensor in self._live]
+
+    @torch.no_grad()
+    def keep(self):
+        for kept, live in zip(self._kept, self._live, strict=True):
+            kept.copy_(live)
+
+    @torch.no_grad()
+    def restore(self):
+        for kept, live in zip(self._kept, self._live, strict=True):
+            live.copy_(kept)
+
+
+class Net(NeuralNet):
+    """skorch's net with batches sliced on the device and one synchronisation an epoch.
+
+    `fit_loop` takes `TrainingRows` and a `Plan`. The criterion returns a loss a row.
+    After training the module holds the best state: by held-out rows where there are
+    any (the state before the first step competes), else the last one.
+
+    Attributes
+    ----------
+    best_epoch_ : int
+        Epoch whose weights were kept; 0 is the state before the first step.
+    start_loss_ : float
+        Held-out loss before the first step (training loss where none are held out).
+    stop_reason_ : str
+        "epochs", "no_change", "callback", "diverged" or "interrupted".
+    """
+
+    best_epoch_ = 0
+    stop_reason_ = "epochs"
+
+    @property
+    def _default_callbacks(self):
+        callbacks = [("epoch_timer", EpochTimer())]
+        if self.verbose:
+            callbacks.append(("print_log", PrintLog()))
+        return callbacks
+
+    def restart(self, callbacks, verbose):
+        """Forget the history and the optimiser's state, but not the weights."""
+        self.callbacks, self.verbose = callbacks, verbose
+        self._initialize_callbacks()
+        self._initialize_optimizer()
+        self._initialize_history()
+
+    def set_lr(self, learning_rate):
+        """Set the rate of the next steps."""
+        self.lr = learning_rate
+        for group in self.optimizer_.param_groups:
+            group["lr"] = learning_rate
+
+    def snapshot(self):
+        """Return a net with a copy of the module, to look at while this one trains."""
+        net = copy.copy(self)
+        with lent(None, self.module_):
+            net.module_ = copy.deepcopy(self.module_)
+        return net
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Return the mean loss of the rows `X`; `y_true` holds their weights, or None."""
+        losses = self.criterion_(y_pred, X)
+        return losses.mean() if y_true is None else (losses * y_true).mean()
+
+    def fit_loop(self, X, y=None, epochs=None, *, plan, **fit_params):
+        rows = X
+        generator = torch.Generator(rows.x.device).manual_seed(plan.seed)
+        self.stop_reason_, self.best_epoch_ = "epochs", 0
+        judge = _Judge(self, rows, plan)
+        self.start_loss_ = judge.start
+        try:
+            with lent(generator, self.module_):
+                self._run_epochs(rows, plan, judge, generator)
+        except KeyboardInterrupt as interrupt:
+            self.stop_reason_ = (
+                "callback" if self._raised_by_callback(interrupt) else "interrupted"
+            )
+        finally:
+            self._set_training(False)
+            self.optimizer_.zero_grad()
+            judge.settle()
+        return self
+
+    def _run_epochs(self, rows, plan, judge, generator):
+        datasets = {
+            "dataset_train": Dataset(rows.train),
+            "dataset_valid": Dataset(rows.valid) if rows.n_valid else None,
+        }
+        n_steps = math.ceil(rows.n_train / plan.batch_size)
+        for epoch in range(plan.n_epochs):
+            plan.begin_epoch()
+            self.notify("on_epoch_begin", **datasets)
+            order = torch.randperm(
+                rows.n_train, generator=generator, device=rows.x.device
+            )
+            start = epoch * n_steps
+            total = self.run_single_epoch(
+                order.split(plan.batch_size),
+                training=True,
+                prefix="train",
+                step_fn=None,
+                rows=rows,
+                rates=_rates(plan, start, n_steps),
+                warmths=_warmths(self.criterion_, plan, start, n_steps),
+            )
+            finished = judge.end_epoch(epoch + 1, total)
+            self.notify("on_epoch_end", **datasets)
+            if plan.end_epoch():
+                finished = finished or "callback"
+            if finished:
+                self.stop_reason_ = finished
+                return
+
+    def run_single_epoch(
+        self, iterator, training, prefix, step_fn, *, rows, rates, warmths
+    ):
+        """Take one pass over the batches of row numbers in `iterator`.
+
+        Returns
+        -------
+        total : torch.Tensor of shape ()
+            The sum of the rows' losses, on the device.
+        """
+        x, weights = rows.train, rows.train_weights
+        optimizer, groups = self.optimizer_, self.optimizer_.param_groups
+        total = torch.zeros((), device=x.device)
+        watched = any(
+            getattr(type(cb), hook) is not getattr(Callback, hook)
+            for _, cb in self.callbacks_
+            for hook in BATCH_HOOKS
+        )
+        self._set_training(True)
+        for step, indices in enumerate(iterator):
+            batch = x.index_select(0, indices)
+            weight = None if weights is None else weights.index_select(0, indices)
+            if rates is not None:
+                for group in groups:
+                    group["lr"] = rates[step]
+            if warmths is not None:
+                self.criterion_.warmth = warmths[step]
+            if watched:
+                self.notify("on_batch_begin", batch=(batch, weight), training=True)
+            optimizer.zero_grad()
+            output = self.module_(batch)
+            loss = self.get_loss(output, weight, X=batch, training=True)
+            loss.backward()
+            if watched:
+                parameters = list(self.get_all_learnable_params())
+                self.notify(
+                    "on_grad_computed",
+                    named_parameters=parameters,
+                    batch=(batch, weight),
+                    training=True,
+                )
+            optimizer.step()
+            total.add_(loss.detach(), alpha=len(indices))
+            if watched:
+                self.history.record_batch(f"{prefix}_loss", loss.item())
+                self.history.record_batch(f"{prefix}_batch_size", len(indices))
+                self.notify(
+                    "on_batch_end",
+                    batch=(batch, weight),
+                    training=True,
+                    loss=loss,
+                    y_pred=output,
+                )
+        return total
+
+    def _raised_by_callback(self, interrupt):
+        """Tell skorch's way of asking to stop (EarlyStopping) from the user's Ctrl-C."""
+        frame = interrupt.__traceback__
+        while frame.tb_next is not None:
+            frame = frame.tb_next
+        owner = frame.tb_frame.f_locals.get("self")
+        return any(owner is callback for _, callback in self.callbacks_)
+
+
+def _rates(plan, start, n_steps):
+    """Return the learning rates of an epoch's steps; None leaves the optimiser's."""
+    if not plan.one_cycle:
+        return None
+    n_all = plan.n_epochs * n_steps
+    return [
+        plan.learning_rate * one_cycle((start + step) / n_all) for step in range(n_steps)
+    ]
+
+
+def _warmths(criterion, plan, start, n_steps):
+    """Return the criterion's warmth at an epoch's steps; None where it has none."""
+    if not hasattr(criterion, "warmth"):
+        return None
+    n_warm = plan.warm_up * plan.n_epochs * n_steps
+    return [min(1.0, (start + step + 1) / max(n_warm, 1.0)) for step in range(n_steps)]
+
+
+class _Judge:
+    """Keeps the best state and says when to stop.
+
+    With held-out rows, the start is replaced only by a state whose loss on them is
+    lower by more than the standard error of the rows' paired differences: on few rows
+    a smaller gain is luck. After that, the lowest loss wins.
+    """
+
+    def __init__(self, net, rows, plan):
+        self.net, self.rows, self.plan = net, rows, plan
+        self.first, self.best = KeptState(net.module_), KeptState(net.module_)
+        self.left_start = False
+        if rows.n_valid:
+            self.start_losses = self._losses(rows.valid)
+            self.start = self.best_loss = self._mean(self.start_losses).item()
+        else:
+            self.start, self.best_loss = self._sample_loss(), math.inf
+        self.reference, self.reference_epoch = self.start, 0
+
+    def end_epoch(self, epoch, total):
+        """Record the epoch's losses; return why training should stop, or None."""
+        history, n_valid = self.net.history, self.rows.n_valid
+        figures = [total / self.rows.n_train]
+        if n_valid:
+            losses = self._losses(self.rows.valid)
+            gain, error = self._paired_gain(losses)
+            figures += [self._mean(losses), gain - error]
+        # The epoch's only synchronisation with the device.
+        train_loss, *held_out = torch.stack(figures).tolist()
+        loss = held_out[0] if n_valid else train_loss
+        better = loss < self.best_loss
+        if n_valid and not self.left_start:
+            better = better and held_out[1] > 0
+        history.record("train_loss", train_loss)
+        history.record("train_loss_best", better)
+        if n_valid:
+            history.record("valid_loss", loss)
+            history.record("valid_loss_best", better)
+        limit = self.start + HOPELESS * (1.0 + abs(self.start))
+        if not max(train_loss, loss) < limit:  # NaN included
+            return "diverged"
+        if better:
+            self.best_loss, self.left_start = loss, True
+            self.net.best_epoch_ = epoch
+            self.best.keep()
+        if not n_valid:
+            return None
+        if loss < self.reference - self.plan.tol * abs(self.start):
+            self.reference, self.reference_epoch = loss, epoch
+        if epoch - self.reference_epoch >= self.plan.n_iter_no_change:
+            return "no_change"
+        return None
+
+    def settle(self):
+        """Leave the module in the state that is kept."""
+        net = self.net
+        if self.rows.n_valid:
+            self.best.restore()
+            return
+        # Without held-out rows the last state stands, unless it is worse than the start
+        # on the rows it was trained on: then the training failed.
+        net.best_epoch_ = len(net.history)
+        for fallback in (self.best, self.first):
+            if self._sample_loss() <= self.start:
+                return
+            net.stop_reason_ = "diverged"
+            fallback.restore()
+            net.best_epoch_ = 0
+
+    @torch.no_grad()
+    def _losses(self, x):
+        """Return the rows' losses, with the same draws at every call."""
+        net = self.net
+        net._set_training(False)
+        generator = torch.Generator(x.device).manual_seed(self.plan.seed)
+        with lent(generator, net.module_):
+            return torch.cat([net.criterion_(net.module_(b), b) for b in x.split(BLOCK)])
+
+    def _sample_loss(self):
+        losses, weights = self._losses(self.rows.train[:BLOCK]), self.rows.train_weights
+        return losses.mean().item() if weights is None else (losses * weights[:BLOCK]).mean().item()
+
+    def _mean(self, losses):
+        weights = self.rows.valid_weights
+        return losses.mean() if weights is None else torch.dot(losses, weights) / weights.sum()
+
+    def _paired_gain(self, losses):
+        """Return the mean fall of the rows' losses since the start, and its error."""
+        falls = self.start_losses - losses
+        weights = self.rows.valid_weights
+        if weights is None:
+            weights = torch.ones_like(falls)
+        share = weights / weights.sum()
+        mean = torch.dot(share, falls)
+        spread = (share.square() * (falls - mean).square()).sum()
+        # One row has no standard error, and proves nothing.
+        n_rows = len(falls)
+        inflate = n_rows / (n_rows - 1) if n_rows > 1 else math.inf
+        return mean, (spread * inflate).sqrt()

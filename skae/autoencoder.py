@@ -1,0 +1,230 @@
+"""The autoencoder as a transformer."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skae._base import BaseAutoencoder, check_n_samples
+from skae._codes import fit_code_mixture
+from skae.losses import SquaredError, squared_error
+from skae.networks import Autoencoder
+
+# Training codes that are kept for `sample`: codes, never rows.
+N_KEPT_CODES = 2000
+
+
+class AutoencoderTransformer(BaseAutoencoder):
+    """Nonlinear dimensionality reduction that starts at PCA.
+
+    Encoder and decoder are each a linear map plus a multi-layer perceptron,
+    ``z = A x + f(x)`` and ``x' = B z + g(z)``. A and B start as the principal axes and
+    f and g at zero, so that before the first step the network is PCA. Training minimises
+    the mean squared error of the rows; held-out rows decide which state is kept, and the
+    start is among the candidates. It is therefore not worse than PCA on new rows but by
+    the luck of the draw.
+
+    Parameters
+    ----------
+    n_components : int or float, default=2
+        Number of codes. A float in (0, 1): the smallest number with which PCA explains
+        more than that share of the variance.
+    hidden_layer_sizes : int or tuple of int, default=None
+        Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a
+        linear autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
+    activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
+            default="relu"
+        Activation of the hidden layers.
+    init : {"pca", "random"}, default="pca"
+        Where training starts.
+    scale : bool, default=True
+        True: columns are standardised inside, so that each counts alike. False: the
+        loss is the squared error in raw units, as PCA's is.
+    dropout : float, default=0.0
+        Share of the hidden units left out of each training step.
+    alpha : float, default=0.2
+        Decoupled weight decay (AdamW) of the weights of f and g.
+    batch_size : int, default=None
+        Rows a step. None: a sixteenth of the rows, from 32 to 256; up to 1024 for more
+        than 50,000.
+    learning_rate : {"one_cycle", "constant"}, default="one_cycle"
+        Schedule of the learning rate.
+    learning_rate_init : float, default=0.01
+        Peak of the one-cycle schedule, or the constant rate.
+    max_iter : int, default=None
+        Epochs at most. None: a budget of 300 to 1500 steps (1.5 a row), at least 8
+        epochs.
+    early_stopping : bool, default=True
+        Whether to hold out rows, keep the state that is best on them, and stop when
+        they no longer improve. False: train on all rows to the last epoch.
+    validation_fraction : float, default=None
+        Share of the rows that is held out. None: 0.1, or as much as gives 30 rows, but
+        at most 0.3.
+    n_iter_no_change : int, default=None
+        Epochs without improvement by `tol` after which training stops. None: half of
+        the epochs.
+    tol : float, default=1e-4
+        Smallest improvement of the held-out loss that counts, as a share of its value
+        before the first step.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the network of the last fit.
+    callbacks : list of skorch callbacks, default=None
+        Passed to the skorch net. scikit-learn's callbacks are set by `set_callbacks`.
+    device : str or torch.device, default="auto"
+        "auto" is the CUDA device where there is one, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out rows, the weights and the order of the batches. The global
+        generators are not touched when it is an int.
+    verbose : int, default=0
+        1 prints a line an epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of codes.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X had names.
+    hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
+        What was used for the parameters of those names.
+    device_ : torch.device
+        Where the network is.
+    n_iter_ : int
+        Epochs run.
+    best_iter_ : int
+        Epoch whose weights were kept; 0 is the start.
+    loss_curve_ : list of float
+        Mean training loss of every epoch.
+    validation_loss_curve_ : list of float
+        Held-out loss before the first step and after every epoch. With
+        ``early_stopping=True`` only. The start has seen the held-out rows: the columns'
+        statistics and the principal axes come from all rows.
+    net_ : skorch.NeuralNet
+        The net that was trained.
+    encoder_, decoder_ : torch.nn.Module
+        Its parts. They take and give rows in standard units.
+
+    See Also
+    --------
+    VAETransformer : The same with a density.
+    sklearn.decomposition.PCA : The linear special case.
+
+    Notes
+    -----
+    `score_samples` is minus the mean over the columns of the squared error in units of
+    the column's standard deviation: 0 is a perfect reconstruction, -1 is what guessing
+    the mean gives on average. With ``scale=False`` all columns share one unit, the root
+    of their mean variance.
+
+    References
+    ----------
+    Hinton & Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks,
+    2006. The linear start: Baldi & Hornik, Neural Networks and Principal Component
+    Analysis, 1989.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.metrics import reconstruction_r2
+    >>> train, test = train_test_split(load_digits().data, random_state=0)
+    >>> autoencoder = AutoencoderTransformer(8, random_state=0).fit(train)
+    >>> autoencoder.transform(test).shape
+    (450, 8)
+    >>> bool(reconstruction_r2(autoencoder, test) > reconstruction_r2(PCA(8).fit(train), test))
+    True
+    """
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        hidden_layer_sizes=None,
+        activation="relu",
+        init="pca",
+        scale=True,
+        dropout=0.0,
+        alpha=0.2,
+        batch_size=None,
+        learning_rate="one_cycle",
+        learning_rate_init=0.01,
+        max_iter=None,
+        early_stopping=True,
+        validation_fraction=None,
+        n_iter_no_change=None,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.init = init
+        self.scale = scale
+        self.dropout = dropout
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def sample(self, n_samples=1, random_state=None):
+        """Draw new rows: codes from a Gaussian mixture, decoded.
+
+        The mixture is fitted to training codes (at most 2,000, which the estimator
+        keeps) with the number of components of least BIC. The rows are points on the
+        decoder's surface: they vary less than data do.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draws.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_features_in_)
+            In the original units.
+        """
+        check_is_fitted(self)
+        check_n_samples(n_samples)
+        rng = check_random_state(random_state)
+        mixture = fit_code_mixture(self._codes)
+        mixture.random_state = rng
+        return self._decode(mixture.sample(n_samples)[0])
+
+    def _build_network(self, n_features, generator):
+        return Autoencoder(
+            n_features,
+            self.n_components_,
+            self.hidden_layer_sizes_,
+            self.activation,
+            self.dropout,
+            generator,
+        )
+
+    def _build_criterion(self):
+        return SquaredError()
+
+    def _finish(self, data):
+        with self._network(np.float32) as (network, _):
+            codes = network.encode(data.train[:N_KEPT_CODES])
+            self._codes = codes.cpu().numpy()
+
+    def _score_block(self, network, x):
+        return -squared_error(network(x), x)

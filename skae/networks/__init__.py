@@ -1,0 +1,7 @@
+"""Torch modules that know nothing of scikit-learn or tables."""
+
+from skae.networks.autoencoder import Autoencoder
+from skae.networks.residual import ACTIVATIONS, LinearPlusMLP
+from skae.networks.variational import VariationalAutoencoder
+
+__all__ = ["ACTIVATIONS", "Autoencoder", "LinearPlusMLP", "VariationalAutoencoder"]

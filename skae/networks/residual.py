@@ -1,0 +1,85 @@
+"""A linear map plus an MLP correction: the block that encoders and decoders are made of."""
+
+import torch
+from torch import nn
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "logistic": nn.Sigmoid,
+    "identity": nn.Identity,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "elu": nn.ELU,
+}
+
+
+class Dropout(nn.Dropout):
+    """Dropout that draws from `generator` while a fit lends it one.
+
+    `torch.nn.Dropout` can only draw from the global generator, which a fit must leave
+    as it found it. Without a generator (fine-tuning by hand) it is the ordinary one.
+    """
+
+    generator: torch.Generator | None = None
+
+    def forward(self, input):
+        if self.generator is None or not self.training:
+            return super().forward(input)
+        keep = torch.rand(input.shape, generator=self.generator, device=input.device)
+        return input * (keep >= self.p) / (1.0 - self.p)
+
+
+def linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
+    """Return an `nn.Linear` with torch's usual initial weights, drawn from `generator`."""
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    bound = n_in**-0.5
+    with torch.no_grad():
+        layer.weight.uniform_(-bound, bound, generator=generator)
+        layer.bias.uniform_(-bound, bound, generator=generator)
+    return layer
+
+
+class LinearPlusMLP(nn.Module):
+    """y = A x + a + f(x), with f a multi-layer perceptron.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Widths of x, shape (*, n_in), and y, shape (*, n_out).
+    hidden : sequence of int
+        Widths of the hidden layers of f. Empty: no f, a linear map.
+    activation : str
+        A key of `ACTIVATIONS`.
+    dropout : float
+        Share of the hidden units that a training step leaves out.
+    generator : torch.Generator
+        Source of the initial weights (CPU).
+    """
+
+    def __init__(self, n_in, n_out, hidden, activation, dropout, generator):
+        super().__init__()
+        self.linear = linear(n_in, n_out, generator)
+        layers: list[nn.Module] = []
+        width = n_in
+        for n_units in hidden:
+            layers += [linear(width, n_units, generator), ACTIVATIONS[activation]()]
+            if dropout:
+                layers.append(Dropout(dropout))
+            width = n_units
+        if layers:
+            layers.append(linear(width, n_out, generator))
+        self.correction = nn.Sequential(*layers) if layers else None
+
+    @torch.no_grad()
+    def start_from(self, weight, bias):
+        """Set A = `weight` and a = `bias`, and let the correction begin at zero."""
+        self.linear.weight.copy_(weight)
+        self.linear.bias.copy_(bias)
+        if self.correction is not None:
+            nn.init.zeros_(self.correction[-1].weight)
+            nn.init.zeros_(self.correction[-1].bias)
+
+    def forward(self, x):
+        y = self.linear(x)
+        return y if self.correction is None else y + self.correction(x)

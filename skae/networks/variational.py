@@ -1,0 +1,105 @@
+"""The variational autoencoder with a Gaussian decoder."""
+
+import math
+
+import torch
+from torch import nn
+
+from skae._pca import PrincipalAxes
+from skae.networks.residual import LinearPlusMLP
+
+
+class VariationalAutoencoder(nn.Module):
+    """q(z|x) = N(m(x), diag v(x)), p(x|z) = N(d(z), diag s), p(z) = N(0, I).
+
+    Parameters
+    ----------
+    min_noise_variance : float
+        Floor of every s_j, in units of the column's variance.
+
+    Attributes
+    ----------
+    encoder : LinearPlusMLP
+        Rows, shape (n, n_features), to [m, log v], shape (n, 2 n_components).
+    decoder : LinearPlusMLP
+        Codes, shape (..., n_components), to the mean d(z), shape (..., n_features).
+    raw_noise : torch.nn.Parameter of shape (n_features,)
+        s = floor + exp(raw_noise).
+    generator : torch.Generator or None
+        Source of the posterior draws; without one z is the posterior mean when
+        evaluating, and drawn from torch's global generator when training.
+
+    References
+    ----------
+    Kingma & Welling, Auto-Encoding Variational Bayes, 2014, section 3.
+    """
+
+    generator: torch.Generator | None = None
+
+    def __init__(
+        self,
+        n_features,
+        n_components,
+        hidden,
+        activation,
+        dropout,
+        generator,
+        min_noise_variance,
+    ):
+        super().__init__()
+        block = activation, dropout, generator
+        self.encoder = LinearPlusMLP(n_features, 2 * n_components, hidden, *block)
+        self.decoder = LinearPlusMLP(n_components, n_features, hidden[::-1], *block)
+        self.raw_noise = nn.Parameter(torch.full((n_features,), math.log(0.5)))
+        self.min_noise_variance = min_noise_variance
+
+    @torch.no_grad()
+    def start_from_pca(self, pca: PrincipalAxes):
+        """Start at the maximum-likelihood probabilistic PCA.
+
+        With eigenvalues l_k, axes u_k and noise variance s (the mean of the discarded
+        eigenvalues), W = U (L - s)^(1/2), and the posterior of z given x has mean
+        L^-1 (L - s)^(1/2) U' x and variance s / l_k, which is diagonal: the encoder can
+        hold it exactly, so the bound is tight before the first step.
+
+        References
+        ----------
+        Tipping & Bishop, Probabilistic Principal Component Analysis, 1999, eq. 6 to 8.
+        """
+        n_components = self.decoder.linear.in_features
+        axes = pca.padded_axes(n_components)
+        noise = max(pca.residual_variance, 2.0 * self.min_noise_variance)
+        variances = torch.full((n_components,), noise)
+        variances[: len(pca.variances)] = pca.variances.clamp(min=noise)
+        loadings = (variances - noise).sqrt()
+        mean_weight = (axes * (loadings / variances)).T
+        log_variance = torch.log(noise / variances)
+        self.encoder.start_from(
+            torch.cat([mean_weight, torch.zeros_like(mean_weight)]),
+            torch.cat([torch.zeros(n_components), log_variance]),
+        )
+        self.decoder.start_from(axes * loadings, torch.zeros(axes.shape[0]))
+        self.raw_noise.fill_(math.log(noise - self.min_noise_variance))
+
+    def noise_variance(self):
+        """Return s, shape (n_features,)."""
+        return self.min_noise_variance + self.raw_noise.exp()
+
+    def posterior(self, x):
+        """Return m and log v, each of shape (n, n_components)."""
+        mean, log_variance = self.encoder(x).chunk(2, dim=-1)
+        # exp stays finite in float32 whatever the row; no posterior is that wide or narrow.
+        return mean, log_variance.clamp(-30.0, 30.0)
+
+    def encode(self, x):
+        """Return the posterior means of `x`, shape (n, n_components)."""
+        return self.posterior(x)[0]
+
+    def forward(self, x):
+        """Return d(z) for one draw of z, s, m and log v."""
+        mean, log_variance = self.posterior(x)
+        code = mean
+        if self.training or self.generator is not None:
+            draw = torch.empty_like(mean).normal_(generator=self.generator)
+            code = torch.addcmul(mean, (0.5 * log_variance).exp(), draw)
+        return self.decoder(code), self.noise_variance(), mean, log_variance

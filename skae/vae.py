@@ -1,0 +1,297 @@
+"""The variational autoencoder as a transformer."""
+
+import math
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from skae._base import BaseAutoencoder, check_n_samples
+from skae.losses import NegativeELBO, gaussian_nll
+from skae.networks import VariationalAutoencoder
+
+# A latent dimension is active where the posterior mean varies by more than this over the
+# rows (Burda et al., Importance Weighted Autoencoders, 2016, section 5.2).
+ACTIVE_VARIANCE = 0.01
+
+
+class VAETransformer(BaseAutoencoder):
+    """Variational autoencoder: codes, a density and new rows.
+
+    The model is ``p(z) = N(0, I)``, ``p(x|z) = N(d(z), diag s)``, with the posterior
+    approximated by ``q(z|x) = N(m(x), diag v(x))``. Encoder and decoder are linear maps
+    plus multi-layer perceptrons that start at probabilistic PCA, whose posterior is known
+    in closed form: the bound is tight from the first step and no dimension starts
+    collapsed. The noise variance s of every column is learned.
+
+    Parameters
+    ----------
+    n_components : int or float, default=2
+        Number of latent dimensions. A float in (0, 1): the smallest number with which
+        PCA explains more than that share of the variance.
+    beta : float, default=1.0
+        Weight of the divergence from the posterior to the prior. 1 is the evidence
+        lower bound; more presses the codes towards independence.
+    kl_warmup : float, default=0.1
+        Share of the training steps over which the divergence's weight rises to `beta`.
+    min_noise_variance : float, default=1e-4
+        Floor of a column's noise variance, as a share of the column's variance (of the
+        mean variance with ``scale=False``). It bounds the density of columns that repeat
+        values or are functions of others.
+    n_importance_samples : int, default=64
+        Draws a row in `score_samples`. More make the bound tighter and scoring slower.
+    hidden_layer_sizes : int or tuple of int, default=None
+        Units of the encoder's hidden layers; the decoder mirrors them. None: (128, 64)
+        below 10,000 rows, else (256, 128, 64).
+    activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
+            default="relu"
+        Activation of the hidden layers.
+    init : {"pca", "random"}, default="pca"
+        Where training starts; "pca" is probabilistic PCA.
+    scale : bool, default=True
+        Whether columns are standardised inside. The score is in raw units either way.
+    dropout : float, default=0.0
+        Share of the hidden units left out of each training step.
+    alpha : float, default=0.2
+        Decoupled weight decay (AdamW) of the weights of the perceptrons.
+    batch_size : int, default=None
+        Rows a step. None: a sixteenth of the rows, from 32 to 256; up to 1024 for more
+        than 50,000.
+    learning_rate : {"one_cycle", "constant"}, default="one_cycle"
+        Schedule of the learning rate.
+    learning_rate_init : float, default=0.005
+        Peak of the one-cycle schedule, or the constant rate.
+    max_iter : int, default=None
+        Epochs at most. None: a budget of 300 to 1500 steps (1.5 a row), at least 8
+        epochs.
+    early_stopping : bool, default=True
+        Whether to hold out rows, keep the state that is best on them, and stop when
+        they no longer improve.
+    validation_fraction : float, default=None
+        Share of the rows that is held out. None: 0.1, or as much as gives 30 rows, but
+        at most 0.3.
+    n_iter_no_change : int, default=None
+        Epochs without improvement by `tol` after which training stops. None: half of
+        the epochs.
+    tol : float, default=1e-4
+        Smallest improvement of the held-out loss that counts, as a share of its value
+        before the first step.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the network of the last fit.
+    callbacks : list of skorch callbacks, default=None
+        Passed to the skorch net. scikit-learn's callbacks are set by `set_callbacks`.
+    device : str or torch.device, default="auto"
+        "auto" is the CUDA device where there is one, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out rows, the weights, the batches and the draws.
+    verbose : int, default=0
+        1 prints a line an epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of latent dimensions.
+    active_components_ : ndarray of bool of shape (n_components_,)
+        Dimensions that the encoder uses: their posterior mean has a variance above 0.01
+        over the training rows.
+    n_active_components_ : int
+        How many those are.
+    noise_variance_ : ndarray of shape (n_features_in_,)
+        Learned noise variance of every column, in squared raw units.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X had names.
+    hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
+        What was used for the parameters of those names.
+    device_ : torch.device
+        Where the network is.
+    n_iter_, best_iter_ : int
+        Epochs run, and the epoch whose weights were kept (0 is the start).
+    loss_curve_, validation_loss_curve_ : list of float
+        Minus the evidence lower bound, in nats of the standardised columns: of every
+        epoch's training rows; of the held-out rows, before the first step and after
+        every epoch.
+    net_ : skorch.NeuralNet
+        The net that was trained.
+    encoder_, decoder_ : torch.nn.Module
+        Its parts, for rows in standard units. The encoder returns the posterior means
+        and log variances side by side.
+
+    See Also
+    --------
+    AutoencoderTransformer : Without a density; reconstructs better.
+    sklearn.decomposition.PCA : Its `score_samples` is in the same unit.
+
+    Notes
+    -----
+    `transform` returns the posterior mean m(x). `score_samples` is the importance-weighted
+    lower bound of log p(x), in nats and in the original units (the scaling's Jacobian is
+    included), so that it can be laid beside those of `PCA` and `GaussianMixture`. The
+    draws are a fixed quasi-random set: equal rows score alike, call after call.
+
+    References
+    ----------
+    Kingma & Welling, Auto-Encoding Variational Bayes, 2014. Importance-weighted bound:
+    Burda et al., Importance Weighted Autoencoders, 2016, eq. 8. The start: Tipping &
+    Bishop, Probabilistic Principal Component Analysis, 1999. Why the start matters:
+    Lucas et al., Don't Blame the ELBO!, 2019.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skae import VAETransformer
+    >>> X = load_iris().data
+    >>> vae = VAETransformer(2, random_state=0).fit(X)
+    >>> vae.transform(X).shape
+    (150, 2)
+    >>> vae.sample(3, random_state=0).shape
+    (3, 4)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "kl_warmup": [Interval(Real, 0, 1, closed="both")],
+        "min_noise_variance": [Interval(Real, 0, None, closed="neither")],
+        "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        beta=1.0,
+        kl_warmup=0.1,
+        min_noise_variance=1e-4,
+        n_importance_samples=64,
+        hidden_layer_sizes=None,
+        activation="relu",
+        init="pca",
+        scale=True,
+        dropout=0.0,
+        alpha=0.2,
+        batch_size=None,
+        learning_rate="one_cycle",
+        learning_rate_init=0.005,
+        max_iter=None,
+        early_stopping=True,
+        validation_fraction=None,
+        n_iter_no_change=None,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.beta = beta
+        self.kl_warmup = kl_warmup
+        self.min_noise_variance = min_noise_variance
+        self.n_importance_samples = n_importance_samples
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.init = init
+        self.scale = scale
+        self.dropout = dropout
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def sample(self, n_samples=1, random_state=None):
+        """Draw new rows: codes from the prior, rows from the decoder with its noise.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draws.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_features_in_)
+            In the original units.
+        """
+        check_is_fitted(self)
+        check_n_samples(n_samples)
+        rng = check_random_state(random_state)
+        rows = self._decode(rng.standard_normal((n_samples, self.n_components_)))
+        noise = rng.standard_normal(rows.shape)
+        return rows + noise * np.sqrt(self.noise_variance_)
+
+    @property
+    def _warm_up(self):
+        return self.kl_warmup
+
+    def _build_network(self, n_features, generator):
+        return VariationalAutoencoder(
+            n_features,
+            self.n_components_,
+            self.hidden_layer_sizes_,
+            self.activation,
+            self.dropout,
+            generator,
+            self.min_noise_variance,
+        )
+
+    def _build_criterion(self):
+        return NegativeELBO(self.beta)
+
+    def _finish(self, data):
+        with self._network(np.float32) as (network, _):
+            means = torch.cat([network.encode(block) for block in data.x.split(8192)])
+            variances = means.double().var(dim=0, correction=0).cpu().numpy()
+            noise = network.noise_variance().double().cpu().numpy()
+        self.active_components_ = variances > ACTIVE_VARIANCE
+        self.n_active_components_ = int(self.active_components_.sum())
+        self.noise_variance_ = noise * self._table.scale_**2
+
+    def _report(self):
+        n_collapsed = self.n_components_ - self.n_active_components_
+        if n_collapsed:
+            warnings.warn(
+                f"{n_collapsed} of {self.n_components_} latent dimensions have collapsed: "
+                "their posterior is the prior, whatever the row (see "
+                "active_components_). Use a smaller n_components or a smaller beta.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _score_copies(self):
+        return self.n_importance_samples
+
+    def _score_block(self, network, x):
+        mean, log_variance = network.posterior(x)
+        draws = self._draws().to(x)
+        # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
+        codes = mean[:, None] + (0.5 * log_variance).exp()[:, None] * draws
+        noise_variance = network.noise_variance()
+        log_likelihood = -gaussian_nll(x[:, None], network.decoder(codes), noise_variance)
+        # log p(z) - log q(z|x); the constants of the two normal densities cancel.
+        log_ratio = 0.5 * (draws.square() + log_variance[:, None] - codes.square()).sum(-1)
+        bound = torch.logsumexp(log_likelihood + log_ratio, dim=1)
+        return bound - math.log(len(draws)) + self._table.log_jacobian
+
+    def _draws(self):
+        """Return the draws of N(0, I) that every row is scored with: a Sobol sequence."""
+        sobol = torch.quasirandom.SobolEngine(self.n_components_, scramble=True, seed=0)
+        uniform = sobol.draw(self.n_importance_samples, dtype=torch.float64)
+        return torch.special.ndtri(uniform.clamp(1e-9, 1.0 - 1e-9))
