@@ -48,7 +48,11 @@ class BaseAutoencoder(
             Interval(Integral, 1, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="neither"),
         ],
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "init": [StrOptions({"pca", "random"})],
         "scale": ["boolean"],
@@ -204,7 +208,9 @@ class BaseAutoencoder(
         design = self._table.encode_rows(X, rows)
         pca = None
         if self.init == "pca" or not isinstance(self.n_components, Integral):
-            weights = None if sample_weight is None else torch.from_numpy(sample_weight[rows])
+            weights = (
+                None if sample_weight is None else torch.from_numpy(sample_weight[rows])
+            )
             with threads_for(design.size * min(design.shape)):
                 pca = principal_axes(
                     torch.from_numpy(design), weights, self.n_components, rng
@@ -212,6 +218,7 @@ class BaseAutoencoder(
         self.device_ = device
         self.n_components_ = self._choose_n_components(pca)
         self.hidden_layer_sizes_ = self._choose_hidden_layer_sizes(len(rows))
+        self._reach = _choices.choose_reach(len(rows))
         generator = torch.Generator().manual_seed(rng.randint(MAX_SEED))
         network = self._build_network(X.shape[1], generator)
         if self.init == "pca":
@@ -268,9 +275,11 @@ class BaseAutoencoder(
         self.batch_size_ = min(
             self.batch_size or _choices.choose_batch_size(n_train), n_train
         )
-        self.max_iter_ = self.max_iter or _choices.choose_max_iter(n_train, self.batch_size_)
-        self.n_iter_no_change_ = (
-            self.n_iter_no_change or _choices.choose_n_iter_no_change(self.max_iter_)
+        self.max_iter_ = self.max_iter or _choices.choose_max_iter(
+            n_train, self.batch_size_
+        )
+        self.n_iter_no_change_ = self.n_iter_no_change or _choices.choose_n_iter_no_change(
+            self.max_iter_
         )
         return Plan(
             n_epochs=self.max_iter_,
@@ -555,4 +564,6 @@ def _training_rows(design, rows, sample_weight, n_valid, device):
 def check_n_samples(n_samples):
     """Raise unless `n_samples` is a whole number, 1 or more."""
     if not isinstance(n_samples, Integral) or n_samples < 1:
-        raise ValueError(f"n_samples={n_samples!r}; ask for a whole number of rows, 1 or more.")
+        raise ValueError(
+            f"n_samples={n_samples!r}; ask for a whole number of rows, 1 or more."
+        )

@@ -17,8 +17,8 @@ def choose_hidden_layer_sizes(n_samples):
 
 
 def choose_validation_fraction(n_samples):
-    """A tenth, but 30 rows if that is at most three tenths: fewer cannot judge."""
-    return min(max(30 / n_samples, 0.1), 0.3)
+    """A tenth, but 100 rows if that is at most three tenths: fewer cannot judge."""
+    return min(max(100 / n_samples, 0.1), 0.3)
 
 
 def choose_batch_size(n_train):
@@ -36,3 +36,12 @@ def choose_max_iter(n_train, batch_size):
 def choose_n_iter_no_change(max_iter):
     """Half the schedule: the gains of a one-cycle schedule come late."""
     return max(10, max_iter // 2)
+
+
+def choose_reach(n_samples):
+    """How many standard deviations the corrections look: as far as 75 rows can be.
+
+    At most n / c of n rows lie beyond c mean sizes (Markov), and where there are fewer
+    than 75 neither training nor held-out rows can tell what is right. Never less than 2.
+    """
+    return max(2.0, n_samples / 75)

@@ -13,6 +13,8 @@ from skorch.dataset import Dataset
 
 # Rows that are evaluated at a time between epochs.
 BLOCK = 8192
+# Standard errors by which the start must be beaten.
+N_ERRORS = 3.0
 # A loss that exceeds its start by this factor will not come back.
 HOPELESS = 1e3
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -219,9 +221,7 @@ class Net(NeuralNet):
         for epoch in range(plan.n_epochs):
             plan.begin_epoch()
             self.notify("on_epoch_begin", **datasets)
-            order = torch.randperm(
-                rows.n_train, generator=generator, device=rows.x.device
-            )
+            order = torch.randperm(rows.n_train, generator=generator, device=rows.x.device)
             start = epoch * n_steps
             total = self.run_single_epoch(
                 order.split(plan.batch_size),
@@ -326,7 +326,7 @@ class _Judge:
     """Keeps the best state and says when to stop.
 
     With held-out rows, the start is replaced only by a state whose loss on them is
-    lower by more than the standard error of the rows' paired differences: on few rows
+    lower by more than three standard errors of the rows' paired differences: on few rows
     a smaller gain is luck. After that, the lowest loss wins.
     """
 
@@ -348,7 +348,7 @@ class _Judge:
         if n_valid:
             losses = self._losses(self.rows.valid)
             gain, error = self._paired_gain(losses)
-            figures += [self._mean(losses), gain - error]
+            figures += [self._mean(losses), gain - N_ERRORS * error]
         # The epoch's only synchronisation with the device.
         train_loss, *held_out = torch.stack(figures).tolist()
         loss = held_out[0] if n_valid else train_loss
@@ -402,11 +402,17 @@ class _Judge:
 
     def _sample_loss(self):
         losses, weights = self._losses(self.rows.train[:BLOCK]), self.rows.train_weights
-        return losses.mean().item() if weights is None else (losses * weights[:BLOCK]).mean().item()
+        return (
+            losses.mean().item()
+            if weights is None
+            else (losses * weights[:BLOCK]).mean().item()
+        )
 
     def _mean(self, losses):
         weights = self.rows.valid_weights
-        return losses.mean() if weights is None else torch.dot(losses, weights) / weights.sum()
+        return (
+            losses.mean() if weights is None else torch.dot(losses, weights) / weights.sum()
+        )
 
     def _paired_gain(self, losses):
         """Return the mean fall of the rows' losses since the start, and its error."""

@@ -57,8 +57,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve. False: train on all rows to the last epoch.
     validation_fraction : float, default=None
-        Share of the rows that is held out. None: 0.1, or as much as gives 30 rows, but
-        at most 0.3.
+        Share of the rows that is held out. None: 0.1, or as much as gives 100 rows,
+        but at most 0.3.
     n_iter_no_change : int, default=None
         Epochs without improvement by `tol` after which training stops. None: half of
         the epochs.
@@ -215,6 +215,7 @@ class AutoencoderTransformer(BaseAutoencoder):
             self.hidden_layer_sizes_,
             self.activation,
             self.dropout,
+            self._reach,
             generator,
         )
 

@@ -40,6 +40,4 @@ def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
     0.978
     """
     reconstruction = estimator.inverse_transform(estimator.transform(X))
-    return r2_score(
-        check_array(X), check_array(reconstruction), multioutput=multioutput
-    )
+    return r2_score(check_array(X), check_array(reconstruction), multioutput=multioutput)

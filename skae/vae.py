@@ -73,8 +73,8 @@ class VAETransformer(BaseAutoencoder):
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve.
     validation_fraction : float, default=None
-        Share of the rows that is held out. None: 0.1, or as much as gives 30 rows, but
-        at most 0.3.
+        Share of the rows that is held out. None: 0.1, or as much as gives 100 rows,
+        but at most 0.3.
     n_iter_no_change : int, default=None
         Epochs without improvement by `tol` after which training stops. None: half of
         the epochs.
@@ -248,6 +248,7 @@ class VAETransformer(BaseAutoencoder):
             self.hidden_layer_sizes_,
             self.activation,
             self.dropout,
+            self._reach,
             generator,
             self.min_noise_variance,
         )

@@ -6,33 +6,79 @@ from torch import nn
 from skae._pca import PrincipalAxes
 from skae.networks.residual import LinearPlusMLP
 
+# Codes of less than this share of the largest code's variance are not blown up further.
+LEAST_VARIANCE = 1e-4
+
+
+class Encoder(nn.Module):
+    """z = s (A x + f(x)), with s the scale of the codes."""
+
+    def __init__(self, block, code_scale):
+        super().__init__()
+        self.block = block
+        self.register_buffer("code_scale", code_scale)
+
+    def forward(self, x):
+        return self.block(x) * self.code_scale
+
+
+class Decoder(nn.Module):
+    """x' = B (z / s) + g(z / s)."""
+
+    def __init__(self, block, code_scale):
+        super().__init__()
+        self.block = block
+        self.register_buffer("code_scale", code_scale)
+
+    def forward(self, z):
+        return self.block(z / self.code_scale)
+
 
 class Autoencoder(nn.Module):
-    """z = A x + f(x), x' = B z + g(z).
+    """Encoder and decoder, each a linear map plus an MLP correction.
+
+    Between the two the codes have unit variance at the start, which is what layers and
+    optimisers are made for; outside they have the scale of the principal components.
 
     Attributes
     ----------
-    encoder : LinearPlusMLP
+    encoder : Encoder
         Rows in standard units, shape (n, n_features), to codes, shape (n, n_components).
-    decoder : LinearPlusMLP
+    decoder : Decoder
         Codes to rows in standard units.
     """
 
-    def __init__(self, n_features, n_components, hidden, activation, dropout, generator):
+    def __init__(
+        self, n_features, n_components, hidden, activation, dropout, reach, generator
+    ):
         super().__init__()
-        block = activation, dropout, generator
-        self.encoder = LinearPlusMLP(n_features, n_components, hidden, *block)
-        self.decoder = LinearPlusMLP(n_components, n_features, hidden[::-1], *block)
+        settings = activation, dropout, reach, generator
+        scale = torch.ones(n_components)
+        self.encoder = Encoder(
+            LinearPlusMLP(n_features, n_components, hidden, *settings), scale
+        )
+        self.decoder = Decoder(
+            LinearPlusMLP(n_components, n_features, hidden[::-1], *settings), scale.clone()
+        )
 
+    @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes):
-        """Make the network PCA: A the principal axes, B their transpose, f = g = 0."""
-        axes = pca.padded_axes(self.encoder.linear.out_features)
-        self.encoder.start_from(axes.T, torch.zeros(axes.shape[1]))
-        self.decoder.start_from(axes, torch.zeros(axes.shape[0]))
+        """Make the network PCA: z = U'x, x' = U z with U the principal axes; f = g = 0."""
+        n_features, n_components = self.decoder.block.linear.weight.shape
+        axes = pca.padded_axes(n_components)
+        least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
+        variances = torch.full((n_components,), least)
+        variances[: len(pca.variances)] = pca.variances.clamp(min=least)
+        scale = variances.sqrt()
+        self.encoder.code_scale.copy_(scale)
+        self.decoder.code_scale.copy_(scale)
+        self.encoder.block.start_from((axes / scale).T, torch.zeros(n_components))
+        self.decoder.block.start_from(axes * scale, torch.zeros(n_features))
 
     def encode(self, x):
         """Return the codes of `x`, shape (n, n_components)."""
         return self.encoder(x)
 
     def forward(self, x):
-        return self.decoder(self.encoder(x))
+        # The scale cancels on the way through.
+        return self.decoder.block(self.encoder.block(x))

@@ -41,7 +41,11 @@ def linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
 
 
 class LinearPlusMLP(nn.Module):
-    """y = A x + a + f(x), with f a multi-layer perceptron.
+    """y = A x + a + f(x), with f a multi-layer perceptron of inputs cut to `reach`.
+
+    Beyond the reach of the data the correction stays what it is at the edge, and the
+    linear map alone goes on: far rows are treated as PCA would, not by extrapolated
+    layers.
 
     Parameters
     ----------
@@ -53,12 +57,15 @@ class LinearPlusMLP(nn.Module):
         A key of `ACTIVATIONS`.
     dropout : float
         Share of the hidden units that a training step leaves out.
+    reach : float
+        Largest size of an input that f sees, in the unit of x.
     generator : torch.Generator
         Source of the initial weights (CPU).
     """
 
-    def __init__(self, n_in, n_out, hidden, activation, dropout, generator):
+    def __init__(self, n_in, n_out, hidden, activation, dropout, reach, generator):
         super().__init__()
+        self.reach = reach
         self.linear = linear(n_in, n_out, generator)
         layers: list[nn.Module] = []
         width = n_in
@@ -82,4 +89,6 @@ class LinearPlusMLP(nn.Module):
 
     def forward(self, x):
         y = self.linear(x)
-        return y if self.correction is None else y + self.correction(x)
+        if self.correction is None:
+            return y
+        return y + self.correction(x.clamp(-self.reach, self.reach))

@@ -43,11 +43,12 @@ class VariationalAutoencoder(nn.Module):
         hidden,
         activation,
         dropout,
+        reach,
         generator,
         min_noise_variance,
     ):
         super().__init__()
-        block = activation, dropout, generator
+        block = activation, dropout, reach, generator
         self.encoder = LinearPlusMLP(n_features, 2 * n_components, hidden, *block)
         self.decoder = LinearPlusMLP(n_components, n_features, hidden[::-1], *block)
         self.raw_noise = nn.Parameter(torch.full((n_features,), math.log(0.5)))
