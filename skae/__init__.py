@@ -5,7 +5,6 @@ from skae.anomaly import AEAnomalyDetector
 from skae.autoencoder import AutoencoderTransformer
 from skae.vae import VAETransformer
 
-
 __all__ = [
     "AEAnomalyDetector",
     "AutoencoderTransformer",

@@ -89,5 +89,5 @@ class TableEncoder:
 
     @property
     def log_jacobian(self):
-        """log |d standard / d raw| of a row: what a log density in raw units adds."""
+        """Log |d standard / d raw| of a row: what a log density in raw units adds."""
         return -float(np.log(self.scale_).sum())
