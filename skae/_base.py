@@ -412,6 +412,10 @@ class BaseAutoencoder(
         scores = self._map_rows(self._score_block, X, None, self._score_copies())
         return scores.astype(np.float64, copy=False)
 
+    def _log_scores(self, X):
+        """Return scores on the scale of a log density, which can be averaged."""
+        return self._score_samples(X)
+
     def _score_copies(self):
         """Return how many copies of a row are at work at a time in `_score_block`."""
         return 1

@@ -8,58 +8,89 @@ import torch
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    RealNotInt,
+    StrOptions,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import MAX_SEED
 from skae._devices import resolve_device
 from skae._folds import ContentFolds
 from skae._validation import check_rows, check_weights
-from skae.autoencoder import AutoencoderTransformer
+from skae.vae import VAETransformer
 
 # Fewer rows than this cannot be split so that both sides can train.
 LEAST_SPLIT = 4
+# Rows a network, where the training rows may hold anomalies and where they do not.
+MIXED_SAMPLES, CLEAN_SAMPLES = 256, 1024
+# Codes of the default network, and draws a row when it scores: several networks are
+# averaged, so that each may be rough.
+N_CODES, N_DRAWS = 2, 8
+
+
+class _DensityMember(VAETransformer):
+    """The default network. A collapsed code is no news here: the density still holds."""
+
+    def _report(self):
+        pass
 
 
 class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
-    """Anomalies are the rows that an autoencoder, trained without them, restores badly.
+    """Anomalies are the rows that autoencoders, trained without them, restore badly.
 
-    The rows are split into `n_folds` folds, and a clone of `estimator` is trained for every
-    fold on the rows outside it. A row is scored by the network of its own fold, which
-    has not seen it. Which fold is a function of the row's cells (a hash), so that this
-    holds for training rows and fresh rows alike: scores of training rows are not
-    flattered, and a threshold taken from them means the same on fresh rows.
+    Several clones of `estimator` are trained, each on a small random subset of the rows:
+    as in an isolation forest, a small subset holds too few of the anomalies for a network
+    to learn them. The rows are split into `n_folds` folds, every network leaves one out,
+    and a row is scored by the networks that left its fold out: none of them has seen it.
+    Which fold is a function of the row's cells (a hash), so that this holds for training
+    rows and fresh rows alike: scores of training rows are not flattered, and a threshold
+    taken from them means the same on fresh rows.
 
     Parameters
     ----------
     estimator : AutoencoderTransformer or VAETransformer, default=None
-        What is trained; its `score_samples` is the score. None:
-        ``AutoencoderTransformer(n_components=0.9)``. Its parameters can be searched as
-        ``estimator__n_components`` and so on.
+        What is trained; its parameters can be searched as ``estimator__n_components``
+        and so on. None: ``VAETransformer(n_components=2, n_importance_samples=8)`` (one
+        component for a table of one column): its density judges both how badly a row is
+        restored and how far its code lies from the others.
+    n_estimators : int, default=10
+        Number of networks; at least `n_folds`.
+    max_samples : "auto", int or float, default="auto"
+        Rows that a network is trained on: a number, or a share of the rows outside its
+        fold. "auto": 256, or 1024 where `contamination` is 0.0, because rows known to be
+        clean need no protection from being learned.
+    n_folds : int, default=2
+        Number of folds; a row is scored by ``n_estimators / n_folds`` networks.
     contamination : "auto" or float, default="auto"
         What is known of the training rows.
 
         - A float in (0, 0.5]: the share of them that are anomalies. `offset_` is the
           quantile of their scores at it.
         - 0.0: none is. `offset_` is the quantile of their scores at `false_alarm_rate`.
-        - "auto": unknown. Rows below Tukey's fence (the first quartile less 1.5
-          interquartile ranges) of the scores, on a logarithmic scale for reconstruction
-          errors, are anomalies, and at least a share of `false_alarm_rate`.
+        - "auto": unknown. Rows below Tukey's fence of the scores (the first quartile
+          less 1.5 interquartile ranges) are anomalies, and at least a share of
+          `false_alarm_rate`.
     false_alarm_rate : float, default=0.01
         Share of normal rows that may be flagged, for `contamination` "auto" and 0.0.
-    n_folds : int, default=3
-        Number of folds, and of networks.
     device : str or torch.device, default="auto"
         Where to train: "auto" leaves it to the estimator.
     random_state : int, RandomState instance or None, default=None
-        Seeds the networks.
+        Seeds the subsets and the networks.
 
     Attributes
     ----------
     offset_ : float
         ``decision_function = score_samples - offset_``; rows below 0 are anomalies.
     estimators_ : list of estimators
-        The fitted networks, one a fold.
+        The fitted networks; number i has left out fold ``i % n_folds_``.
+    n_folds_ : int
+        Number of folds; fewer than `n_folds` where equal rows leave no choice.
+    max_samples_ : int
+        Rows that a network was trained on, at most.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -71,15 +102,22 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
 
     Notes
     -----
+    A network's score of a row is its log density in nats (for an
+    `AutoencoderTransformer`: minus the logarithm of its mean squared error), less the
+    median of the scores of the training rows that the network has not seen, in units of
+    their interquartile range. `score_samples` is the mean over the row's networks: 0 is
+    an ordinary row.
+
     Rows that differ in a digit can belong to different folds and are then scored by
     different networks: scores are as smooth as those networks agree. Equal rows always
     share a fold. Fewer than four rows, or rows that are all alike, cannot be split; they
-    are scored by a network that has seen them, and a warning says so.
+    are scored by networks that have seen them, and a warning says so.
 
     References
     ----------
-    Hawkins et al., Outlier Detection Using Replicator Neural Networks, 2002.
-    Cross-fitting: Vovk, Cross-conformal predictors, 2015.
+    Hawkins et al., Outlier Detection Using Replicator Neural Networks, 2002. Subsets:
+    Liu, Ting & Zhou, Isolation Forest, 2008; Chen et al., Outlier Detection with
+    Autoencoder Ensembles, 2017. Cross-fitting: Vovk, Cross-conformal predictors, 2015.
 
     Examples
     --------
@@ -101,6 +139,12 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             Interval(Real, 0, 0.5, closed="right"),
         ],
         "false_alarm_rate": [Interval(Real, 0, 0.5, closed="right")],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "max_samples": [
+            StrOptions({"auto"}),
+            Interval(Integral, 2, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="right"),
+        ],
         "n_folds": [Interval(Integral, 2, None, closed="left")],
         "device": [str, torch.device],
         "random_state": ["random_state"],
@@ -110,16 +154,20 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         self,
         estimator=None,
         *,
+        n_estimators=10,
+        max_samples="auto",
+        n_folds=2,
         contamination="auto",
         false_alarm_rate=0.01,
-        n_folds=3,
         device="auto",
         random_state=None,
     ):
         self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.max_samples = max_samples
+        self.n_folds = n_folds
         self.contamination = contamination
         self.false_alarm_rate = false_alarm_rate
-        self.n_folds = n_folds
         self.device = device
         self.random_state = random_state
 
@@ -149,68 +197,97 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             has been trained then.
         """
         resolve_device(self.device)
+        if self.n_estimators < self.n_folds:
+            raise ValueError(
+                f"n_estimators={self.n_estimators} is less than n_folds={self.n_folds}; "
+                "every fold needs a network that left it out."
+            )
         X = check_rows(self, X, reset=True, min_samples=2)
         sample_weight = check_weights(sample_weight, X)
         if sample_weight is not None:
             counts = sample_weight > 0
             X, sample_weight = X[counts], sample_weight[counts]
+        rng = check_random_state(self.random_state)
         self._folds = ContentFolds(self.n_folds if len(X) >= LEAST_SPLIT else 1).fit(X)
-        folds = self._folds.assign(X)
-        members = self._members()
-        context = self._init_callback_context(max_subtasks=len(members))
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        for fold, member in enumerate(members):
-            rows = np.flatnonzero(folds != fold) if len(members) > 1 else np.arange(len(X))
-            weight = None if sample_weight is None else sample_weight[rows]
-            task = context.subcontext(task_name=f"fold {fold}")
-            with task.propagate_callback_context(member):
-                task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-                member.fit(X[rows], sample_weight=weight)
-                task.call_on_fit_task_end(estimator=self, X=X, y=y)
-        if len(members) == 1:
+        self.n_folds_ = self._folds.n_folds_
+        self.estimators_ = self._fit_members(X, sample_weight, rng)
+        if self.n_folds_ == 1:
             warnings.warn(
                 f"{len(X)} rows, {len(np.unique(X, axis=0))} of them distinct, are too few "
-                "to hold any out: offset_ comes from scores of rows that the network was "
+                "to hold any out: offset_ comes from scores of rows that the networks were "
                 "trained on.",
                 UserWarning,
                 stacklevel=2,
             )
-        self.estimators_ = members
+        self._levels = [self._level(number, X) for number in range(self.n_estimators)]
         self.offset_ = self._threshold(self._score_samples(X), sample_weight)
-        context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def _members(self):
-        """Return an unfitted network for every fold."""
-        rng = check_random_state(self.random_state)
-        template = self.estimator
-        if template is None:
-            template = AutoencoderTransformer(n_components=0.9)
+    def _fit_members(self, X, sample_weight, rng):
+        """Train every network on its subset of the rows outside its fold."""
+        folds = self._folds.assign(X)
+        task_of_all = self._init_callback_context(max_subtasks=self.n_estimators)
+        task_of_all.call_on_fit_task_begin(estimator=self, X=X)
         members = []
-        for _ in range(self._folds.n_folds_):
-            member = clone(template)
-            settings = {"random_state": rng.randint(MAX_SEED)}
-            if self.device != "auto":
-                settings["device"] = self.device
-            members.append(member.set_params(**settings))
+        self.max_samples_ = 0
+        for number in range(self.n_estimators):
+            rows = np.arange(len(X))
+            if self.n_folds_ > 1:
+                rows = np.flatnonzero(folds != number % self.n_folds_)
+            rows = rng.permutation(rows)[: self._n_rows(len(rows))]
+            self.max_samples_ = max(self.max_samples_, len(rows))
+            weight = None if sample_weight is None else sample_weight[rows]
+            member = self._new_member(rng)
+            task = task_of_all.subcontext(task_name="network")
+            with task.propagate_callback_context(member):
+                task.call_on_fit_task_begin(estimator=self, X=X)
+                member.fit(X[rows], sample_weight=weight)
+                task.call_on_fit_task_end(estimator=self, X=X)
+            members.append(member)
+        task_of_all.call_on_fit_task_end(estimator=self, X=X)
         return members
+
+    def _level(self, number, X):
+        """Return the median and the interquartile range of a network's unseen scores.
+
+        Networks differ in how well they restore; rows of different folds, which are
+        scored by different ones, can be compared only in these units.
+        """
+        if self.n_folds_ > 1:
+            X = X[self._folds.assign(X) == number % self.n_folds_]
+        low, middle, high = np.quantile(
+            self.estimators_[number]._log_scores(X), [0.25, 0.5, 0.75]
+        )
+        return middle, (high - low) or 1.0
+
+    def _n_rows(self, n_outside):
+        """Return how many of the rows outside its fold a network is trained on."""
+        wanted = self.max_samples
+        if isinstance(wanted, str):
+            wanted = CLEAN_SAMPLES if self.contamination == 0.0 else MIXED_SAMPLES
+        elif not isinstance(wanted, Integral):
+            wanted = round(wanted * n_outside)
+        return max(wanted, 2)
+
+    def _new_member(self, rng):
+        estimator = self.estimator
+        if estimator is None:
+            estimator = _DensityMember(
+                min(N_CODES, self.n_features_in_), n_importance_samples=N_DRAWS
+            )
+        settings = {"random_state": rng.randint(MAX_SEED)}
+        if self.device != "auto":
+            settings["device"] = self.device
+        return clone(estimator).set_params(**settings)
 
     def _threshold(self, scores, sample_weight):
         """Return the score below which a row is an anomaly."""
-        if isinstance(self.contamination, str):
-            alarm = _quantile(scores, self.false_alarm_rate, sample_weight)
-            return max(alarm, self._fence(scores, sample_weight))
-        share = self.contamination or self.false_alarm_rate
-        return _quantile(scores, share, sample_weight)
-
-    def _fence(self, scores, sample_weight):
-        """Return Tukey's lower fence, where the scores are about symmetric."""
-        errors = isinstance(self.estimators_[0], AutoencoderTransformer)
-        tiny = np.finfo(np.float64).tiny
-        level = -np.log(np.maximum(-scores, tiny)) if errors else scores
-        low, high = (_quantile(level, q, sample_weight) for q in (0.25, 0.75))
+        if not isinstance(self.contamination, str):
+            share = self.contamination or self.false_alarm_rate
+            return _quantile(scores, share, sample_weight)
+        low, high = (_quantile(scores, share, sample_weight) for share in (0.25, 0.75))
         fence = low - 1.5 * (high - low)
-        return -float(np.exp(-fence)) if errors else fence
+        return max(fence, _quantile(scores, self.false_alarm_rate, sample_weight))
 
     def score_samples(self, X):
         """Return the score of every row; the lower, the more anomalous.
@@ -223,8 +300,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,), dtype float64
-            `score_samples` of the network of the row's fold: minus the mean squared
-            error in standard units, or nats for a `VAETransformer`.
+            In interquartile ranges of the training rows' scores; 0 is their median.
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
@@ -233,11 +309,17 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
     def _score_samples(self, X):
         folds = self._folds.assign(X)
         scores = np.empty(len(X))
-        for fold, member in enumerate(self.estimators_):
+        for fold in range(self.n_folds_):
             rows = np.flatnonzero(folds == fold)
-            if len(rows):
-                scores[rows] = member._score_samples(X[rows])
+            if not len(rows):
+                continue
+            unseen = range(fold, self.n_estimators, self.n_folds_)
+            scores[rows] = np.mean([self._score_by(m, X[rows]) for m in unseen], axis=0)
         return scores
+
+    def _score_by(self, number, X):
+        middle, spread = self._levels[number]
+        return (self.estimators_[number]._log_scores(X) - middle) / spread
 
     def decision_function(self, X):
         """Return ``score_samples(X) - offset_``: below 0 are the anomalies.

@@ -11,6 +11,8 @@ from skae.networks import Autoencoder
 
 # Training codes that are kept for `sample`: codes, never rows.
 N_KEPT_CODES = 2000
+# Mean squared errors below this are rounding, and one as good as the other.
+LEAST_ERROR = 1e-12
 
 
 class AutoencoderTransformer(BaseAutoencoder):
@@ -226,6 +228,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         with self._network(np.float32) as (network, _):
             codes = network.encode(data.train[:N_KEPT_CODES])
             self._codes = codes.cpu().numpy()
+
+    def _log_scores(self, X):
+        return -np.log(np.maximum(-self._score_samples(X), LEAST_ERROR))
 
     def _score_block(self, network, x):
         return -squared_error(network(x), x)
