@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import torch
 
 # Below this many multiplications a step, a second thread costs more than it does.
-SMALL_STEP = 6_000_000
+SMALL_STEP = 50_000_000
 
 
 def resolve_device(device):

@@ -14,7 +14,7 @@ from skorch.dataset import Dataset
 # Rows that are evaluated at a time between epochs.
 BLOCK = 8192
 # Standard errors by which the start must be beaten.
-N_ERRORS = 3.0
+N_ERRORS = 2.0
 # A loss that exceeds its start by this factor will not come back.
 HOPELESS = 1e3
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -326,7 +326,7 @@ class _Judge:
     """Keeps the best state and says when to stop.
 
     With held-out rows, the start is replaced only by a state whose loss on them is
-    lower by more than three standard errors of the rows' paired differences: on few rows
+    lower by more than two standard errors of the rows' paired differences: on few rows
     a smaller gain is luck. After that, the lowest loss wins.
     """
 

@@ -19,11 +19,12 @@ class AutoencoderTransformer(BaseAutoencoder):
     """Nonlinear dimensionality reduction that starts at PCA.
 
     Encoder and decoder are each a linear map plus a multi-layer perceptron,
-    ``z = A x + f(x)`` and ``x' = B z + g(z)``. A and B start as the principal axes and
-    f and g at zero, so that before the first step the network is PCA. Training minimises
-    the mean squared error of the rows; held-out rows decide which state is kept, and the
-    start is among the candidates. It is therefore not worse than PCA on new rows but by
-    the luck of the draw.
+    ``z = A x + f(x)`` and ``x' = B z + g(z)``. A and B are the principal axes; f and g
+    start at zero, so that before the first step the network is PCA, and see no further
+    than the rows reach, so that far rows are treated as PCA would. Training minimises the
+    mean squared error of the rows; held-out rows decide which state is kept, and the
+    start must be beaten clearly (by two standard errors). It is therefore not worse than
+    PCA on new rows but by the luck of the draw.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class AutoencoderTransformer(BaseAutoencoder):
             default="relu"
         Activation of the hidden layers.
     init : {"pca", "random"}, default="pca"
-        Where training starts.
+        Where training starts. "random": A and B are trained as well.
     scale : bool, default=True
         True: columns are standardised inside, so that each counts alike. False: the
         loss is the squared error in raw units, as PCA's is.

@@ -80,9 +80,12 @@ class LinearPlusMLP(nn.Module):
 
     @torch.no_grad()
     def start_from(self, weight, bias):
-        """Set A = `weight` and a = `bias`, and let the correction begin at zero."""
+        """Fix A = `weight` and a = `bias`, and let the correction begin at zero."""
         self.linear.weight.copy_(weight)
         self.linear.bias.copy_(bias)
+        # An optimiser that normalises gradients moves the weights of columns that hardly
+        # vary as far as the others', and a far row would meet the sum of those moves.
+        self.linear.requires_grad_(False)
         if self.correction is not None:
             nn.init.zeros_(self.correction[-1].weight)
             nn.init.zeros_(self.correction[-1].bias)
