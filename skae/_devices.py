@@ -4,8 +4,9 @@ from contextlib import contextmanager
 
 import torch
 
-# Below this many multiplications a step, a second thread costs more than it does.
-SMALL_STEP = 50_000_000
+# Below this many multiplications a step a second thread gains little, and on a busy
+# machine the threads wait for each other: up to a hundred times slower was seen.
+SMALL_STEP = 500_000_000
 
 
 def resolve_device(device):
