@@ -6,7 +6,7 @@ overfit before they need many steps; large ones want every row seen several time
 
 import math
 
-MIN_STEPS, MAX_STEPS, STEPS_PER_ROW = 300, 1500, 1.5
+MIN_STEPS, MAX_STEPS, STEPS_PER_ROW = 300, 1000, 1.0
 MIN_EPOCHS = 8
 DEEP_FROM = 10_000
 

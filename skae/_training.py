@@ -12,7 +12,7 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.dataset import Dataset
 
 # Rows that are evaluated at a time between epochs.
-BLOCK = 8192
+BLOCK = 2048
 # Standard errors by which the start must be beaten.
 N_ERRORS = 2.0
 # A loss that exceeds its start by this factor will not come back.
@@ -92,7 +92,7 @@ class Plan:
     end_epoch: Callable[[], bool] = field(default=lambda: False)
 
 
-def one_cycle(progress, warm=0.2, start=0.04, end=0.01):
+def one_cycle(progress, warm=0.1, start=0.04, end=0.01):
     """Return the factor on the peak learning rate at `progress` in [0, 1].
 
     Half a cosine up from `start` during the share `warm` of the steps, half a cosine

@@ -67,7 +67,7 @@ class VAETransformer(BaseAutoencoder):
     learning_rate_init : float, default=0.005
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
-        Epochs at most. None: a budget of 300 to 1500 steps (1.5 a row), at least 8
+        Epochs at most. None: a budget of 300 to 1000 steps (one a row), at least 8
         epochs.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when

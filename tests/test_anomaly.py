@@ -1,0 +1,253 @@
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
+
+DETECTORS = {
+    "default": AEAnomalyDetector(random_state=0),
+    "autoencoder": AEAnomalyDetector(AutoencoderTransformer(2), random_state=0),
+    "variational": AEAnomalyDetector(VAETransformer(2), random_state=0),
+}
+
+
+@pytest.fixture(params=DETECTORS)
+def detector(request):
+    return clone(DETECTORS[request.param])
+
+
+def _normal(n_rows, seed, n_columns=5):
+    rng = np.random.default_rng(seed)
+    mixing = np.random.default_rng(9).normal(size=(n_columns, n_columns))
+    return rng.normal(size=(n_rows, n_columns)) @ mixing
+
+
+def _share(flags):
+    return np.mean(flags == -1)
+
+
+def _auroc(detector, normal, anomalies):
+    labels = np.repeat([0, 1], [len(normal), len(anomalies)])
+    return roc_auc_score(labels, -detector.score_samples(np.vstack([normal, anomalies])))
+
+
+# ---------------------------------------------------------------- detection
+
+
+def test_finds_rows_off_the_surface_that_clean_rows_lie_on(curved, detector):
+    detector.fit(curved.train)
+    assert _auroc(detector, curved.test, curved.anomalies) > 0.93
+
+
+def test_finds_anomalies_among_the_training_rows(curved, detector):
+    """5% of the training rows are anomalies, and are found though they were trained on."""
+    anomalies = curved.anomalies[:30]
+    detector.fit(np.vstack([curved.train, anomalies]))
+    assert _auroc(detector, curved.train, anomalies) > 0.85
+
+
+def test_finds_a_clump_of_anomalies():
+    """A dense clump is what a single network learns to restore."""
+    rng = np.random.default_rng(0)
+    normal = _normal(500, 0)
+    clump = 4 * np.sqrt(normal.var(axis=0)) + 0.1 * rng.normal(size=(25, 5))
+    detector = AEAnomalyDetector(random_state=0).fit(np.vstack([normal, clump]))
+    assert _auroc(detector, normal, clump) > 0.95
+
+
+def test_default_is_no_copying_machine_on_few_columns():
+    """A ring in three columns that vary alike: as many codes restore any row."""
+    rng = np.random.default_rng(0)
+
+    def draw(n_rows):
+        t = rng.uniform(0, 2 * np.pi, n_rows)
+        ring = np.column_stack([np.cos(t), np.sin(t), np.cos(2 * t)])
+        return ring + 0.05 * rng.normal(size=ring.shape)
+
+    detector = AEAnomalyDetector(random_state=0).fit(draw(600))
+    inside = rng.uniform(-0.6, 0.6, size=(300, 3))
+    forest = IsolationForest(random_state=0).fit(draw(600))
+    ours = _auroc(detector, draw(300), inside)
+    assert ours > 0.9
+    assert ours > _auroc(forest, draw(300), inside)
+
+
+@pytest.mark.parametrize("n_columns", [1, 2])
+def test_finds_far_rows_in_very_narrow_tables(n_columns, detector):
+    rng = np.random.default_rng(0)
+    normal, far = rng.normal(size=(2, 300, n_columns))
+    far = 8 * np.sign(far) + far
+    if detector.estimator is not None:
+        detector.set_params(estimator__n_components=1)
+    detector.fit(normal[:200])
+    assert _auroc(detector, normal[200:], far) > 0.99
+
+
+def test_a_far_row_is_flagged_by_every_setting(detector):
+    for contamination in ("auto", 0.0, 0.1):
+        detector.set_params(contamination=contamination).fit(_normal(300, 0))
+        assert (detector.predict(np.full((3, 5), 50.0)) == -1).all()
+
+
+def test_scores_fall_with_the_distance():
+    detector = AEAnomalyDetector(random_state=0).fit(_normal(300, 0))
+    direction = np.array([1.0, -1.0, 1.0, -1.0, 1.0])
+    scores = detector.score_samples(np.outer([3.0, 10.0, 100.0, 1e4], direction))
+    # Each row has a fold of its own: the folds' networks must agree on the order.
+    assert (np.diff(scores) < 0).all()
+
+
+# ---------------------------------------------------------------- threshold
+
+
+def test_decision_function_is_the_score_less_the_offset(detector):
+    X = _normal(200, 0)
+    detector.set_params(contamination=0.1).fit(X)
+    decision = detector.decision_function(X)
+    np.testing.assert_allclose(decision, detector.score_samples(X) - detector.offset_)
+    np.testing.assert_array_equal(detector.predict(X), np.where(decision < 0, -1, 1))
+    np.testing.assert_array_equal(clone(detector).fit_predict(X), detector.predict(X))
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.2, 0.5])
+def test_contamination_is_the_share_of_training_rows_flagged(contamination):
+    X = _normal(400, 0)
+    detector = AEAnomalyDetector(contamination=contamination, random_state=0).fit(X)
+    assert _share(detector.predict(X)) == pytest.approx(contamination, abs=0.005)
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.2])
+def test_share_flagged_among_fresh_rows_is_the_contamination(contamination, detector):
+    detector.set_params(contamination=contamination)
+    shares = [
+        _share(detector.fit(_normal(500, seed)).predict(_normal(2000, 100 + seed)))
+        for seed in range(3)
+    ]
+    # Three standard deviations of a quantile of 1500 rows and of its test on 6000.
+    spread = np.sqrt(contamination * (1 - contamination) * (1 / 1500 + 1 / 6000))
+    assert np.mean(shares) == pytest.approx(contamination, abs=3 * spread)
+
+
+def test_threshold_does_not_come_from_rows_that_the_network_has_seen():
+    """Networks that learn their rows by heart: training errors would flag nearly all."""
+    by_heart = AutoencoderTransformer(
+        2, init="random", early_stopping=False, alpha=0.0, max_iter=300, random_state=0
+    )
+    X, fresh = _normal(60, 0, 8), _normal(1000, 1, 8)
+    by_heart.fit(X)
+    naive = np.quantile(by_heart.score_samples(X), 0.1)
+    assert np.mean(by_heart.score_samples(fresh) < naive) > 0.4
+    detector = AEAnomalyDetector(by_heart, contamination=0.1, random_state=0).fit(X)
+    assert _share(detector.predict(fresh)) < 0.25
+
+
+def test_clean_rows_raise_few_alarms(detector):
+    detector.set_params(contamination=0.0, false_alarm_rate=0.02)
+    shares = [
+        _share(detector.fit(_normal(500, seed)).predict(_normal(2000, 100 + seed)))
+        for seed in range(3)
+    ]
+    assert 0.008 < np.mean(shares) < 0.04
+
+
+def test_auto_flags_the_planted_share(curved):
+    X = np.vstack([curved.train, curved.anomalies[:60]])
+    detector = AEAnomalyDetector(random_state=0).fit(X)
+    flags = detector.predict(X)
+    assert _share(flags[600:]) > 0.5
+    assert _share(flags[:600]) < 0.1
+
+
+def test_auto_flags_few_where_there_are_none():
+    detector = AEAnomalyDetector(random_state=0).fit(_normal(500, 0))
+    assert 0.002 < _share(detector.predict(_normal(2000, 1))) < 0.05
+
+
+def test_weights_count_for_the_threshold():
+    """Anomalies of next to no weight are no part of the contamination."""
+    X = np.vstack([_normal(300, 0), np.full((100, 5), 30.0) + _normal(100, 1)])
+    weights = np.repeat([1.0, 1e-6], [300, 100])
+    detector = AEAnomalyDetector(contamination=0.1, random_state=0)
+    flags = detector.fit(X, sample_weight=weights).predict(X)
+    assert _share(flags[:300]) == pytest.approx(0.1, abs=0.01)
+    assert _share(flags[300:]) == 1.0
+    assert _share(detector.fit(X).predict(X)[:300]) < 0.05
+
+
+# ---------------------------------------------------------------- wrapping
+
+
+@pytest.mark.parametrize("inner", [AutoencoderTransformer(2), VAETransformer(2)])
+def test_takes_any_of_our_transformers(inner):
+    detector = AEAnomalyDetector(inner, random_state=0).fit(_normal(100, 0))
+    assert {type(member) for member in detector.estimators_} == {type(inner)}
+    assert {member.n_components_ for member in detector.estimators_} == {2}
+
+
+def test_the_given_estimator_is_not_fitted():
+    inner = AutoencoderTransformer(2, max_iter=2)
+    AEAnomalyDetector(inner, random_state=0).fit(_normal(60, 0))
+    assert not hasattr(inner, "net_")
+
+
+def test_random_state_reaches_the_networks():
+    inner = AutoencoderTransformer(2, max_iter=2, init="random", random_state=3)
+    X = _normal(60, 0)
+    one, same, other = (
+        AEAnomalyDetector(inner, random_state=seed).fit(X).score_samples(X)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, other)
+
+
+def test_networks_differ_from_each_other():
+    inner = AutoencoderTransformer(2, max_iter=2, init="random")
+    X = _normal(60, 0)
+    detector = AEAnomalyDetector(inner, random_state=0).fit(X)
+    one, other = (member.score_samples(X) for member in detector.estimators_[:2])
+    assert not np.allclose(one, other)
+
+
+def test_parameters_of_the_estimator_can_be_searched(curved):
+    """Rows off the surface are told by two codes, not by six that copy anything."""
+    X = np.vstack([curved.test[:200], curved.anomalies[:200]])
+    y = np.repeat([1, -1], 200)
+    detector = AEAnomalyDetector(AutoencoderTransformer(), random_state=0)
+    search = GridSearchCV(
+        detector,
+        {"estimator__n_components": [2, 6]},
+        scoring=lambda fitted, X, y: roc_auc_score(y, fitted.score_samples(X)),
+        cv=[(np.arange(200), np.arange(400))],
+        refit=False,
+    )
+    search.fit(X, y)
+    assert search.best_params_ == {"estimator__n_components": 2}
+
+
+def test_detector_in_a_pipeline(curved):
+    pipeline = make_pipeline(StandardScaler(), AEAnomalyDetector(random_state=0))
+    pipeline.fit(curved.train)
+    assert set(pipeline.predict(curved.anomalies)) == {1, -1}
+    assert _auroc(pipeline, curved.test, curved.anomalies) > 0.9
+
+
+def test_fresh_copies_of_training_rows_score_as_they_did(detector):
+    """A row's fold follows from its cells: it meets the networks that left it out."""
+    X = _normal(100, 0)
+    detector.fit(X)
+    order = np.random.default_rng(0).permutation(100)
+    np.testing.assert_allclose(
+        detector.score_samples(X[order].copy()), detector.score_samples(X)[order], rtol=1e-9
+    )
+
+
+def test_fitted_detector_needs_no_rows_and_no_names(X):
+    detector = AEAnomalyDetector(random_state=0).fit(X)
+    assert detector.n_features_in_ == 5
+    assert not hasattr(detector, "feature_names_in_")

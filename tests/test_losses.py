@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from skae import AutoencoderTransformer
+from skae._training import Net
+from skae.losses import (
+    NegativeELBO,
+    SquaredError,
+    gaussian_kl,
+    gaussian_nll,
+    squared_error,
+)
+from skae.networks import Autoencoder
+
+
+def _normal(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_squared_error_is_the_mean_over_the_columns_of_each_row():
+    x = torch.tensor([[0.0, 0.0], [1.0, 2.0]])
+    errors = squared_error(torch.tensor([[3.0, 4.0], [1.0, 2.0]]), x)
+    assert errors.tolist() == [12.5, 0.0]
+
+
+def test_gaussian_nll_is_minus_the_log_density_of_the_row():
+    x, mean, variance = _normal(7, 3), _normal(7, 3, seed=1), _normal(3, seed=2).exp()
+    expected = -Normal(mean, variance.sqrt()).log_prob(x).sum(-1)
+    torch.testing.assert_close(gaussian_nll(x, mean, variance), expected)
+
+
+def test_gaussian_kl_is_the_divergence_to_the_standard_normal():
+    mean, log_variance = _normal(7, 3), _normal(7, 3, seed=1)
+    posterior = Normal(mean, (0.5 * log_variance).exp())
+    expected = kl_divergence(posterior, Normal(0.0, 1.0)).sum(-1)
+    torch.testing.assert_close(gaussian_kl(mean, log_variance), expected)
+    assert gaussian_kl(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0.0
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
+def test_negative_elbo_is_distortion_plus_beta_times_divergence(beta):
+    x, mean, log_variance = _normal(7, 3), _normal(7, 2, seed=1), _normal(7, 2, seed=2)
+    output = _normal(7, 3, seed=3), _normal(3, seed=4).exp(), mean, log_variance
+    expected = gaussian_nll(x, *output[:2]) + beta * gaussian_kl(mean, log_variance)
+    torch.testing.assert_close(NegativeELBO(beta)(output, x), expected)
+
+
+def test_warmth_counts_in_training_only():
+    x, output = (
+        _normal(7, 3),
+        (_normal(7, 3), torch.ones(3), _normal(7, 2), _normal(7, 2)),
+    )
+    loss = NegativeELBO(beta=2.0)
+    loss.warmth = 0.25
+    distortion, divergence = gaussian_nll(x, *output[:2]), gaussian_kl(*output[2:])
+    torch.testing.assert_close(loss.train()(output, x), distortion + 0.5 * divergence)
+    torch.testing.assert_close(loss.eval()(output, x), distortion + 2.0 * divergence)
+
+
+def _gradients(x, weights):
+    generator = torch.Generator().manual_seed(0)
+    network = Autoencoder(4, 2, (8,), "tanh", 0.0, 5.0, generator)
+    net = Net(network, criterion=SquaredError()).initialize()
+    net.get_loss(net.module_(x), weights, X=x).backward()
+    return torch.cat([p.grad.flatten() for p in net.module_.parameters()])
+
+
+def test_weight_of_two_moves_the_network_like_a_row_twice():
+    x = _normal(6, 4)
+    weights = torch.tensor([2.0, 1.0, 1.0, 0.0, 1.0, 1.0])
+    repeated = x[[0, 0, 1, 2, 4, 5]]
+    weighted = _gradients(x, weights)
+    torch.testing.assert_close(weighted, _gradients(repeated, None))
+    assert not torch.allclose(weighted, _gradients(x, None), rtol=0.01)
+
+
+def test_weight_of_two_is_a_row_twice_in_the_loss(X):
+    """With all rows in one batch the first training loss is that of the start on them."""
+    estimator = AutoencoderTransformer(
+        2, max_iter=1, batch_size=1000, early_stopping=False, random_state=0
+    )
+    counts = np.arange(len(X)) % 3
+    weighted = estimator.fit(X, sample_weight=counts).loss_curve_[0]
+    repeated = estimator.fit(np.repeat(X, counts, axis=0)).loss_curve_[0]
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-5)
+    assert abs(estimator.fit(X).loss_curve_[0] / repeated - 1.0) > 1e-3
+
+
+def test_weights_count_relative_to_each_other_only(quick, X):
+    weights = np.linspace(0.5, 2.0, len(X))
+    one = quick().fit(X, sample_weight=weights)
+    other = quick().fit(X, sample_weight=8.0 * weights)
+    np.testing.assert_allclose(one.transform(X), other.transform(X), rtol=1e-3, atol=1e-4)
+
+
+def test_rows_of_weight_zero_are_left_out(quick_any, X):
+    weights = np.linspace(0.5, 2.0, len(X))
+    weights[::3] = 0.0
+    spoilt = X.copy()
+    spoilt[::3] = 1e6
+    kept = weights > 0
+    one = quick_any().fit(spoilt, sample_weight=weights)
+    other = quick_any().fit(X[kept], sample_weight=weights[kept])
+    np.testing.assert_array_equal(one.score_samples(X), other.score_samples(X))
+
+
+def test_weights_say_which_rows_are_restored_well():
+    """Two arms of a cross and one code: the heavy arm gets it."""
+    rng = np.random.default_rng(0)
+    t, thin = rng.normal(size=(200, 1)), 0.01 * rng.normal(size=(200, 1))
+    one, other = np.hstack([t, thin]), np.hstack([thin, t])
+    X = np.vstack([one, other])
+    for heavy, light, weights in (
+        (one, other, np.repeat([100.0, 1.0], 200)),
+        (other, one, np.repeat([1.0, 100.0], 200)),
+    ):
+        estimator = AutoencoderTransformer(1, scale=False, max_iter=5, random_state=0)
+        estimator.fit(X, sample_weight=weights)
+        assert estimator.score(heavy) > 5 * estimator.score(light)  # scores are negative
+        assert estimator.score(heavy) > 0.1 * estimator.score(light)

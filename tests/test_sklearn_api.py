@@ -1,0 +1,281 @@
+import pickle
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
+
+REASON = "random mini-batches: to the bit, a weight of 2 is not a row twice"
+STOCHASTIC = {
+    "check_sample_weight_equivalence_on_dense_data": REASON,
+    "check_sample_weight_equivalence_on_sparse_data": REASON,
+}
+
+
+@parametrize_with_checks(
+    [AutoencoderTransformer(), VAETransformer(), AEAnomalyDetector()],
+    expected_failed_checks=lambda estimator: STOCHASTIC,
+)
+def test_estimator_checks(estimator, check):
+    check(estimator)
+
+
+def _outputs(estimator, X):
+    """Everything that a fitted estimator says of X."""
+    names = ("transform", "score_samples", "decision_function", "predict")
+    outputs = {
+        name: getattr(estimator, name)(X) for name in names if hasattr(estimator, name)
+    }
+    if "transform" in outputs:
+        outputs["inverse_transform"] = estimator.inverse_transform(outputs["transform"])
+    return outputs
+
+
+def _assert_same_to_the_bit(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def test_clone_keeps_every_parameter_and_no_fit(quick_any, X):
+    fitted = quick_any().fit(X)
+    copied = clone(fitted)
+    assert repr(copied.get_params()) == repr(fitted.get_params())
+    assert not hasattr(copied, "n_features_in_")
+
+
+def test_clone_fits_to_the_same_bits(quick_any, X):
+    fitted = quick_any().fit(X)
+    _assert_same_to_the_bit(_outputs(clone(fitted).fit(X), X), _outputs(fitted, X))
+
+
+def test_set_params_before_a_refit_counts(quick, X):
+    changed = quick(2).fit(X).set_params(n_components=3, random_state=1).fit(X)
+    _assert_same_to_the_bit(
+        _outputs(changed, X), _outputs(quick(3, random_state=1).fit(X), X)
+    )
+
+
+def test_pickle_round_trip(quick_any, X):
+    fitted = quick_any().fit(X)
+    _assert_same_to_the_bit(
+        _outputs(pickle.loads(pickle.dumps(fitted)), X), _outputs(fitted, X)
+    )
+
+
+def test_pickled_transformer_samples_alike(quick, X):
+    fitted = quick().fit(X)
+    expected = fitted.sample(5, random_state=0)
+    unpickled = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(unpickled.sample(5, random_state=0), expected)
+
+
+def test_joblib_round_trip(quick_any, X, tmp_path):
+    fitted = quick_any().fit(X)
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    _assert_same_to_the_bit(
+        _outputs(joblib.load(tmp_path / "model.joblib"), X), _outputs(fitted, X)
+    )
+
+
+def test_unpickled_estimator_trains_on(quick, X):
+    one, other = (quick(warm_start=True).fit(X) for _ in range(2))
+    other = pickle.loads(pickle.dumps(other))
+    _assert_same_to_the_bit(_outputs(one.fit(X), X), _outputs(other.fit(X), X))
+
+
+def test_pickle_holds_no_training_rows(quick_any):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(6000, 4))
+    small, large = (len(pickle.dumps(quick_any().fit(X[:n]))) for n in (5000, 6000))
+    # 1000 rows as float32 would be 16,000 bytes.
+    assert large - small < 4000
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_grid_search_needs_no_scoring(transformer, curved, n_jobs):
+    estimator = transformer(max_iter=6, random_state=0)
+    search = GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2, n_jobs=n_jobs)
+    search.fit(curved.train)
+    assert search.best_params_ == {"n_components": 2}
+    assert search.score(curved.test) == search.best_estimator_.score(curved.test)
+
+
+def test_grid_search_in_workers_agrees_with_one_process(quick, X):
+    grid = {"n_components": [1, 2]}
+    one, two = (
+        GridSearchCV(quick(), grid, cv=2, n_jobs=n_jobs)
+        .fit(X)
+        .cv_results_["mean_test_score"]
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+
+
+def test_cross_val_score_is_held_out_score(quick, X):
+    scores = cross_val_score(quick(), X, cv=[(np.arange(60), np.arange(60, 120))])
+    expected = quick().fit(X[:60]).score(X[60:])
+    np.testing.assert_array_equal(scores, [expected])
+
+
+def test_codes_feed_a_classifier_in_a_pipeline(quick):
+    X, y = load_iris(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), quick(2), LogisticRegression())
+    assert cross_val_score(pipeline, X, y, cv=3).mean() > 0.85
+
+
+def test_pipeline_goes_back_to_the_columns(quick, X):
+    pipeline = make_pipeline(StandardScaler(), quick(5)).fit(X)
+    back = pipeline.inverse_transform(pipeline.transform(X))
+    np.testing.assert_allclose(back, X, atol=0.2 * X.std(axis=0).max())
+    assert np.corrcoef(back.ravel(), X.ravel())[0, 1] > 0.99
+
+
+def test_column_transformer(quick, X):
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    table = ColumnTransformer(
+        [("ae", quick(1), ["b", "d"]), ("rest", "passthrough", ["a"])]
+    ).fit(frame)
+    expected = quick(1).fit(frame[["b", "d"]]).transform(frame[["b", "d"]])
+    np.testing.assert_array_equal(table.transform(frame)[:, :1], expected)
+    name = quick().__class__.__name__.lower()
+    assert list(table.get_feature_names_out()) == [f"ae__{name}0", "rest__a"]
+
+
+def test_feature_union(quick, X):
+    union = FeatureUnion([("pca", PCA(2)), ("ae", quick(3))]).fit(X)
+    np.testing.assert_array_equal(union.transform(X)[:, 2:], quick(3).fit(X).transform(X))
+    assert len(union.get_feature_names_out()) == 5
+
+
+def test_feature_names_out(quick, X):
+    fitted = quick(3).fit(X)
+    name = type(fitted).__name__.lower()
+    assert list(fitted.get_feature_names_out()) == [f"{name}{i}" for i in range(3)]
+
+
+def test_pandas_output(quick, X):
+    frame = pd.DataFrame(X, columns=list("abcde"), index=np.arange(120)[::-1])
+    fitted = quick().set_output(transform="pandas").fit(frame)
+    codes = fitted.transform(frame)
+    assert list(codes.columns) == list(fitted.get_feature_names_out())
+    assert list(codes.index) == list(frame.index)
+    np.testing.assert_array_equal(codes.to_numpy(), quick().fit(X).transform(X))
+
+
+def test_polars_output(quick, X):
+    frame = pl.DataFrame(X, schema=list("abcde"))
+    fitted = quick().set_output(transform="polars").fit(frame)
+    codes = fitted.transform(frame)
+    assert isinstance(codes, pl.DataFrame)
+    assert codes.columns == list(fitted.get_feature_names_out())
+    np.testing.assert_array_equal(codes.to_numpy(), quick().fit(X).transform(X))
+
+
+@pytest.fixture
+def _routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.usefixtures("_routing")
+def test_sample_weight_is_routed_through_a_pipeline(quick_any, X):
+    weights = np.linspace(0.1, 3.0, len(X))
+    requesting = quick_any().set_fit_request(sample_weight=True)
+    pipeline = make_pipeline(PCA(5), requesting).fit(X, sample_weight=weights)
+    rotated = pipeline[0].transform(X)
+    expected = _outputs(quick_any().fit(rotated, sample_weight=weights), rotated)
+    _assert_same_to_the_bit(_outputs(pipeline[-1], rotated), expected)
+    unweighted = quick_any().fit(rotated).score_samples(rotated)
+    assert not np.allclose(unweighted, expected["score_samples"])
+
+
+@pytest.mark.usefixtures("_routing")
+def test_sample_weight_is_routed_to_a_step_in_the_middle(quick, X):
+    weights = np.linspace(0.1, 3.0, len(X))
+    y = X[:, 0] > 0
+    pipeline = make_pipeline(
+        quick().set_fit_request(sample_weight=True),
+        LogisticRegression().set_fit_request(sample_weight=False),
+    ).fit(X, y, sample_weight=weights)
+    expected = quick().fit(X, sample_weight=weights).transform(X)
+    np.testing.assert_array_equal(pipeline[0].transform(X), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_output_has_the_precision_of_the_input(quick, X, dtype):
+    fitted = quick().fit(X.astype(dtype))
+    codes = fitted.transform(X.astype(dtype))
+    assert codes.dtype == dtype
+    assert fitted.inverse_transform(codes).dtype == dtype
+
+
+def test_float32_and_float64_agree(quick_any, X):
+    # Cells that float32 holds exactly: the two tables are the same table.
+    X = X.astype(np.float32)
+    single = _outputs(quick_any().fit(X), X)
+    double = _outputs(quick_any().fit(X.astype(np.float64)), X.astype(np.float64))
+    for name in single:
+        scale = np.abs(double[name]).max()
+        np.testing.assert_allclose(
+            single[name], double[name], atol=1e-4 * scale, err_msg=name
+        )
+
+
+def test_integers_are_numbers(quick_any):
+    X = np.random.default_rng(0).integers(0, 50, size=(60, 4))
+    _assert_same_to_the_bit(
+        _outputs(quick_any().fit(X), X),
+        _outputs(quick_any().fit(X.astype(float)), X.astype(float)),
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_read_only_rows_are_left_alone(quick_any, X):
+    rows, weights = X.copy(), np.linspace(0.5, 1.5, len(X))
+    kept = rows.copy(), weights.copy()
+    rows.setflags(write=False)
+    weights.setflags(write=False)
+    _outputs(quick_any().fit(rows, sample_weight=weights), rows)
+    np.testing.assert_array_equal(rows, kept[0])
+    np.testing.assert_array_equal(weights, kept[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_memory_order_does_not_matter(quick_any, X, dtype):
+    X = X.astype(dtype)
+    expected = _outputs(quick_any().fit(X), X)
+    strided = np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3]
+    for same in (np.asfortranarray(X), strided):
+        assert not same.flags.c_contiguous
+        _assert_same_to_the_bit(_outputs(quick_any().fit(same), same), expected)
+
+
+@pytest.mark.parametrize("frame_type", [pd.DataFrame, pl.DataFrame])
+def test_columns_in_another_order_are_an_error(quick_any, X, frame_type):
+    frame = frame_type({name: X[:, i] for i, name in enumerate("abcde")})
+    fitted = quick_any().fit(frame)
+    assert list(fitted.feature_names_in_) == list("abcde")
+    for method in _outputs(fitted, frame).keys() - {"inverse_transform"}:
+        with pytest.raises(ValueError, match="same order"):
+            getattr(fitted, method)(frame[list("edcba")])
+
+
+def test_other_column_names_are_an_error(quick_any, X):
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    fitted = quick_any().fit(frame)
+    with pytest.raises(ValueError, match=r"unseen at fit time[\s\S]*other"):
+        fitted.score_samples(frame.rename(columns={"a": "other"}))

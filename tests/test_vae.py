@@ -1,0 +1,253 @@
+import warnings
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+
+from skae import VAETransformer
+
+
+@pytest.fixture(scope="module")
+def fitted(ppca):
+    return VAETransformer(2, random_state=0).fit(ppca.train)
+
+
+@pytest.fixture(scope="module")
+def bent(curved):
+    return VAETransformer(2, random_state=0).fit(curved.train)
+
+
+def _log_likelihood(vae, X, n_points=500, reach=6.0):
+    """log p(x) of the fitted model: the integral over two latent dimensions."""
+    ticks = np.linspace(-reach, reach, n_points)
+    codes = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    log_prior = -0.5 * np.square(codes).sum(axis=1) - np.log(2 * np.pi)
+    log_prior += 2 * np.log(ticks[1] - ticks[0])
+    means, variances = vae.inverse_transform(codes), vae.noise_variance_
+    constant = -0.5 * np.log(2 * np.pi * variances).sum()
+    squares = [0.5 * np.square(x - means) @ (1.0 / variances) for x in X]
+    return np.array([np.logaddexp.reduce(log_prior + constant - s) for s in squares])
+
+
+# ---------------------------------------------------------------- density
+
+
+def test_density_is_close_to_that_of_the_model_behind_the_rows(ppca, fitted):
+    ours, pca = fitted.score(ppca.test), PCA(2).fit(ppca.train).score(ppca.test)
+    assert ours == pytest.approx(pca, abs=0.1)
+    assert ours == pytest.approx(ppca.logpdf(ppca.test).mean(), abs=0.1)
+
+
+def test_density_is_not_above_the_true_one(ppca, fitted):
+    """The mean log density of any model is below the truth, to the sampling error."""
+    excess = fitted.score_samples(ppca.test) - ppca.logpdf(ppca.test)
+    assert excess.mean() < 3 * excess.std() / np.sqrt(len(excess))
+
+
+def test_density_ranks_rows_like_the_true_one(ppca, fitted):
+    assert np.corrcoef(fitted.score_samples(ppca.test), ppca.logpdf(ppca.test))[0, 1] > 0.98
+
+
+def test_density_of_a_curved_surface_beats_pca(curved, bent):
+    assert bent.score(curved.test) > PCA(2).fit(curved.train).score(curved.test) + 2.0
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_density_is_in_the_original_units(ppca, scale):
+    """Ten times wider, a tenth as dense."""
+    vae = VAETransformer(2, scale=scale, max_iter=8, random_state=0)
+    before = vae.fit(ppca.train).score(ppca.test)
+    all_columns = vae.fit(10 * ppca.train).score(10 * ppca.test)
+    assert all_columns == pytest.approx(before - 6 * np.log(10), abs=1e-3)
+
+
+def test_rescaling_a_column_lowers_the_log_density_by_the_log_of_the_factor(ppca):
+    vae = VAETransformer(2, max_iter=8, random_state=0)
+    before = vae.fit(ppca.train).score_samples(ppca.test)
+    factors = np.array([1, 1, 10, 1, 1, 1])
+    after = vae.fit(ppca.train * factors).score_samples(ppca.test * factors)
+    np.testing.assert_allclose(after, before - np.log(10), atol=1e-3)
+
+
+def test_score_is_a_bound_on_the_likelihood_of_the_model(curved, bent):
+    rows = curved.test[:300]
+    exact = _log_likelihood(bent, rows)
+    gap = exact - bent.score_samples(rows)
+    assert -0.01 < gap.mean() < 0.1
+
+
+def test_more_importance_samples_come_closer_to_the_likelihood(curved, bent):
+    rows = curved.test[:300]
+    exact = _log_likelihood(bent, rows)
+    gaps = []
+    for n_samples in (1, 16, 512):
+        bent.set_params(n_importance_samples=n_samples)
+        gaps.append(np.abs(exact - bent.score_samples(rows)).mean())
+    bent.set_params(n_importance_samples=64)
+    assert gaps[0] > gaps[1] > gaps[2]
+    assert gaps[2] < 0.05
+
+
+def test_equal_rows_score_alike_whatever_stands_beside_them(curved, bent):
+    row = curved.test[:1]
+    alone = bent.score_samples(row)[0]
+    among = bent.score_samples(np.vstack([curved.train, row, row]))[-2:]
+    np.testing.assert_allclose(among, alone, rtol=1e-9)
+
+
+def test_score_is_the_mean_of_score_samples(curved, bent):
+    assert bent.score(curved.test) == pytest.approx(bent.score_samples(curved.test).mean())
+
+
+# ---------------------------------------------------------------- codes
+
+
+def test_transform_is_the_posterior_mean(ppca, fitted):
+    """Of a probabilistic PCA model it is known: M^-1 W'(x - mu)."""
+    posterior_means = PCA(2).fit(ppca.train).transform(ppca.test)
+    codes = fitted.transform(ppca.test)
+    # Latent space is free up to a rotation: both must tell the same of each other.
+    design = np.column_stack([posterior_means, np.ones(len(codes))])
+    missed = codes - design @ np.linalg.lstsq(design, codes, rcond=None)[0]
+    assert (missed.var(axis=0) < 0.05 * codes.var(axis=0)).all()
+
+
+def test_codes_have_about_unit_variance(ppca, fitted):
+    """The aggregate posterior is near the prior: variance + posterior variance = 1."""
+    codes = fitted.transform(ppca.test)
+    assert (np.abs(codes.mean(axis=0)) < 0.15).all()
+    assert ((codes.var(axis=0) > 0.6) & (codes.var(axis=0) < 1.15)).all()
+
+
+def test_reconstruction_is_close_to_the_rows(curved, bent):
+    restored = bent.inverse_transform(bent.transform(curved.test))
+    error = np.mean((restored - curved.test) ** 2, axis=0) / curved.test.var(axis=0)
+    assert (error < 0.1).all()
+
+
+def test_noise_variance_is_in_squared_original_units(ppca):
+    """What the columns do not share: 0.25 in each, by construction."""
+    vae = VAETransformer(2, random_state=0).fit(ppca.train)
+    np.testing.assert_allclose(vae.noise_variance_, 0.25, atol=0.15)
+    assert vae.noise_variance_.mean() == pytest.approx(0.25, rel=0.2)
+
+
+def test_noise_variance_has_a_floor(X):
+    """A column that is a copy of another leaves no noise, and yet a finite density."""
+    twins = np.column_stack([X, X[:, 0]])
+    vae = VAETransformer(5, min_noise_variance=0.01, random_state=0).fit(twins)
+    assert (vae.noise_variance_ >= 0.01 * twins.var(axis=0) * 0.999).all()
+
+
+# ---------------------------------------------------------------- samples
+
+
+def test_samples_have_the_moments_of_the_rows(ppca, fitted):
+    rows = fitted.sample(20_000, random_state=0)
+    spread = np.sqrt(np.diag(ppca.covariance))
+    np.testing.assert_array_less(np.abs(rows.mean(axis=0) - ppca.mean), 0.1 * spread)
+    missed = (np.cov(rows.T) - ppca.covariance) / np.outer(spread, spread)
+    assert np.abs(missed).max() < 0.15
+
+
+def test_samples_have_the_columns_distributions(ppca, fitted):
+    rows = fitted.sample(2000, random_state=0)
+    for column in range(6):
+        assert kstest(rows[:, column], ppca.test[:, column]).statistic < 0.06
+
+
+def test_samples_carry_the_noise_of_the_decoder(ppca, fitted):
+    """Rows restored from codes lie on a plane; samples must not."""
+    smallest = np.linalg.eigvalsh(np.cov(fitted.sample(5000, random_state=0).T))[0]
+    expected = np.linalg.eigvalsh(ppca.covariance)[0]
+    assert smallest == pytest.approx(expected, rel=0.3)
+
+
+def test_samples_of_a_curved_surface_are_curved(curved, bent):
+    rows = bent.sample(4000, random_state=0)
+    # Column 2 is the square of column 0, to which it is not correlated.
+    squares = np.corrcoef(rows[:, 0] ** 2, rows[:, 2])[0, 1]
+    assert squares > 0.8
+    assert abs(np.corrcoef(rows[:, 0], rows[:, 2])[0, 1]) < 0.2
+
+
+# ---------------------------------------------------------------- collapse
+
+
+def _rank_one(n_rows=400):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n_rows, 1)) @ rng.normal(size=(1, 5))
+
+
+@pytest.mark.parametrize("n_components", [2, 4])
+def test_collapse_is_counted_and_warned_of(n_components):
+    vae = VAETransformer(n_components, max_iter=20, random_state=0)
+    message = f"{n_components - 1} of {n_components} latent dimensions have collapsed"
+    with pytest.warns(ConvergenceWarning, match=rf"{message}.*smaller n_components"):
+        vae.fit(_rank_one())
+    assert vae.n_active_components_ == 1
+    assert vae.active_components_.sum() == 1
+    active = vae.transform(_rank_one())[:, vae.active_components_]
+    assert active.var() > 0.5
+
+
+def test_more_components_than_columns_collapse(X):
+    with pytest.warns(ConvergenceWarning, match="collapsed"):
+        vae = VAETransformer(8, max_iter=5, random_state=0).fit(X)
+    assert vae.n_active_components_ <= 5
+    assert vae.active_components_.shape == (8,)
+
+
+def test_large_beta_collapses_noise():
+    noise = np.random.default_rng(0).normal(size=(400, 5))
+    with pytest.warns(ConvergenceWarning, match="3 of 3 latent dimensions"):
+        vae = VAETransformer(3, beta=20.0, random_state=0).fit(noise)
+    assert vae.n_active_components_ == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_collapse_and_no_warning_where_factors_are_strong(ppca):
+    vae = VAETransformer(2, random_state=0).fit(ppca.train)
+    assert vae.n_active_components_ == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_posterior_does_not_collapse_in_training(curved):
+    """With default settings all dimensions of a curved surface stay in use."""
+    vae = VAETransformer(2, random_state=0).fit(curved.train)
+    assert vae.n_active_components_ == 2
+    assert (vae.transform(curved.test).var(axis=0) > 0.5).all()
+
+
+def test_beta_presses_the_codes_towards_the_prior(curved):
+    def divergence(beta):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            vae = VAETransformer(2, beta=beta, max_iter=20, random_state=0)
+            codes = vae.fit(curved.train).transform(curved.test)
+        return np.square(codes).sum(axis=1).mean()
+
+    assert divergence(30.0) < 0.7 * divergence(1.0)
+
+
+# ---------------------------------------------------------------- choices
+
+
+def test_warm_up_changes_the_first_steps_only(X):
+    """Without a warm-up the first training loss holds the whole divergence."""
+    one, other = (
+        VAETransformer(2, kl_warmup=share, max_iter=10, random_state=0).fit(X)
+        for share in (0.0, 1.0)
+    )
+    assert one.loss_curve_[0] > other.loss_curve_[0] + 1.0
+    assert one.validation_loss_curve_[0] == other.validation_loss_curve_[0]
+
+
+def test_loss_curve_is_minus_the_bound_in_standard_units(ppca):
+    """At the optimum the bound is tight: the held-out loss is minus the score."""
+    vae = VAETransformer(2, kl_warmup=0.0, random_state=0).fit(ppca.train)
+    jacobian = np.log(ppca.train.std(axis=0)).sum()
+    expected = -(vae.score(ppca.train) + jacobian)
+    assert min(vae.validation_loss_curve_) == pytest.approx(expected, abs=0.3)
