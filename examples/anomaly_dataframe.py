@@ -15,7 +15,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
-from skae import AEAnomalyDetector
+from skae import AEAnomalyDetector, AutoencoderTransformer
 
 PICTURE = "anomaly_dataframe.png"
 SHARE = 0.05
@@ -29,7 +29,10 @@ for row in mistaken:
     X.iloc[row, column] = clean.iloc[rng.integers(len(X)), column]
 is_mistaken = np.isin(np.arange(len(X)), mistaken)
 
-detector = AEAnomalyDetector(contamination=SHARE, random_state=0).fit(X)
+# Keeping 99% of the variance leaves only what contradicts the other columns.
+detector = AEAnomalyDetector(
+    AutoencoderTransformer(n_components=0.99), contamination=SHARE, random_state=0
+).fit(X)
 forest = IsolationForest(contamination=SHARE, random_state=0).fit(X)
 print(f"{len(mistaken)} of {len(X)} records hold a swapped cell; nobody has marked them.")
 for name, model in {"AEAnomalyDetector": detector, "IsolationForest": forest}.items():

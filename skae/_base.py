@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _choices
+from skae._callbacks import EpochTasks
 from skae._devices import resolve_device, threads_for
 from skae._pca import principal_axes
 from skae._table import TableEncoder
@@ -111,6 +113,7 @@ class BaseAutoencoder(
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
+        given = X, y, sample_weight
         X, sample_weight = self._check_training_input(X, sample_weight, reset=not resume)
         rng = check_random_state(self.random_state)
         rows = _weighted_rows(X, sample_weight)
@@ -121,12 +124,12 @@ class BaseAutoencoder(
             design = self._table.encode_rows(X, rows)
         else:
             design = self._start(X, rows, sample_weight, rng, device)
-        data = _training_rows(design, rows, sample_weight, n_valid, device)
+        data = _training_rows(design, rows, sample_weight, n_valid, self.device_)
         plan = self._plan(data, rng)
         if resume:
             self.net_.restart(self.callbacks, int(self.verbose))
         with threads_for(self._n_multiplications(plan.batch_size)):
-            self._train(data, plan, X, y, sample_weight)
+            self._train(data, plan, given)
             self._finish(data)
         self._report()
         return self
@@ -155,6 +158,7 @@ class BaseAutoencoder(
         """
         first = not self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
+        given = X, y, sample_weight
         X, sample_weight = self._check_training_input(X, sample_weight, reset=first)
         rng = check_random_state(self.random_state)
         rows = _weighted_rows(X, sample_weight)
@@ -174,7 +178,7 @@ class BaseAutoencoder(
             seed=(rng.randint(MAX_SEED) + getattr(self, "n_iter_", 0)) % MAX_SEED,
         )
         with threads_for(self._n_multiplications(plan.batch_size)):
-            self._train(data, plan, X, y, sample_weight)
+            self._train(data, plan, given)
             self._finish(data)
         return self
 
@@ -206,15 +210,16 @@ class BaseAutoencoder(
         names = column_names(self, X.shape[1])
         self._table = TableEncoder(self.scale).fit(X, rows, sample_weight, names)
         design = self._table.encode_rows(X, rows)
-        pca = None
-        if self.init == "pca" or not isinstance(self.n_components, Integral):
+        self.__dict__.pop("validation_loss_curve_", None)
+        pca, n_components = None, self.n_components
+        if not isinstance(n_components, Integral):
+            n_components = float(n_components)
+        if self.init == "pca" or isinstance(n_components, float):
             weights = (
                 None if sample_weight is None else torch.from_numpy(sample_weight[rows])
             )
             with threads_for(design.size * min(design.shape)):
-                pca = principal_axes(
-                    torch.from_numpy(design), weights, self.n_components, rng
-                )
+                pca = principal_axes(torch.from_numpy(design), weights, n_components, rng)
         self.device_ = device
         self.n_components_ = self._choose_n_components(pca)
         self.hidden_layer_sizes_ = self._choose_hidden_layer_sizes(len(rows))
@@ -292,10 +297,10 @@ class BaseAutoencoder(
             warm_up=self._warm_up,
         )
 
-    def _train(self, data, plan, X, y, sample_weight):
+    def _train(self, data, plan, given):
         net = self.net_
         net.set_lr(plan.learning_rate)
-        tasks = _EpochTasks(self, data, plan, X, y, sample_weight)
+        tasks = EpochTasks(self, data, plan.n_epochs, given)
         plan.begin_epoch, plan.end_epoch = tasks.begin, tasks.end
         net.partial_fit(data, plan=plan)
         tasks.finish()
@@ -465,13 +470,20 @@ class BaseAutoencoder(
         widest = max(self.n_features_in_, *self.hidden_layer_sizes_, self.n_components_)
         return gen_batches(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
 
+    @contextmanager
     def _network(self, dtype):
-        """Lend the network for inference in the precision of the input.
+        """Lend the network, and the dtype of its rows, for inference in `dtype`.
 
         float64 rows are worked on in float64: a row's result then does not depend, to
         float32's last digits, on which rows stand beside it.
         """
-        return _Inference(self.net_.module_, dtype, self.device_)
+        network = self.net_.module_.eval()
+        if dtype == np.float64 and self.device_.type != "mps":
+            network = copy.deepcopy(network).double()
+        else:
+            dtype = np.float32
+        with torch.no_grad():
+            yield network, dtype
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
@@ -485,68 +497,6 @@ class BaseAutoencoder(
         super().__setstate__(state)
         if "net_" in state:  # skorch has moved it if its device is not on this machine
             self.device_ = next(self.net_.module_.parameters()).device
-
-
-class _Inference:
-    """Context: no gradients, evaluation mode, few threads, and a precision."""
-
-    def __init__(self, module, dtype, device):
-        double = dtype == np.float64 and device.type != "mps"
-        self._module, self._dtype = module, np.float64 if double else np.float32
-
-    def __enter__(self):
-        self._no_grad = torch.no_grad()
-        self._no_grad.__enter__()
-        module = self._module
-        if self._dtype == np.float64:
-            module = copy.deepcopy(module).double()
-        return module.eval(), self._dtype
-
-    def __exit__(self, *exc_info):
-        self._no_grad.__exit__(*exc_info)
-
-
-class _EpochTasks:
-    """Shows every epoch to scikit-learn's callbacks as a task of the fit."""
-
-    def __init__(self, estimator, data, plan, X, y, sample_weight):
-        self._estimator, self._data = estimator, data
-        self._context = estimator._init_callback_context(max_subtasks=plan.n_epochs)
-        # The target of an autoencoder is its input: with it, scorers get what they need.
-        self._arguments = {
-            "estimator": estimator,
-            "X": X,
-            "y": X if y is None else y,
-            "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
-        }
-        self._watched = bool(getattr(estimator, "_skl_callbacks", None))
-        self._epoch = None
-        self._context.call_on_fit_task_begin(**self._arguments)
-
-    def begin(self):
-        if self._watched:
-            self._epoch = self._context.subcontext(task_name="epoch")
-            self._epoch.call_on_fit_task_begin(**self._arguments)
-
-    def end(self):
-        if not self._watched:
-            return False
-        return self._epoch.call_on_fit_task_end(
-            **self._arguments, reconstruction_attributes=self._snapshot
-        )
-
-    def finish(self):
-        self._context.call_on_fit_task_end(
-            **self._arguments, reconstruction_attributes=self._snapshot
-        )
-
-    def _snapshot(self):
-        """Return the attributes of the estimator as if the fit stopped here."""
-        estimator = copy.copy(self._estimator)
-        estimator.net_ = estimator.net_.snapshot()
-        estimator._read_history()
-        estimator._finish(self._data)
-        return vars(estimator)
 
 
 def _weighted_rows(X, sample_weight):

@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     Options,
     RealNotInt,
@@ -17,7 +16,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import MAX_SEED
+from skae._base import MAX_SEED, BaseAutoencoder
 from skae._devices import resolve_device
 from skae._folds import ContentFolds
 from skae._validation import check_rows, check_weights
@@ -132,7 +131,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "estimator": [HasMethods(["fit", "score_samples"]), None],
+        "estimator": [BaseAutoencoder, None],
         "contamination": [
             StrOptions({"auto"}),
             Options(Real, {0.0}),
@@ -228,7 +227,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         folds = self._folds.assign(X)
         task_of_all = self._init_callback_context(max_subtasks=self.n_estimators)
         task_of_all.call_on_fit_task_begin(estimator=self, X=X)
-        members = []
+        members, interrupted = [], False
         self.max_samples_ = 0
         for number in range(self.n_estimators):
             rows = np.arange(len(X))
@@ -238,6 +237,10 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             self.max_samples_ = max(self.max_samples_, len(rows))
             weight = None if sample_weight is None else sample_weight[rows]
             member = self._new_member(rng)
+            interrupted = interrupted or _was_interrupted(members)
+            if interrupted:
+                # Ctrl-C ends the fit: the networks to come hardly leave their start.
+                member.set_params(max_iter=1)
             task = task_of_all.subcontext(task_name="network")
             with task.propagate_callback_context(member):
                 task.call_on_fit_task_begin(estimator=self, X=X)
@@ -355,3 +358,7 @@ def _quantile(scores, share, sample_weight):
     if sample_weight is None:
         return float(np.quantile(scores, share))
     return float(np.quantile(scores, share, weights=sample_weight, method="inverted_cdf"))
+
+
+def _was_interrupted(members):
+    return bool(members) and members[-1].net_.stop_reason_ == "interrupted"
