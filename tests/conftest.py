@@ -4,9 +4,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import multivariate_normal
+from threadpoolctl import threadpool_limits
 
 from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """The tables are tiny, and threads that wait for a busy core cost seconds."""
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(

