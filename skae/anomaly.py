@@ -20,6 +20,7 @@ from skae._base import MAX_SEED, BaseAutoencoder
 from skae._devices import resolve_device
 from skae._folds import ContentFolds
 from skae._validation import check_rows, check_weights
+from skae.autoencoder import AutoencoderTransformer
 from skae.vae import VAETransformer
 
 # Fewer rows than this cannot be split so that both sides can train.
@@ -29,6 +30,7 @@ MIXED_SAMPLES, CLEAN_SAMPLES = 256, 1024
 # Codes of the default network, and draws a row when it scores: several networks are
 # averaged, so that each may be rough.
 N_CODES, N_DRAWS = 2, 8
+RESTORED_SHARE = 0.7
 
 
 class _DensityMember(VAETransformer):
@@ -53,9 +55,10 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
     ----------
     estimator : AutoencoderTransformer or VAETransformer, default=None
         What is trained; its parameters can be searched as ``estimator__n_components``
-        and so on. None: ``VAETransformer(n_components=2, n_importance_samples=8)`` (one
-        component for a table of one column): its density judges both how badly a row is
-        restored and how far its code lies from the others.
+        and so on. None: by turns ``VAETransformer(2, n_importance_samples=8)``, whose
+        density judges how far a row and its code lie from the others, and
+        ``AutoencoderTransformer(0.7)``, which judges how badly a row is restored (with
+        one code less than columns for two and three columns, and left out for one).
     n_estimators : int, default=10
         Number of networks; at least `n_folds`.
     max_samples : "auto", int or float, default="auto"
@@ -236,7 +239,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             rows = rng.permutation(rows)[: self._n_rows(len(rows))]
             self.max_samples_ = max(self.max_samples_, len(rows))
             weight = None if sample_weight is None else sample_weight[rows]
-            member = self._new_member(rng)
+            member = self._new_member(number, rng)
             interrupted = interrupted or _was_interrupted(members)
             if interrupted:
                 # Ctrl-C ends the fit: the networks to come hardly leave their start.
@@ -272,16 +275,30 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             wanted = round(wanted * n_outside)
         return max(wanted, 2)
 
-    def _new_member(self, rng):
+    def _new_member(self, number, rng):
         estimator = self.estimator
         if estimator is None:
-            estimator = _DensityMember(
-                min(N_CODES, self.n_features_in_), n_importance_samples=N_DRAWS
+            by_turns = number // self.n_folds_ % 2
+            estimator = (
+                self._default_restorer()
+                if by_turns
+                else _DensityMember(
+                    min(N_CODES, self.n_features_in_), n_importance_samples=N_DRAWS
+                )
             )
         settings = {"random_state": rng.randint(MAX_SEED)}
         if self.device != "auto":
             settings["device"] = self.device
         return clone(estimator).set_params(**settings)
+
+    def _default_restorer(self):
+        n_features = self.n_features_in_
+        if n_features == 1:
+            return _DensityMember(1, n_importance_samples=N_DRAWS)
+        # Fewer codes than columns, or every row would be restored. From four columns on
+        # a share of 0.7 sees to it.
+        few = n_features < 4
+        return AutoencoderTransformer(n_features - 1 if few else RESTORED_SHARE)
 
     def _threshold(self, scores, sample_weight):
         """Return the score below which a row is an anomaly."""

@@ -67,8 +67,8 @@ def test_finds_a_clump_of_anomalies():
     assert _auroc(detector, normal, clump) > 0.95
 
 
-def test_default_is_no_copying_machine_on_few_columns():
-    """A ring in three columns that vary alike: as many codes restore any row."""
+def test_finds_rows_inside_a_ring_where_the_density_of_a_cloud_would_be_highest():
+    """Two codes for a ring in three columns restore its rows, and no others."""
     rng = np.random.default_rng(0)
 
     def draw(n_rows):
@@ -76,7 +76,7 @@ def test_default_is_no_copying_machine_on_few_columns():
         ring = np.column_stack([np.cos(t), np.sin(t), np.cos(2 * t)])
         return ring + 0.05 * rng.normal(size=ring.shape)
 
-    detector = AEAnomalyDetector(random_state=0).fit(draw(600))
+    detector = AEAnomalyDetector(AutoencoderTransformer(2), random_state=0).fit(draw(600))
     inside = rng.uniform(-0.6, 0.6, size=(300, 3))
     forest = IsolationForest(random_state=0).fit(draw(600))
     ours = _auroc(detector, draw(300), inside)

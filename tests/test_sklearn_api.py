@@ -26,7 +26,8 @@ STOCHASTIC = {
 
 
 @parametrize_with_checks(
-    [AutoencoderTransformer(), VAETransformer(), AEAnomalyDetector()],
+    # Four networks: both kinds of the default, in both folds.
+    [AutoencoderTransformer(), VAETransformer(), AEAnomalyDetector(n_estimators=4)],
     expected_failed_checks=lambda estimator: STOCHASTIC,
 )
 def test_estimator_checks(estimator, check):

@@ -1,4 +1,6 @@
+import copy
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,18 @@ def bent(curved):
     return VAETransformer(2, max_iter=150, random_state=0).fit(curved.train)
 
 
-def _log_likelihood(vae, X, n_points=500, reach=6.0):
+@pytest.fixture(scope="module")
+def rough(curved):
+    """A short training, whose posteriors are wide enough to be integrated on a grid.
+
+    With it 150 rows, and their exact log densities.
+    """
+    vae = VAETransformer(2, max_iter=30, random_state=0).fit(curved.train)
+    rows = curved.test[:150]
+    return SimpleNamespace(vae=vae, rows=rows, exact=_log_likelihood(vae, rows))
+
+
+def _log_likelihood(vae, X, n_points=400, reach=6.0):
     """log p(x) of the fitted model: the integral over two latent dimensions."""
     ticks = np.linspace(-reach, reach, n_points)
     codes = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
@@ -76,23 +89,21 @@ def test_rescaling_a_column_lowers_the_log_density_by_the_log_of_the_factor(ppca
     np.testing.assert_allclose(after, before - np.log(10), atol=1e-3)
 
 
-def test_score_is_a_bound_on_the_likelihood_of_the_model(curved, bent):
-    rows = curved.test[:300]
-    exact = _log_likelihood(bent, rows)
-    gap = exact - bent.score_samples(rows)
-    assert -0.01 < gap.mean() < 0.1
+def test_score_is_a_tight_bound_on_the_likelihood_of_the_model(rough):
+    gaps = rough.exact - rough.vae.score_samples(rough.rows)
+    assert np.median(gaps) < 0.05
+    # The bound holds in expectation over the draws: single rows may pass it by a little.
+    assert np.quantile(gaps, 0.05) > -0.05
+    assert gaps.mean() > -0.01
 
 
-def test_more_importance_samples_come_closer_to_the_likelihood(curved, bent):
-    rows = curved.test[:300]
-    exact = _log_likelihood(bent, rows)
-    gaps = []
+def test_more_importance_samples_come_closer_to_the_likelihood(rough):
+    vae, gaps = copy.copy(rough.vae), []
     for n_samples in (1, 16, 512):
-        bent.set_params(n_importance_samples=n_samples)
-        gaps.append(np.abs(exact - bent.score_samples(rows)).mean())
-    bent.set_params(n_importance_samples=64)
-    assert gaps[0] > gaps[1] > gaps[2]
-    assert gaps[2] < 0.05
+        scores = vae.set_params(n_importance_samples=n_samples).score_samples(rough.rows)
+        gaps.append(np.median(np.abs(rough.exact - scores)))
+    assert gaps[0] > 2 * gaps[1] > 4 * gaps[2]
+    assert gaps[2] < 0.01
 
 
 def test_equal_rows_score_alike_whatever_stands_beside_them(curved, bent):
