@@ -189,8 +189,9 @@ class BaseAutoencoder(
 
     def _check_hidden_layer_sizes(self):
         sizes = self.hidden_layer_sizes
-        for size in [] if sizes is None else np.atleast_1d(sizes):
-            if size != int(size) or size < 1:
+        sizes = () if sizes is None else sizes
+        for size in [sizes] if isinstance(sizes, Integral) else sizes:
+            if not isinstance(size, Integral) or size < 1:
                 raise ValueError(
                     f"hidden_layer_sizes={sizes!r} holds {size!r}; every hidden layer needs "
                     "a whole number of units, 1 or more."

@@ -58,8 +58,6 @@ def principal_axes(x, weights, n_components, random_state):
     n_samples, n_features = x.shape
     size = min(n_samples, n_features)
     total_weight = float(n_samples if weights is None else weights.sum())
-    # Unbiased variances, as PCA's.
-    total_weight *= max(n_samples - 1, 1) / n_samples
     if size > MAX_EXACT and not isinstance(n_components, float):
         rows = x if weights is None else x * weights.sqrt()[:, None]
         k = min(n_components, size)

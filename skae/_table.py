@@ -52,7 +52,8 @@ class TableEncoder:
             for block in gen_batches(len(rows), BLOCK):
                 chunk = rows[block]
                 weight = None if sample_weight is None else sample_weight[chunk]
-                scaler.partial_fit(X[chunk].astype(np.float64), sample_weight=weight)
+                raw = np.ascontiguousarray(X[chunk], dtype=np.float64)
+                scaler.partial_fit(raw, sample_weight=weight)
         broken = np.flatnonzero(~np.isfinite(scaler.var_))
         if len(broken):
             largest = np.abs(X[rows, broken[0]]).max()
@@ -61,7 +62,8 @@ class TableEncoder:
                 "variance overflows float64; divide the column by a constant first."
             )
         self.center_ = scaler.mean_
-        self.scale_ = scaler.scale_
+        # Differences below this share of the mean are rounding, not variation.
+        self.scale_ = np.maximum(scaler.scale_, 1e-12 * np.abs(scaler.mean_))
         if not self.scale:
             unit = float(np.sqrt(scaler.var_.mean()))
             self.scale_ = np.full(len(self.center_), unit if unit > 0 else 1.0)
@@ -69,7 +71,7 @@ class TableEncoder:
 
     def encode(self, X, dtype=np.float32):
         """Return raw rows in standard units."""
-        design = np.subtract(X, self.center_, dtype=np.float64)
+        design = np.subtract(X, self.center_, dtype=np.float64, order="C")
         design /= self.scale_
         return np.clip(design, -LARGEST, LARGEST, out=design).astype(dtype, copy=False)
 

@@ -382,12 +382,11 @@ class _Judge:
             self.best.restore()
             return
         # Without held-out rows the last state stands, unless it is worse than the start
-        # on the rows it was trained on: then the training failed.
+        # on the rows it was trained on (nothing was left to learn, or it diverged).
         net.best_epoch_ = len(net.history)
         for fallback in (self.best, self.first):
             if self._sample_loss() <= self.start:
                 return
-            net.stop_reason_ = "diverged"
             fallback.restore()
             net.best_epoch_ = 0
 

@@ -31,7 +31,7 @@ def check_rows(estimator, X, *, reset, min_samples=1):
             ensure_min_samples=min_samples,
             reset=reset,
         )
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         _raise_if_text(estimator, X, error)
         raise
     _check_finite(estimator, array)
@@ -80,8 +80,10 @@ def _raise_if_text(estimator, X, error):
     for name, column in _columns(X):
         try:
             np.asarray(column, dtype=np.float64)
-        except ValueError:
-            bad = next(value for value in column if _is_no_number(value))
+        except (ValueError, TypeError):
+            if not any(map(_is_no_number, column)):
+                continue
+            bad = str(next(value for value in column if _is_no_number(value)))
             raise ValueError(
                 f"Column {name!r} holds {bad!r}, which is not a number. "
                 f"{type(estimator).__name__} needs numeric columns; encode the column "
@@ -101,6 +103,6 @@ def _columns(X):
 def _is_no_number(value):
     try:
         float(value)
-    except ValueError:
-        return True
+    except (ValueError, TypeError):
+        return isinstance(value, str)
     return False

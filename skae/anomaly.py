@@ -225,6 +225,9 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         self.offset_ = self._threshold(self._score_samples(X), sample_weight)
         return self
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "offset_")
+
     def _fit_members(self, X, sample_weight, rng):
         """Train every network on its subset of the rows outside its fold."""
         folds = self._folds.assign(X)

@@ -33,11 +33,13 @@ def _assert_same_axes(axes, expected, atol):
 def test_axes_are_those_of_pca(table):
     found, expected = _axes(table, 4), PCA(4).fit(table)
     _assert_same_axes(found.axes.numpy(), expected.components_.T, atol=1e-5)
-    np.testing.assert_allclose(found.variances, expected.explained_variance_, rtol=1e-4)
+    # PCA divides by n - 1; with weights there is no such n, so all divide by n.
+    variances = expected.explained_variance_ * (len(table) - 1) / len(table)
+    np.testing.assert_allclose(found.variances, variances, rtol=1e-4)
 
 
 def test_residual_is_the_mean_of_the_discarded_variances():
-    discarded = PCA(4).fit(TALL).noise_variance_
+    discarded = PCA(4).fit(TALL).noise_variance_ * (len(TALL) - 1) / len(TALL)
     np.testing.assert_allclose(_axes(TALL, 4).residual_variance, discarded, rtol=1e-4)
     assert _axes(TALL, 6).residual_variance == 0.0
 

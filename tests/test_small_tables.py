@@ -84,7 +84,7 @@ def test_transformer_gives_finite_outputs(
 
 
 def test_detector_gives_finite_scores(table):
-    fitted = AEAnomalyDetector(random_state=0).fit(table)
+    fitted = AEAnomalyDetector(n_estimators=2, random_state=0).fit(table)
     rows = _rows(table)
     assert np.isfinite(fitted.offset_)
     assert np.isfinite(fitted.score_samples(rows)).all()
@@ -174,7 +174,7 @@ def test_repeated_rows_score_alike(quick_any):
 @pytest.mark.parametrize("rows", [np.ones((20, 3)), np.arange(6.0).reshape(2, 3)])
 def test_detector_says_when_no_row_can_be_held_out(rows):
     with pytest.warns(UserWarning, match=r"rows, \d of them distinct, are too few"):
-        AEAnomalyDetector(random_state=0).fit(rows)
+        AEAnomalyDetector(n_estimators=2, random_state=0).fit(rows)
 
 
 def test_one_weighted_row_is_no_error(transformer, X):

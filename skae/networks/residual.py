@@ -85,7 +85,7 @@ class LinearPlusMLP(nn.Module):
         self.linear.bias.copy_(bias)
         # An optimiser that normalises gradients moves the weights of columns that hardly
         # vary as far as the others', and a far row would meet the sum of those moves.
-        self.linear.requires_grad_(False)
+        self.linear.requires_grad_(self.correction is None)
         if self.correction is not None:
             nn.init.zeros_(self.correction[-1].weight)
             nn.init.zeros_(self.correction[-1].bias)
