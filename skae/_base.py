@@ -145,7 +145,7 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            A chunk of rows; at least two.
+            A chunk of rows; at least two in the first.
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -159,7 +159,9 @@ class BaseAutoencoder(
         first = not self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
         given = X, y, sample_weight
-        X, sample_weight = self._check_training_input(X, sample_weight, reset=first)
+        X, sample_weight = self._check_training_input(
+            X, sample_weight, reset=first, min_samples=2 if first else 1
+        )
         rng = check_random_state(self.random_state)
         rows = _weighted_rows(X, sample_weight)
         if first:
@@ -182,8 +184,8 @@ class BaseAutoencoder(
             self._finish(data)
         return self
 
-    def _check_training_input(self, X, sample_weight, reset):
-        X = check_rows(self, X, reset=reset, min_samples=2)
+    def _check_training_input(self, X, sample_weight, reset, min_samples=2):
+        X = check_rows(self, X, reset=reset, min_samples=min_samples)
         self._check_hidden_layer_sizes()
         return X, check_weights(sample_weight, X)
 

@@ -1,6 +1,7 @@
 """The training loop: a skorch net over tensors that stay on the device."""
 
 import copy
+import dis
 import math
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -300,6 +301,10 @@ class Net(NeuralNet):
         frame = interrupt.__traceback__
         while frame.tb_next is not None:
             frame = frame.tb_next
+        code = frame.tb_frame.f_code.co_code
+        # A signal arrives in the middle of any instruction; a callback raises.
+        if dis.opname[code[frame.tb_lasti]] != "RAISE_VARARGS":
+            return False
         owner = frame.tb_frame.f_locals.get("self")
         return any(owner is callback for _, callback in self.callbacks_)
 

@@ -318,7 +318,7 @@ def test_penalty_makes_corrections_smaller(quick, curved):
         weights = fitted.decoder_.state_dict().items()
         return sum(w.square().sum() for key, w in weights if "correction" in key)
 
-    assert size(50.0) < 0.5 * size(0.0)
+    assert size(50.0) < 0.6 * size(0.0)
 
 
 # ---------------------------------------------------------------- failures

@@ -53,7 +53,7 @@ class Autoencoder(nn.Module):
     ):
         super().__init__()
         settings = activation, dropout, reach, generator
-        scale = torch.ones(n_components)
+        scale = torch.ones(n_components, dtype=torch.float32)
         self.encoder = Encoder(
             LinearPlusMLP(n_features, n_components, hidden, *settings), scale
         )
@@ -67,7 +67,7 @@ class Autoencoder(nn.Module):
         n_features, n_components = self.decoder.block.linear.weight.shape
         axes = pca.padded_axes(n_components)
         least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
-        variances = torch.full((n_components,), least)
+        variances = torch.full((n_components,), least, dtype=torch.float32)
         variances[: len(pca.variances)] = pca.variances.clamp(min=least)
         scale = variances.sqrt()
         self.encoder.code_scale.copy_(scale)

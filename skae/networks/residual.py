@@ -32,7 +32,7 @@ class Dropout(nn.Dropout):
 
 def linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
     """Return an `nn.Linear` with torch's usual initial weights, drawn from `generator`."""
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, dtype=torch.float32)
     bound = n_in**-0.5
     with torch.no_grad():
         layer.weight.uniform_(-bound, bound, generator=generator)

@@ -51,7 +51,9 @@ class VariationalAutoencoder(nn.Module):
         block = activation, dropout, reach, generator
         self.encoder = LinearPlusMLP(n_features, 2 * n_components, hidden, *block)
         self.decoder = LinearPlusMLP(n_components, n_features, hidden[::-1], *block)
-        self.raw_noise = nn.Parameter(torch.full((n_features,), math.log(0.5)))
+        self.raw_noise = nn.Parameter(
+            torch.full((n_features,), math.log(0.5), dtype=torch.float32)
+        )
         self.min_noise_variance = min_noise_variance
 
     @torch.no_grad()
@@ -70,7 +72,7 @@ class VariationalAutoencoder(nn.Module):
         n_components = self.decoder.linear.in_features
         axes = pca.padded_axes(n_components)
         noise = max(pca.residual_variance, 2.0 * self.min_noise_variance)
-        variances = torch.full((n_components,), noise)
+        variances = torch.full((n_components,), noise, dtype=torch.float32)
         variances[: len(pca.variances)] = pca.variances.clamp(min=noise)
         loadings = (variances - noise).sqrt()
         mean_weight = (axes * (loadings / variances)).T
