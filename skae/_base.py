@@ -77,6 +77,8 @@ class BaseAutoencoder(
 
     # Share of the steps over which a criterion that knows warmth is warmed up.
     _warm_up = 0.0
+    # Multiple of the usual budget of steps that None means for `max_iter`.
+    _patience = 1.0
 
     # ------------------------------------------------------------------ fitting
 
@@ -215,12 +217,10 @@ class BaseAutoencoder(
         design = self._table.encode_rows(X, rows)
         self.__dict__.pop("validation_loss_curve_", None)
         pca, n_components = None, self.n_components
+        weights = None if sample_weight is None else torch.from_numpy(sample_weight[rows])
         if not isinstance(n_components, Integral):
             n_components = float(n_components)
         if self.init == "pca" or isinstance(n_components, float):
-            weights = (
-                None if sample_weight is None else torch.from_numpy(sample_weight[rows])
-            )
             with threads_for(design.size * min(design.shape)):
                 pca = principal_axes(torch.from_numpy(design), weights, n_components, rng)
         self.device_ = device
@@ -284,7 +284,7 @@ class BaseAutoencoder(
             self.batch_size or _choices.choose_batch_size(n_train), n_train
         )
         self.max_iter_ = self.max_iter or _choices.choose_max_iter(
-            n_train, self.batch_size_
+            n_train, self.batch_size_, self._patience
         )
         self.n_iter_no_change_ = self.n_iter_no_change or _choices.choose_n_iter_no_change(
             self.max_iter_

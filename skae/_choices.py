@@ -27,9 +27,9 @@ def choose_batch_size(n_train):
     return 2 ** round(math.log2(min(max(n_train / 16, 32), largest)))
 
 
-def choose_max_iter(n_train, batch_size):
-    """The epochs that the budget of steps allows."""
-    budget = min(max(STEPS_PER_ROW * n_train, MIN_STEPS), MAX_STEPS)
+def choose_max_iter(n_train, batch_size, patience=1.0):
+    """The epochs that `patience` times the budget of steps allows."""
+    budget = patience * min(max(STEPS_PER_ROW * n_train, MIN_STEPS), MAX_STEPS)
     return max(MIN_EPOCHS, math.ceil(budget / math.ceil(n_train / batch_size)))
 
 

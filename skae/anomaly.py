@@ -36,6 +36,9 @@ RESTORED_SHARE = 0.7
 class _DensityMember(VAETransformer):
     """The default network. A collapsed code is no news here: the density still holds."""
 
+    # Many are averaged, so that each may be trained briefly.
+    _patience = 1.0
+
     def _report(self):
         pass
 

@@ -67,7 +67,7 @@ class VAETransformer(BaseAutoencoder):
     learning_rate_init : float, default=0.005
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
-        Epochs at most. None: a budget of 300 to 1000 steps (one a row), at least 8
+        Epochs at most. None: a budget of 900 to 3000 steps (three a row), at least 8
         epochs.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
@@ -236,6 +236,9 @@ class VAETransformer(BaseAutoencoder):
         rows = self._decode(rng.standard_normal((n_samples, self.n_components_)))
         noise = rng.standard_normal(rows.shape)
         return rows + noise * np.sqrt(self.noise_variance_)
+
+    # The noise variances go on falling long after the means have settled.
+    _patience = 3.0
 
     @property
     def _warm_up(self):

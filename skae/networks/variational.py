@@ -8,6 +8,10 @@ from torch import nn
 from skae._pca import PrincipalAxes
 from skae.networks.residual import LinearPlusMLP
 
+# An optimiser that normalises gradients moves every parameter by the same steps. The
+# logarithm of a noise variance has farther to go than weights have, and is worth more.
+NOISE_GAIN = 4.0
+
 
 class VariationalAutoencoder(nn.Module):
     """q(z|x) = N(m(x), diag v(x)), p(x|z) = N(d(z), diag s), p(z) = N(0, I).
@@ -52,7 +56,7 @@ class VariationalAutoencoder(nn.Module):
         self.encoder = LinearPlusMLP(n_features, 2 * n_components, hidden, *block)
         self.decoder = LinearPlusMLP(n_components, n_features, hidden[::-1], *block)
         self.raw_noise = nn.Parameter(
-            torch.full((n_features,), math.log(0.5), dtype=torch.float32)
+            torch.full((n_features,), math.log(0.5) / NOISE_GAIN, dtype=torch.float32)
         )
         self.min_noise_variance = min_noise_variance
 
@@ -82,11 +86,11 @@ class VariationalAutoencoder(nn.Module):
             torch.cat([torch.zeros(n_components), log_variance]),
         )
         self.decoder.start_from(axes * loadings, torch.zeros(axes.shape[0]))
-        self.raw_noise.fill_(math.log(noise - self.min_noise_variance))
+        self.raw_noise.fill_(math.log(noise - self.min_noise_variance) / NOISE_GAIN)
 
     def noise_variance(self):
         """Return s, shape (n_features,)."""
-        return self.min_noise_variance + self.raw_noise.exp()
+        return self.min_noise_variance + (NOISE_GAIN * self.raw_noise).exp()
 
     def posterior(self, x):
         """Return m and log v, each of shape (n, n_components)."""
