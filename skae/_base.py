@@ -1,12 +1,15 @@
 """The fit that the transformers share, as named steps, and what follows from it."""
 
 import copy
+import math
 import warnings
 from contextlib import contextmanager
 from numbers import Integral, Real
+from types import SimpleNamespace
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -23,9 +26,19 @@ from skae import _choices
 from skae._callbacks import EpochTasks
 from skae._devices import resolve_device, threads_for
 from skae._pca import principal_axes
+from skae._rows import DenseRows, SparseRows, TrainingRows, encode_block
+from skae._start import level_start
 from skae._table import TableEncoder
-from skae._training import Net, Plan, TrainingRows
-from skae._validation import check_rows, check_weights, column_names
+from skae._training import Net, Plan
+from skae._validation import (
+    as_frame_like,
+    check_table,
+    check_weights,
+    column_names,
+    float_dtype,
+    with_index_of,
+)
+from skae.corruption import BorrowedHoles
 from skae.networks import ACTIVATIONS
 
 # Cells of work space while a fitted estimator is used: what bounds its memory.
@@ -57,7 +70,15 @@ class BaseAutoencoder(
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "init": [StrOptions({"pca", "random"})],
-        "scale": ["boolean"],
+        "scale": ["boolean", StrOptions({"robust", "quantile"})],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "handle_unknown": [StrOptions({"ignore", "error"})],
+        "min_frequency": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
+        "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -88,8 +109,8 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to train on: finite numbers, at least two rows.
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to train on, at least two. Cells may be missing; numbers must be finite.
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -123,10 +144,13 @@ class BaseAutoencoder(
         rng.shuffle(rows)
         if resume:
             self._check_same_network()
-            design = self._table.encode_rows(X, rows)
         else:
-            design = self._start(X, rows, sample_weight, rng, device)
-        data = _training_rows(design, rows, sample_weight, n_valid, self.device_)
+            self._learn_table(X, rows, sample_weight)
+            self.device_ = device
+        source = self._encode(X, rows)
+        if not resume:
+            self._start(source, rows, sample_weight, rng)
+        data = _training_rows(source, rows, sample_weight, n_valid)
         plan = self._plan(data, rng)
         if resume:
             self.net_.restart(self.callbacks, int(self.verbose))
@@ -140,13 +164,16 @@ class BaseAutoencoder(
     def partial_fit(self, X, y=None, sample_weight=None):
         """Take one pass over a chunk of rows.
 
-        The first call learns the columns' means and scales and the principal axes from
+        The first call learns the columns, their categories and the principal axes from
         its chunk, and builds the network; every call then takes one epoch at a constant
-        tenth of `learning_rate_init`. No rows are held out.
+        tenth of `learning_rate_init`. No rows are held out. Later calls go on learning
+        the means, the standard deviations and the shares of the levels, but no new
+        columns: a level that neither the first chunk holds nor its dtype declares stays
+        unknown.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             A chunk of rows; at least two in the first.
         y : Ignored
             Present for the API.
@@ -167,10 +194,14 @@ class BaseAutoencoder(
         rng = check_random_state(self.random_state)
         rows = _weighted_rows(X, sample_weight)
         if first:
-            design = self._start(X, rows, sample_weight, rng, device)
+            self._learn_table(X, rows, sample_weight)
+            self.device_ = device
         else:
-            design = self._table.encode_rows(X, rows)
-        data = _training_rows(design, rows, sample_weight, 0, self.device_)
+            self._table.partial_fit(X, rows, sample_weight)
+        source = self._encode(X, rows)
+        if first:
+            self._start(source, rows, sample_weight, rng)
+        data = _training_rows(source, rows, sample_weight, 0)
         plan = Plan(
             n_epochs=1,
             batch_size=self.batch_size or _choices.choose_batch_size(len(rows)),
@@ -187,9 +218,17 @@ class BaseAutoencoder(
         return self
 
     def _check_training_input(self, X, sample_weight, reset, min_samples=2):
-        X = check_rows(self, X, reset=reset, min_samples=min_samples)
+        X = self._check_table(X, reset=reset, min_samples=min_samples)
         self._check_hidden_layer_sizes()
         return X, check_weights(sample_weight, X)
+
+    def _check_table(self, X, reset, min_samples=1):
+        """Return X as a table; a fitted estimator's are checked for their columns' kinds."""
+        frames = reset or self._table.template_ is not None
+        X = check_table(self, X, reset=reset, min_samples=min_samples, frames=frames)
+        if not reset:
+            self._table.check(X)
+        return X
 
     def _check_hidden_layer_sizes(self):
         sizes = self.hidden_layer_sizes
@@ -210,29 +249,51 @@ class BaseAutoencoder(
         self.validation_fraction_ = fraction
         return min(max(1, round(fraction * n_rows)), n_rows - 1)
 
-    def _start(self, X, rows, sample_weight, rng, device):
-        """Learn the columns, find the principal axes, build the net; return the design."""
-        names = column_names(self, X.shape[1])
-        self._table = TableEncoder(self.scale).fit(X, rows, sample_weight, names)
-        design = self._table.encode_rows(X, rows)
+    def _learn_table(self, X, rows, sample_weight):
+        self._table = TableEncoder(
+            self.scale,
+            self.categorical_features,
+            self.handle_unknown,
+            self.min_frequency,
+            self.max_categories,
+        ).fit(X, rows, sample_weight, column_names(self, X.shape[1]))
+        empty = [self._table.names[i] for i in np.flatnonzero(self._table.empty_)]
+        if empty:
+            warnings.warn(
+                f"All cells of columns {empty} are missing; they are carried through as "
+                "missing. Drop them to be rid of this warning.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _encode(self, X, rows):
+        """Return the rows to learn from, encoded, or ready to be."""
+        if issparse(X):
+            return SparseRows(X, rows, self._table, self.device_)
+        design, cells = self._table.encode_rows(X, rows)
+        cells = None if cells is None else torch.from_numpy(cells).to(self.device_)
+        return DenseRows(torch.from_numpy(design).to(self.device_), cells)
+
+    def _start(self, source, rows, sample_weight, rng):
+        """Find the principal axes and build the net that starts there."""
         self.__dict__.pop("validation_loss_curve_", None)
+        layout = self._table.layout_
+        x = source.design(layout.n_outputs)
         pca, n_components = None, self.n_components
         weights = None if sample_weight is None else torch.from_numpy(sample_weight[rows])
         if not isinstance(n_components, Integral):
             n_components = float(n_components)
         if self.init == "pca" or isinstance(n_components, float):
-            with threads_for(design.size * min(design.shape)):
-                pca = principal_axes(torch.from_numpy(design), weights, n_components, rng)
-        self.device_ = device
+            with threads_for(math.prod(x.shape) * min(x.shape)):
+                pca = principal_axes(x, weights, n_components, rng)
         self.n_components_ = self._choose_n_components(pca)
         self.hidden_layer_sizes_ = self._choose_hidden_layer_sizes(len(rows))
         self._reach = _choices.choose_reach(len(rows))
         generator = torch.Generator().manual_seed(rng.randint(MAX_SEED))
-        network = self._build_network(X.shape[1], generator)
+        network = self._build_network(layout, generator)
         if self.init == "pca":
-            network.start_from_pca(pca)
-        self.net_ = self._build_net(network)
-        return design
+            network.start_from_pca(pca, *level_start(layout, pca, x))
+        self.net_ = self._build_net(network, layout)
 
     def _choose_n_components(self, pca):
         if isinstance(self.n_components, Integral):
@@ -258,11 +319,11 @@ class BaseAutoencoder(
                     f"{fitted!r}, but {name}={now!r} now; set it back or warm_start=False."
                 )
 
-    def _build_net(self, network):
+    def _build_net(self, network, layout):
         fused = {"fused": True} if self.device_.type in ("cpu", "cuda") else {}
         net = Net(
             network,
-            criterion=self._build_criterion(),
+            criterion=self._build_criterion(layout),
             optimizer=torch.optim.AdamW,
             lr=self.learning_rate_init,
             # Only the correction decays: the linear part stays at what the data say.
@@ -280,6 +341,7 @@ class BaseAutoencoder(
     def _plan(self, data, rng):
         """Settle how to train on `data`, and say so in attributes."""
         n_train = data.n_train
+        layout = self._table.layout_
         self.batch_size_ = min(
             self.batch_size or _choices.choose_batch_size(n_train), n_train
         )
@@ -298,6 +360,7 @@ class BaseAutoencoder(
             tol=self.tol,
             seed=rng.randint(MAX_SEED),
             warm_up=self._warm_up,
+            corrupt=BorrowedHoles(layout) if len(layout.holed) else None,
         )
 
     def _train(self, data, plan, given):
@@ -352,7 +415,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows with the columns seen in fit.
 
         Returns
@@ -361,12 +424,12 @@ class BaseAutoencoder(
             In the floating dtype of X.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        X = self._check_table(X, reset=False)
         return self._transform(X)
 
     def _transform(self, X):
-        codes = self._map_rows(lambda net, x: net.encode(x), X, self.n_components_)
-        return codes.astype(X.dtype, copy=False)
+        codes = self._map_rows(_encode, X, self.n_components_)
+        return codes.astype(float_dtype(X), copy=False)
 
     def inverse_transform(self, X):
         """Return the rows that the codes X stand for.
@@ -378,8 +441,9 @@ class BaseAutoencoder(
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features_in_)
-            In the original columns and units.
+        rows : ndarray or data frame of shape (n_samples, n_features_in_)
+            In the original columns and units; a frame of the library that was fitted, if
+            one was, with its dtypes. A category is the most probable one.
         """
         check_is_fitted(self)
         codes = check_array(X, dtype=[np.float64, np.float32])
@@ -391,12 +455,15 @@ class BaseAutoencoder(
         return self._decode(codes)
 
     def _decode(self, codes):
-        out = np.empty((len(codes), self.n_features_in_), dtype=codes.dtype)
-        with self._network(codes.dtype) as (network, dtype):
+        return self._table.decode(self._decode_design(codes), codes.dtype)
+
+    def _decode_design(self, codes):
+        """Return the decoder's output for codes: numbers in standard units, and logits."""
+        out = np.empty((len(codes), self._table.layout_.n_outputs), dtype=codes.dtype)
+        with self._network(codes.dtype) as lent:
             for block in self._blocks(len(codes)):
-                z = torch.from_numpy(codes[block].astype(dtype)).to(self.device_)
-                design = network.decoder(z).cpu().numpy()
-                out[block] = self._table.decode(design, codes.dtype)
+                z = torch.from_numpy(codes[block].astype(lent.dtype)).to(self.device_)
+                out[block] = lent.network.decoder(z).cpu().numpy()
         return out
 
     def score_samples(self, X):
@@ -404,7 +471,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows with the columns seen in fit.
 
         Returns
@@ -413,16 +480,12 @@ class BaseAutoencoder(
             See the class for the unit.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        X = self._check_table(X, reset=False)
         return self._score_samples(X)
 
     def _score_samples(self, X):
         scores = self._map_rows(self._score_block, X, None, self._score_copies())
         return scores.astype(np.float64, copy=False)
-
-    def _log_scores(self, X):
-        """Return scores on the scale of a log density, which can be averaged."""
-        return self._score_samples(X)
 
     def _score_copies(self):
         """Return how many copies of a row are at work at a time in `_score_block`."""
@@ -433,7 +496,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows with the columns seen in fit.
         y : Ignored
             Present for the API.
@@ -444,6 +507,56 @@ class BaseAutoencoder(
             Higher is better.
         """
         return float(self.score_samples(X).mean())
+
+    def explain(self, X, *, expected=False):
+        """Say which cells make a row anomalous.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+        expected : bool, default=False
+            Whether to return as well what each cell should have been.
+
+        Returns
+        -------
+        contributions : data frame of shape (n_samples, n_features_in_)
+            How much each cell adds to the row's anomaly score: none is negative, a
+            missing cell adds 0. See the class for the score that they sum to.
+        expected : data frame or ndarray of shape (n_samples, n_features_in_)
+            Only with ``expected=True``: the row as the network restores it.
+        """
+        check_is_fitted(self)
+        X = self._check_table(X, reset=False)
+        contributions = as_frame_like(self, X, self._explain(X))
+        if not expected:
+            return contributions
+        return contributions, with_index_of(X, self._restore(X))
+
+    def _explain(self, X):
+        return self._map_rows(self._explain_block, X, self.n_features_in_).astype(np.float64)
+
+    def _restore(self, X):
+        return self._decode(self._transform(X))
+
+    def impute(self, X):
+        """Fill the missing cells.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        X : data frame or ndarray of shape (n_samples, n_features_in_)
+            A copy, in which the cells that were missing are what the network expects in
+            their place, given the others. A column that was wholly missing in fit stays
+            as it is.
+        """
+        check_is_fitted(self)
+        X = self._check_table(X, reset=False)
+        return self._table.fill(X, self._restore(X))
 
     @property
     def encoder_(self):
@@ -460,33 +573,36 @@ class BaseAutoencoder(
         return self.n_components_
 
     def _map_rows(self, function, X, width, copies=1):
-        """Apply `function(network, rows in standard units)` block by block."""
-        shape = (len(X),) if width is None else (len(X), width)
-        with self._network(X.dtype) as (network, dtype):
-            out = np.empty(shape, dtype=dtype)
-            for block in self._blocks(len(X), copies):
-                design = torch.from_numpy(self._table.encode(X[block], dtype))
-                out[block] = function(network, design.to(self.device_)).cpu().numpy()
+        """Apply `function(lent, design, cells)` block by block; see `_network`."""
+        n_rows = X.shape[0]
+        shape = (n_rows,) if width is None else (n_rows, width)
+        with self._network(float_dtype(X)) as lent:
+            out = np.empty(shape, dtype=lent.dtype)
+            for block in self._blocks(n_rows, copies):
+                design, cells = encode_block(self._table, X[block], self.device_, lent.dtype)
+                out[block] = function(lent, design, cells).cpu().numpy()
         return out
 
     def _blocks(self, n_rows, copies=1):
-        widest = max(self.n_features_in_, *self.hidden_layer_sizes_, self.n_components_)
+        n_inputs = self._table.layout_.n_inputs
+        widest = max(n_inputs, *self.hidden_layer_sizes_, self.n_components_)
         return gen_batches(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
 
     @contextmanager
     def _network(self, dtype):
-        """Lend the network, and the dtype of its rows, for inference in `dtype`.
+        """Lend the network, the criterion and the dtype of rows, for inference in `dtype`.
 
         float64 rows are worked on in float64: a row's result then does not depend, to
         float32's last digits, on which rows stand beside it.
         """
-        network = self.net_.module_.eval()
+        network, criterion = self.net_.module_.eval(), self.net_.criterion_.eval()
         if dtype == np.float64 and self.device_.type != "mps":
             network = copy.deepcopy(network).double()
+            criterion = copy.deepcopy(criterion).double()
         else:
             dtype = np.float32
         with torch.no_grad():
-            yield network, dtype
+            yield SimpleNamespace(network=network, criterion=criterion, dtype=dtype)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
@@ -494,6 +610,9 @@ class BaseAutoencoder(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
         return tags
 
     def __setstate__(self, state):
@@ -502,20 +621,24 @@ class BaseAutoencoder(
             self.device_ = next(self.net_.module_.parameters()).device
 
 
+def _encode(lent, x, cells):
+    return lent.network.encode(x)
+
+
 def _weighted_rows(X, sample_weight):
     """Return the numbers of the rows that count."""
     if sample_weight is None:
-        return np.arange(len(X))
+        return np.arange(X.shape[0])
     return np.flatnonzero(sample_weight)
 
 
-def _training_rows(design, rows, sample_weight, n_valid, device):
+def _training_rows(source, rows, sample_weight, n_valid):
     weights = None
     if sample_weight is not None:
         weights = sample_weight[rows]
         weights /= weights[: len(rows) - n_valid].mean()
-        weights = torch.from_numpy(weights.astype(np.float32)).to(device)
-    return TrainingRows(torch.from_numpy(design).to(device), weights, n_valid)
+        weights = torch.from_numpy(weights.astype(np.float32)).to(source.device)
+    return TrainingRows(source, weights, n_valid)
 
 
 def check_n_samples(n_samples):

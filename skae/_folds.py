@@ -28,7 +28,9 @@ def row_hashes(X):
     """
     with np.errstate(over="ignore"):
         # Adding 0 makes -0 and 0, which are equal, alike in their bits too.
-        cells = (np.ascontiguousarray(X, dtype=np.float32) + np.float32(0)).view(np.uint32)
+        cells = np.ascontiguousarray(X, dtype=np.float32) + np.float32(0)
+    cells[np.isnan(cells)] = np.nan
+    cells = cells.view(np.uint32)
     rng = np.random.RandomState(0)
     factors = rng.randint(0, 2**63 - 1, size=X.shape[1], dtype=np.int64).astype(np.uint64)
     hashes = cells.astype(np.uint64) @ (2 * factors + 1)
@@ -52,9 +54,9 @@ class ContentFolds:
     def __init__(self, n_folds):
         self.n_folds = n_folds
 
-    def fit(self, X):
-        """Choose the cuts so that the rows of X are spread evenly."""
-        hashes = np.sort(row_hashes(X))
+    def fit(self, hashes):
+        """Choose the cuts so that the rows of these hashes are spread evenly."""
+        hashes = np.sort(hashes)
         n_folds = min(self.n_folds, len(hashes))
         firsts = [len(hashes) * fold // n_folds for fold in range(1, n_folds)]
         self.cuts_ = np.unique(hashes[firsts])
@@ -66,6 +68,6 @@ class ContentFolds:
     def n_folds_(self):
         return len(self.cuts_) + 1
 
-    def assign(self, X):
+    def assign(self, hashes):
         """Return the fold of every row, ndarray of int of shape (n_samples,)."""
-        return np.searchsorted(self.cuts_, row_hashes(X), side="right")
+        return np.searchsorted(self.cuts_, hashes, side="right")

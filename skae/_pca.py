@@ -12,6 +12,8 @@ from sklearn.utils.extmath import randomized_svd
 # randomised method costs seconds where the exact one costs minutes.
 MAX_EXACT = 2000
 BLOCK = 8192
+# Of the subspace iteration.
+N_OVERSAMPLES, N_PASSES = 10, 6
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ def principal_axes(x, weights, n_components, random_state):
 
     Parameters
     ----------
-    x : torch.Tensor of shape (n_samples, n_features)
-        Rows on the CPU whose (weighted) mean is zero.
+    x : torch.Tensor of shape (n_samples, n_features), or an object with its `shape` and slices
+        Rows on the CPU whose (weighted) mean is zero. What is no tensor is read block by
+        block.
     weights : torch.Tensor of shape (n_samples,) or None
         Row weights.
     n_components : int or float
@@ -58,15 +61,27 @@ def principal_axes(x, weights, n_components, random_state):
     n_samples, n_features = x.shape
     size = min(n_samples, n_features)
     total_weight = float(n_samples if weights is None else weights.sum())
-    if size > MAX_EXACT and not isinstance(n_components, float):
-        rows = x if weights is None else x * weights.sqrt()[:, None]
+    streamed = not isinstance(x, torch.Tensor)
+    if isinstance(n_components, float):
+        if streamed and n_features > MAX_EXACT:
+            raise ValueError(
+                f"n_components={n_components} asks for the axes that explain a share of "
+                f"the variance, which takes all axes of {n_features} sparse columns; give "
+                "a number of components."
+            )
+        approximate = False
+    else:
+        approximate = size > MAX_EXACT or (streamed and n_features > n_samples)
+    if approximate:
         k = min(n_components, size)
-        _, singular, vt = randomized_svd(rows.numpy(), k, random_state=random_state)
-        variances, axes = singular**2 / total_weight, vt.T
-        total = sum(
-            float(rows[s].double().square().sum()) for s in gen_batches(n_samples, BLOCK)
-        )
-        total /= total_weight
+        if streamed:
+            variances, axes = _subspace_iteration(x, weights, k, random_state)
+            variances = variances / total_weight
+        else:
+            rows = x if weights is None else x * weights.sqrt()[:, None]
+            _, singular, vt = randomized_svd(rows.numpy(), k, random_state=random_state)
+            variances, axes = singular**2 / total_weight, vt.T
+        total = sum(float(w.square().sum()) for w in _weighted(x, weights)) / total_weight
     else:
         gram = _gram(x, weights) / total_weight
         total = float(np.trace(gram))
@@ -88,6 +103,32 @@ def principal_axes(x, weights, n_components, random_state):
     )
 
 
+def _weighted(x, weights):
+    """Yield the rows times the roots of their weights, in float64, some at a time."""
+    for block in gen_batches(x.shape[0], BLOCK):
+        rows = x[block].double()
+        yield rows if weights is None else rows * weights[block].sqrt()[:, None]
+
+
+def _subspace_iteration(x, weights, k, random_state):
+    """Return the k largest eigenvalues of x'x and their vectors, by passes over blocks.
+
+    References
+    ----------
+    Halko, Martinsson & Tropp, Finding Structure with Randomness, 2011, algorithm 4.4.
+    """
+    width = min(k + N_OVERSAMPLES, *x.shape)
+    basis = torch.from_numpy(random_state.standard_normal((x.shape[1], width)))
+    for _ in range(N_PASSES):
+        basis, _ = torch.linalg.qr(basis)
+        basis = sum(rows.T @ (rows @ basis) for rows in _weighted(x, weights))
+    basis, _ = torch.linalg.qr(basis)
+    projected = [rows @ basis for rows in _weighted(x, weights)]
+    values, turns = torch.linalg.eigh(sum(part.T @ part for part in projected))
+    values, vectors = values.flip(0)[:k], (basis @ turns).flip(1)[:, :k]
+    return values.clamp(min=0.0).numpy(), vectors.numpy()
+
+
 def _gram(x, weights):
     """Return the weighted x'x, or xx' where that is smaller, in float64."""
     n_samples, n_features = x.shape
@@ -97,10 +138,8 @@ def _gram(x, weights):
             rows *= weights.sqrt()[:, None]
         return (rows @ rows.T).numpy()
     gram = torch.zeros(n_features, n_features, dtype=torch.float64)
-    for block in gen_batches(n_samples, BLOCK):
-        rows = x[block].double()
-        weighted = rows if weights is None else rows * weights[block, None]
-        gram.addmm_(weighted.T, rows)
+    for rows in _weighted(x, weights):
+        gram.addmm_(rows.T, rows)
     return gram.numpy()
 
 

@@ -1,4 +1,4 @@
-"""The training loop: a skorch net over tensors that stay on the device."""
+"""The training loop: a skorch net over rows that stay on the device."""
 
 import copy
 import dis
@@ -12,50 +12,13 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.dataset import Dataset
 
-# Rows that are evaluated at a time between epochs.
-BLOCK = 2048
+# Training rows that show whether a fit without held-out rows has come to harm.
+N_SAMPLE = 2048
 # Standard errors by which the start must be beaten.
 N_ERRORS = 2.0
 # A loss that exceeds its start by this factor will not come back.
 HOPELESS = 1e3
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """Rows in standard units on the device; the last `n_valid` are held out.
-
-    Attributes
-    ----------
-    x : torch.Tensor of shape (n, n_features)
-    weights : torch.Tensor of shape (n,) or None
-        Row weights, 1 on average over the rows that train.
-    n_valid : int
-    """
-
-    x: torch.Tensor
-    weights: torch.Tensor | None
-    n_valid: int
-
-    @property
-    def n_train(self):
-        return len(self.x) - self.n_valid
-
-    @property
-    def train(self):
-        return self.x[: self.n_train]
-
-    @property
-    def valid(self):
-        return self.x[self.n_train :]
-
-    @property
-    def train_weights(self):
-        return None if self.weights is None else self.weights[: self.n_train]
-
-    @property
-    def valid_weights(self):
-        return None if self.weights is None else self.weights[self.n_train :]
 
 
 @dataclass
@@ -76,6 +39,8 @@ class Plan:
         Of the generator behind the order of the rows, dropout and posterior draws.
     warm_up : float
         Share of the steps over which a criterion with `warmth` is warmed up.
+    corrupt : callable (x, cells, generator) -> x, or None
+        What the network gets to see of a batch, whose rows it shall restore.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -89,6 +54,7 @@ class Plan:
     tol: float
     seed: int
     warm_up: float = 0.0
+    corrupt: Callable | None = None
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
 
@@ -190,13 +156,16 @@ class Net(NeuralNet):
         return net
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Return the mean loss of the rows `X`; `y_true` holds their weights, or None."""
-        losses = self.criterion_(y_pred, X)
+        """Return the mean loss of the rows ``X = (design, cells)``.
+
+        `y_true` holds their weights, or None.
+        """
+        losses = self.criterion_(y_pred, *X)
         return losses.mean() if y_true is None else (losses * y_true).mean()
 
     def fit_loop(self, X, y=None, epochs=None, *, plan, **fit_params):
         rows = X
-        generator = torch.Generator(rows.x.device).manual_seed(plan.seed)
+        generator = torch.Generator(self.device).manual_seed(plan.seed)
         self.stop_reason_, self.best_epoch_ = "epochs", 0
         judge = _Judge(self, rows, plan)
         self.start_loss_ = judge.start
@@ -215,14 +184,18 @@ class Net(NeuralNet):
 
     def _run_epochs(self, rows, plan, judge, generator):
         datasets = {
-            "dataset_train": Dataset(rows.train),
-            "dataset_valid": Dataset(rows.valid) if rows.n_valid else None,
+            "dataset_train": Dataset(rows.source.part(0, rows.n_train)),
+            "dataset_valid": (
+                Dataset(rows.source.part(rows.n_train, len(rows.source)))
+                if rows.n_valid
+                else None
+            ),
         }
         n_steps = math.ceil(rows.n_train / plan.batch_size)
         for epoch in range(plan.n_epochs):
             plan.begin_epoch()
             self.notify("on_epoch_begin", **datasets)
-            order = torch.randperm(rows.n_train, generator=generator, device=rows.x.device)
+            order = torch.randperm(rows.n_train, generator=generator, device=generator.device)
             start = epoch * n_steps
             total = self.run_single_epoch(
                 order.split(plan.batch_size),
@@ -230,6 +203,8 @@ class Net(NeuralNet):
                 prefix="train",
                 step_fn=None,
                 rows=rows,
+                corrupt=plan.corrupt,
+                generator=generator,
                 rates=_rates(plan, start, n_steps),
                 warmths=_warmths(self.criterion_, plan, start, n_steps),
             )
@@ -242,7 +217,17 @@ class Net(NeuralNet):
                 return
 
     def run_single_epoch(
-        self, iterator, training, prefix, step_fn, *, rows, rates, warmths
+        self,
+        iterator,
+        training,
+        prefix,
+        step_fn,
+        *,
+        rows,
+        corrupt,
+        generator,
+        rates,
+        warmths,
     ):
         """Take one pass over the batches of row numbers in `iterator`.
 
@@ -251,9 +236,9 @@ class Net(NeuralNet):
         total : torch.Tensor of shape ()
             The sum of the rows' losses, on the device.
         """
-        x, weights = rows.train, rows.train_weights
+        source, weights = rows.source, rows.train_weights
         optimizer, groups = self.optimizer_, self.optimizer_.param_groups
-        total = torch.zeros((), device=x.device)
+        total = torch.zeros((), device=generator.device)
         watched = any(
             getattr(type(cb), hook) is not getattr(Callback, hook)
             for _, cb in self.callbacks_
@@ -261,7 +246,7 @@ class Net(NeuralNet):
         )
         self._set_training(True)
         for step, indices in enumerate(iterator):
-            batch = x.index_select(0, indices)
+            batch, cells = source[indices]
             weight = None if weights is None else weights.index_select(0, indices)
             if rates is not None:
                 for group in groups:
@@ -271,8 +256,9 @@ class Net(NeuralNet):
             if watched:
                 self.notify("on_batch_begin", batch=(batch, weight), training=True)
             optimizer.zero_grad()
-            output = self.module_(batch)
-            loss = self.get_loss(output, weight, X=batch, training=True)
+            seen = batch if corrupt is None else corrupt(batch, cells, generator)
+            output = self.module_(seen)
+            loss = self.get_loss(output, weight, X=(batch, cells), training=True)
             loss.backward()
             if watched:
                 parameters = list(self.get_all_learnable_params())
@@ -340,7 +326,7 @@ class _Judge:
         self.first, self.best = KeptState(net.module_), KeptState(net.module_)
         self.left_start = False
         if rows.n_valid:
-            self.start_losses = self._losses(rows.valid)
+            self.start_losses = self._losses(rows.n_train, len(rows.source))
             self.start = self.best_loss = self._mean(self.start_losses).item()
         else:
             self.start, self.best_loss = self._sample_loss(), math.inf
@@ -351,7 +337,7 @@ class _Judge:
         history, n_valid = self.net.history, self.rows.n_valid
         figures = [total / self.rows.n_train]
         if n_valid:
-            losses = self._losses(self.rows.valid)
+            losses = self._losses(self.rows.n_train, len(self.rows.source))
             gain, error = self._paired_gain(losses)
             figures += [self._mean(losses), gain - N_ERRORS * error]
         # The epoch's only synchronisation with the device.
@@ -396,20 +382,25 @@ class _Judge:
             net.best_epoch_ = 0
 
     @torch.no_grad()
-    def _losses(self, x):
-        """Return the rows' losses, with the same draws at every call."""
-        net = self.net
+    def _losses(self, start, stop):
+        """Return the losses of rows `start` to `stop`, with the same draws at every call."""
+        net, corrupt = self.net, self.plan.corrupt
         net._set_training(False)
-        generator = torch.Generator(x.device).manual_seed(self.plan.seed)
+        generator = torch.Generator(net.device).manual_seed(self.plan.seed)
+        losses = []
         with lent(generator, net.module_):
-            return torch.cat([net.criterion_(net.module_(b), b) for b in x.split(BLOCK)])
+            for x, cells in self.rows.blocks(start, stop):
+                seen = x if corrupt is None else corrupt(x, cells, generator)
+                losses.append(net.criterion_(net.module_(seen), x, cells))
+        return torch.cat(losses)
 
     def _sample_loss(self):
-        losses, weights = self._losses(self.rows.train[:BLOCK]), self.rows.train_weights
+        n_rows = min(self.rows.n_train, N_SAMPLE)
+        losses, weights = self._losses(0, n_rows), self.rows.train_weights
         return (
             losses.mean().item()
             if weights is None
-            else (losses * weights[:BLOCK]).mean().item()
+            else (losses * weights[:n_rows]).mean().item()
         )
 
     def _mean(self, losses):

@@ -1,6 +1,9 @@
 """Checks whose messages name the column or parameter, the value and the remedy."""
 
+import narwhals.stable.v2 as nw
 import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -13,29 +16,94 @@ def column_names(estimator, n_features):
     return [f"x{i}" for i in range(n_features)] if names is None else list(names)
 
 
-def check_rows(estimator, X, *, reset, min_samples=1):
-    """Return X as a float32 or float64 array of finite cells.
+def as_frame(X):
+    """Return X as a narwhals.DataFrame if it is a data frame of any library, else None."""
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def check_table(estimator, X, *, reset, min_samples=1, frames=True):
+    """Return X as an ndarray, a csr matrix or a narwhals.DataFrame.
+
+    Arrays and matrices are float32 or float64; cells may be missing, but not infinite.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose columns (names, number) are set or checked.
+    X : array-like, sparse matrix or data frame
+    reset : bool
+        Whether X is what the estimator is fitted to.
+    min_samples : int, default=1
+    frames : bool, default=True
+        False: a frame of numbers becomes an array, because an array was fitted.
 
     Raises
     ------
     ValueError
-        If X is not two-dimensional, holds too few rows, text, NaN or infinity, or does
-        not have the columns seen in fit.
+        If X is not two-dimensional, holds too few rows, an infinite number, text in an
+        array, or does not have the columns seen in fit.
     """
+    frame = as_frame(X) if frames else None
+    if frame is not None:
+        return _check_frame(estimator, X, frame, reset, min_samples)
     try:
-        array = validate_data(
+        table = validate_data(
             estimator,
             X,
+            accept_sparse="csr",
             dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
+            ensure_all_finite="allow-nan",
             ensure_min_samples=min_samples,
             reset=reset,
         )
     except (ValueError, TypeError) as error:
+        _raise_if_infinite(estimator, X, error)
         _raise_if_text(estimator, X, error)
         raise
-    _check_finite(estimator, array)
-    return array
+    return table
+
+
+def _check_frame(estimator, X, frame, reset, min_samples):
+    names = list(frame.columns)
+    if not names:
+        raise ValueError(
+            f"Found a frame with 0 feature(s) (shape={frame.shape}) while a minimum of 1 is "
+            f"required by {type(estimator).__name__}."
+        )
+    if len(set(names)) < len(names):
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        raise ValueError(f"Columns {twice} stand twice in X; rename or drop one of each.")
+    validate_data(estimator, X, skip_check_array=True, reset=reset)
+    if len(frame) < min_samples:
+        raise ValueError(
+            f"Found a frame with {len(frame)} sample(s) (shape={frame.shape}) while a "
+            f"minimum of {min_samples} is required by {type(estimator).__name__}."
+        )
+    return frame
+
+
+def as_frame_like(estimator, X, values):
+    """Return an array, a column a feature, as a frame of the library of X (else pandas)."""
+    names = column_names(estimator, values.shape[1])
+    if isinstance(X, nw.DataFrame) and not X.implementation.is_pandas():
+        return nw.from_numpy(values, names, backend=X.implementation).to_native()
+    return with_index_of(X, pd.DataFrame(values, columns=names))
+
+
+def with_index_of(X, frame):
+    """Give a pandas frame the index of the table X, if that is one as well."""
+    if isinstance(X, nw.DataFrame) and X.implementation.is_pandas():
+        frame.index = X.to_native().index
+    return frame
+
+
+def float_dtype(X):
+    """Return the floating dtype of the results for X: float32 for float32 only."""
+    if isinstance(X, nw.DataFrame):
+        narrow = all(dtype == nw.Float32 for dtype in X.schema.values())
+        return np.dtype(np.float32 if narrow else np.float64)
+    return X.dtype
 
 
 def check_weights(sample_weight, X):
@@ -48,7 +116,9 @@ def check_weights(sample_weight, X):
     """
     if sample_weight is None:
         return None
-    weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    # Only the number of rows matters here.
+    rows = np.broadcast_to(np.float64(0.0), (X.shape[0], 1))
+    weights = _check_sample_weight(sample_weight, rows, dtype=np.float64)
     negative = np.flatnonzero(weights < 0)
     if len(negative):
         raise ValueError(
@@ -58,46 +128,46 @@ def check_weights(sample_weight, X):
     return weights
 
 
-def _check_finite(estimator, X):
-    names = column_names(estimator, X.shape[1])
-    for block in gen_batches(len(X), BLOCK):
-        finite = np.isfinite(X[block])
-        if finite.all():
-            continue
-        row, column = np.argwhere(~finite)[0]
-        value = X[block][row, column]
-        # scikit-learn's own checks look for these two words.
-        kind = "NaN" if np.isnan(value) else "infinity"
-        raise ValueError(
-            f"Input X contains {kind}: column {names[column]!r}, row "
-            f"{block.start + row}. {type(estimator).__name__} needs finite numbers; drop "
-            "such rows or fill them first, for example with SimpleImputer in a Pipeline."
+def _raise_if_infinite(estimator, X, error):
+    """Name the column and the row of an infinite cell, if that is what went wrong."""
+    if "infinity" not in str(error):
+        return
+    if issparse(X):
+        X = X.tocoo()
+        where = np.flatnonzero(np.isinf(X.data))
+        places = [(X.row[i], X.col[i]) for i in where[:1]]
+    else:
+        try:
+            array = np.asarray(X, dtype=np.float64)
+        except (ValueError, TypeError):
+            return
+        places = (
+            (block.start + row, column)
+            for block in gen_batches(len(array), BLOCK)
+            for row, column in np.argwhere(np.isinf(array[block]))[:1]
         )
+    for row, column in places:
+        name = column_names(estimator, column + 1)[column]
+        raise ValueError(
+            f"Input X contains infinity: column {name!r}, row {row}. "
+            f"{type(estimator).__name__} needs cells that are finite or missing (NaN); "
+            "replace it first."
+        ) from error
 
 
 def _raise_if_text(estimator, X, error):
     """Name the column and the cell that is no number, if that is what went wrong."""
-    for name, column in _columns(X):
-        try:
-            np.asarray(column, dtype=np.float64)
-        except (ValueError, TypeError):
-            if not any(map(_is_no_number, column)):
-                continue
-            bad = str(next(value for value in column if _is_no_number(value)))
-            raise ValueError(
-                f"Column {name!r} holds {bad!r}, which is not a number. "
-                f"{type(estimator).__name__} needs numeric columns; encode the column "
-                "first, for example with OneHotEncoder in a ColumnTransformer."
-            ) from error
-
-
-def _columns(X):
-    if hasattr(X, "columns"):
-        return [(name, X[name].to_numpy()) for name in X.columns]
-    array = np.asarray(X)
+    array = np.asarray(X) if not issparse(X) else np.empty(0)
     if array.ndim != 2 or array.dtype.kind not in "OUS":
-        return []
-    return [(f"x{i}", column) for i, column in enumerate(array.T)]
+        return
+    for name, column in zip(column_names(estimator, array.shape[1]), array.T, strict=False):
+        bad = next((cell for cell in column if _is_no_number(cell)), None)
+        if bad is not None:
+            raise ValueError(
+                f"Column {name!r} holds {str(bad)!r}, which is not a number. In an array "
+                f"{type(estimator).__name__} takes numbers only; pass a DataFrame, whose "
+                "columns of text are categories."
+            ) from error
 
 
 def _is_no_number(value):

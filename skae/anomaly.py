@@ -3,11 +3,13 @@
 import warnings
 from numbers import Integral, Real
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import (
     Interval,
     Options,
@@ -18,8 +20,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._base import MAX_SEED, BaseAutoencoder
 from skae._devices import resolve_device
-from skae._folds import ContentFolds
-from skae._validation import check_rows, check_weights
+from skae._folds import ContentFolds, row_hashes
+from skae._table import BLOCK, TableEncoder
+from skae._validation import (
+    as_frame_like,
+    check_table,
+    check_weights,
+    column_names,
+    with_index_of,
+)
 from skae.autoencoder import AutoencoderTransformer
 from skae.vae import VAETransformer
 
@@ -31,6 +40,8 @@ MIXED_SAMPLES, CLEAN_SAMPLES = 256, 1024
 # averaged, so that each may be rough.
 N_CODES, N_DRAWS = 2, 8
 RESTORED_SHARE = 0.7
+# Errors below this are rounding, and one as good as the other.
+LEAST_ERROR = 1e-12
 
 
 class _DensityMember(VAETransformer):
@@ -107,11 +118,12 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    A network's score of a row is its log density in nats (for an
-    `AutoencoderTransformer`: minus the logarithm of its mean squared error), less the
-    median of the scores of the training rows that the network has not seen, in units of
-    their interquartile range. `score_samples` is the mean over the row's networks: 0 is
-    an ordinary row.
+    A network's error e of a row is the sum of what its `explain` gives: the mean squared
+    error of an `AutoencoderTransformer`, the distance in nats to the highest density of a
+    `VAETransformer`. With m the median of the errors of the training rows that the
+    network has not seen, the row's anomaly score is the mean of ``log2(1 + e / m)`` over
+    the networks that have not seen it, and `score_samples` is minus that: -1 is an
+    ordinary row. `explain` shares it out as the networks share out their errors.
 
     Rows that differ in a digit can belong to different folds and are then scored by
     different networks: scores are as smooth as those networks agree. Equal rows always
@@ -182,8 +194,8 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to train on: finite numbers, at least two rows.
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to train on, at least two. Cells may be missing; numbers must be finite.
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -207,39 +219,76 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
                 f"n_estimators={self.n_estimators} is less than n_folds={self.n_folds}; "
                 "every fold needs a network that left it out."
             )
-        X = check_rows(self, X, reset=True, min_samples=2)
+        X = check_table(self, X, reset=True, min_samples=2)
         sample_weight = check_weights(sample_weight, X)
         if sample_weight is not None:
-            counts = sample_weight > 0
+            counts = np.flatnonzero(sample_weight > 0)
             X, sample_weight = X[counts], sample_weight[counts]
         rng = check_random_state(self.random_state)
-        self._folds = ContentFolds(self.n_folds if len(X) >= LEAST_SPLIT else 1).fit(X)
+        n_rows = X.shape[0]
+        self._table = self._learn_table(X)
+        hashes = self._hashes(X)
+        self._folds = ContentFolds(self.n_folds if n_rows >= LEAST_SPLIT else 1).fit(hashes)
         self.n_folds_ = self._folds.n_folds_
-        self.estimators_ = self._fit_members(X, sample_weight, rng)
+        folds = self._folds.assign(hashes)
+        self.estimators_ = self._fit_members(X, sample_weight, folds, rng)
         if self.n_folds_ == 1:
             warnings.warn(
-                f"{len(X)} rows, {len(np.unique(X, axis=0))} of them distinct, are too few "
+                f"{n_rows} rows, {len(np.unique(hashes))} of them distinct, are too few "
                 "to hold any out: offset_ comes from scores of rows that the networks were "
                 "trained on.",
                 UserWarning,
                 stacklevel=2,
             )
-        self._levels = [self._level(number, X) for number in range(self.n_estimators)]
+        self._levels = [
+            self._level(number, X, folds) for number in range(self.n_estimators)
+        ]
         self.offset_ = self._threshold(self._score_samples(X), sample_weight)
         return self
+
+    def _learn_table(self, X):
+        """Learn what the columns of a frame hold; its levels are those of all rows."""
+        asked = getattr(self.estimator, "categorical_features", "from_dtype")
+        table = TableEncoder(categorical_features=asked)
+        return table.fit(X, names=column_names(self, X.shape[1]))
+
+    def _check_table(self, X):
+        frames = self._table.template_ is not None
+        X = check_table(self, X, reset=False, frames=frames)
+        self._table.check(X)
+        return X
+
+    def _hashes(self, X):
+        """Return `row_hashes` of the cells, worked out block by block."""
+        hashes = np.empty(X.shape[0])
+        for block in gen_batches(X.shape[0], BLOCK):
+            cells = X[block]
+            if issparse(cells):
+                cells = cells.toarray()
+            elif not isinstance(cells, np.ndarray):
+                design, states = self._table.encode(cells)
+                cells = design if states is None else np.hstack([design, states])
+            hashes[block] = row_hashes(cells)
+        return hashes
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "offset_")
 
-    def _fit_members(self, X, sample_weight, rng):
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        return tags
+
+    def _fit_members(self, X, sample_weight, folds, rng):
         """Train every network on its subset of the rows outside its fold."""
-        folds = self._folds.assign(X)
         task_of_all = self._init_callback_context(max_subtasks=self.n_estimators)
         task_of_all.call_on_fit_task_begin(estimator=self, X=X)
         members, interrupted = [], False
         self.max_samples_ = 0
         for number in range(self.n_estimators):
-            rows = np.arange(len(X))
+            rows = np.arange(X.shape[0])
             if self.n_folds_ > 1:
                 rows = np.flatnonzero(folds != number % self.n_folds_)
             rows = rng.permutation(rows)[: self._n_rows(len(rows))]
@@ -253,24 +302,26 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             task = task_of_all.subcontext(task_name="network")
             with task.propagate_callback_context(member):
                 task.call_on_fit_task_begin(estimator=self, X=X)
-                member.fit(X[rows], sample_weight=weight)
+                part = _native(self._table.declare(X[rows]))
+                with warnings.catch_warnings():
+                    # A part may well lack all cells of a column.
+                    warnings.filterwarnings("ignore", message="All cells of columns")
+                    member.fit(part, sample_weight=weight)
                 task.call_on_fit_task_end(estimator=self, X=X)
             members.append(member)
         task_of_all.call_on_fit_task_end(estimator=self, X=X)
         return members
 
-    def _level(self, number, X):
-        """Return the median and the interquartile range of a network's unseen scores.
+    def _level(self, number, X, folds):
+        """Return the median of a network's errors of rows that it has not seen.
 
         Networks differ in how well they restore; rows of different folds, which are
-        scored by different ones, can be compared only in these units.
+        scored by different ones, can be compared only in this unit.
         """
         if self.n_folds_ > 1:
-            X = X[self._folds.assign(X) == number % self.n_folds_]
-        low, middle, high = np.quantile(
-            self.estimators_[number]._log_scores(X), [0.25, 0.5, 0.75]
-        )
-        return middle, (high - low) or 1.0
+            X = X[np.flatnonzero(folds == number % self.n_folds_)]
+        errors = self.estimators_[number]._explain(X).sum(axis=1)
+        return max(float(np.median(errors)), LEAST_ERROR)
 
     def _n_rows(self, n_outside):
         """Return how many of the rows outside its fold a network is trained on."""
@@ -320,39 +371,90 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows with the columns seen in fit.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,), dtype float64
-            In interquartile ranges of the training rows' scores; 0 is their median.
+            At most 0; about -1 is an ordinary row, and one less a row whose errors are
+            twice as large.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        return self._score_samples(X)
+        return self._score_samples(self._check_table(X))
 
     def _score_samples(self, X):
-        folds = self._folds.assign(X)
-        scores = np.empty(len(X))
+        return -self._explain(X).sum(axis=1)
+
+    def explain(self, X, *, expected=False):
+        """Say which cells make a row anomalous.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+        expected : bool, default=False
+            Whether to return as well what each cell should have been.
+
+        Returns
+        -------
+        contributions : data frame of shape (n_samples, n_features_in_)
+            How much each cell adds to the row's anomaly score, which is minus
+            `score_samples`: none is negative, a missing cell adds 0.
+        expected : data frame or ndarray of shape (n_samples, n_features_in_)
+            Only with ``expected=True``: the row as networks restore it that have not seen
+            it (the median of the numbers, the level most often named).
+        """
+        check_is_fitted(self)
+        X = self._check_table(X)
+        contributions = as_frame_like(self, X, self._explain(X))
+        if not expected:
+            return contributions
+        return contributions, with_index_of(X, self._restore(X))
+
+    def _explain(self, X):
+        """Return the contributions of all cells, ndarray of shape (n_samples, n_features)."""
+        contributions = np.zeros((X.shape[0], self.n_features_in_))
+        for rows, members in self._unseen(X):
+            part = X[rows]
+            for number in members:
+                errors = self.estimators_[number]._explain(part)
+                total = errors.sum(axis=1)
+                score = np.log2(1.0 + total / self._levels[number]) / len(members)
+                errors *= (score / np.maximum(total, np.finfo(float).tiny))[:, None]
+                contributions[rows] += errors
+        return contributions
+
+    def _restore(self, X):
+        """Return what the networks that have not seen a row make of it, put together."""
+        table = self._table
+        design = np.empty((X.shape[0], table.layout_.n_outputs))
+        n_numbers = len(table.layout_.numbers)
+        for rows, members in self._unseen(X):
+            restored = np.stack([self._design_by(m, X[rows]) for m in members])
+            design[rows, :n_numbers] = np.median(restored[..., :n_numbers], axis=0)
+            design[rows, n_numbers:] = restored[..., n_numbers:].mean(axis=0)
+        return table.decode(design, np.float64)
+
+    def _design_by(self, number, X):
+        """Return a member's restored rows in the detector's design matrix."""
+        restored = check_table(self, self.estimators_[number]._restore(X), reset=False)
+        return self._table.encode(restored, np.float64)[0][:, : self._table.layout_.n_outputs]
+
+    def _unseen(self, X):
+        """Yield row numbers, and the numbers of the networks that have not seen them."""
+        folds = self._folds.assign(self._hashes(X))
         for fold in range(self.n_folds_):
             rows = np.flatnonzero(folds == fold)
-            if not len(rows):
-                continue
-            unseen = range(fold, self.n_estimators, self.n_folds_)
-            scores[rows] = np.mean([self._score_by(m, X[rows]) for m in unseen], axis=0)
-        return scores
-
-    def _score_by(self, number, X):
-        middle, spread = self._levels[number]
-        return (self.estimators_[number]._log_scores(X) - middle) / spread
+            if len(rows):
+                yield rows, range(fold, self.n_estimators, self.n_folds_)
 
     def decision_function(self, X):
         """Return ``score_samples(X) - offset_``: below 0 are the anomalies.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows with the columns seen in fit.
 
         Returns
@@ -366,7 +468,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows with the columns seen in fit.
 
         Returns
@@ -381,6 +483,10 @@ def _quantile(scores, share, sample_weight):
     if sample_weight is None:
         return float(np.quantile(scores, share))
     return float(np.quantile(scores, share, weights=sample_weight, method="inverted_cdf"))
+
+
+def _native(X):
+    return X.to_native() if isinstance(X, nw.DataFrame) else X
 
 
 def _was_interrupted(members):

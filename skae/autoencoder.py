@@ -1,18 +1,17 @@
 """The autoencoder as a transformer."""
 
 import numpy as np
+import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
 from skae._codes import fit_code_mixture
-from skae.losses import SquaredError, squared_error
+from skae.losses import SquaredError
 from skae.networks import Autoencoder
 
 # Training codes that are kept for `sample`: codes, never rows.
 N_KEPT_CODES = 2000
-# Mean squared errors below this are rounding, and one as good as the other.
-LEAST_ERROR = 1e-12
 
 
 class AutoencoderTransformer(BaseAutoencoder):
@@ -42,6 +41,20 @@ class AutoencoderTransformer(BaseAutoencoder):
     scale : bool, default=True
         True: columns are standardised inside, so that each counts alike. False: the
         loss is the squared error in raw units, as PCA's is.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Columns that hold categories whatever their dtype: names, numbers or a mask.
+        "from_dtype": text, categorical and boolean columns do. None: no text or
+        categories are allowed.
+    handle_unknown : {"ignore", "error"}, default="ignore"
+        What to do with a category that was not in fit: "ignore" takes the cell as
+        unknown, which says nothing of the row's code and scores at least as badly as the
+        rarest category.
+    min_frequency : int or float, default=None
+        Number, or share, of the rows below which categories are rare. Rare ones share one
+        level.
+    max_categories : int or None, default=100
+        Levels of a column at most; the rarest categories share the last one. None: no
+        limit.
     dropout : float, default=0.0
         Share of the hidden units left out of each training step.
     alpha : float, default=0.2
@@ -148,6 +161,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         activation="relu",
         init="pca",
         scale=True,
+        categorical_features="from_dtype",
+        handle_unknown="ignore",
+        min_frequency=None,
+        max_categories=100,
         dropout=0.0,
         alpha=0.2,
         batch_size=None,
@@ -169,6 +186,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         self.activation = activation
         self.init = init
         self.scale = scale
+        self.categorical_features = categorical_features
+        self.handle_unknown = handle_unknown
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.dropout = dropout
         self.alpha = alpha
         self.batch_size = batch_size
@@ -209,11 +230,13 @@ class AutoencoderTransformer(BaseAutoencoder):
         rng = check_random_state(random_state)
         mixture = fit_code_mixture(self._codes)
         mixture.random_state = rng
-        return self._decode(mixture.sample(n_samples)[0])
+        codes = mixture.sample(n_samples)[0]
+        return self._table.decode(self._decode_design(codes), codes.dtype, rng=rng)
 
-    def _build_network(self, n_features, generator):
+    def _build_network(self, layout, generator):
         return Autoencoder(
-            n_features,
+            layout.n_inputs,
+            layout.n_outputs,
             self.n_components_,
             self.hidden_layer_sizes_,
             self.activation,
@@ -222,16 +245,18 @@ class AutoencoderTransformer(BaseAutoencoder):
             generator,
         )
 
-    def _build_criterion(self):
-        return SquaredError()
+    def _build_criterion(self, layout):
+        return SquaredError(layout)
 
     def _finish(self, data):
-        with self._network(np.float32) as (network, _):
-            codes = network.encode(data.train[:N_KEPT_CODES])
-            self._codes = codes.cpu().numpy()
+        with self._network(np.float32) as lent:
+            x, _ = data.source[: min(data.n_train, N_KEPT_CODES)]
+            self._codes = lent.network.encode(x).cpu().numpy()
 
-    def _log_scores(self, X):
-        return -np.log(np.maximum(-self._score_samples(X), LEAST_ERROR))
+    def _score_block(self, lent, x, cells):
+        return -lent.criterion(lent.network(x), x, cells)
 
-    def _score_block(self, network, x):
-        return -squared_error(network(x), x)
+    def _explain_block(self, lent, x, cells):
+        losses = lent.criterion.cells(lent.network(x), x, cells)
+        n_observed = losses.shape[1] if cells is None else (cells > 0).sum(1, keepdim=True)
+        return losses / torch.as_tensor(n_observed, device=losses.device).clamp(min=1)

@@ -1,7 +1,8 @@
-"""Per-row losses: the formula whose mean trains is the formula that scores.
+"""Per-cell losses: the formula whose mean trains is the formula that scores.
 
-Each criterion takes the network's output and the rows, in standard units, and returns
-one number a row.
+Each criterion takes the network's output, the design matrix and what is known of the
+cells (see `skae._layout.Layout`), and returns one number a row; its `cells` returns the
+parts, one number a column of the table.
 """
 
 import math
@@ -9,7 +10,11 @@ import math
 import torch
 from torch import nn
 
+from skae._layout import UNKNOWN, Layout
+
 LOG_2PI = math.log(2.0 * math.pi)
+# Logits beyond this size are as sure as can be; it keeps their exponentials finite.
+SUREST = 40.0
 
 
 def squared_error(reconstruction, x):
@@ -18,9 +23,9 @@ def squared_error(reconstruction, x):
 
 
 def gaussian_nll(x, mean, variance):
-    """Return -log N(x; mean, diag variance) in nats, summed over the last axis."""
+    """Return -log N(x; mean, diag variance) in nats, a cell."""
     squares = (x - mean).square() / variance
-    return 0.5 * (squares + variance.log() + LOG_2PI).sum(dim=-1)
+    return 0.5 * (squares + variance.log() + LOG_2PI)
 
 
 def gaussian_kl(mean, log_variance):
@@ -33,18 +38,115 @@ def gaussian_kl(mean, log_variance):
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1.0).sum(dim=-1)
 
 
-class SquaredError(nn.Module):
-    """The mean squared error of a row over its columns."""
+class LevelSurprise(nn.Module):
+    """-log p(level) of every categorical cell, p the softmax of the block's logits.
 
-    def forward(self, output, x):
-        return squared_error(output, x)
+    Parameters
+    ----------
+    layout : Layout
+    """
+
+    def __init__(self, layout: Layout):
+        super().__init__()
+        block = layout.block_of_level
+        members = torch.zeros(len(block), len(layout.sizes), dtype=torch.float32)
+        members[torch.arange(len(block)), block] = 1.0
+        self.sizes = layout.sizes
+        self.register_buffer("members", members)
+        self.register_buffer("shares", layout.shares)
+        self.register_buffer("scale", layout.spreads[block])
+        rarest = [part.min() for part in layout.shares.split(list(layout.sizes)) if len(part)]
+        self.register_buffer("rarest", -torch.stack(rarest).log())
+
+    def forward(self, logits, blocks, unknown=None):
+        """Return the surprise in nats, shape (*, n_blocks).
+
+        Parameters
+        ----------
+        logits : torch.Tensor of shape (*, n_levels in all)
+        blocks : torch.Tensor of shape (*, n_levels in all)
+            The blocks of the design matrix.
+        unknown : torch.Tensor of bool of shape (*, n_blocks), default=None
+            Cells of a level not seen in fit. They are as surprising as the level that
+            the network expects least, and as the rarest at least.
+        """
+        logits = logits.clamp(-SUREST, SUREST)
+        total = (logits.exp() @ self.members).log()
+        is_level = blocks * self.scale + self.shares
+        surprise = total - (is_level * logits) @ self.members
+        if unknown is None or not unknown.any():
+            return surprise
+        least = [part.amin(dim=-1) for part in logits.split(list(self.sizes), dim=-1)]
+        stranger = torch.maximum(total - torch.stack(least, dim=-1), self.rarest)
+        return torch.where(unknown, stranger.detach(), surprise)
 
 
-class NegativeELBO(nn.Module):
+class CellLoss(nn.Module):
+    """Puts the losses of numbers and of levels together.
+
+    Parameters
+    ----------
+    layout : Layout
+    """
+
+    def __init__(self, layout: Layout):
+        super().__init__()
+        self.n_numbers, self.n_outputs = len(layout.numbers), layout.n_outputs
+        self.levels = None if layout.is_plain else LevelSurprise(layout)
+        self.register_buffer("order", layout.cell_order)
+        self.register_buffer("categories", torch.from_numpy(layout.categories))
+
+    def join(self, numbers, levels):
+        """Return the losses of all cells in the order of the table's columns."""
+        if levels is None:
+            return numbers
+        return torch.cat([numbers, levels], dim=-1).index_select(-1, self.order)
+
+    def level_cells(self, output, x, cells):
+        """Return the surprise of the categorical cells; None where there are none."""
+        if self.levels is None:
+            return None
+        unknown = None if cells is None else cells[..., self.categories] == UNKNOWN
+        blocks = slice(self.n_numbers, self.n_outputs)
+        return self.levels(output[..., blocks], x[..., blocks], unknown)
+
+
+class SquaredError(CellLoss):
+    """The mean over a row's observed cells of their loss in units of a guess.
+
+    Of a number: the squared error, in units of the column's variance. Of a level: its
+    surprise, -log p, in units of the entropy of the column's levels. So 1 is what
+    guessing the mean or the shares costs on average, whatever the kind of column.
+    """
+
+    def __init__(self, layout: Layout):
+        super().__init__(layout)
+        self.register_buffer("entropies", None if layout.is_plain else layout.entropies())
+
+    def cells(self, output, x, cells=None):
+        """Return the loss of every cell, 0 where it is missing, shape (n, n_features)."""
+        n = self.n_numbers
+        levels = self.level_cells(output, x, cells)
+        if levels is not None:
+            levels = levels / self.entropies
+        losses = self.join((output[..., :n] - x[..., :n]).square(), levels)
+        return losses if cells is None else losses * (cells > 0)
+
+    def forward(self, output, x, cells=None):
+        if cells is None and self.levels is None:
+            return squared_error(output, x[..., : self.n_numbers])
+        losses = self.cells(output, x, cells)
+        if cells is None:
+            return losses.mean(dim=-1)
+        return losses.sum(dim=-1) / (cells > 0).sum(dim=-1).clamp(min=1)
+
+
+class NegativeELBO(CellLoss):
     """Minus the evidence lower bound of a row, in nats of the standardised columns.
 
     Parameters
     ----------
+    layout : Layout
     beta : float
         Weight of the divergence from the posterior to the prior.
 
@@ -59,13 +161,20 @@ class NegativeELBO(nn.Module):
     Higgins et al., beta-VAE, 2017, eq. 4; warm-up: Sonderby et al., Ladder VAE, 2016.
     """
 
-    def __init__(self, beta):
-        super().__init__()
+    def __init__(self, layout: Layout, beta):
+        super().__init__(layout)
         self.beta = beta
         self.warmth = 1.0
 
-    def forward(self, output, x):
+    def cells(self, output, x, noise_variance, cells=None):
+        """Return -log p(cell | z) in nats, 0 where it is missing."""
+        n = self.n_numbers
+        numbers = gaussian_nll(x[..., :n], output[..., :n], noise_variance)
+        losses = self.join(numbers, self.level_cells(output, x, cells))
+        return losses if cells is None else losses * (cells > 0)
+
+    def forward(self, output, x, cells=None):
         reconstruction, noise_variance, mean, log_variance = output
         weight = self.beta * (self.warmth if self.training else 1.0)
-        kl = gaussian_kl(mean, log_variance)
-        return torch.add(gaussian_nll(x, reconstruction, noise_variance), kl, alpha=weight)
+        losses = self.cells(reconstruction, x, noise_variance, cells).sum(dim=-1)
+        return torch.add(losses, gaussian_kl(mean, log_variance), alpha=weight)

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
-from skae.losses import NegativeELBO, gaussian_nll
+from skae.losses import LOG_2PI, NegativeELBO
 from skae.networks import VariationalAutoencoder
 
 # A latent dimension is active where the posterior mean varies by more than this over the
@@ -55,6 +55,20 @@ class VAETransformer(BaseAutoencoder):
         Where training starts; "pca" is probabilistic PCA.
     scale : bool, default=True
         Whether columns are standardised inside. The score is in raw units either way.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Columns that hold categories whatever their dtype: names, numbers or a mask.
+        "from_dtype": text, categorical and boolean columns do. None: no text or
+        categories are allowed.
+    handle_unknown : {"ignore", "error"}, default="ignore"
+        What to do with a category that was not in fit: "ignore" takes the cell as
+        unknown, which says nothing of the row's code and scores at least as badly as the
+        rarest category.
+    min_frequency : int or float, default=None
+        Number, or share, of the rows below which categories are rare. Rare ones share one
+        level.
+    max_categories : int or None, default=100
+        Levels of a column at most; the rarest categories share the last one. None: no
+        limit.
     dropout : float, default=0.0
         Share of the hidden units left out of each training step.
     alpha : float, default=0.2
@@ -174,6 +188,10 @@ class VAETransformer(BaseAutoencoder):
         activation="relu",
         init="pca",
         scale=True,
+        categorical_features="from_dtype",
+        handle_unknown="ignore",
+        min_frequency=None,
+        max_categories=100,
         dropout=0.0,
         alpha=0.2,
         batch_size=None,
@@ -199,6 +217,10 @@ class VAETransformer(BaseAutoencoder):
         self.activation = activation
         self.init = init
         self.scale = scale
+        self.categorical_features = categorical_features
+        self.handle_unknown = handle_unknown
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.dropout = dropout
         self.alpha = alpha
         self.batch_size = batch_size
@@ -233,9 +255,11 @@ class VAETransformer(BaseAutoencoder):
         check_is_fitted(self)
         check_n_samples(n_samples)
         rng = check_random_state(random_state)
-        rows = self._decode(rng.standard_normal((n_samples, self.n_components_)))
-        noise = rng.standard_normal(rows.shape)
-        return rows + noise * np.sqrt(self.noise_variance_)
+        codes = rng.standard_normal((n_samples, self.n_components_))
+        design = self._decode_design(codes)
+        noise = self.noise_variance_[self._table.layout_.numbers] ** 0.5 / self._table.scale_
+        design[:, : len(noise)] += noise * rng.standard_normal((n_samples, len(noise)))
+        return self._table.decode(design, codes.dtype, rng=rng)
 
     # The noise variances go on falling long after the means have settled.
     _patience = 3.0
@@ -244,9 +268,11 @@ class VAETransformer(BaseAutoencoder):
     def _warm_up(self):
         return self.kl_warmup
 
-    def _build_network(self, n_features, generator):
+    def _build_network(self, layout, generator):
         return VariationalAutoencoder(
-            n_features,
+            layout.n_inputs,
+            layout.n_outputs,
+            len(layout.numbers),
             self.n_components_,
             self.hidden_layer_sizes_,
             self.activation,
@@ -256,17 +282,19 @@ class VAETransformer(BaseAutoencoder):
             self.min_noise_variance,
         )
 
-    def _build_criterion(self):
-        return NegativeELBO(self.beta)
+    def _build_criterion(self, layout):
+        return NegativeELBO(layout, self.beta)
 
     def _finish(self, data):
-        with self._network(np.float32) as (network, _):
-            means = torch.cat([network.encode(block) for block in data.x.split(8192)])
+        with self._network(np.float32) as lent:
+            blocks = data.blocks(0, len(data.source))
+            means = torch.cat([lent.network.encode(x) for x, _ in blocks])
             variances = means.double().var(dim=0, correction=0).cpu().numpy()
-            noise = network.noise_variance().double().cpu().numpy()
+            noise = lent.network.noise_variance().double().cpu().numpy()
         self.active_components_ = variances > ACTIVE_VARIANCE
         self.n_active_components_ = int(self.active_components_.sum())
-        self.noise_variance_ = noise * self._table.scale_**2
+        self.noise_variance_ = np.full(self.n_features_in_, np.nan)
+        self.noise_variance_[self._table.layout_.numbers] = noise * self._table.scale_**2
 
     def _report(self):
         n_collapsed = self.n_components_ - self.n_active_components_
@@ -282,17 +310,58 @@ class VAETransformer(BaseAutoencoder):
     def _score_copies(self):
         return self.n_importance_samples
 
-    def _score_block(self, network, x):
-        mean, log_variance = network.posterior(x)
+    def _score_block(self, lent, x, cells):
+        mean, log_variance = lent.network.posterior(x)
         draws = self._draws().to(x)
         # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
         codes = mean[:, None] + (0.5 * log_variance).exp()[:, None] * draws
-        noise_variance = network.noise_variance()
-        log_likelihood = -gaussian_nll(x[:, None], network.decoder(codes), noise_variance)
+        losses = lent.criterion.cells(
+            lent.network.decoder(codes),
+            x[:, None],
+            lent.network.noise_variance(),
+            None if cells is None else cells[:, None],
+        ).sum(-1)
         # log p(z) - log q(z|x); the constants of the two normal densities cancel.
         log_ratio = 0.5 * (draws.square() + log_variance[:, None] - codes.square()).sum(-1)
-        bound = torch.logsumexp(log_likelihood + log_ratio, dim=1)
-        return bound - math.log(len(draws)) + self._table.log_jacobian
+        bound = torch.logsumexp(log_ratio - losses, dim=1) - math.log(len(draws))
+        return bound + self._on_numbers(self._table.log_jacobian_, x, cells)
+
+    def _on_numbers(self, values, x, cells):
+        """Return the sum of `values`, one a column of numbers, over a row's observed cells."""
+        values = torch.from_numpy(np.asarray(values)).to(x)
+        if cells is None:
+            return values.sum()
+        numbers = torch.from_numpy(self._table.layout_.numbers).to(x.device)
+        return (cells[:, numbers] > 0).to(x) @ values
+
+    def _explain_block(self, lent, x, cells):
+        """Share the distance to the highest density there can be out among the cells."""
+        network = lent.network
+        noise_variance = network.noise_variance()
+        losses = lent.criterion.cells(
+            network.decoder(network.encode(x)), x, noise_variance, cells
+        )
+        # Of a cell that is just as expected: the height of its normal density.
+        least = torch.zeros(self.n_features_in_).to(x)
+        numbers = torch.from_numpy(self._table.layout_.numbers).to(x.device)
+        least[numbers] = 0.5 * (noise_variance.log() + LOG_2PI)
+        if cells is not None:
+            least = least * (cells > 0)
+        losses = (losses - least).clamp(min=0.0)
+        total = self._distance(lent, x, cells)
+        together = losses.sum(1)
+        share = losses / together.clamp(min=torch.finfo(losses.dtype).tiny)[:, None]
+        # A row all of whose cells are as expected, and yet far: they share it alike.
+        share[together == 0] = 1.0 / losses.shape[1]
+        return share * total[:, None]
+
+    def _distance(self, lent, x, cells):
+        """Return how far below the highest density there can be a row's density is, nats."""
+        noise = lent.network.noise_variance().cpu().numpy()
+        least = 0.5 * (np.log(noise) + LOG_2PI) - self._table.log_jacobian_
+        return (-self._on_numbers(least, x, cells) - self._score_block(lent, x, cells)).clamp(
+            min=0.0
+        )
 
     def _draws(self):
         """Return the draws of N(0, I) that every row is scored with: a Sobol sequence."""

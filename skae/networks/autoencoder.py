@@ -43,28 +43,35 @@ class Autoencoder(nn.Module):
     Attributes
     ----------
     encoder : Encoder
-        Rows in standard units, shape (n, n_features), to codes, shape (n, n_components).
+        Rows of the design matrix, shape (n, n_inputs), to codes, shape (n, n_components).
     decoder : Decoder
-        Codes to rows in standard units.
+        Codes to numbers in standard units and logits of levels, shape (n, n_outputs).
     """
 
     def __init__(
-        self, n_features, n_components, hidden, activation, dropout, reach, generator
+        self, n_inputs, n_outputs, n_components, hidden, activation, dropout, reach, generator
     ):
         super().__init__()
         settings = activation, dropout, reach, generator
         scale = torch.ones(n_components, dtype=torch.float32)
         self.encoder = Encoder(
-            LinearPlusMLP(n_features, n_components, hidden, *settings), scale
+            LinearPlusMLP(n_inputs, n_components, hidden, *settings), scale
         )
         self.decoder = Decoder(
-            LinearPlusMLP(n_components, n_features, hidden[::-1], *settings), scale.clone()
+            LinearPlusMLP(n_components, n_outputs, hidden[::-1], *settings), scale.clone()
         )
 
     @torch.no_grad()
-    def start_from_pca(self, pca: PrincipalAxes):
-        """Make the network PCA: z = U'x, x' = U z with U the principal axes; f = g = 0."""
-        n_features, n_components = self.decoder.block.linear.weight.shape
+    def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
+        """Make the network PCA: z = U'x, x' = c + g U z with U the principal axes.
+
+        Parameters
+        ----------
+        pca : PrincipalAxes
+        gains, offsets : torch.Tensor of shape (n_outputs,)
+            g and c: 1 and 0 for numbers; for levels, what turns PCA's columns into logits.
+        """
+        n_components = self.decoder.block.linear.in_features
         axes = pca.padded_axes(n_components)
         least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
         variances = torch.full((n_components,), least, dtype=torch.float32)
@@ -73,7 +80,7 @@ class Autoencoder(nn.Module):
         self.encoder.code_scale.copy_(scale)
         self.decoder.code_scale.copy_(scale)
         self.encoder.block.start_from((axes / scale).T, torch.zeros(n_components))
-        self.decoder.block.start_from(axes * scale, torch.zeros(n_features))
+        self.decoder.block.start_from(gains[:, None] * axes * scale, offsets)
 
     def encode(self, x):
         """Return the codes of `x`, shape (n, n_components)."""

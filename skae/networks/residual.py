@@ -80,8 +80,12 @@ class LinearPlusMLP(nn.Module):
 
     @torch.no_grad()
     def start_from(self, weight, bias):
-        """Fix A = `weight` and a = `bias`, and let the correction begin at zero."""
-        self.linear.weight.copy_(weight)
+        """Fix A = `weight` and a = `bias`, and let the correction begin at zero.
+
+        Inputs that `weight` has no columns for are for the correction alone.
+        """
+        n_more = self.linear.in_features - weight.shape[1]
+        self.linear.weight.copy_(nn.functional.pad(weight, (0, n_more)))
         self.linear.bias.copy_(bias)
         # An optimiser that normalises gradients moves the weights of columns that hardly
         # vary as far as the others', and a far row would meet the sum of those moves.

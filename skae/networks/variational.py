@@ -16,6 +16,8 @@ NOISE_GAIN = 4.0
 class VariationalAutoencoder(nn.Module):
     """q(z|x) = N(m(x), diag v(x)), p(x|z) = N(d(z), diag s), p(z) = N(0, I).
 
+    Levels of categories are drawn with the softmax of their part of d(z).
+
     Parameters
     ----------
     min_noise_variance : float
@@ -24,10 +26,11 @@ class VariationalAutoencoder(nn.Module):
     Attributes
     ----------
     encoder : LinearPlusMLP
-        Rows, shape (n, n_features), to [m, log v], shape (n, 2 n_components).
+        Rows, shape (n, n_inputs), to [m, log v], shape (n, 2 n_components).
     decoder : LinearPlusMLP
-        Codes, shape (..., n_components), to the mean d(z), shape (..., n_features).
-    raw_noise : torch.nn.Parameter of shape (n_features,)
+        Codes, shape (..., n_components), to d(z), shape (..., n_outputs): means of the
+        numbers, then logits of the levels.
+    raw_noise : torch.nn.Parameter of shape (n_numbers,)
         s = floor + exp(raw_noise).
     generator : torch.Generator or None
         Source of the posterior draws; without one z is the posterior mean when
@@ -42,7 +45,9 @@ class VariationalAutoencoder(nn.Module):
 
     def __init__(
         self,
-        n_features,
+        n_inputs,
+        n_outputs,
+        n_numbers,
         n_components,
         hidden,
         activation,
@@ -53,21 +58,27 @@ class VariationalAutoencoder(nn.Module):
     ):
         super().__init__()
         block = activation, dropout, reach, generator
-        self.encoder = LinearPlusMLP(n_features, 2 * n_components, hidden, *block)
-        self.decoder = LinearPlusMLP(n_components, n_features, hidden[::-1], *block)
+        self.encoder = LinearPlusMLP(n_inputs, 2 * n_components, hidden, *block)
+        self.decoder = LinearPlusMLP(n_components, n_outputs, hidden[::-1], *block)
         self.raw_noise = nn.Parameter(
-            torch.full((n_features,), math.log(0.5) / NOISE_GAIN, dtype=torch.float32)
+            torch.full((n_numbers,), math.log(0.5) / NOISE_GAIN, dtype=torch.float32)
         )
         self.min_noise_variance = min_noise_variance
 
     @torch.no_grad()
-    def start_from_pca(self, pca: PrincipalAxes):
+    def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
         """Start at the maximum-likelihood probabilistic PCA.
 
         With eigenvalues l_k, axes u_k and noise variance s (the mean of the discarded
         eigenvalues), W = U (L - s)^(1/2), and the posterior of z given x has mean
         L^-1 (L - s)^(1/2) U' x and variance s / l_k, which is diagonal: the encoder can
         hold it exactly, so the bound is tight before the first step.
+
+        Parameters
+        ----------
+        pca : PrincipalAxes
+        gains, offsets : torch.Tensor of shape (n_outputs,)
+            1 and 0 for numbers; for levels, what turns PCA's columns into logits.
 
         References
         ----------
@@ -85,11 +96,11 @@ class VariationalAutoencoder(nn.Module):
             torch.cat([mean_weight, torch.zeros_like(mean_weight)]),
             torch.cat([torch.zeros(n_components), log_variance]),
         )
-        self.decoder.start_from(axes * loadings, torch.zeros(axes.shape[0]))
+        self.decoder.start_from(gains[:, None] * axes * loadings, offsets)
         self.raw_noise.fill_(math.log(noise - self.min_noise_variance) / NOISE_GAIN)
 
     def noise_variance(self):
-        """Return s, shape (n_features,)."""
+        """Return s, shape (n_numbers,)."""
         return self.min_noise_variance + (NOISE_GAIN * self.raw_noise).exp()
 
     def posterior(self, x):

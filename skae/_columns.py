@@ -1,0 +1,332 @@
+"""One column of a data frame: what kind it is, and its cells as numbers and back.
+
+A column is read into float64 values (NaN: missing) or into level numbers, and written
+back into a column of the dtype and the library that was fitted.
+"""
+
+from numbers import Real
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+# Level numbers of cells that hold no known level.
+MISSING, UNKNOWN = -1, -2
+
+
+def kind_of(series, name):
+    """Return "number", "date", "duration", "boolean", "category" or "empty".
+
+    Raises
+    ------
+    ValueError
+        If the column's cells are of a type that has no kind, or of several.
+    """
+    dtype = series.dtype
+    if dtype.is_numeric():
+        return "number"
+    if isinstance(dtype, (nw.Datetime, nw.Date)):
+        return "date"
+    if isinstance(dtype, nw.Duration):
+        return "duration"
+    if dtype == nw.Boolean:
+        return "boolean"
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        return "category"
+    cells = series.to_numpy()
+    cells = cells[~is_missing(series, cells)]
+    if not len(cells):
+        return "empty"
+    types = {type(cell) for cell in cells}
+    if all(issubclass(kind, (bool, np.bool_)) for kind in types):
+        return "boolean"
+    if all(issubclass(kind, Real) for kind in types):
+        return "number"
+    if all(issubclass(kind, str) for kind in types):
+        return "category"
+    found = " and ".join(sorted(kind.__name__ for kind in types))
+    raise ValueError(
+        f"Column {name!r} (dtype {dtype}) holds cells of type {found}. A column must hold "
+        "numbers, booleans, text or categories, dates or durations, and only one of "
+        "these; convert it first, for example with astype(str) or pandas.to_datetime."
+    )
+
+
+def is_missing(series, cells=None):
+    """Return which cells are null, None, NaN, NA or NaT."""
+    cells = series.to_numpy() if cells is None else cells
+    missing = series.is_null().to_numpy()
+    if cells.dtype.kind == "f":
+        missing = missing | np.isnan(cells)
+    elif cells.dtype.kind == "O":
+        missing = missing | pd.isna(cells)
+    return missing
+
+
+class NumberColumn:
+    """Numbers, dates and durations.
+
+    Whole numbers and times are read as their distance from the first one seen, which
+    float64 holds exactly where the number itself may not be; they are written back as
+    multiples of the largest step that all of them share (dates of whole days come back
+    as whole days).
+    """
+
+    def __init__(self, name, kind):
+        self.name, self.kind = name, kind
+        self.base, self.step = None, 0
+
+    def learn(self, series):
+        """Learn from the cells what is needed to write them back."""
+        cells = series.to_numpy()
+        self.floating = series.dtype.is_float() or (
+            cells.dtype.kind == "O" and not _all_whole(cells[~is_missing(series, cells)])
+        )
+        if self.floating:
+            return
+        whole = self._whole(series, cells)[~is_missing(series, cells)]
+        if not len(whole):
+            return
+        if self.base is None:
+            self.base = int(whole[0])
+        if self.kind == "number":
+            self.step = 1
+        elif len(whole):
+            self.step = int(np.gcd(self.step, np.gcd.reduce(whole - self.base)))
+
+    def _whole(self, series, cells):
+        """Return the cells as int64; what stands for missing ones is not defined."""
+        if cells.dtype.kind in "mM":
+            return cells.astype(self._unit(cells.dtype)).view(np.int64)
+        if cells.dtype.kind in "fO":  # a column with missing cells
+            filled = np.where(is_missing(series, cells), 0, cells)
+            return filled.astype(np.float64).astype(np.int64)
+        if cells.dtype.kind == "u":
+            return cells.astype(np.int64, casting="unsafe")
+        return cells.astype(np.int64)
+
+    def _unit(self, dtype):
+        # The unit of the fit: later frames may come in another.
+        if not hasattr(self, "unit"):
+            self.unit = dtype
+        return self.unit
+
+    def read(self, series):
+        """Return the cells as float64, NaN where missing.
+
+        Raises
+        ------
+        ValueError
+            If a cell is infinite.
+        """
+        cells = series.to_numpy()
+        missing = is_missing(series, cells)
+        if self.base is not None and cells.dtype.kind in "iumM":
+            values = (self._whole(series, cells) - self.base).astype(np.float64)
+        else:
+            filled = np.where(missing, np.nan, cells) if cells.dtype.kind == "O" else cells
+            values = filled.astype(np.float64)
+            if self.base is not None:
+                values -= self.base
+        values[missing] = np.nan
+        infinite = np.flatnonzero(np.isinf(values))
+        if len(infinite):
+            raise ValueError(
+                f"Input X contains infinity: column {self.name!r}, row {infinite[0]}. "
+                "Cells must be finite or missing; replace it first."
+            )
+        return values
+
+    def write(self, values, missing, template):
+        """Return the column that `values` stand for, in the dtype of `template`."""
+        if not self.floating and self.base is not None:
+            values = self._to_whole(values, template)
+        if self.kind == "date":
+            values = values.view(f"M8[{np.datetime_data(self.unit)[0]}]")
+        elif self.kind == "duration":
+            values = values.view(f"m8[{np.datetime_data(self.unit)[0]}]")
+        return _series(values, missing, template)
+
+    def _to_whole(self, values, template):
+        step = max(self.step, 1)
+        bounds = np.iinfo(np.int64)
+        native = getattr(template.to_native(), "dtype", None)
+        if isinstance(native, np.dtype) and native.kind in "iu":
+            bounds = np.iinfo(native)
+        # float64 cannot hold the largest int64; stay a little inside.
+        low = max(bounds.min, -(2**63) + 2**10) - self.base
+        high = min(bounds.max, 2**63 - 2**10) - self.base
+        limit = 2.0**62
+        values = np.clip(np.nan_to_num(values), max(low, -limit), min(high, limit))
+        return np.rint(values / step).astype(np.int64) * step + self.base
+
+
+def fill(series, missing, restored):
+    """Return `series` with its missing cells taken from `restored`."""
+    native = series.to_native()
+    if isinstance(native, pd.Series):
+        other = restored.to_native().set_axis(native.index).astype(native.dtype)
+        return nw.from_native(native.where(~missing, other), series_only=True)
+    there = nw.new_series("", ~missing, nw.Boolean, backend=series.implementation)
+    return series.zip_with(there, restored.cast(series.dtype))
+
+
+def _all_whole(cells):
+    return all(isinstance(cell, (int, np.integer)) for cell in cells)
+
+
+class LevelColumn:
+    """Booleans and categories.
+
+    Attributes
+    ----------
+    levels : pandas.Index
+        The values that cells take: those a dtype declares, else those seen, sorted.
+    counts : ndarray of shape (n_levels,)
+        (Weighted) numbers of cells.
+    group : ndarray of int of shape (n_levels,)
+        The number of the level in the design matrix: rare levels share the last one.
+    """
+
+    def __init__(self, name, kind):
+        self.name, self.kind = name, kind
+        self.levels = None
+
+    def learn(self, series, weights=None):
+        """Learn the levels from the first cells, and count the cells."""
+        if self.levels is None:
+            self.levels = self._find_levels(series)
+            self.counts = np.zeros(len(self.levels))
+        codes = self.level_numbers(series)
+        known = codes >= 0
+        self.counts += np.bincount(
+            codes[known],
+            weights=None if weights is None else weights[known],
+            minlength=len(self.levels),
+        )
+
+    def _find_levels(self, series):
+        if self.kind == "boolean":
+            return pd.Index([False, True], dtype=object)
+        if series.dtype == nw.Enum or is_pandas_category(series):
+            return pd.Index(series.cat.get_categories().to_list())
+        cells = series.to_numpy()
+        cells = cells[~is_missing(series, cells)]
+        try:
+            return pd.Index(sorted(pd.unique(cells)))
+        except TypeError as error:
+            raise ValueError(
+                f"Column {self.name!r} holds values that cannot be told apart as "
+                f"categories ({error}); convert it first, for example with astype(str)."
+            ) from error
+
+    def merge_rare(self, min_frequency, max_categories):
+        """Let rare levels share a number, as in `OneHotEncoder`."""
+        n_levels, total = len(self.levels), self.counts.sum()
+        rare = np.zeros(n_levels, dtype=bool)
+        if min_frequency is not None:
+            whole = isinstance(min_frequency, (int, np.integer))
+            rare = self.counts < (min_frequency if whole else min_frequency * total)
+        if max_categories is not None and n_levels - rare.sum() + rare.any() > max_categories:
+            kept = np.argsort(-self.counts, kind="stable")[: max_categories - 1]
+            few = np.ones(n_levels, dtype=bool)
+            few[kept] = False
+            rare |= few
+        self.group = np.empty(n_levels, dtype=np.int64)
+        self.group[~rare] = np.arange((~rare).sum())
+        self.group[rare] = (~rare).sum()
+
+    @property
+    def n_groups(self):
+        return int(self.group.max(initial=-1)) + 1
+
+    def level_numbers(self, series):
+        """Return the number of every cell's level, `MISSING` or `UNKNOWN`."""
+        if is_pandas_category(series):
+            native = series.to_native()
+            codes = native.cat.codes.to_numpy()
+            # The last entry is what -1, a missing cell, points to.
+            table = np.append(self.levels.get_indexer(native.cat.categories), 0)
+            numbers, missing = table[codes], codes < 0
+        else:
+            cells = series.to_numpy()
+            missing = is_missing(series, cells)
+            try:
+                numbers = self.levels.get_indexer(cells)
+            except TypeError as error:
+                raise ValueError(
+                    f"Column {self.name!r} holds an object that cannot be a category "
+                    f"({error}); convert it first, for example with astype(str)."
+                ) from error
+        return np.where(missing, MISSING, np.where(numbers < 0, UNKNOWN, numbers))
+
+    def read(self, series):
+        """Return the number of every cell's group, `MISSING` or `UNKNOWN`."""
+        numbers = self.level_numbers(series)
+        if not len(self.levels):
+            return numbers
+        return np.where(numbers >= 0, self.group[numbers], numbers)
+
+    def write(self, groups, missing, template, rng=None):
+        """Return the column of the groups' levels, in the dtype of `template`.
+
+        A group of rare levels stands for the most frequent of them, or, with `rng`,
+        for one drawn by their frequencies.
+        """
+        if not len(self.levels):
+            return _series(np.full(len(groups), None, dtype=object), missing, template)
+        numbers = np.empty(len(groups), dtype=np.int64)
+        for group in np.unique(groups):
+            members = np.flatnonzero(self.group == group)
+            here = np.flatnonzero(groups == group)
+            counts = self.counts[members] + 1e-9
+            numbers[here] = (
+                members[counts.argmax()]
+                if rng is None or len(members) == 1
+                else rng.choice(members, size=len(here), p=counts / counts.sum())
+            )
+        if is_pandas_category(template):
+            dtype = template.to_native().dtype
+            codes = dtype.categories.get_indexer(self.levels)[numbers]
+            codes = np.where(missing, -1, codes)
+            return nw.from_native(
+                pd.Series(pd.Categorical.from_codes(codes, dtype=dtype)), series_only=True
+            )
+        values = self.levels.to_numpy(dtype=object)[numbers]
+        return _series(values, missing, template)
+
+
+def is_pandas_category(series):
+    return isinstance(getattr(series.to_native(), "dtype", None), pd.CategoricalDtype)
+
+
+def _series(values, missing, template):
+    """Return a column of `values` with holes, of the dtype and library of `template`."""
+    native = template.to_native()
+    if isinstance(native, pd.Series):
+        column = pd.Series(values)
+        if missing.any():
+            column = column.astype(object).where(~missing, None)
+            if values.dtype.kind in "mM":
+                column = pd.Series(np.where(missing, np.array("NaT", values.dtype), values))
+            elif values.dtype.kind == "f":
+                column = pd.Series(np.where(missing, np.nan, values))
+        dtype = native.dtype
+        if isinstance(dtype, pd.DatetimeTZDtype):
+            column = column.dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
+        return nw.from_native(column.astype(dtype), series_only=True)
+    cells = [
+        None if hole else cell for cell, hole in zip(values.tolist(), missing, strict=True)
+    ]
+    dtype = template.dtype
+    backend = template.implementation
+    if values.dtype.kind in "mM":
+        cells = np.where(missing, np.array("NaT", values.dtype), values)
+        column = nw.new_series("", cells, backend=backend)
+        zone = getattr(dtype, "time_zone", None)
+        if zone is not None:
+            column = column.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        return column.cast(dtype)
+    if dtype == nw.Categorical:
+        return nw.new_series("", cells, nw.String, backend=backend).cast(dtype)
+    return nw.new_series("", cells, dtype, backend=backend)
