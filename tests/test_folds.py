@@ -68,13 +68,17 @@ def test_folds_have_equal_sizes(rows, n_folds):
 
 def test_fresh_rows_spread_over_the_folds(rows):
     fresh = np.random.default_rng(1).normal(size=(N_ROWS, 4))
-    counts = np.bincount(ContentFolds(3).fit(row_hashes(rows)).assign(row_hashes(fresh)), minlength=3)
+    counts = np.bincount(
+        ContentFolds(3).fit(row_hashes(rows)).assign(row_hashes(fresh)), minlength=3
+    )
     assert np.abs(counts - N_ROWS / 3).max() < 8 * np.sqrt(N_ROWS * 2 / 9)
 
 
 def test_equal_rows_share_a_fold(rows):
     doubled = np.vstack([rows[:50], rows[:50], rows[:50]])
-    folds = ContentFolds(3).fit(row_hashes(doubled)).assign(row_hashes(doubled)).reshape(3, 50)
+    folds = (
+        ContentFolds(3).fit(row_hashes(doubled)).assign(row_hashes(doubled)).reshape(3, 50)
+    )
     assert (folds == folds[0]).all()
 
 

@@ -4,6 +4,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from skae import AutoencoderTransformer
+from skae._table import TableEncoder
 from skae._training import Net
 from skae.losses import (
     NegativeELBO,
@@ -13,6 +14,11 @@ from skae.losses import (
     squared_error,
 )
 from skae.networks import Autoencoder
+
+
+def _numbers(n_columns):
+    """The layout of a table of numbers."""
+    return TableEncoder().fit(np.eye(2, n_columns)).layout_
 
 
 def _normal(*shape, seed=0):
@@ -25,9 +31,9 @@ def test_squared_error_is_the_mean_over_the_columns_of_each_row():
     assert errors.tolist() == [12.5, 0.0]
 
 
-def test_gaussian_nll_is_minus_the_log_density_of_the_row():
+def test_gaussian_nll_is_minus_the_log_density_of_the_cell():
     x, mean, variance = _normal(7, 3), _normal(7, 3, seed=1), _normal(3, seed=2).exp()
-    expected = -Normal(mean, variance.sqrt()).log_prob(x).sum(-1)
+    expected = -Normal(mean, variance.sqrt()).log_prob(x)
     torch.testing.assert_close(gaussian_nll(x, mean, variance), expected)
 
 
@@ -43,8 +49,9 @@ def test_gaussian_kl_is_the_divergence_to_the_standard_normal():
 def test_negative_elbo_is_distortion_plus_beta_times_divergence(beta):
     x, mean, log_variance = _normal(7, 3), _normal(7, 2, seed=1), _normal(7, 2, seed=2)
     output = _normal(7, 3, seed=3), _normal(3, seed=4).exp(), mean, log_variance
-    expected = gaussian_nll(x, *output[:2]) + beta * gaussian_kl(mean, log_variance)
-    torch.testing.assert_close(NegativeELBO(beta)(output, x), expected)
+    distortion = gaussian_nll(x, *output[:2]).sum(-1)
+    expected = distortion + beta * gaussian_kl(mean, log_variance)
+    torch.testing.assert_close(NegativeELBO(_numbers(3), beta)(output, x), expected)
 
 
 def test_warmth_counts_in_training_only():
@@ -52,18 +59,19 @@ def test_warmth_counts_in_training_only():
         _normal(7, 3),
         (_normal(7, 3), torch.ones(3), _normal(7, 2), _normal(7, 2)),
     )
-    loss = NegativeELBO(beta=2.0)
+    loss = NegativeELBO(_numbers(3), beta=2.0)
     loss.warmth = 0.25
-    distortion, divergence = gaussian_nll(x, *output[:2]), gaussian_kl(*output[2:])
+    distortion = gaussian_nll(x, *output[:2]).sum(-1)
+    divergence = gaussian_kl(*output[2:])
     torch.testing.assert_close(loss.train()(output, x), distortion + 0.5 * divergence)
     torch.testing.assert_close(loss.eval()(output, x), distortion + 2.0 * divergence)
 
 
 def _gradients(x, weights):
     generator = torch.Generator().manual_seed(0)
-    network = Autoencoder(4, 2, (8,), "tanh", 0.0, 5.0, generator)
-    net = Net(network, criterion=SquaredError()).initialize()
-    net.get_loss(net.module_(x), weights, X=x).backward()
+    network = Autoencoder(4, 4, 2, (8,), "tanh", 0.0, 5.0, generator)
+    net = Net(network, criterion=SquaredError(_numbers(4))).initialize()
+    net.get_loss(net.module_(x), weights, X=(x, None)).backward()
     return torch.cat([p.grad.flatten() for p in net.module_.parameters()])
 
 

@@ -1,9 +1,11 @@
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
 from skae._pca import principal_axes
+from skae._table import TableEncoder
 from skae.losses import NegativeELBO, SquaredError
 from skae.networks import ACTIVATIONS, Autoencoder, LinearPlusMLP, VariationalAutoencoder
 from skae.networks.residual import Dropout
@@ -22,16 +24,20 @@ def _block(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0):
 
 def _autoencoder(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0):
     settings = hidden, activation, dropout, reach, _generator(seed)
-    return Autoencoder(N_FEATURES, N_COMPONENTS, *settings)
+    return Autoencoder(N_FEATURES, N_FEATURES, N_COMPONENTS, *settings)
 
 
 def _variational(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0):
     settings = hidden, activation, dropout, reach, _generator(seed), 1e-4
-    return VariationalAutoencoder(N_FEATURES, N_COMPONENTS, *settings)
+    return VariationalAutoencoder(
+        N_FEATURES, N_FEATURES, N_FEATURES, N_COMPONENTS, *settings
+    )
 
 
 NETWORKS = {"autoencoder": _autoencoder, "variational": _variational}
-CRITERIA = {"autoencoder": SquaredError(), "variational": NegativeELBO(1.0)}
+LAYOUT = TableEncoder().fit(np.eye(2, N_FEATURES)).layout_
+CRITERIA = {"autoencoder": SquaredError(LAYOUT), "variational": NegativeELBO(LAYOUT, 1.0)}
+AS_IT_IS = torch.ones(N_FEATURES), torch.zeros(N_FEATURES)
 
 
 @pytest.fixture(params=NETWORKS)
@@ -71,7 +77,7 @@ def test_gradient_reaches_every_parameter(name, x, activation):
 def test_three_steps_from_the_pca_start_move_every_correction(name, x):
     """Last layers start at zero: first the decoder's learns, then the encoder's, then all."""
     network = NETWORKS[name]()
-    network.start_from_pca(_pca(x))
+    network.start_from_pca(_pca(x), *AS_IT_IS)
     before = {key: value.clone() for key, value in network.named_parameters()}
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(3):
@@ -102,7 +108,7 @@ def test_pickles(name, x):
 
 def test_state_dict_holds_all_that_is_learned(name, x):
     network = NETWORKS[name]().eval()
-    network.start_from_pca(_pca(x))
+    network.start_from_pca(_pca(x), *AS_IT_IS)
     other = NETWORKS[name](seed=1).eval()
     other.load_state_dict(network.state_dict())
     assert torch.equal(_reconstruction(other, x), _reconstruction(network, x))
@@ -124,14 +130,14 @@ def _pca(x):
 def test_start_is_the_projection_on_the_principal_axes(x):
     pca = _pca(x)
     network = _autoencoder()
-    network.start_from_pca(pca)
+    network.start_from_pca(pca, *AS_IT_IS)
     torch.testing.assert_close(network.encode(x), x @ pca.axes)
     torch.testing.assert_close(network(x), x @ pca.axes @ pca.axes.T)
 
 
 def test_forward_is_decoder_after_encoder(name, x):
     network = NETWORKS[name]().eval()
-    network.start_from_pca(_pca(x))
+    network.start_from_pca(_pca(x), *AS_IT_IS)
     torch.testing.assert_close(
         _reconstruction(network, x), network.decoder(network.encode(x))
     )
@@ -141,7 +147,7 @@ def test_variational_start_is_the_exact_posterior(x):
     """q(z|x) = N(M^-1 W'x, s M^-1) with M = W'W + s I (Tipping & Bishop, eq. 6)."""
     x = x - x.mean(0)
     network = _variational()
-    network.start_from_pca(_pca(x))
+    network.start_from_pca(_pca(x), *AS_IT_IS)
     loadings, noise = network.decoder.linear.weight, network.noise_variance()
     torch.testing.assert_close(noise, noise[:1].expand(N_FEATURES))
     inner = loadings.T @ loadings + noise[0] * torch.eye(N_COMPONENTS)
@@ -154,7 +160,7 @@ def test_variational_start_is_the_exact_posterior(x):
 
 def test_variational_draws_have_the_posterior_distribution(x):
     network = _variational().train()
-    network.start_from_pca(_pca(x))
+    network.start_from_pca(_pca(x), *AS_IT_IS)
     network.decoder = torch.nn.Identity()  # shows the code itself
     network.generator = _generator()
     with torch.no_grad():

@@ -539,13 +539,26 @@ def test_partial_fit_learns_from_chunks():
     assert estimator.score(test) > 0.3 * _pca_score(draw(2000), test, 1)
 
 
-def test_partial_fit_keeps_the_columns_of_its_first_chunk(quick, X):
-    estimator = quick().partial_fit(X)
-    constant = estimator.inverse_transform(np.zeros((1, 2)))
-    np.testing.assert_allclose(constant, X.mean(axis=0)[None], atol=0.5 * X.std())
+def test_partial_fit_goes_on_learning_where_the_rows_lie(quick, X):
+    """The code 0 stands for about the mean of all rows so far."""
+    estimator, origin = quick().partial_fit(X), np.zeros((1, 2))
+    spread = X.std(axis=0).max()
+    found = estimator.inverse_transform(origin)[0]
+    np.testing.assert_allclose(found, X.mean(axis=0), atol=spread)
     estimator.partial_fit(X + 1e3)
-    moved = estimator.score_samples(X + 1e3).mean()
-    assert moved < estimator.score_samples(X).mean()
+    found = estimator.inverse_transform(origin)[0]
+    np.testing.assert_allclose(found, X.mean(axis=0) + 500.0, atol=100.0)
+
+
+def test_partial_fit_learns_the_statistics_of_a_fit(X):
+    """Whatever the chunks: the score's unit is the standard deviation of all rows."""
+    X = X * np.linspace(0.1, 3.0, len(X))[:, None]
+    estimator = AutoencoderTransformer(2, random_state=0)
+    for chunk in np.array_split(X, 4):
+        estimator.partial_fit(chunk)
+    missed = estimator.inverse_transform(estimator.transform(X)) - X
+    expected = -np.mean((missed / X.std(axis=0)) ** 2, axis=1)
+    np.testing.assert_allclose(estimator.score_samples(X), expected, rtol=1e-6)
 
 
 def test_partial_fits_agree_to_the_bit(quick, X):
