@@ -533,6 +533,11 @@ class BaseAutoencoder(
             return contributions
         return contributions, with_index_of(X, self._restore(X))
 
+    def _errors(self, X):
+        """Return what the rows of `_explain` sum to."""
+        errors = self._map_rows(self._error_block, X, None, self._score_copies())
+        return errors.astype(np.float64)
+
     def _explain(self, X):
         return self._map_rows(self._explain_block, X, self.n_features_in_).astype(np.float64)
 
@@ -579,9 +584,20 @@ class BaseAutoencoder(
         with self._network(float_dtype(X)) as lent:
             out = np.empty(shape, dtype=lent.dtype)
             for block in self._blocks(n_rows, copies):
-                design, cells = encode_block(self._table, X[block], self.device_, lent.dtype)
-                out[block] = function(lent, design, cells).cpu().numpy()
+                out[block] = self._map_block(function, lent, X[block])
         return out
+
+    def _map_block(self, function, lent, X):
+        """Return the result for one block; halves it where the device has too little memory."""
+        try:
+            design, cells = encode_block(self._table, X, self.device_, lent.dtype)
+            return function(lent, design, cells).cpu().numpy()
+        except torch.OutOfMemoryError:
+            half = X.shape[0] // 2
+            if not half:
+                raise
+        parts = [self._map_block(function, lent, part) for part in (X[:half], X[half:])]
+        return np.concatenate(parts)
 
     def _blocks(self, n_rows, copies=1):
         n_inputs = self._table.layout_.n_inputs

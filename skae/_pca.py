@@ -28,11 +28,20 @@ class PrincipalAxes:
         Eigenvalues, falling.
     residual_variance : float
         Mean of the discarded eigenvalues; 0 when none is discarded.
+    n_samples : int
+        Rows that they were learned from.
     """
 
     axes: torch.Tensor
     variances: torch.Tensor
     residual_variance: float
+    n_samples: int
+
+    @property
+    def noise_variance(self):
+        """The residual variance of new rows: the axes have been fitted to the old ones."""
+        n_left = self.n_samples - 1 - self.axes.shape[1]
+        return self.residual_variance * self.n_samples / max(n_left, 1)
 
     def padded_axes(self, n_components):
         """Return `axes` with zero columns added, shape (n_features, n_components).
@@ -63,7 +72,7 @@ def principal_axes(x, weights, n_components, random_state):
     total_weight = float(n_samples if weights is None else weights.sum())
     streamed = not isinstance(x, torch.Tensor)
     if isinstance(n_components, float):
-        if streamed and n_features > MAX_EXACT:
+        if streamed and size > MAX_EXACT:
             raise ValueError(
                 f"n_components={n_components} asks for the axes that explain a share of "
                 f"the variance, which takes all axes of {n_features} sparse columns; give "
@@ -100,6 +109,7 @@ def principal_axes(x, weights, n_components, random_state):
         torch.from_numpy(np.ascontiguousarray(axes, dtype=np.float32)),
         torch.from_numpy(np.array(variances, dtype=np.float32)),
         residual,
+        n_samples,
     )
 
 
@@ -133,7 +143,7 @@ def _gram(x, weights):
     """Return the weighted x'x, or xx' where that is smaller, in float64."""
     n_samples, n_features = x.shape
     if n_features > n_samples:
-        rows = x.double()
+        rows = x[:].double()
         if weights is not None:
             rows *= weights.sqrt()[:, None]
         return (rows @ rows.T).numpy()
@@ -145,7 +155,7 @@ def _gram(x, weights):
 
 def _from_rows(x, weights, vectors):
     """Turn eigenvectors of xx' into eigenvectors of x'x: columns of x'v, normalised."""
-    rows = x.double()
+    rows = x[:].double()
     if weights is not None:
         rows *= weights.sqrt()[:, None]
     axes = (rows.T @ torch.from_numpy(vectors.copy())).numpy()

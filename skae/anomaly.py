@@ -320,7 +320,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         """
         if self.n_folds_ > 1:
             X = X[np.flatnonzero(folds == number % self.n_folds_)]
-        errors = self.estimators_[number]._explain(X).sum(axis=1)
+        errors = self.estimators_[number]._errors(X)
         return max(float(np.median(errors)), LEAST_ERROR)
 
     def _n_rows(self, n_outside):
@@ -384,7 +384,12 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         return self._score_samples(self._check_table(X))
 
     def _score_samples(self, X):
-        return -self._explain(X).sum(axis=1)
+        scores = np.empty(X.shape[0])
+        for rows, members in self._unseen(X):
+            part = X[rows]
+            errors = [self.estimators_[m]._errors(part) / self._levels[m] for m in members]
+            scores[rows] = -np.mean(np.log2(1.0 + np.array(errors)), axis=0)
+        return scores
 
     def explain(self, X, *, expected=False):
         """Say which cells make a row anomalous.

@@ -38,9 +38,11 @@ class AutoencoderTransformer(BaseAutoencoder):
         Activation of the hidden layers.
     init : {"pca", "random"}, default="pca"
         Where training starts. "random": A and B are trained as well.
-    scale : bool, default=True
-        True: columns are standardised inside, so that each counts alike. False: the
-        loss is the squared error in raw units, as PCA's is.
+    scale : bool, "robust" or "quantile", default=True
+        True: numbers are standardised inside, so that each column counts alike. False:
+        the loss is the squared error in raw units, as PCA's is. For columns with heavy
+        tails: "robust", by median and interquartile range, or "quantile", by the normal
+        quantile of the rank.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Columns that hold categories whatever their dtype: names, numbers or a mask.
         "from_dtype": text, categorical and boolean columns do. None: no text or
@@ -254,7 +256,10 @@ class AutoencoderTransformer(BaseAutoencoder):
             self._codes = lent.network.encode(x).cpu().numpy()
 
     def _score_block(self, lent, x, cells):
-        return -lent.criterion(lent.network(x), x, cells)
+        return -self._error_block(lent, x, cells)
+
+    def _error_block(self, lent, x, cells):
+        return lent.criterion(lent.network(x), x, cells)
 
     def _explain_block(self, lent, x, cells):
         losses = lent.criterion.cells(lent.network(x), x, cells)

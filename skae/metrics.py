@@ -1,9 +1,17 @@
 """Scores for anything with `transform` and `inverse_transform`."""
 
-from sklearn.metrics import r2_score
+import narwhals.stable.v2 as nw
+import numpy as np
 from sklearn.utils import check_array
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from skae._validation import as_frame
 
 
+@validate_params(
+    {"multioutput": [StrOptions({"variance_weighted", "uniform_average", "raw_values"})]},
+    prefer_skip_nested_validation=True,
+)
 def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
     """Return the share of the variance of X that survives the way there and back.
 
@@ -15,8 +23,9 @@ def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
     estimator : fitted estimator
         Anything with `transform` and `inverse_transform`: `PCA`, `KernelPCA`, a
         `Pipeline`, skae's transformers.
-    X : array-like of shape (n_samples, n_features)
-        Rows, best not those of the fit; at least two.
+    X : array-like or data frame of shape (n_samples, n_features)
+        Rows, best not those of the fit; at least two. Of a frame the numeric columns
+        count, and missing cells do not.
     y : Ignored
         Present so that the function serves as `scoring=` in a search.
     multioutput : {"variance_weighted", "uniform_average", "raw_values"}, \
@@ -39,5 +48,24 @@ def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
     >>> round(reconstruction_r2(PCA(2).fit(X), X), 3)
     0.978
     """
-    reconstruction = estimator.inverse_transform(estimator.transform(X))
-    return r2_score(check_array(X), check_array(reconstruction), multioutput=multioutput)
+    truth, restored = _numbers(X), _numbers(estimator.inverse_transform(estimator.transform(X)))
+    missing = np.isnan(truth)
+    centred = truth - np.nanmean(truth, axis=0)
+    left = np.where(missing, 0.0, truth - restored)
+    left, total = np.square(left).sum(axis=0), np.nansum(np.square(centred), axis=0)
+    if isinstance(multioutput, str) and multioutput == "variance_weighted":
+        left, total = left.sum(keepdims=True), total.sum(keepdims=True)
+    # A constant column, as r2_score has it: restored or not.
+    by_column = 1.0 - np.divide(left, total, out=(left > 0) * 1.0, where=total > 0)
+    return by_column if multioutput == "raw_values" else float(by_column.mean())
+
+
+def _numbers(X):
+    """Return the numeric columns of a table as float64, NaN where missing."""
+    frame = as_frame(X)
+    if frame is None:
+        return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
+    names = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
+    if not names:
+        raise ValueError("X has no numeric column, so that there is no variance to restore.")
+    return frame.select([nw.col(name).cast(nw.Float64) for name in names]).to_numpy()

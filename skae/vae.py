@@ -53,8 +53,9 @@ class VAETransformer(BaseAutoencoder):
         Activation of the hidden layers.
     init : {"pca", "random"}, default="pca"
         Where training starts; "pca" is probabilistic PCA.
-    scale : bool, default=True
-        Whether columns are standardised inside. The score is in raw units either way.
+    scale : bool or "robust", default=True
+        Whether numbers are standardised inside. "robust": by median and interquartile
+        range, for columns with heavy tails. The score is in raw units in any case.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Columns that hold categories whatever their dtype: names, numbers or a mask.
         "from_dtype": text, categorical and boolean columns do. None: no text or
@@ -81,7 +82,7 @@ class VAETransformer(BaseAutoencoder):
     learning_rate_init : float, default=0.005
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
-        Epochs at most. None: a budget of 900 to 3000 steps (three a row), at least 8
+        Epochs at most. None: a budget of 600 to 2000 steps (two a row), at least 8
         epochs.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
@@ -116,7 +117,7 @@ class VAETransformer(BaseAutoencoder):
     n_active_components_ : int
         How many those are.
     noise_variance_ : ndarray of shape (n_features_in_,)
-        Learned noise variance of every column, in squared raw units.
+        Learned noise variance of every column, in squared raw units; NaN for categories.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -262,11 +263,19 @@ class VAETransformer(BaseAutoencoder):
         return self._table.decode(design, codes.dtype, rng=rng)
 
     # The noise variances go on falling long after the means have settled.
-    _patience = 3.0
+    _patience = 2.0
 
     @property
     def _warm_up(self):
         return self.kl_warmup
+
+    def _learn_table(self, X, rows, sample_weight):
+        if self.scale == "quantile":
+            raise ValueError(
+                "scale='quantile' has no density in the original units, which "
+                "score_samples gives; use scale='robust', or AutoencoderTransformer."
+            )
+        super()._learn_table(X, rows, sample_weight)
 
     def _build_network(self, layout, generator):
         return VariationalAutoencoder(
@@ -348,14 +357,14 @@ class VAETransformer(BaseAutoencoder):
         if cells is not None:
             least = least * (cells > 0)
         losses = (losses - least).clamp(min=0.0)
-        total = self._distance(lent, x, cells)
+        total = self._error_block(lent, x, cells)
         together = losses.sum(1)
         share = losses / together.clamp(min=torch.finfo(losses.dtype).tiny)[:, None]
         # A row all of whose cells are as expected, and yet far: they share it alike.
         share[together == 0] = 1.0 / losses.shape[1]
         return share * total[:, None]
 
-    def _distance(self, lent, x, cells):
+    def _error_block(self, lent, x, cells):
         """Return how far below the highest density there can be a row's density is, nats."""
         noise = lent.network.noise_variance().cpu().numpy()
         least = 0.5 * (np.log(noise) + LOG_2PI) - self._table.log_jacobian_

@@ -86,7 +86,7 @@ class VariationalAutoencoder(nn.Module):
         """
         n_components = self.decoder.linear.in_features
         axes = pca.padded_axes(n_components)
-        noise = max(pca.residual_variance, 2.0 * self.min_noise_variance)
+        noise = max(pca.noise_variance, 2.0 * self.min_noise_variance)
         variances = torch.full((n_components,), noise, dtype=torch.float32)
         variances[: len(pca.variances)] = pca.variances.clamp(min=noise)
         loadings = (variances - noise).sqrt()
