@@ -262,10 +262,9 @@ class LevelColumn:
 
     def read(self, series):
         """Return the number of every cell's group, `MISSING` or `UNKNOWN`."""
-        numbers = self.level_numbers(series)
-        if not len(self.levels):
-            return numbers
-        return np.where(numbers >= 0, self.group[numbers], numbers)
+        # -1 and -2, which say why there is no level, point to the last entries.
+        table = np.concatenate([self.group, [UNKNOWN, MISSING]])
+        return table[self.level_numbers(series)]
 
     def write(self, groups, missing, template, rng=None):
         """Return the column of the groups' levels, in the dtype of `template`.
