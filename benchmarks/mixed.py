@@ -337,8 +337,7 @@ PEER_IMPUTERS = {
     "Iterative": lambda seed: IterativeImputer(keep_empty_features=True, random_state=seed),
     "Iter. n-1": lambda seed: IterativeImputer(keep_empty_features=True, random_state=seed),
 }
-# 0.9: as many codes as PCA needs for 90% of the variance. Few holes are then owed to a
-# narrow code, and the code is still narrower than the table.
+# 0.9: as many codes as PCA needs for 90% of the variance; (): their default of 2.
 IMPUTERS = {
     **PEER_IMPUTERS,
     "AE(0.9)": lambda seed: AutoencoderTransformer(0.9, random_state=seed),
@@ -423,7 +422,7 @@ def judge_impute(outcomes):
         least = min(own[peer][0] for peer in PEER_IMPUTERS)
         most = max(own[peer][1] for peer in PEER_IMPUTERS)
         slack = 1.0 if name == LARGE_TABLE else SLACK
-        for imputer in own.keys() - PEER_IMPUTERS.keys():
+        for imputer in [name for name in own if name not in PEER_IMPUTERS]:
             rmse, accuracy = own[imputer]
             claims = (
                 ("RMSE", rmse, least, f"<= {least * slack:.4f}", rmse <= least * slack),
@@ -444,10 +443,11 @@ def judge_impute(outcomes):
 
 
 class Planter:
-    """Plants one wrong cell a row.
+    """Plants one wrong cell a row, of three kinds.
 
-    `columns_of` and `values_for` say, for every kind, which columns it goes into and what
-    is put there; NaN: the row has no such value.
+    "swapped": a category becomes another level. "moved": a number moves by four standard
+    deviations. "contradicting": a number that the other columns determine becomes another
+    row's, far from what they say.
     """
 
     def __init__(self, train, design, seed):
@@ -535,22 +535,19 @@ class Planter:
         return self.forests[name]
 
 
-def z_scores(design, frame):
-    """Return |z| of every cell: of a number, or of the indicator of its level."""
-    scores = pd.DataFrame(np.nan, index=frame.index, columns=frame.columns)
+def z_scores(train, design, frame):
+    """Return |z| of every cell, 0 where missing: of a number, or of its level's indicator.
+
+    The indicator of a level with the share p has z = sqrt((1 - p) / p).
+    """
+    scores = pd.DataFrame(0.0, index=frame.index, columns=frame.columns)
     scores[design.numbers] = np.abs(design.standard(frame))
-    return scores
-
-
-def z_of_levels(train, design, frame):
-    """Return sqrt((1 - p) / p) of every category, p the share of its level in training."""
-    scores = {}
     for name in design.categories:
         share = frame[name].map(train[name].value_counts(normalize=True))
         # Never seen: rarer than any.
         share = share.where(share.notna() | frame[name].isna(), 0.5 / len(train))
         scores[name] = np.sqrt((1.0 - share) / share)
-    return scores
+    return scores.fillna(0.0).to_numpy()
 
 
 def rows_to_plant(test, rng):
@@ -614,7 +611,6 @@ def explain_one(train, test, seed):
             continue
         planted, places = planted[done], places[done]
         contributions, seconds = timed(detector.explain, planted)
-        z = z_scores(design, planted).assign(**z_of_levels(train, design, planted))
         found = -contributions.sum(axis=1).to_numpy() < detector.offset_
         hits.append(
             {
@@ -622,7 +618,7 @@ def explain_one(train, test, seed):
                 "found": found,
                 "new": found & ~strange[done],
                 "ours": contributions.to_numpy().argmax(axis=1) == places,
-                "z": z.fillna(0.0).to_numpy().argmax(axis=1) == places,
+                "z": z_scores(train, design, planted).argmax(axis=1) == places,
                 "seconds": seconds,
             }
         )
