@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-# Least entropy, in nats, that the surprise at a column's level is measured in.
-LEAST_ENTROPY = 1e-3
+# A block that varies less than this holds one level, and nothing to be surprised at.
+LEAST = 1e-6
 # Cells of a table: not there, there, there but of a level that was not seen in fit.
 MISSING, OBSERVED, UNKNOWN = 0, 1, 2
 
@@ -15,9 +15,8 @@ MISSING, OBSERVED, UNKNOWN = 0, 1, 2
 class Layout:
     """The design matrix: first the numbers, then a block a categorical column, then holes.
 
-    A number is in standard units. A block holds a column a level, ``(t_l - p_l) / g``:
-    t is 1 for the row's level and 0 for the others, p the levels' shares in fit, and
-    ``g^2 = 1 - sum(p^2)``, which makes the variances of a block sum to 1. A hole column
+    A number is in standard units. A block holds a column a level, ``t_l - p_l``: t is 1
+    for the row's level and 0 for the others, p the levels' shares in fit. A hole column
     is 1 where a cell is missing, for the table's columns that had missing cells in fit.
     The decoder returns numbers and, for the blocks, logits.
 
@@ -29,8 +28,6 @@ class Layout:
         Levels of every block.
     shares : torch.Tensor of shape (n_levels in all,)
         p, of all blocks.
-    spreads : torch.Tensor of shape (n_blocks,)
-        g.
     holed : ndarray of int
         The table's columns that have a hole column.
     """
@@ -39,7 +36,6 @@ class Layout:
     categories: np.ndarray
     sizes: tuple[int, ...]
     shares: torch.Tensor
-    spreads: torch.Tensor
     holed: np.ndarray
 
     @property
@@ -77,8 +73,16 @@ class Layout:
         order = np.argsort(np.concatenate([self.numbers, self.categories]))
         return torch.from_numpy(order)
 
-    def entropies(self):
-        """Return the entropy of every block's shares in nats, shape (n_blocks,)."""
-        parts = torch.zeros(len(self.sizes), dtype=self.shares.dtype)
-        parts.index_add_(0, self.block_of_level, -self.shares * self.shares.log())
-        return parts.clamp(min=LEAST_ENTROPY)
+    def level_weights(self):
+        """Return what a nat of surprise costs in every block, shape (n_blocks,).
+
+        In this unit guessing the shares costs ``1 - sum(p^2)`` on average, the variance of
+        the block in the design matrix: less than 1, the variance of a number, whatever
+        the number of levels.
+        """
+        spreads = 1.0 - self._sum_blocks(self.shares.square())
+        entropies = self._sum_blocks(-self.shares * self.shares.log())
+        return torch.where(spreads > LEAST, spreads / entropies.clamp(min=LEAST), 1.0)
+
+    def _sum_blocks(self, values):
+        return torch.zeros(len(self.sizes)).index_add_(0, self.block_of_level, values)

@@ -41,7 +41,7 @@ def level_start(layout: Layout, pca, x):
     x = x[:N_ROWS]
     levels = x[:, n_numbers:]
     # What is missing adds the same to every gain's cost.
-    restored = (x @ pca.axes @ pca.axes.T)[:, n_numbers:] * layout.spreads[block]
+    restored = (x @ pca.axes @ pca.axes.T)[:, n_numbers:]
     surprise = LevelSurprise(layout)
     costs = torch.stack(
         [
@@ -50,5 +50,5 @@ def level_start(layout: Layout, pca, x):
         ]
     )
     best = torch.tensor(GAINS, dtype=torch.float32)[costs.argmin(0)]
-    gains[n_numbers:] = (best * layout.spreads)[block]
+    gains[n_numbers:] = best[block]
     return gains, offsets

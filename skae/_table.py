@@ -193,15 +193,12 @@ class TableEncoder:
         # impossible.
         counts = [np.bincount(c.group, c.counts, c.n_groups) + 0.5 for c in columns]
         shares = [count / count.sum() for count in counts]
-        spreads = [max(1.0 - np.square(share).sum(), 0.0) ** 0.5 for share in shares]
         self._shares = shares
-        self._spreads = [spread or 1.0 for spread in spreads]
         self.layout_ = Layout(
             numbers=numbers,
             categories=self._level_numbers,
             sizes=tuple(len(share) for share in shares),
             shares=torch.from_numpy(np.concatenate([*shares, []]).astype(np.float32)),
-            spreads=torch.tensor(self._spreads, dtype=torch.float32),
             holed=self.holed_,
         )
 
@@ -339,13 +336,11 @@ class TableEncoder:
         design = np.empty((n_rows, layout.n_inputs), dtype=dtype)
         design[:, : numbers.shape[1]] = numbers
         start = numbers.shape[1]
-        for i, share, spread in zip(
-            layout.categories, self._shares, self._spreads, strict=True
-        ):
+        for i, share in zip(layout.categories, self._shares, strict=True):
             groups = self.columns_[i].read(self._series(X, i))
             self._refuse_unknown(X, i, groups)
             known = groups >= 0
-            table = (np.eye(len(share) + 1, len(share)) - share) / spread
+            table = np.eye(len(share) + 1, len(share)) - share
             table[-1] = 0.0  # what is not known says nothing
             design[:, start : start + len(share)] = table.astype(dtype)[
                 np.where(known, groups, -1)

@@ -54,7 +54,6 @@ class LevelSurprise(nn.Module):
         self.sizes = layout.sizes
         self.register_buffer("members", members)
         self.register_buffer("shares", layout.shares)
-        self.register_buffer("scale", layout.spreads[block])
         rarest = [part.min() for part in layout.shares.split(list(layout.sizes)) if len(part)]
         self.register_buffer("rarest", -torch.stack(rarest).log())
 
@@ -72,7 +71,7 @@ class LevelSurprise(nn.Module):
         """
         logits = logits.clamp(-SUREST, SUREST)
         total = (logits.exp() @ self.members).log()
-        is_level = blocks * self.scale + self.shares
+        is_level = blocks + self.shares
         surprise = total - (is_level * logits) @ self.members
         if unknown is None or not unknown.any():
             return surprise
@@ -112,23 +111,23 @@ class CellLoss(nn.Module):
 
 
 class SquaredError(CellLoss):
-    """The mean over a row's observed cells of their loss in units of a guess.
+    """The mean over a row's observed cells of what they cost.
 
-    Of a number: the squared error, in units of the column's variance. Of a level: its
-    surprise, -log p, in units of the entropy of the column's levels. So 1 is what
-    guessing the mean or the shares costs on average, whatever the kind of column.
+    A number: the squared error, in units of the column's variance; guessing the mean
+    costs 1. A level: its surprise, -log p, in the unit of `Layout.level_weights`;
+    guessing the shares costs ``1 - sum(p^2)``.
     """
 
     def __init__(self, layout: Layout):
         super().__init__(layout)
-        self.register_buffer("entropies", None if layout.is_plain else layout.entropies())
+        self.register_buffer("weights", None if layout.is_plain else layout.level_weights())
 
     def cells(self, output, x, cells=None):
         """Return the loss of every cell, 0 where it is missing, shape (n, n_features)."""
         n = self.n_numbers
         levels = self.level_cells(output, x, cells)
         if levels is not None:
-            levels = levels / self.entropies
+            levels = levels * self.weights
         losses = self.join((output[..., :n] - x[..., :n]).square(), levels)
         return losses if cells is None else losses * (cells > 0)
 
