@@ -1,8 +1,17 @@
+import narwhals.stable.v2 as nw
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array, csr_matrix
+from scipy.stats import kstest
 from sklearn.preprocessing import StandardScaler
+from tables import LIBRARIES, assert_frames_equal, mixed_frames
 
 from skae import _table
+from skae._layout import MISSING, OBSERVED, UNKNOWN
 from skae._table import TableEncoder
 
 
@@ -107,3 +116,285 @@ def test_column_beyond_float64_is_named(X):
     X[3, 2] = 1e200
     with pytest.raises(ValueError, match=r"'x2'.*1e\+200.*divide the column"):
         _fit(X)
+
+
+# ---------------------------------------------------------------- frames
+
+
+def _learn(frame, **params):
+    """Return an encoder and the rows that it was fitted to."""
+    rows = nw.from_native(frame, eager_only=True)
+    return TableEncoder(**params).fit(rows, names=rows.columns), rows
+
+
+def _round_trip(frame, **params):
+    table, rows = _learn(frame, **params)
+    design, cells = table.encode(rows, np.float64)
+    return table.decode(design, np.float64, cells)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_decoding_an_encoded_frame_gives_it_back(library):
+    # Without shrinking, which takes long; test_columns.py finds the smallest frames.
+    @settings(
+        max_examples=50,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+    )
+    @given(frame=mixed_frames(library), scale=st.sampled_from([True, False, "robust"]))
+    def check(frame, scale):
+        assert_frames_equal(_round_trip(frame, scale=scale), frame)
+
+    check()
+
+
+def test_decoding_by_quantiles_gives_the_frame_back():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "heavy": rng.standard_cauchy(300),
+            "count": rng.poisson(3, 300),
+            "holed": np.where(rng.random(300) < 0.2, np.nan, rng.normal(size=300)),
+            "day": pd.Timestamp("2020-01-01")
+            + pd.to_timedelta(rng.integers(0, 99, 300), "D"),
+            "colour": rng.choice(["red", "green"], 300),
+        }
+    )
+    assert_frames_equal(_round_trip(frame, scale="quantile"), frame)
+
+
+@pytest.fixture
+def mixed():
+    """300 rows of a number, a flag, a colour with holes and a day."""
+    rng = np.random.default_rng(0)
+    colours = rng.choice(["red", "green", "blue"], 300, p=[0.6, 0.3, 0.1]).astype(object)
+    colours[::10] = None
+    return pd.DataFrame(
+        {
+            "colour": pd.Series(colours, dtype=str),
+            "size": 5.0 + 3.0 * rng.normal(size=300),
+            "flag": rng.random(300) < 0.2,
+            "day": pd.Timestamp("2020-01-01")
+            + pd.to_timedelta(rng.integers(0, 99, 300), "D"),
+        }
+    )
+
+
+def test_numbers_come_first_and_then_the_indicators_of_the_levels(mixed):
+    """The latter are centred, so that their variance is what guessing a level costs."""
+    table, rows = _learn(mixed)
+    design, _ = table.encode(rows, np.float64)
+    layout = table.layout_
+    np.testing.assert_array_equal(layout.numbers, [1, 3])
+    np.testing.assert_array_equal(layout.categories, [0, 2])
+    assert layout.sizes == (3, 2)
+    np.testing.assert_allclose(
+        design[:, :2], StandardScaler().fit_transform(_numbers(mixed))
+    )
+    colours = pd.get_dummies(mixed["colour"].dropna(), dtype=float)
+    found = design[mixed["colour"].notna(), 2:5]
+    np.testing.assert_allclose(found, colours - colours.mean(), atol=0.005)
+    flags = np.column_stack([~mixed["flag"], mixed["flag"]])
+    np.testing.assert_allclose(design[:, 5:7], flags - flags.mean(axis=0), atol=0.005)
+
+
+def _numbers(mixed):
+    days = (mixed["day"] - mixed["day"][0]).dt.days
+    return np.column_stack([mixed["size"], days])
+
+
+def test_missing_cells_say_nothing_but_that_they_are_missing(mixed):
+    holed = mixed.assign(size=mixed["size"].where(np.arange(300) % 7 > 0))
+    table, rows = _learn(holed)
+    design, cells = table.encode(rows, np.float64)
+    no_size, no_colour = (holed[name].isna().to_numpy() for name in ("size", "colour"))
+    assert (design[no_size, 0] == 0.0).all()
+    assert (design[no_colour, 2:5] == 0.0).all()
+    np.testing.assert_array_equal(cells == MISSING, holed.isna())
+    np.testing.assert_array_equal(table.layout_.holed, [0, 1])
+    np.testing.assert_array_equal(design[:, 7:], np.column_stack([no_colour, no_size]))
+
+
+def test_missing_cells_do_not_count_in_the_statistics(mixed):
+    holed = mixed.assign(size=mixed["size"].where(np.arange(300) % 7 > 0))
+    table, _ = _learn(holed)
+    np.testing.assert_allclose(table.center_[0], holed["size"].mean())
+    np.testing.assert_allclose(table.scale_[0], holed["size"].std(ddof=0))
+    shares = holed["colour"].value_counts(normalize=True)[["blue", "green", "red"]]
+    np.testing.assert_allclose(table.layout_.shares[:3], shares, atol=0.005)
+
+
+def test_unknown_level_says_nothing_but_is_there(mixed):
+    table, _ = _learn(mixed)
+    later = nw.from_native(mixed.assign(colour="violet"))
+    design, cells = table.encode(later, np.float64)
+    assert (design[:, 2:5] == 0.0).all()
+    assert (cells[:, 0] == UNKNOWN).all()
+    assert (cells[:, 1:] == OBSERVED).all()
+
+
+def test_unknown_level_can_be_an_error(mixed):
+    table, _ = _learn(mixed, handle_unknown="error")
+    later = mixed.copy()
+    later.loc[5, "colour"] = "violet"
+    with pytest.raises(ValueError, match=r"'colour' holds 'violet' in row 5.*='ignore'"):
+        table.encode(nw.from_native(later))
+
+
+def test_column_that_is_wholly_missing_stays_missing(mixed):
+    empty = mixed.assign(size=np.nan, colour=pd.Series([None] * 300, dtype=str))
+    table, rows = _learn(empty)
+    np.testing.assert_array_equal(table.empty_, [True, True, False, False])
+    design, cells = table.encode(rows, np.float64)
+    assert np.isfinite(design).all()
+    assert_frames_equal(table.decode(design, np.float64), empty)
+    # What such a column holds later is not known.
+    later, there = table.encode(nw.from_native(mixed), np.float64)
+    np.testing.assert_array_equal(later, design)
+    np.testing.assert_array_equal(there, cells)
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_learning_chunk_by_chunk_is_learning_at_once(mixed, scale):
+    mixed = mixed.astype({"colour": pd.CategoricalDtype(["red", "green", "blue"])})
+    whole, rows = _learn(mixed, scale=scale)
+    table = TableEncoder(scale).fit(rows[:100])
+    for start in range(100, 300, 100):
+        table.partial_fit(rows[start : start + 100], np.arange(100))
+    np.testing.assert_allclose(
+        table.encode(rows, np.float64)[0], whole.encode(rows, np.float64)[0], atol=1e-6
+    )
+
+
+def test_robust_scale_is_not_moved_by_far_cells():
+    X = np.random.default_rng(0).normal(size=(1000, 2))
+    X[:50, 1] = 1e6
+    design = _encode(_fit(X, scale="robust"), X)
+    np.testing.assert_allclose(np.median(design, axis=0), 0.0, atol=0.1)
+    inner = np.quantile(design, [0.25, 0.75], axis=0)
+    np.testing.assert_allclose(np.ptp(inner, axis=0), 1.349, rtol=0.1)
+
+
+def test_quantile_scale_makes_normal_columns_of_any():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_cauchy(2000), rng.exponential(size=2000)])
+    design = _encode(_fit(X, scale="quantile"), X)
+    for column in design.T:
+        assert kstest(column, "norm").statistic < 0.02
+
+
+def test_robust_scale_of_a_column_that_is_mostly_constant():
+    """No interquartile range: the standard deviation is the unit."""
+    X = np.zeros((100, 1))
+    X[:10, 0] = np.arange(10)
+    design = _encode(_fit(X, scale="robust"), X)
+    assert np.isfinite(design).all()
+    assert design.std() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("scale", [True, False, "robust", "quantile"])
+def test_sparse_rows_are_encoded_like_dense_ones(X, scale):
+    X = np.where(np.abs(X - X.mean(axis=0)) < X.std(axis=0), 0.0, X)
+    for matrix in (csr_array(X), csr_matrix(X)):
+        found = _encode(TableEncoder(scale).fit(matrix), matrix)
+        np.testing.assert_allclose(found, _encode(_fit(X, scale=scale), X), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [[1], [-3], ["x1"], [False, True, False, False], np.array([1])],
+    ids=["number", "from the end", "name", "mask", "array"],
+)
+def test_categories_of_an_array(asked):
+    """Numbers that name things: 7 is not more than 3."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack(
+        [rng.normal(size=60), rng.choice([3, 7, 11], 60), *rng.normal(size=(2, 60))]
+    )
+    table = TableEncoder(categorical_features=asked).fit(X)
+    assert table.layout_.sizes == (3,)
+    np.testing.assert_array_equal(table.layout_.categories, [1])
+    design, cells = table.encode(X, np.float64)
+    np.testing.assert_allclose(table.decode(design, np.float64, cells), X)
+    X[0, 1], X[1, 1] = 8, np.nan
+    assert table.encode(X)[1][:2, 1].tolist() == [UNKNOWN, MISSING]
+
+
+def test_numbers_of_a_frame_that_are_named_categories(mixed):
+    codes = mixed.assign(size=np.arange(300) % 4)
+    table, rows = _learn(codes, categorical_features=["size"])
+    # With names, text is not a category by its dtype but remains one by its cells.
+    assert 1 in table.layout_.categories
+    design, cells = table.encode(rows, np.float64)
+    assert_frames_equal(table.decode(design, np.float64, cells), codes)
+
+
+def test_drawn_levels_follow_the_logits(mixed):
+    table, _ = _learn(mixed)
+    design = np.zeros((20_000, table.layout_.n_outputs))
+    design[:, 2:5] = np.log([0.2, 0.5, 0.3])
+    drawn = table.decode(design, np.float64, rng=np.random.RandomState(0))["colour"]
+    shares = drawn.value_counts(normalize=True)
+    assert shares["blue"] == pytest.approx(0.2, abs=0.015)
+    assert shares["green"] == pytest.approx(0.5, abs=0.015)
+    assert set(table.decode(design, np.float64)["colour"]) == {"green"}
+
+
+def test_a_part_of_the_rows_can_know_all_levels(mixed):
+    """`declare` tells those who learn from a few rows what levels the others have."""
+    table, rows = _learn(mixed)
+    few = np.flatnonzero(mixed["colour"] == "red")[:5]
+    part = TableEncoder().fit(table.declare(rows[few]))
+    assert part.layout_.sizes == (3, 2)
+    cells = part.encode(rows, np.float64)[1]
+    np.testing.assert_array_equal(cells == MISSING, mixed.isna())
+    assert (cells != UNKNOWN).all()
+
+
+def test_only_the_given_rows_of_a_frame_are_learned_from(mixed):
+    rows = nw.from_native(mixed)
+    odd = np.flatnonzero(np.arange(300) % 2)
+    table, expected = TableEncoder().fit(rows, odd), TableEncoder().fit(rows[odd])
+    np.testing.assert_array_equal(table.encode(rows)[0], expected.encode(rows)[0])
+    assert not np.allclose(table.center_, TableEncoder().fit(rows).center_)
+
+
+def test_weight_of_two_is_a_row_of_a_frame_twice(mixed):
+    rows = nw.from_native(mixed)
+    counts = 1 + np.arange(300) % 3
+    weighted = TableEncoder().fit(rows, sample_weight=counts.astype(float))
+    repeated = TableEncoder().fit(rows[np.arange(300).repeat(counts)])
+    np.testing.assert_allclose(
+        weighted.encode(rows, np.float64)[0],
+        repeated.encode(rows, np.float64)[0],
+        atol=1e-6,
+    )
+
+
+def test_block_size_does_not_matter_for_frames(mixed, monkeypatch):
+    whole, rows = _learn(mixed)
+    order = np.random.default_rng(0).permutation(300)
+    expected = whole.encode_rows(rows, order)
+    monkeypatch.setattr(_table, "BLOCK", 7)
+    found = _learn(mixed)[0].encode_rows(rows, order)
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_fill_changes_missing_cells_only(mixed, library):
+    frame = mixed.assign(size=mixed["size"].where(np.arange(300) % 7 > 0))
+    complete = mixed.assign(colour="green", size=1.0)
+    if library == "polars":
+        frame, complete = pl.from_pandas(frame), pl.from_pandas(complete)
+    table, rows = _learn(frame)
+    filled = table.fill(rows, complete)
+    if library == "polars":
+        expected = frame.with_columns(
+            pl.col("colour").fill_null("green"), pl.col("size").fill_null(1.0)
+        )
+    else:
+        expected = frame.fillna({"colour": "green", "size": 1.0})
+    assert_frames_equal(filled, expected)
