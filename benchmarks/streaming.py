@@ -72,7 +72,8 @@ def write(path, n_rows):
 
 def read(path):
     """Yield pandas frames of at most `CHUNK` rows."""
-    with parquet.ParquetFile(path) as file:
+    # Buffering ahead keeps what was read until the file is closed.
+    with parquet.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=CHUNK):
             yield batch.to_pandas()
 

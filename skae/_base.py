@@ -45,6 +45,7 @@ from skae.networks import ACTIVATIONS
 BLOCK_CELLS = 2_000_000
 # partial_fit has no schedule to come down from a peak, so it learns at this share of it.
 STREAM_RATE = 0.1
+HOLED = 2.0
 MAX_SEED = np.iinfo(np.int32).max
 
 
@@ -342,11 +343,12 @@ class BaseAutoencoder(
         """Settle how to train on `data`, and say so in attributes."""
         n_train = data.n_train
         layout = self._table.layout_
+        patience = _choices.choose_patience(self._table.share_missing_)
         self.batch_size_ = min(
             self.batch_size or _choices.choose_batch_size(n_train), n_train
         )
         self.max_iter_ = self.max_iter or _choices.choose_max_iter(
-            n_train, self.batch_size_, self._patience
+            n_train, self.batch_size_, self._patience * patience
         )
         self.n_iter_no_change_ = self.n_iter_no_change or _choices.choose_n_iter_no_change(
             self.max_iter_
@@ -539,7 +541,9 @@ class BaseAutoencoder(
         return errors.astype(np.float64)
 
     def _explain(self, X):
-        return self._map_rows(self._explain_block, X, self.n_features_in_).astype(np.float64)
+        return self._map_rows(self._explain_block, X, self.n_features_in_).astype(
+            np.float64
+        )
 
     def _restore(self, X):
         return self._decode(self._transform(X))

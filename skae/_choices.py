@@ -33,6 +33,14 @@ def choose_max_iter(n_train, batch_size, patience=1.0):
     return max(MIN_EPOCHS, math.ceil(budget / math.ceil(n_train / batch_size)))
 
 
+def choose_patience(share_missing):
+    """More steps, up to three times as many, where a tenth of the cells and more are missing.
+
+    There every step hides other cells, so that there is more to learn from a row.
+    """
+    return 1.0 + min(10.0 * share_missing, 2.0)
+
+
 def choose_n_iter_no_change(max_iter):
     """Half the schedule: the gains of a one-cycle schedule come late."""
     return max(10, max_iter // 2)

@@ -227,7 +227,10 @@ class LevelColumn:
         if min_frequency is not None:
             whole = isinstance(min_frequency, (int, np.integer))
             rare = self.counts < (min_frequency if whole else min_frequency * total)
-        if max_categories is not None and n_levels - rare.sum() + rare.any() > max_categories:
+        if (
+            max_categories is not None
+            and n_levels - rare.sum() + rare.any() > max_categories
+        ):
             kept = np.argsort(-self.counts, kind="stable")[: max_categories - 1]
             few = np.ones(n_levels, dtype=bool)
             few[kept] = False

@@ -44,10 +44,7 @@ def level_start(layout: Layout, pca, x):
     restored = (x @ pca.axes @ pca.axes.T)[:, n_numbers:]
     surprise = LevelSurprise(layout)
     costs = torch.stack(
-        [
-            surprise(offsets[n_numbers:] + gain * restored, levels).mean(0)
-            for gain in GAINS
-        ]
+        [surprise(offsets[n_numbers:] + gain * restored, levels).mean(0) for gain in GAINS]
     )
     best = torch.tensor(GAINS, dtype=torch.float32)[costs.argmin(0)]
     gains[n_numbers:] = best[block]

@@ -104,6 +104,14 @@ class TableEncoder:
             self._settle()
         return self
 
+    @property
+    def share_missing_(self):
+        """Share of the cells that are missing, columns without any cell left out."""
+        there = ~self.empty_
+        if not there.any():
+            return 0.0
+        return float(self._n_missing[there].mean() / self._n_rows)
+
     def _choose_columns(self, X):
         self.columns_, self.template_, self.is_sparse_ = None, None, issparse(X)
         chosen = self._chosen_categories(X.shape[1])
@@ -127,7 +135,8 @@ class TableEncoder:
             number = kind in ("number", "date", "duration", "empty")
             self.columns_.append((NumberColumn if number else LevelColumn)(name, kind))
         self._level_numbers = np.array(
-            [i for i, c in enumerate(self.columns_) if isinstance(c, LevelColumn)], dtype=int
+            [i for i, c in enumerate(self.columns_) if isinstance(c, LevelColumn)],
+            dtype=int,
         )
 
     def _chosen_categories(self, n_features):
@@ -312,7 +321,9 @@ class TableEncoder:
         raw = self._read_numbers(X, layout.numbers)
         if self.scale == "quantile":
             hidden = np.isnan(raw)
-            design = self._quantiles.transform(np.where(self.empty_[layout.numbers], 0.0, raw))
+            design = self._quantiles.transform(
+                np.where(self.empty_[layout.numbers], 0.0, raw)
+            )
             design[hidden] = np.nan
         else:
             design = np.subtract(raw, self.center_, out=raw if raw is not X else None)
@@ -430,7 +441,9 @@ class TableEncoder:
         table[:, self.layout_.numbers] = numbers
         template = nw.new_series("", np.zeros(0, dtype), backend="pandas")
         for i, group in groups.items():
-            table[:, i] = self.columns_[i].write(group, hidden[:, i], template, rng).to_numpy()
+            table[:, i] = (
+                self.columns_[i].write(group, hidden[:, i], template, rng).to_numpy()
+            )
         table[hidden] = np.nan
         return table
 

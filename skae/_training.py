@@ -195,7 +195,9 @@ class Net(NeuralNet):
         for epoch in range(plan.n_epochs):
             plan.begin_epoch()
             self.notify("on_epoch_begin", **datasets)
-            order = torch.randperm(rows.n_train, generator=generator, device=generator.device)
+            order = torch.randperm(
+                rows.n_train, generator=generator, device=generator.device
+            )
             start = epoch * n_steps
             total = self.run_single_epoch(
                 order.split(plan.batch_size),

@@ -444,7 +444,9 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
     def _design_by(self, number, X):
         """Return a member's restored rows in the detector's design matrix."""
         restored = check_table(self, self.estimators_[number]._restore(X), reset=False)
-        return self._table.encode(restored, np.float64)[0][:, : self._table.layout_.n_outputs]
+        return self._table.encode(restored, np.float64)[0][
+            :, : self._table.layout_.n_outputs
+        ]
 
     def _unseen(self, X):
         """Yield row numbers, and the numbers of the networks that have not seen them."""

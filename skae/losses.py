@@ -54,7 +54,9 @@ class LevelSurprise(nn.Module):
         self.sizes = layout.sizes
         self.register_buffer("members", members)
         self.register_buffer("shares", layout.shares)
-        rarest = [part.min() for part in layout.shares.split(list(layout.sizes)) if len(part)]
+        rarest = [
+            part.min() for part in layout.shares.split(list(layout.sizes)) if len(part)
+        ]
         self.register_buffer("rarest", -torch.stack(rarest).log())
 
     def forward(self, logits, blocks, unknown=None):

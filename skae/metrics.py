@@ -48,7 +48,10 @@ def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
     >>> round(reconstruction_r2(PCA(2).fit(X), X), 3)
     0.978
     """
-    truth, restored = _numbers(X), _numbers(estimator.inverse_transform(estimator.transform(X)))
+    truth, restored = (
+        _numbers(X),
+        _numbers(estimator.inverse_transform(estimator.transform(X))),
+    )
     missing = np.isnan(truth)
     centred = truth - np.nanmean(truth, axis=0)
     left = np.where(missing, 0.0, truth - restored)
@@ -67,5 +70,7 @@ def _numbers(X):
         return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
     names = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
     if not names:
-        raise ValueError("X has no numeric column, so that there is no variance to restore.")
+        raise ValueError(
+            "X has no numeric column, so that there is no variance to restore."
+        )
     return frame.select([nw.col(name).cast(nw.Float64) for name in names]).to_numpy()

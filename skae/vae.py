@@ -258,7 +258,9 @@ class VAETransformer(BaseAutoencoder):
         rng = check_random_state(random_state)
         codes = rng.standard_normal((n_samples, self.n_components_))
         design = self._decode_design(codes)
-        noise = self.noise_variance_[self._table.layout_.numbers] ** 0.5 / self._table.scale_
+        noise = (
+            self.noise_variance_[self._table.layout_.numbers] ** 0.5 / self._table.scale_
+        )
         design[:, : len(noise)] += noise * rng.standard_normal((n_samples, len(noise)))
         return self._table.decode(design, codes.dtype, rng=rng)
 
@@ -368,9 +370,9 @@ class VAETransformer(BaseAutoencoder):
         """Return how far below the highest density there can be a row's density is, nats."""
         noise = lent.network.noise_variance().cpu().numpy()
         least = 0.5 * (np.log(noise) + LOG_2PI) - self._table.log_jacobian_
-        return (-self._on_numbers(least, x, cells) - self._score_block(lent, x, cells)).clamp(
-            min=0.0
-        )
+        return (
+            -self._on_numbers(least, x, cells) - self._score_block(lent, x, cells)
+        ).clamp(min=0.0)
 
     def _draws(self):
         """Return the draws of N(0, I) that every row is scored with: a Sobol sequence."""

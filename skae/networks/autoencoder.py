@@ -49,7 +49,15 @@ class Autoencoder(nn.Module):
     """
 
     def __init__(
-        self, n_inputs, n_outputs, n_components, hidden, activation, dropout, reach, generator
+        self,
+        n_inputs,
+        n_outputs,
+        n_components,
+        hidden,
+        activation,
+        dropout,
+        reach,
+        generator,
     ):
         super().__init__()
         settings = activation, dropout, reach, generator
