@@ -210,6 +210,7 @@ ARROW = {
     "double": Kind(HALVES, partial(_arrow, pa.float64())),
     "bool": Kind(st.booleans(), partial(_arrow, pa.bool_())),
     "string": Kind(WORDS, partial(_arrow, pa.string())),
+    "large string": Kind(WORDS, partial(_arrow, pa.large_string())),
     "dictionary": Kind(
         WORDS, lambda cells: pa.array(cells, pa.string()).dictionary_encode()
     ),
