@@ -1,12 +1,19 @@
+from types import SimpleNamespace
+
+import narwhals.stable.v2 as nw
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
+from torch.nn.functional import cross_entropy
 
 from skae import AutoencoderTransformer
+from skae._layout import MISSING
 from skae._table import TableEncoder
 from skae._training import Net
 from skae.losses import (
+    LevelSurprise,
     NegativeELBO,
     SquaredError,
     gaussian_kl,
@@ -128,3 +135,119 @@ def test_weights_say_which_rows_are_restored_well():
         estimator.fit(X, sample_weight=weights)
         assert estimator.score(heavy) > 5 * estimator.score(light)  # scores are negative
         assert estimator.score(heavy) > 0.1 * estimator.score(light)
+
+
+# ---------------------------------------------------------------- levels and holes
+
+
+@pytest.fixture
+def mixed():
+    """A layout of number, category of three, number, flag; 40 encoded rows, and cells."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "one": rng.normal(size=40),
+            "level": rng.choice(["a", "b", "c"], 40, p=[0.6, 0.3, 0.1]),
+            "two": rng.normal(size=40),
+            "flag": rng.random(40) < 0.3,
+        }
+    )
+    rows = nw.from_native(frame)
+    table = TableEncoder().fit(rows)
+    x = torch.from_numpy(table.encode(rows)[0])
+    return SimpleNamespace(layout=table.layout_, x=x, output=_normal(*x.shape), frame=frame)
+
+
+def test_surprise_is_the_cross_entropy_of_the_levels(mixed):
+    surprise = LevelSurprise(mixed.layout)(mixed.output[:, 2:], mixed.x[:, 2:])
+    levels = torch.from_numpy(pd.Categorical(mixed.frame["level"]).codes.astype(np.int64))
+    flags = torch.from_numpy(mixed.frame["flag"].to_numpy().astype(np.int64))
+    expected = [
+        cross_entropy(mixed.output[:, 2:5], levels, reduction="none"),
+        cross_entropy(mixed.output[:, 5:7], flags, reduction="none"),
+    ]
+    torch.testing.assert_close(surprise, torch.stack(expected, dim=1))
+
+
+def test_cells_are_in_the_order_of_the_columns(mixed):
+    cells = SquaredError(mixed.layout).cells(mixed.output, mixed.x)
+    squares = (mixed.output - mixed.x)[:, :2].square()
+    torch.testing.assert_close(cells[:, [0, 2]], squares)
+    surprise = LevelSurprise(mixed.layout)(mixed.output[:, 2:], mixed.x[:, 2:])
+    ratio = cells[:, [1, 3]] / surprise
+    torch.testing.assert_close(ratio, ratio[:1].expand(40, 2))
+
+
+def _cells(rows=40):
+    cells = torch.ones(rows, 4, dtype=torch.uint8)
+    cells[:10, 0] = MISSING
+    cells[5:15, 1] = MISSING
+    cells[3] = MISSING
+    return cells
+
+
+def test_missing_cells_are_no_part_of_a_row_s_loss(mixed):
+    cells, loss = _cells(), SquaredError(mixed.layout)
+    every = loss.cells(mixed.output, mixed.x)
+    found = loss(mixed.output, mixed.x, cells)
+    for row in range(40):
+        there = cells[row] > 0
+        expected = every[row][there].mean() if there.any() else torch.tensor(0.0)
+        torch.testing.assert_close(found[row], expected)
+
+
+def test_what_stands_in_a_missing_cell_does_not_count(mixed):
+    cells, loss = _cells(), SquaredError(mixed.layout)
+    other = mixed.x.clone()
+    other[:10, 0] = 1e3
+    expected = loss(mixed.output, mixed.x, cells)
+    assert torch.equal(loss(mixed.output, other, cells), expected)
+    assert not torch.equal(loss(mixed.output, other), loss(mixed.output, mixed.x))
+
+
+def test_missing_cells_have_no_gradient(mixed):
+    output = mixed.output.clone().requires_grad_()
+    SquaredError(mixed.layout)(output, mixed.x, _cells()).sum().backward()
+    assert (output.grad[:10, 0] == 0).all()
+    assert (output.grad[5:15, 2:5] == 0).all()
+    assert (output.grad[15:] != 0).any(dim=0).all()
+
+
+def test_negative_elbo_counts_observed_cells_only(mixed):
+    cells, loss = _cells(), NegativeELBO(mixed.layout, 1.0)
+    noise, mean, log_variance = torch.ones(2), _normal(40, 2), _normal(40, 2, seed=1)
+    output = mixed.output, noise, mean, log_variance
+    every = loss.cells(mixed.output, mixed.x, noise)
+    expected = (every * (cells > 0)).sum(1) + gaussian_kl(mean, log_variance)
+    torch.testing.assert_close(loss(output, mixed.x, cells), expected)
+    torch.testing.assert_close(expected[3], gaussian_kl(mean, log_variance)[3])
+
+
+@pytest.mark.parametrize("sure", [0.1, 1.0, 10.0])
+def test_unknown_level_surprises_as_the_rarest_at_least(mixed, sure):
+    """And as the level that the network expects least."""
+    logits, unknown = sure * mixed.output[:, 2:], torch.ones(40, 2, dtype=torch.bool)
+    found = LevelSurprise(mixed.layout)(logits, torch.zeros(40, 5), unknown)
+    rarest = [-np.log(part.min()) for part in np.split(mixed.layout.shares.numpy(), [3])]
+    least = [
+        -part.log_softmax(dim=1).amin(dim=1) for part in (logits[:, :3], logits[:, 3:])
+    ]
+    expected = torch.maximum(torch.stack(least, dim=1), torch.tensor(rarest))
+    torch.testing.assert_close(found, expected)
+
+
+def test_surprise_stays_finite_for_logits_of_any_size(mixed):
+    logits = torch.full((40, 5), 1e30)
+    logits[:, ::2] = -1e30
+    assert torch.isfinite(LevelSurprise(mixed.layout)(logits, mixed.x[:, 2:])).all()
+
+
+def test_guessing_the_shares_costs_the_variance_of_the_indicators(mixed):
+    """A column of numbers costs 1 when it is guessed; one of levels less."""
+    output = torch.zeros_like(mixed.x)
+    output[:, 2:] = mixed.layout.shares.log()
+    found = SquaredError(mixed.layout).cells(output, mixed.x).mean(0)
+    torch.testing.assert_close(found[[0, 2]], torch.ones(2), rtol=1e-4, atol=0)
+    for column, start, stop in ((1, 2, 5), (3, 5, 7)):
+        variance = mixed.x[:, start:stop].var(dim=0, correction=0).sum()
+        torch.testing.assert_close(found[column], variance, rtol=0.1, atol=0)
