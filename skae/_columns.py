@@ -12,6 +12,8 @@ import pandas as pd
 
 # Level numbers of cells that hold no known level.
 MISSING, UNKNOWN = -1, -2
+# Distances beyond this may not fit into 64 bits.
+FAR = 2.0**62
 
 
 def kind_of(series, name):
@@ -74,42 +76,31 @@ class NumberColumn:
 
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
-        self.base, self.step = None, 0
+        self.whole, self.base, self.step = None, None, 0
 
     def learn(self, series):
         """Learn from the cells what is needed to write them back."""
-        cells = series.to_numpy()
-        self.floating = series.dtype.is_float() or (
-            cells.dtype.kind == "O" and not _all_whole(cells[~is_missing(series, cells)])
-        )
-        if self.floating:
+        cells = _whole_cells(series, self.kind)
+        if self.whole is None:
+            self.whole = cells is not None
+            self.unit = cells.dtype if self.whole and cells.dtype.kind in "mM" else None
+        if not self.whole or cells is None:
             return
-        whole = self._whole(series, cells)[~is_missing(series, cells)]
-        if not len(whole):
+        bits = self._bits(cells)[~is_missing(series)]
+        if not len(bits):
             return
         if self.base is None:
-            self.base = int(whole[0])
+            self.base = bits[0]
+        steps = (bits - self.base).view(np.int64)
+        self.step = int(np.gcd(self.step, np.gcd.reduce(steps)))
         if self.kind == "number":
             self.step = 1
-        elif len(whole):
-            self.step = int(np.gcd(self.step, np.gcd.reduce(whole - self.base)))
 
-    def _whole(self, series, cells):
-        """Return the cells as int64; what stands for missing ones is not defined."""
-        if cells.dtype.kind in "mM":
-            return cells.astype(self._unit(cells.dtype)).view(np.int64)
-        if cells.dtype.kind in "fO":  # a column with missing cells
-            filled = np.where(is_missing(series, cells), 0, cells)
-            return filled.astype(np.float64).astype(np.int64)
-        if cells.dtype.kind == "u":
-            return cells.astype(np.int64, casting="unsafe")
-        return cells.astype(np.int64)
-
-    def _unit(self, dtype):
-        # The unit of the fit: later frames may come in another.
-        if not hasattr(self, "unit"):
-            self.unit = dtype
-        return self.unit
+    def _bits(self, cells):
+        """Return whole cells as uint64, whose differences wrap and thus cannot overflow."""
+        if self.unit is not None:
+            return cells.astype(self.unit).view(np.uint64)
+        return cells.astype(np.uint64, casting="unsafe")
 
     def read(self, series):
         """Return the cells as float64, NaN where missing.
@@ -119,15 +110,20 @@ class NumberColumn:
         ValueError
             If a cell is infinite.
         """
-        cells = series.to_numpy()
-        missing = is_missing(series, cells)
-        if self.base is not None and cells.dtype.kind in "iumM":
-            values = (self._whole(series, cells) - self.base).astype(np.float64)
+        missing = is_missing(series)
+        cells = _whole_cells(series, self.kind) if self.base is not None else None
+        if cells is not None:
+            values = (self._bits(cells) - self.base).view(np.int64).astype(np.float64)
+            # Differences that do not fit into 64 bits have wrapped.
+            numbers = cells if self.unit is None else cells.astype(self.unit).view(np.int64)
+            rough = numbers.astype(np.float64) - self._base_number(numbers.dtype)
+            values = np.where(np.abs(rough) > FAR, rough, values)
         else:
+            cells = series.to_numpy()
             filled = np.where(missing, np.nan, cells) if cells.dtype.kind == "O" else cells
             values = filled.astype(np.float64)
             if self.base is not None:
-                values -= self.base
+                values -= self._base_number(np.dtype(np.int64))
         values[missing] = np.nan
         infinite = np.flatnonzero(np.isinf(values))
         if len(infinite):
@@ -137,42 +133,71 @@ class NumberColumn:
             )
         return values
 
+    def _base_number(self, dtype):
+        return float(self.base if dtype.kind == "u" else self.base.view(np.int64))
+
     def write(self, values, missing, template):
         """Return the column that `values` stand for, in the dtype of `template`."""
-        if not self.floating and self.base is not None:
-            values = self._to_whole(values, template)
-        if self.kind == "date":
-            values = values.view(f"M8[{np.datetime_data(self.unit)[0]}]")
-        elif self.kind == "duration":
-            values = values.view(f"m8[{np.datetime_data(self.unit)[0]}]")
+        if self.whole:
+            unsigned = template.dtype.is_unsigned_integer()
+            bits = self._to_whole(values, template, unsigned)
+            if self.unit is not None:
+                values = bits.view(self.unit)
+            else:
+                values = bits if unsigned else bits.view(np.int64)
         return _series(values, missing, template)
 
-    def _to_whole(self, values, template):
-        step = max(self.step, 1)
-        bounds = np.iinfo(np.int64)
-        native = getattr(template.to_native(), "dtype", None)
-        if isinstance(native, np.dtype) and native.kind in "iu":
-            bounds = np.iinfo(native)
-        # float64 cannot hold the largest int64; stay a little inside.
-        low = max(bounds.min, -(2**63) + 2**10) - self.base
-        high = min(bounds.max, 2**63 - 2**10) - self.base
-        limit = 2.0**62
-        values = np.clip(np.nan_to_num(values), max(low, -limit), min(high, limit))
-        return np.rint(values / step).astype(np.int64) * step + self.base
+    def _to_whole(self, values, template, unsigned):
+        """Return the nearest multiples of the step that the dtype can hold, as uint64."""
+        base, step = np.uint64(0) if self.base is None else self.base, max(self.step, 1)
+        start = int(base) if unsigned else int(base.view(np.int64))
+        lowest, highest = -(2**63) + 1, 2**63 - 1
+        if template.dtype.is_integer():
+            bounds = np.iinfo(type(template.dtype).__name__.lower())
+            lowest, highest = int(bounds.min), int(bounds.max)
+        values = np.clip(
+            np.nan_to_num(values), float(lowest - start), float(highest - start)
+        )
+        near = np.where(np.abs(values) > FAR, 0.0, values)
+        bits = (np.rint(near / step).astype(np.int64) * step).view(np.uint64) + base
+        for far in np.flatnonzero(np.abs(values) > FAR):
+            number = min(max(int(values[far]) + start, lowest), highest)
+            bits[far] = number % 2**64
+        return bits
 
 
-def fill(series, missing, restored):
-    """Return `series` with its missing cells taken from `restored`."""
-    native = series.to_native()
-    if isinstance(native, pd.Series):
-        other = restored.to_native().set_axis(native.index).astype(native.dtype)
-        return nw.from_native(native.where(~missing, other), series_only=True)
-    there = nw.new_series("", ~missing, nw.Boolean, backend=series.implementation)
-    return series.zip_with(there, restored.cast(series.dtype))
+def _whole_cells(series, kind):
+    """Return the cells as integers or times of numpy; None if they are neither.
+
+    What stands where a cell is missing is not defined.
+    """
+    dtype = series.dtype
+    if kind in ("date", "duration"):
+        return _times(series)
+    if dtype.is_integer():
+        cells = series.to_numpy()
+        if cells.dtype.kind in "iu":
+            return cells
+        # Missing cells have made floats of the others; once more, without them.
+        return series.fill_null(0).to_numpy()
+    if dtype.is_numeric():
+        return None
+    cells = series.to_numpy()
+    there = cells[~is_missing(series, cells)]
+    if cells.dtype.kind != "O" or not all(isinstance(c, (int, np.integer)) for c in there):
+        return None
+    try:
+        return np.where(is_missing(series, cells), 0, cells).astype(np.int64)
+    except OverflowError:
+        return None
 
 
-def _all_whole(cells):
-    return all(isinstance(cell, (int, np.integer)) for cell in cells)
+def _times(series):
+    cells = series.to_numpy()
+    if cells.dtype.kind in "mM":
+        return cells
+    # Dates that came as Python objects.
+    return series.cast(nw.Datetime("us")).to_numpy()
 
 
 class LevelColumn:
@@ -296,6 +321,16 @@ class LevelColumn:
             )
         values = self.levels.to_numpy(dtype=object)[numbers]
         return _series(values, missing, template)
+
+
+def fill(series, missing, restored):
+    """Return `series` with its missing cells taken from `restored`."""
+    native = series.to_native()
+    if isinstance(native, pd.Series):
+        other = restored.to_native().set_axis(native.index).astype(native.dtype)
+        return nw.from_native(native.where(~missing, other), series_only=True)
+    there = nw.new_series("", ~missing, nw.Boolean, backend=series.implementation)
+    return series.zip_with(there, restored.cast(series.dtype))
 
 
 def is_pandas_category(series):

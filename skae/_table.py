@@ -126,7 +126,7 @@ class TableEncoder:
         self.template_ = X[:0]
         self.columns_ = []
         for i, name in enumerate(X.columns):
-            kind = "category" if chosen[i] else kind_of(X[name], name)
+            kind = "category" if chosen[i] else kind_of(X[:, i], name)
             if self.categorical_features is None and kind == "category":
                 raise ValueError(
                     f"Column {name!r} holds text or categories, and "
@@ -260,7 +260,7 @@ class TableEncoder:
 
     def _series(self, X, i):
         if isinstance(X, nw.DataFrame):
-            return X[X.columns[i]]
+            return X[:, int(i)]
         return nw.new_series("", X[:, i], backend="pandas")
 
     def _read_numbers(self, X, numbers):
@@ -280,12 +280,12 @@ class TableEncoder:
         for i, column in enumerate(self.columns_ if self.template_ is not None else ()):
             if i in self.forced or column.kind == "empty":
                 continue
-            kind = kind_of(X[X.columns[i]], column.name)
+            kind = kind_of(X[:, i], column.name)
             if kind not in (column.kind, "empty"):
                 raise ValueError(
                     f"Column {column.name!r} was of kind {column.kind!r} in fit and is of "
-                    f"kind {kind!r} now (dtype {X[X.columns[i]].dtype}); convert it to "
-                    f"dtype {self.template_[self.template_.columns[i]].dtype} first."
+                    f"kind {kind!r} now (dtype {X[:, i].dtype}); convert it to "
+                    f"dtype {self.template_[:, i].dtype} first."
                 )
 
     @property
@@ -299,14 +299,17 @@ class TableEncoder:
         """
         if self.template_ is None:
             return X
-        enums = [
-            nw.col(column.name).cast(nw.Enum(column.levels.to_list()))
-            for column in self._level_columns()
-            if X[column.name].dtype in (nw.String, nw.Categorical)
-            and not _columns.is_pandas_category(X[column.name])
-            and len(column.levels)
-        ]
-        return X.with_columns(enums) if enums else X
+        series = [self._declared(X[:, i], column) for i, column in enumerate(self.columns_)]
+        return nw.from_native(make_frame(series, X), eager_only=True)
+
+    def _declared(self, series, column):
+        text = isinstance(column, LevelColumn) and series.dtype in (
+            nw.String,
+            nw.Categorical,
+        )
+        if not text or _columns.is_pandas_category(series) or not len(column.levels):
+            return series
+        return series.cast(nw.Enum(column.levels.to_list()))
 
     def encode(self, X, dtype=np.float32):
         """Return the design matrix of rows, and which of their cells are observed.
@@ -326,7 +329,7 @@ class TableEncoder:
             )
             design[hidden] = np.nan
         else:
-            design = np.subtract(raw, self.center_, out=raw if raw is not X else None)
+            design = raw - self.center_
             design /= self.scale_
         holes = np.isnan(design)
         if self.empty_.any():
@@ -450,7 +453,7 @@ class TableEncoder:
     def _frame(self, numbers, groups, hidden, rng):
         series = []
         for i, column in enumerate(self.columns_):
-            template = self.template_[self.template_.columns[i]]
+            template = self.template_[:, int(i)]
             if i in groups:
                 written = column.write(groups[i], hidden[:, i], template, rng)
             else:
@@ -465,11 +468,11 @@ class TableEncoder:
             dense = X.toarray() if issparse(X) else X
             return np.where(np.isnan(dense), restored, dense)
         restored, series = nw.from_native(restored, eager_only=True), []
-        for i, name in enumerate(X.columns):
-            own = X[name]
+        for i in range(X.shape[1]):
+            own = X[:, i]
             missing = _columns.is_missing(own)
             if missing.any() and not self.empty_[i]:
-                own = _columns.fill(own, missing, restored[restored.columns[i]])
+                own = _columns.fill(own, missing, restored[:, i])
             series.append(own)
         return make_frame(series, X)
 

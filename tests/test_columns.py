@@ -13,7 +13,7 @@ from tables import ALL_KINDS, assert_frames_equal, frames_of
 from skae._columns import MISSING, UNKNOWN, LevelColumn, NumberColumn, is_missing, kind_of
 from skae._table import TableEncoder
 
-QUICK = settings(max_examples=15, deadline=None, derandomize=True, database=None)
+QUICK = settings(max_examples=12, deadline=None, derandomize=True, database=None)
 
 
 def _series(column):

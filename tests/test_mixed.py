@@ -625,7 +625,7 @@ def test_score_of_independent_categories_is_minus_their_entropy():
     train, test = (
         pd.DataFrame(
             {
-                f"c{i}": np.array(list("wxyz"))[rng.choice(len(p), 3000, p=p)]
+                f"c{i}": np.array(list("wxyz"))[rng.choice(len(p), 2000, p=p)]
                 for i, p in enumerate(shares)
             }
         )
@@ -633,7 +633,7 @@ def test_score_of_independent_categories_is_minus_their_entropy():
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the latent dimension collapses, rightly
-        vae = VAETransformer(1, max_iter=10, random_state=0).fit(train)
+        vae = VAETransformer(1, max_iter=6, random_state=0).fit(train)
     assert vae.score(test) == pytest.approx(-sum(map(entropy, shares)), abs=0.05)
 
 
@@ -646,7 +646,7 @@ def test_score_of_mixed_columns_is_the_log_likelihood():
         x = np.where(is_b, 6.0, 0.0) + rng.normal(size=n_rows)
         return pd.DataFrame({"c": np.where(is_b, "b", "a"), "x": x})
 
-    vae = VAETransformer(1, random_state=0, max_iter=40).fit(draw(2000))
+    vae = VAETransformer(1, random_state=0, max_iter=30).fit(draw(1000))
     truth = -entropy([0.7, 0.3]) - 0.5 * np.log(2 * np.pi * np.e)
     score = vae.score(draw(2000))
     assert truth - 0.3 < score < truth + 0.05
@@ -712,7 +712,7 @@ def test_sparse_matrix_trains_with_weights_and_by_chunks(quick):
 
 
 def test_sparse_matrix_is_never_dense_as_a_whole(monkeypatch, quick_any):
-    X = csr_array(_counts(6000))
+    X = csr_array(_counts(4000))
     monkeypatch.setattr("skae._base.BLOCK_CELLS", 2000 * 128)
     for room in ("_table", "_pca", "anomaly"):
         monkeypatch.setattr(f"skae.{room}.BLOCK", 2000)
@@ -783,7 +783,7 @@ def test_robust_density_is_in_the_original_units(ppca):
 
 def test_chunks_of_a_frame_train_like_the_frame(library):
     estimator = AutoencoderTransformer(1, random_state=0)
-    for seed in range(20):
+    for seed in range(14):
         estimator.partial_fit(_as(library, _draw(200, seed, missing=0.05)))
     test = _as(library, _draw(300, 99))
     whole = AutoencoderTransformer(1, max_iter=40, random_state=0)
