@@ -524,26 +524,36 @@ class BaseAutoencoder(
         -------
         contributions : data frame of shape (n_samples, n_features_in_)
             How much each cell adds to the row's anomaly score: none is negative, a
-            missing cell adds 0. See the class for the score that they sum to.
+            missing cell adds 0. A cell bears the more of it, the more the score falls
+            when the cell is replaced by what the others imply. See the class for the
+            score that they sum to.
         expected : data frame or ndarray of shape (n_samples, n_features_in_)
-            Only with ``expected=True``: the row as the network restores it.
+            Only with ``expected=True``: every cell as the network restores it from the
+            others.
         """
         check_is_fitted(self)
         X = self._check_table(X, reset=False)
-        contributions = as_frame_like(self, X, self._explain(X))
+        contributions, design = self._explain(X)
+        contributions = as_frame_like(self, X, contributions)
         if not expected:
             return contributions
-        return contributions, with_index_of(X, self._restore(X))
+        return contributions, with_index_of(X, self._table.decode(design, float_dtype(X)))
 
     def _errors(self, X):
-        """Return what the rows of `_explain` sum to."""
+        """Return what the contributions of `_explain` sum to."""
         errors = self._map_rows(self._error_block, X, None, self._score_copies())
         return errors.astype(np.float64)
 
     def _explain(self, X):
-        return self._map_rows(self._explain_block, X, self.n_features_in_).astype(
-            np.float64
-        )
+        """Return the cells' contributions, and what the decoder expects in their place."""
+        layout = self._table.layout_
+
+        def block(lent, x, cells):
+            return torch.cat(self._blame_block(lent, x, cells, layout), dim=1)
+
+        width = layout.n_features + layout.n_outputs
+        both = self._map_rows(block, X, width, self._score_copies()).astype(np.float64)
+        return both[:, : layout.n_features], both[:, layout.n_features :]
 
     def _restore(self, X):
         return self._decode(self._transform(X))

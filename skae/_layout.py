@@ -73,6 +73,29 @@ class Layout:
         order = np.argsort(np.concatenate([self.numbers, self.categories]))
         return torch.from_numpy(order)
 
+    def outputs_of_features(self):
+        """Return the design columns of every column of the table, a list of slices."""
+        slices, start = {}, 0
+        for feature in self.numbers:
+            slices[feature] = slice(start, start + 1)
+            start += 1
+        for feature, size in zip(self.categories, self.sizes, strict=True):
+            slices[feature] = slice(start, start + size)
+            start += size
+        return [slices[feature] for feature in range(self.n_features)]
+
+    def as_design(self, output, columns):
+        """Return a decoder's output for one of those slices as columns of the design.
+
+        Of a category it is the most probable level.
+        """
+        first = len(self.numbers)
+        if columns.start < first or columns.start == columns.stop:
+            return output
+        level = torch.nn.functional.one_hot(output.argmax(1), output.shape[1])
+        shares = self.shares[columns.start - first : columns.stop - first]
+        return level.to(output) - shares.to(output)
+
     def level_weights(self):
         """Return what a nat of surprise costs in every block, shape (n_blocks,).
 

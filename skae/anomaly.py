@@ -407,46 +407,45 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             How much each cell adds to the row's anomaly score, which is minus
             `score_samples`: none is negative, a missing cell adds 0.
         expected : data frame or ndarray of shape (n_samples, n_features_in_)
-            Only with ``expected=True``: the row as networks restore it that have not seen
-            it (the median of the numbers, the level most often named).
+            Only with ``expected=True``: every cell as it is restored from the others by
+            networks that have not seen the row (the median of the numbers, the level most
+            often named).
         """
         check_is_fitted(self)
         X = self._check_table(X)
-        contributions = as_frame_like(self, X, self._explain(X))
+        contributions, design = self._explain(X)
+        contributions = as_frame_like(self, X, contributions)
         if not expected:
             return contributions
-        return contributions, with_index_of(X, self._restore(X))
+        return contributions, with_index_of(X, self._table.decode(design, np.float64))
 
     def _explain(self, X):
-        """Return the contributions of all cells, ndarray of shape (n_samples, n_features)."""
+        """Return the cells' contributions, and what the networks expect in their place."""
+        layout = self._table.layout_
+        n_numbers = len(layout.numbers)
         contributions = np.zeros((X.shape[0], self.n_features_in_))
+        design = np.empty((X.shape[0], layout.n_outputs))
         for rows, members in self._unseen(X):
-            part = X[rows]
+            part, expected = X[rows], []
             for number in members:
-                errors = self.estimators_[number]._explain(part)
+                member = self.estimators_[number]
+                errors, restored = member._explain(part)
                 total = errors.sum(axis=1)
                 score = np.log2(1.0 + total / self._levels[number]) / len(members)
                 errors *= (score / np.maximum(total, np.finfo(float).tiny))[:, None]
                 contributions[rows] += errors
-        return contributions
+                expected.append(
+                    self._own_design(member._table.decode(restored, np.float64))
+                )
+            expected = np.stack(expected)
+            design[rows, :n_numbers] = np.median(expected[..., :n_numbers], axis=0)
+            design[rows, n_numbers:] = expected[..., n_numbers:].mean(axis=0)
+        return contributions, design
 
-    def _restore(self, X):
-        """Return what the networks that have not seen a row make of it, put together."""
-        table = self._table
-        design = np.empty((X.shape[0], table.layout_.n_outputs))
-        n_numbers = len(table.layout_.numbers)
-        for rows, members in self._unseen(X):
-            restored = np.stack([self._design_by(m, X[rows]) for m in members])
-            design[rows, :n_numbers] = np.median(restored[..., :n_numbers], axis=0)
-            design[rows, n_numbers:] = restored[..., n_numbers:].mean(axis=0)
-        return table.decode(design, np.float64)
-
-    def _design_by(self, number, X):
-        """Return a member's restored rows in the detector's design matrix."""
-        restored = check_table(self, self.estimators_[number]._restore(X), reset=False)
-        return self._table.encode(restored, np.float64)[0][
-            :, : self._table.layout_.n_outputs
-        ]
+    def _own_design(self, table):
+        """Return a member's table in the detector's design matrix."""
+        table = check_table(self, table, reset=False)
+        return self._table.encode(table, np.float64)[0][:, : self._table.layout_.n_outputs]
 
     def _unseen(self, X):
         """Yield row numbers, and the numbers of the networks that have not seen them."""

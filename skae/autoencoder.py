@@ -1,11 +1,11 @@
 """The autoencoder as a transformer."""
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
+from skae._blame import blame
 from skae._codes import fit_code_mixture
 from skae.losses import SquaredError
 from skae.networks import Autoencoder
@@ -261,7 +261,11 @@ class AutoencoderTransformer(BaseAutoencoder):
     def _error_block(self, lent, x, cells):
         return lent.criterion(lent.network(x), x, cells)
 
-    def _explain_block(self, lent, x, cells):
-        losses = lent.criterion.cells(lent.network(x), x, cells)
-        n_observed = losses.shape[1] if cells is None else (cells > 0).sum(1, keepdim=True)
-        return losses / torch.as_tensor(n_observed, device=losses.device).clamp(min=1)
+    def _blame_block(self, lent, x, cells, layout):
+        def error(x, cells):
+            return self._error_block(lent, x, cells)
+
+        def losses(x, cells):
+            return lent.criterion.cells(lent.network(x), x, cells)
+
+        return blame(lent.network, error, losses, x, cells, layout)

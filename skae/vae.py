@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
+from skae._blame import blame
 from skae.losses import LOG_2PI, NegativeELBO
 from skae.networks import VariationalAutoencoder
 
@@ -345,34 +346,32 @@ class VAETransformer(BaseAutoencoder):
         numbers = torch.from_numpy(self._table.layout_.numbers).to(x.device)
         return (cells[:, numbers] > 0).to(x) @ values
 
-    def _explain_block(self, lent, x, cells):
-        """Share the distance to the highest density there can be out among the cells."""
-        network = lent.network
-        noise_variance = network.noise_variance()
-        losses = lent.criterion.cells(
-            network.decoder(network.encode(x)), x, noise_variance, cells
-        )
-        # Of a cell that is just as expected: the height of its normal density.
-        least = torch.zeros(self.n_features_in_).to(x)
-        numbers = torch.from_numpy(self._table.layout_.numbers).to(x.device)
-        least[numbers] = 0.5 * (noise_variance.log() + LOG_2PI)
-        if cells is not None:
-            least = least * (cells > 0)
-        losses = (losses - least).clamp(min=0.0)
-        total = self._error_block(lent, x, cells)
-        together = losses.sum(1)
-        share = losses / together.clamp(min=torch.finfo(losses.dtype).tiny)[:, None]
-        # A row all of whose cells are as expected, and yet far: they share it alike.
-        share[together == 0] = 1.0 / losses.shape[1]
-        return share * total[:, None]
-
     def _error_block(self, lent, x, cells):
         """Return how far below the highest density there can be a row's density is, nats."""
         noise = lent.network.noise_variance().cpu().numpy()
         least = 0.5 * (np.log(noise) + LOG_2PI) - self._table.log_jacobian_
-        return (
-            -self._on_numbers(least, x, cells) - self._score_block(lent, x, cells)
-        ).clamp(min=0.0)
+        distance = -self._on_numbers(least, x, cells) - self._score_block(lent, x, cells)
+        return distance.clamp(min=0.0)
+
+    def _blame_block(self, lent, x, cells, layout):
+        network = lent.network
+        noise_variance = network.noise_variance()
+
+        def restore(x):
+            return network.decoder(network.encode(x))
+
+        def losses(x, cells):
+            """Return the losses less those of cells that are just as expected."""
+            losses = lent.criterion.cells(restore(x), x, noise_variance, cells)
+            numbers = torch.from_numpy(layout.numbers).to(x.device)
+            least = torch.zeros_like(losses)
+            least[:, numbers] = 0.5 * (noise_variance.log() + LOG_2PI)
+            return losses - (least if cells is None else least * (cells > 0))
+
+        def error(x, cells):
+            return self._error_block(lent, x, cells)
+
+        return blame(restore, error, losses, x, cells, layout)
 
     def _draws(self):
         """Return the draws of N(0, I) that every row is scored with: a Sobol sequence."""
