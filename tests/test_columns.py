@@ -45,7 +45,7 @@ def _column(cells, dtype=None):
 
 
 EDGES = {
-    "uint64 beyond int64": _column([2**63 + 5, 2**63 + 9, 2**64 - 1], "uint64"),
+    "uint64 beyond int64": _column([2**64 - 9, 2**64 - 5, 2**64 - 1], "uint64"),
     "uint64 of both halves": _column([0, 2**63], "uint64"),
     "large whole numbers with a hole": _column([2**60 + 1, None, 2**60 + 3], "Int64"),
     "int8 at its bounds": _column([-128, 127], "int8"),
