@@ -25,6 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae import _choices
 from skae._callbacks import EpochTasks
 from skae._devices import resolve_device, threads_for
+from skae._layout import MISSING
 from skae._pca import principal_axes
 from skae._rows import DenseRows, SparseRows, TrainingRows, encode_block
 from skae._start import level_start
@@ -32,6 +33,7 @@ from skae._table import TableEncoder
 from skae._training import Net, Plan
 from skae._validation import (
     as_frame_like,
+    check_fitted_table,
     check_table,
     check_weights,
     column_names,
@@ -45,6 +47,8 @@ from skae.networks import ACTIVATIONS
 BLOCK_CELLS = 2_000_000
 # partial_fit has no schedule to come down from a peak, so it learns at this share of it.
 STREAM_RATE = 0.1
+# Times that a network which knows no holes is asked for the missing cells.
+N_FILLS = 5
 HOLED = 2.0
 MAX_SEED = np.iinfo(np.int32).max
 
@@ -199,6 +203,9 @@ class BaseAutoencoder(
             self.device_ = device
         else:
             self._table.partial_fit(X, rows, sample_weight)
+            # The shares of the levels have moved, which the losses are measured by.
+            criterion = self._build_criterion(self._table.layout_)
+            self.net_.criterion_ = criterion.to(self.device_)
         source = self._encode(X, rows)
         if first:
             self._start(source, rows, sample_weight, rng)
@@ -224,12 +231,9 @@ class BaseAutoencoder(
         return X, check_weights(sample_weight, X)
 
     def _check_table(self, X, reset, min_samples=1):
-        """Return X as a table; a fitted estimator's are checked for their columns' kinds."""
-        frames = reset or self._table.template_ is not None
-        X = check_table(self, X, reset=reset, min_samples=min_samples, frames=frames)
-        if not reset:
-            self._table.check(X)
-        return X
+        if reset:
+            return check_table(self, X, reset=True, min_samples=min_samples)
+        return check_fitted_table(self, X, self._table, min_samples)
 
     def _check_hidden_layer_sizes(self):
         sizes = self.hidden_layer_sizes
@@ -258,14 +262,7 @@ class BaseAutoencoder(
             self.min_frequency,
             self.max_categories,
         ).fit(X, rows, sample_weight, column_names(self, X.shape[1]))
-        empty = [self._table.names[i] for i in np.flatnonzero(self._table.empty_)]
-        if empty:
-            warnings.warn(
-                f"All cells of columns {empty} are missing; they are carried through as "
-                "missing. Drop them to be rid of this warning.",
-                UserWarning,
-                stacklevel=3,
-            )
+        warn_of_empty(self._table)
 
     def _encode(self, X, rows):
         """Return the rows to learn from, encoded, or ready to be."""
@@ -555,9 +552,6 @@ class BaseAutoencoder(
         both = self._map_rows(block, X, width, self._score_copies()).astype(np.float64)
         return both[:, : layout.n_features], both[:, layout.n_features :]
 
-    def _restore(self, X):
-        return self._decode(self._transform(X))
-
     def impute(self, X):
         """Fill the missing cells.
 
@@ -575,7 +569,28 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         X = self._check_table(X, reset=False)
-        return self._table.fill(X, self._restore(X))
+        design = self._map_rows(self._fill_block, X, self._table.layout_.n_outputs)
+        return self._table.fill(X, self._table.decode(design, float_dtype(X)))
+
+    def _fill_block(self, lent, x, cells):
+        """Return decoder outputs for the rows that have missing cells, zeros for others."""
+        layout = self._table.layout_
+        filled = torch.zeros(len(x), layout.n_outputs, dtype=x.dtype, device=x.device)
+        if cells is None:
+            return filled
+        rows = (cells == MISSING).any(1).nonzero().squeeze(1)
+        x, cells = x[rows].clone(), cells[rows]
+        # A network that has seen such holes knows what to make of them. To others an empty
+        # cell is an average one; what they make of it is put in its place, and again.
+        known = np.isin(np.flatnonzero((cells == MISSING).any(0).cpu()), layout.holed).all()
+        for _ in range(1 if known else N_FILLS):
+            output = lent.network.decoder(lent.network.encode(x))
+            for feature, columns in enumerate(layout.outputs_of_features()):
+                hole = (cells[:, feature] == MISSING).nonzero().squeeze(1)
+                if not known and len(hole):
+                    x[hole, columns] = layout.as_design(output[hole, columns], columns)
+        filled[rows] = output
+        return filled
 
     @property
     def encoder_(self):
@@ -669,6 +684,18 @@ def _training_rows(source, rows, sample_weight, n_valid):
         weights /= weights[: len(rows) - n_valid].mean()
         weights = torch.from_numpy(weights.astype(np.float32)).to(source.device)
     return TrainingRows(source, weights, n_valid)
+
+
+def warn_of_empty(table):
+    """Warn of columns that were wholly missing in fit."""
+    empty = [table.names[i] for i in np.flatnonzero(table.empty_)]
+    if empty:
+        warnings.warn(
+            f"All cells of columns {empty} are missing; they are carried through as "
+            "missing. Drop them to be rid of this warning.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def check_n_samples(n_samples):

@@ -34,8 +34,11 @@ def kind_of(series, name):
     if dtype == nw.Boolean:
         return "boolean"
     if dtype in (nw.String, nw.Categorical, nw.Enum):
-        return "category"
-    cells = series.to_numpy()
+        declared = dtype == nw.Enum or is_pandas_category(series)
+        if declared and len(series.cat.get_categories()):
+            return "category"
+        return "empty" if series.is_null().all() else "category"
+    cells = cells_of(series)
     cells = cells[~is_missing(series, cells)]
     if not len(cells):
         return "empty"
@@ -54,15 +57,38 @@ def kind_of(series, name):
     )
 
 
+def cells_of(series):
+    """Return the cells as a numpy array."""
+    if series.implementation.is_pyarrow() and series.dtype == nw.Categorical:
+        series = series.cast(nw.String)  # a dictionary's missing cells come out wrong
+    return series.to_numpy()
+
+
 def is_missing(series, cells=None):
     """Return which cells are null, None, NaN, NA or NaT."""
-    cells = series.to_numpy() if cells is None else cells
+    cells = cells_of(series) if cells is None else cells
     missing = series.is_null().to_numpy()
     if cells.dtype.kind == "f":
         missing = missing | np.isnan(cells)
     elif cells.dtype.kind == "O":
         missing = missing | pd.isna(cells)
     return missing
+
+
+class EmptyColumn:
+    """A column whose cells are all missing in fit: it says nothing, and stays missing."""
+
+    def __init__(self, name, kind):
+        self.name, self.kind = name, kind
+
+    def learn(self, series):
+        pass
+
+    def read(self, series):
+        return np.full(len(series), np.nan)
+
+    def write(self, values, missing, template):
+        return _series(np.full(len(values), None, dtype=object), missing, template)
 
 
 class NumberColumn:
@@ -99,38 +125,42 @@ class NumberColumn:
     def _bits(self, cells):
         """Return whole cells as uint64, whose differences wrap and thus cannot overflow."""
         if self.unit is not None:
-            return cells.astype(self.unit).view(np.uint64)
+            return self._in_unit(cells).view(np.uint64)
         return cells.astype(np.uint64, casting="unsafe")
 
-    def read(self, series):
-        """Return the cells as float64, NaN where missing.
+    def _in_unit(self, cells):
+        """Return times in the unit of the fit."""
+        times = cells.astype(self.unit)
+        finer = np.timedelta64(1, np.datetime_data(self.unit)[0]) < np.timedelta64(
+            1, np.datetime_data(cells.dtype)[0]
+        )
+        if finer:
+            lost = np.flatnonzero((times.astype(cells.dtype) != cells) & ~np.isnat(cells))
+            if len(lost):
+                raise ValueError(
+                    f"Column {self.name!r} holds {cells[lost[0]]} in row {lost[0]}, which "
+                    f"{self.unit}, its dtype in fit, cannot represent; set such cells to "
+                    "missing, or fit on a coarser unit."
+                )
+        return times
 
-        Raises
-        ------
-        ValueError
-            If a cell is infinite.
-        """
+    def read(self, series):
+        """Return the cells as float64, NaN where missing."""
         missing = is_missing(series)
         cells = _whole_cells(series, self.kind) if self.base is not None else None
         if cells is not None:
             values = (self._bits(cells) - self.base).view(np.int64).astype(np.float64)
             # Differences that do not fit into 64 bits have wrapped.
-            numbers = cells if self.unit is None else cells.astype(self.unit).view(np.int64)
+            numbers = cells if self.unit is None else self._in_unit(cells).view(np.int64)
             rough = numbers.astype(np.float64) - self._base_number(numbers.dtype)
             values = np.where(np.abs(rough) > FAR, rough, values)
         else:
-            cells = series.to_numpy()
+            cells = cells_of(series)
             filled = np.where(missing, np.nan, cells) if cells.dtype.kind == "O" else cells
             values = filled.astype(np.float64)
             if self.base is not None:
                 values -= self._base_number(np.dtype(np.int64))
         values[missing] = np.nan
-        infinite = np.flatnonzero(np.isinf(values))
-        if len(infinite):
-            raise ValueError(
-                f"Input X contains infinity: column {self.name!r}, row {infinite[0]}. "
-                "Cells must be finite or missing; replace it first."
-            )
         return values
 
     def _base_number(self, dtype):
@@ -175,14 +205,14 @@ def _whole_cells(series, kind):
     if kind in ("date", "duration"):
         return _times(series)
     if dtype.is_integer():
-        cells = series.to_numpy()
+        cells = cells_of(series)
         if cells.dtype.kind in "iu":
             return cells
         # Missing cells have made floats of the others; once more, without them.
         return series.fill_null(0).to_numpy()
     if dtype.is_numeric():
         return None
-    cells = series.to_numpy()
+    cells = cells_of(series)
     there = cells[~is_missing(series, cells)]
     if cells.dtype.kind != "O" or not all(isinstance(c, (int, np.integer)) for c in there):
         return None
@@ -193,7 +223,7 @@ def _whole_cells(series, kind):
 
 
 def _times(series):
-    cells = series.to_numpy()
+    cells = cells_of(series)
     if cells.dtype.kind in "mM":
         return cells
     # Dates that came as Python objects.
@@ -235,7 +265,7 @@ class LevelColumn:
             return pd.Index([False, True], dtype=object)
         if series.dtype == nw.Enum or is_pandas_category(series):
             return pd.Index(series.cat.get_categories().to_list())
-        cells = series.to_numpy()
+        cells = cells_of(series)
         cells = cells[~is_missing(series, cells)]
         try:
             return pd.Index(sorted(pd.unique(cells)))
@@ -277,7 +307,7 @@ class LevelColumn:
             table = np.append(self.levels.get_indexer(native.cat.categories), 0)
             numbers, missing = table[codes], codes < 0
         else:
-            cells = series.to_numpy()
+            cells = cells_of(series)
             missing = is_missing(series, cells)
             try:
                 numbers = self.levels.get_indexer(cells)
@@ -326,6 +356,9 @@ class LevelColumn:
 def fill(series, missing, restored):
     """Return `series` with its missing cells taken from `restored`."""
     native = series.to_native()
+    if restored.implementation is not series.implementation:
+        cells = restored.to_list()
+        restored = nw.new_series("", cells, restored.dtype, backend=series.implementation)
     if isinstance(native, pd.Series):
         other = restored.to_native().set_axis(native.index).astype(native.dtype)
         return nw.from_native(native.where(~missing, other), series_only=True)
@@ -357,6 +390,7 @@ def _series(values, missing, template):
     ]
     dtype = template.dtype
     backend = template.implementation
+    text = dtype in (nw.String, nw.Categorical)
     if values.dtype.kind in "mM":
         cells = np.where(missing, np.array("NaT", values.dtype), values)
         column = nw.new_series("", cells, backend=backend)
@@ -364,6 +398,10 @@ def _series(values, missing, template):
         if zone is not None:
             column = column.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
         return column.cast(dtype)
+    if template.implementation.is_pyarrow():
+        column = nw.new_series("", cells, nw.String if text else dtype, backend=backend)
+        column = column.to_native().cast(native.type)
+        return nw.from_native(column, series_only=True)
     if dtype == nw.Categorical:
         return nw.new_series("", cells, nw.String, backend=backend).cast(dtype)
     return nw.new_series("", cells, dtype, backend=backend)

@@ -8,9 +8,17 @@ from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardSca
 from sklearn.utils import gen_batches
 
 from skae import _columns
-from skae._columns import LevelColumn, NumberColumn, kind_of
+from skae._columns import EmptyColumn, LevelColumn, NumberColumn, kind_of
 from skae._layout import MISSING, OBSERVED, UNKNOWN, Layout
 
+COLUMNS = {
+    "number": NumberColumn,
+    "date": NumberColumn,
+    "duration": NumberColumn,
+    "boolean": LevelColumn,
+    "category": LevelColumn,
+    "empty": EmptyColumn,
+}
 # Rows that are encoded at a time: the float64 work space stays small beside the data.
 BLOCK = 8192
 # Rows that medians and quantiles are learned from.
@@ -92,7 +100,7 @@ class TableEncoder:
             column.merge_rare(self.min_frequency, self.max_categories)
         self.empty_ = self._n_missing == self._n_rows
         self.holed_ = np.flatnonzero((self._n_missing > 0) & ~self.empty_)
-        self._settle()
+        self._settle(X, rows)
         if self.scale in ("robust", "quantile"):
             self._learn_quantiles(X, rows)
         return self
@@ -101,7 +109,7 @@ class TableEncoder:
         """Go on learning means, variances and shares of levels from more rows."""
         self._learn(X, rows, sample_weight)
         if not isinstance(self.scale, str):
-            self._settle()
+            self._settle(X, rows)
         return self
 
     @property
@@ -132,8 +140,7 @@ class TableEncoder:
                     f"Column {name!r} holds text or categories, and "
                     "categorical_features=None allows none; use 'from_dtype'."
                 )
-            number = kind in ("number", "date", "duration", "empty")
-            self.columns_.append((NumberColumn if number else LevelColumn)(name, kind))
+            self.columns_.append(COLUMNS[kind](name, kind))
         self._level_numbers = np.array(
             [i for i, c in enumerate(self.columns_) if isinstance(c, LevelColumn)],
             dtype=int,
@@ -193,9 +200,10 @@ class TableEncoder:
             column.learn(series, weight)
             self._n_missing[i] += (column.level_numbers(series) == _columns.MISSING).sum()
 
-    def _settle(self):
+    def _settle(self, X, rows):
         """Turn what was counted into centres, scales and the layout."""
         numbers = np.setdiff1d(np.arange(len(self.names)), self._level_numbers)
+        self._refuse_huge(X, rows, numbers)
         self._settle_scales(numbers)
         columns = self._level_columns()
         # Half a row more a level: a level that is declared but not seen is rare, not
@@ -211,19 +219,28 @@ class TableEncoder:
             holed=self.holed_,
         )
 
+    def _refuse_huge(self, X, rows, numbers):
+        """Raise if the variance of a column is beyond float64."""
+        if not len(numbers):
+            return
+        broken = ~self.empty_[numbers] & ~np.isfinite(self._scaler.var_)
+        if not broken.any():
+            return
+        first, largest = np.flatnonzero(broken)[0], 0.0
+        for block in gen_batches(len(rows), BLOCK):
+            raw = self._read_numbers(X[rows[block]], numbers)
+            largest = max(largest, np.nanmax(np.abs(raw[:, first]), initial=0.0))
+        raise ValueError(
+            f"Column {self.names[numbers[first]]!r} holds values up to {largest:.3g}, whose "
+            "variance overflows float64; divide the column by a constant first."
+        )
+
     def _settle_scales(self, numbers):
         scaler = self._scaler
         if not len(numbers):
             self.center_ = self.scale_ = np.zeros(0)
             return
         seen = ~self.empty_[numbers]
-        broken = np.flatnonzero(seen & ~np.isfinite(scaler.var_))
-        if len(broken):
-            raise ValueError(
-                f"Column {self.names[numbers[broken[0]]]!r} holds values around "
-                f"{scaler.mean_[broken[0]]:.3g}, whose variance overflows float64; divide "
-                "the column by a constant first."
-            )
         self.center_ = np.where(seen, scaler.mean_, 0.0)
         # Differences below this share of the mean are rounding, not variation.
         scale = np.maximum(scaler.scale_, 1e-12 * np.abs(self.center_))
@@ -240,8 +257,8 @@ class TableEncoder:
         if not raw.shape[1]:
             return
         if self.scale == "robust":
-            scaler = RobustScaler(unit_variance=True).fit(raw)
             seen = ~self.empty_[numbers]
+            scaler = RobustScaler(unit_variance=True).fit(np.where(seen, raw, 0.0))
             self.center_ = np.where(seen, scaler.center_, 0.0)
             # Where half of the cells are alike there is no interquartile range.
             spread = np.nanquantile(raw[:, seen], 0.75, axis=0) - np.nanquantile(
@@ -277,6 +294,8 @@ class TableEncoder:
 
     def check(self, X):
         """Raise unless the columns of a frame are of the kinds seen in fit."""
+        if not isinstance(X, nw.DataFrame):
+            return
         for i, column in enumerate(self.columns_ if self.template_ is not None else ()):
             if i in self.forced or column.kind == "empty":
                 continue
@@ -308,6 +327,8 @@ class TableEncoder:
             nw.Categorical,
         )
         if not text or _columns.is_pandas_category(series) or not len(column.levels):
+            return series
+        if series.implementation.is_pyarrow():  # has no such dtype
             return series
         return series.cast(nw.Enum(column.levels.to_list()))
 
@@ -372,7 +393,7 @@ class TableEncoder:
             return
         unknown = np.flatnonzero(groups == _columns.UNKNOWN)
         if len(unknown):
-            cell = self._series(X, i).to_numpy()[unknown[0]]
+            cell = str(self._series(X, i).to_numpy()[unknown[0]])
             raise ValueError(
                 f"Column {self.names[i]!r} holds {cell!r} in row {unknown[0]}, a level not "
                 "seen in fit. Set handle_unknown='ignore' to encode it as unknown."

@@ -1,5 +1,7 @@
 """Checks whose messages name the column or parameter, the value and the remedy."""
 
+import math
+
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ def column_names(estimator, n_features):
 
 def as_frame(X):
     """Return X as a narwhals.DataFrame if it is a data frame of any library, else None."""
+    _refuse_twins(getattr(X, "columns", ()))
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     return frame if isinstance(frame, nw.DataFrame) else None
 
@@ -64,6 +67,27 @@ def check_table(estimator, X, *, reset, min_samples=1, frames=True):
     return table
 
 
+def check_fitted_table(estimator, X, table, min_samples=1):
+    """Return X as a table of the kind, and with the columns, that `table` was fitted to."""
+    frames = table.template_ is not None
+    given, X = (
+        X,
+        check_table(estimator, X, reset=False, min_samples=min_samples, frames=frames),
+    )
+    if frames and not isinstance(X, nw.DataFrame):
+        # scikit-learn has warned that there are no names.
+        kinds = {column.kind for column in table.columns_}
+        if issparse(given) or kinds - {"number", "empty"}:
+            raise ValueError(
+                f"X is a {type(given).__name__}, but {type(estimator).__name__} was fitted to "
+                f"a data frame with columns of kinds {sorted(kinds)}; pass a data frame."
+            )
+        names = table.template_.columns
+        X = nw.from_native(pd.DataFrame(X, columns=names), eager_only=True)
+    table.check(X)
+    return X
+
+
 def _check_frame(estimator, X, frame, reset, min_samples):
     names = list(frame.columns)
     if not names:
@@ -71,16 +95,31 @@ def _check_frame(estimator, X, frame, reset, min_samples):
             f"Found a frame with 0 feature(s) (shape={frame.shape}) while a minimum of 1 is "
             f"required by {type(estimator).__name__}."
         )
-    if len(set(names)) < len(names):
-        twice = sorted({str(name) for name in names if names.count(name) > 1})
-        raise ValueError(f"Columns {twice} stand twice in X; rename or drop one of each.")
     validate_data(estimator, X, skip_check_array=True, reset=reset)
     if len(frame) < min_samples:
         raise ValueError(
             f"Found a frame with {len(frame)} sample(s) (shape={frame.shape}) while a "
             f"minimum of {min_samples} is required by {type(estimator).__name__}."
         )
+    for i, (name, dtype) in enumerate(frame.schema.items()):
+        if dtype.is_float() or dtype == nw.Object:
+            cells = frame[:, i].to_numpy()
+            infinite = np.flatnonzero(
+                [_is_infinite(c) for c in cells]
+                if cells.dtype == object
+                else np.isinf(cells)
+            )
+            if len(infinite):
+                raise ValueError(
+                    f"Input X contains infinity: column {name!r}, row {infinite[0]}. "
+                    f"{type(estimator).__name__} needs cells that are finite or missing; "
+                    "replace it first."
+                )
     return frame
+
+
+def _is_infinite(cell):
+    return isinstance(cell, float) and math.isinf(cell)
 
 
 def as_frame_like(estimator, X, values):
@@ -96,6 +135,13 @@ def with_index_of(X, frame):
     if isinstance(X, nw.DataFrame) and X.implementation.is_pandas():
         frame.index = X.to_native().index
     return frame
+
+
+def _refuse_twins(names):
+    names = [str(name) for name in names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"Columns {twice} stand twice in X; rename or drop one of each.")
 
 
 def float_dtype(X):

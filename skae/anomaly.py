@@ -18,12 +18,14 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import MAX_SEED, BaseAutoencoder
+from skae._base import MAX_SEED, BaseAutoencoder, warn_of_empty
 from skae._devices import resolve_device
 from skae._folds import ContentFolds, row_hashes
+from skae._layout import OBSERVED
 from skae._table import BLOCK, TableEncoder
 from skae._validation import (
     as_frame_like,
+    check_fitted_table,
     check_table,
     check_weights,
     column_names,
@@ -250,13 +252,9 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         """Learn what the columns of a frame hold; its levels are those of all rows."""
         asked = getattr(self.estimator, "categorical_features", "from_dtype")
         table = TableEncoder(categorical_features=asked)
-        return table.fit(X, names=column_names(self, X.shape[1]))
-
-    def _check_table(self, X):
-        frames = self._table.template_ is not None
-        X = check_table(self, X, reset=False, frames=frames)
-        self._table.check(X)
-        return X
+        table.fit(X, names=column_names(self, X.shape[1]))
+        warn_of_empty(table)
+        return table
 
     def _hashes(self, X):
         """Return `row_hashes` of the cells, worked out block by block."""
@@ -267,7 +265,9 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
                 cells = cells.toarray()
             elif not isinstance(cells, np.ndarray):
                 design, states = self._table.encode(cells)
-                cells = design if states is None else np.hstack([design, states])
+                if states is None:
+                    states = np.full((len(design), self.n_features_in_), OBSERVED)
+                cells = np.hstack([design, states])
             hashes[block] = row_hashes(cells)
         return hashes
 
@@ -381,7 +381,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             twice as large.
         """
         check_is_fitted(self)
-        return self._score_samples(self._check_table(X))
+        return self._score_samples(check_fitted_table(self, X, self._table))
 
     def _score_samples(self, X):
         scores = np.empty(X.shape[0])
@@ -412,7 +412,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             often named).
         """
         check_is_fitted(self)
-        X = self._check_table(X)
+        X = check_fitted_table(self, X, self._table)
         contributions, design = self._explain(X)
         contributions = as_frame_like(self, X, contributions)
         if not expected:
