@@ -63,7 +63,8 @@ def write(path, rng):
 
 def batches(path):
     """Yield the file's rows as DataFrames, one batch at a time."""
-    with pq.ParquetFile(path, memory_map=False) as file:
+    # Without buffering ahead: the reader would keep what it has read.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=BATCH):
             yield batch.to_pandas()
 

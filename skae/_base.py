@@ -45,8 +45,9 @@ from skae.networks import ACTIVATIONS
 
 # Cells of work space while a fitted estimator is used: what bounds its memory.
 BLOCK_CELLS = 2_000_000
-# partial_fit has no schedule to come down from a peak, so it learns at this share of it.
-STREAM_RATE = 0.1
+# partial_fit runs a small one-cycle schedule over every chunk: the network is fit for use
+# after each. A chunk of few steps is too short for one and learns at a constant rate.
+STREAM_PEAK, STREAM_RATE, STREAM_STEPS = 0.3, 0.1, 10
 # Times that a network which knows no holes is asked for the missing cells.
 N_FILLS = 5
 HOLED = 2.0
@@ -170,8 +171,9 @@ class BaseAutoencoder(
         """Take one pass over a chunk of rows.
 
         The first call learns the columns, their categories and the principal axes from
-        its chunk, and builds the network; every call then takes one epoch at a constant
-        tenth of `learning_rate_init`. No rows are held out. Later calls go on learning
+        its chunk, and builds the network; every call then takes one epoch, under a
+        small one-cycle schedule with three tenths of `learning_rate_init` as its peak (a
+        chunk of fewer than ten steps: at a constant tenth). No rows are held out. Later calls go on learning
         the means, the standard deviations and the shares of the levels, but no new
         columns: a level that neither the first chunk holds nor its dtype declares stays
         unknown.
@@ -210,11 +212,13 @@ class BaseAutoencoder(
         if first:
             self._start(source, rows, sample_weight, rng)
         data = _training_rows(source, rows, sample_weight, 0)
+        batch_size = self.batch_size or _choices.choose_batch_size(len(rows))
+        cycle = len(rows) >= STREAM_STEPS * batch_size
         plan = Plan(
             n_epochs=1,
-            batch_size=self.batch_size or _choices.choose_batch_size(len(rows)),
-            learning_rate=STREAM_RATE * self.learning_rate_init,
-            one_cycle=False,
+            batch_size=batch_size,
+            learning_rate=(STREAM_PEAK if cycle else STREAM_RATE) * self.learning_rate_init,
+            one_cycle=cycle,
             n_iter_no_change=1,
             tol=0.0,
             # Another order of rows and other draws for every chunk of a seeded stream.

@@ -4,11 +4,13 @@ import pickle
 import warnings
 from types import SimpleNamespace
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 from scipy.sparse import csc_array, csr_array, csr_matrix
 from scipy.stats import entropy, multivariate_normal
 from sklearn.base import clone
@@ -18,6 +20,8 @@ from sklearn.pipeline import make_pipeline
 from tables import assert_frames_equal
 
 from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
+from skae._table import TableEncoder
+from skae.losses import SquaredError
 
 CITIES = ["Rome", "Oslo", "Lima"]
 
@@ -526,7 +530,7 @@ def test_contributions_are_a_frame_of_the_library(quick_any, holed):
     assert np.isfinite(contributions).all()
     assert (contributions >= 0.0).all()
     assert (contributions[_missing(holed)] == 0.0).all()
-    assert (contributions[~_missing(holed)] > 0.0).mean() > 0.9
+    assert (contributions.max(axis=1) > 0.0).all()
 
 
 def test_contributions_of_an_array_are_a_frame_with_its_columns(quick_any, X):
@@ -653,7 +657,7 @@ def test_score_of_mixed_columns_is_the_log_likelihood():
 
 
 def test_no_column_counts_more_than_a_number_whatever_its_levels():
-    """Guessing a level of noise costs at most what guessing a number does: a share of 1/4."""
+    """Guessing a number costs its variance; a level the chance that two rows differ."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -663,10 +667,15 @@ def test_no_column_counts_more_than_a_number_whatever_its_levels():
             "more": rng.normal(size=2000),
         }
     )
-    fitted = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(frame)
-    costs = 4 * fitted.explain(frame).mean()
-    assert 0.3 < costs["two"] <= 1.05
-    assert 0.3 < costs["twenty"] <= 1.05
+    X = nw.from_native(frame, eager_only=True)
+    table = TableEncoder().fit(X)
+    layout = table.layout_
+    x = torch.from_numpy(table.encode(X)[0])
+    guess = torch.cat([torch.zeros(2), layout.shares.log()]).expand(len(x), -1)
+    two, twenty, *numbers = SquaredError(layout).cells(guess, x).mean(0).tolist()
+    assert numbers == pytest.approx([1.0, 1.0], abs=1e-3)
+    assert two == pytest.approx(1 / 2, abs=0.01)
+    assert twenty == pytest.approx(19 / 20, abs=0.01)
 
 
 # ---------------------------------------------------------------- sparse matrices
