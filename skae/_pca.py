@@ -28,14 +28,14 @@ class PrincipalAxes:
         Eigenvalues, falling.
     residual_variance : float
         Mean of the discarded eigenvalues; 0 when none is discarded.
-    n_samples : int
-        Rows that they were learned from.
+    n_samples : float
+        Rows that they were learned from, by weight.
     """
 
     axes: torch.Tensor
     variances: torch.Tensor
     residual_variance: float
-    n_samples: int
+    n_samples: float
 
     @property
     def noise_variance(self):
@@ -109,7 +109,8 @@ def principal_axes(x, weights, n_components, random_state):
         torch.from_numpy(np.ascontiguousarray(axes, dtype=np.float32)),
         torch.from_numpy(np.array(variances, dtype=np.float32)),
         residual,
-        n_samples,
+        # A weight of 2 is a row twice; small weights do not make rows fewer.
+        max(n_samples, total_weight),
     )
 
 
