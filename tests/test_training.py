@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping
 
-from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer, _base
+from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer, _apply
 from skae._training import BATCH_HOOKS, one_cycle
 from skae.metrics import reconstruction_r2
 
@@ -186,7 +186,7 @@ def test_private_block_size_does_not_matter(quick, X, dtype, monkeypatch):
     fitted, rows = quick().fit(X), X.astype(dtype)
     codes, scores = fitted.transform(rows), fitted.score_samples(rows)
     restored = fitted.inverse_transform(codes)
-    monkeypatch.setattr(_base, "BLOCK_CELLS", 1000)
+    monkeypatch.setattr(_apply, "BLOCK_CELLS", 1000)
     tolerance = {"rtol": 1e-5, "atol": 1e-5}
     np.testing.assert_allclose(fitted.transform(rows), codes, **tolerance)
     np.testing.assert_allclose(fitted.score_samples(rows), scores, **tolerance)

@@ -1,0 +1,277 @@
+"""What a fitted transformer does with rows: block by block, in bounded memory."""
+
+import copy
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array, gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from skae._layout import MISSING
+from skae._rows import encode_block
+from skae._validation import (
+    as_frame_like,
+    check_fitted_table,
+    float_dtype,
+    with_index_of,
+)
+
+# Cells of work space: what bounds the memory.
+BLOCK_CELLS = 2_000_000
+# Times that a network which knows no holes is asked for the missing cells.
+N_FILLS = 5
+
+
+class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Codes, rows, scores, explanations and filled gaps from a fitted network.
+
+    A subclass says how the rows of a block score (`_score_block`), what error is explained
+    (`_error_block`) and how it is shared out (`_blame_block`).
+    """
+
+    def transform(self, X):
+        """Return the codes of the rows of X.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components_)
+            In the floating dtype of X.
+        """
+        check_is_fitted(self)
+        X = check_fitted_table(self, X, self._table)
+        return self._transform(X)
+
+    def _transform(self, X):
+        codes = self._map_rows(_encode, X, self.n_components_)
+        return codes.astype(float_dtype(X), copy=False)
+
+    def inverse_transform(self, X):
+        """Return the rows that the codes X stand for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components_)
+            Codes.
+
+        Returns
+        -------
+        rows : ndarray or data frame of shape (n_samples, n_features_in_)
+            In the original columns and units; a frame of the library that was fitted, if
+            one was, with its dtypes. A category is the most probable one.
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=[np.float64, np.float32])
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns, but inverse_transform takes codes with "
+                f"n_components_={self.n_components_} columns, as transform returns them."
+            )
+        return self._decode(codes)
+
+    def _decode(self, codes):
+        return self._table.decode(self._decode_design(codes), codes.dtype)
+
+    def _decode_design(self, codes):
+        """Return the decoder's output for codes: numbers in standard units, and logits."""
+        out = np.empty((len(codes), self._table.layout_.n_outputs), dtype=codes.dtype)
+        with self._network(codes.dtype) as lent:
+            for block in self._blocks(len(codes)):
+                z = torch.from_numpy(codes[block].astype(lent.dtype)).to(self.device_)
+                out[block] = lent.network.decoder(z).cpu().numpy()
+        return out
+
+    def score_samples(self, X):
+        """Return one number a row; higher is more normal.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            See the class for the unit.
+        """
+        check_is_fitted(self)
+        X = check_fitted_table(self, X, self._table)
+        return self._score_samples(X)
+
+    def _score_samples(self, X):
+        scores = self._map_rows(self._score_block, X, None, self._score_copies())
+        return scores.astype(np.float64, copy=False)
+
+    def _score_copies(self):
+        """Return how many copies of a row are at work at a time in `_score_block`."""
+        return 1
+
+    def score(self, X, y=None):
+        """Return the mean of `score_samples(X)`.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+        y : Ignored
+            Present for the API.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+        """
+        return float(self.score_samples(X).mean())
+
+    def explain(self, X, *, expected=False):
+        """Say which cells make a row anomalous.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+        expected : bool, default=False
+            Whether to return as well what each cell should have been.
+
+        Returns
+        -------
+        contributions : data frame of shape (n_samples, n_features_in_)
+            How much each cell adds to the row's anomaly score: none is negative, a
+            missing cell adds 0. A cell bears the more of it, the more the score falls
+            when the cell is replaced by what the others imply. See the class for the
+            score that they sum to.
+        expected : data frame or ndarray of shape (n_samples, n_features_in_)
+            Only with ``expected=True``: every cell as the network restores it from the
+            others.
+        """
+        check_is_fitted(self)
+        X = check_fitted_table(self, X, self._table)
+        contributions, design = self._explain(X)
+        contributions = as_frame_like(self, X, contributions)
+        if not expected:
+            return contributions
+        return contributions, with_index_of(X, self._table.decode(design, float_dtype(X)))
+
+    def _errors(self, X):
+        """Return what the contributions of `_explain` sum to."""
+        errors = self._map_rows(self._error_block, X, None, self._score_copies())
+        return errors.astype(np.float64)
+
+    def _explain(self, X):
+        """Return the cells' contributions, and what the decoder expects in their place."""
+        layout = self._table.layout_
+
+        def block(lent, x, cells):
+            return torch.cat(self._blame_block(lent, x, cells, layout), dim=1)
+
+        width = layout.n_features + layout.n_outputs
+        both = self._map_rows(block, X, width, self._score_copies()).astype(np.float64)
+        return both[:, : layout.n_features], both[:, layout.n_features :]
+
+    def impute(self, X):
+        """Fill the missing cells.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        X : data frame or ndarray of shape (n_samples, n_features_in_)
+            A copy, in which the cells that were missing are what the network expects in
+            their place, given the others. A column that was wholly missing in fit stays
+            as it is.
+        """
+        check_is_fitted(self)
+        X = check_fitted_table(self, X, self._table)
+        design = self._map_rows(self._fill_block, X, self._table.layout_.n_outputs)
+        return self._table.fill(X, self._table.decode(design, float_dtype(X)))
+
+    def _fill_block(self, lent, x, cells):
+        """Return decoder outputs for the rows that have missing cells, zeros for others."""
+        layout = self._table.layout_
+        filled = torch.zeros(len(x), layout.n_outputs, dtype=x.dtype, device=x.device)
+        if cells is None:
+            return filled
+        rows = (cells == MISSING).any(1).nonzero().squeeze(1)
+        x, cells = x[rows].clone(), cells[rows]
+        # A network that has seen such holes knows what to make of them. To others an empty
+        # cell is an average one; what they make of it is put in its place, and again.
+        known = np.isin(np.flatnonzero((cells == MISSING).any(0).cpu()), layout.holed).all()
+        for _ in range(1 if known else N_FILLS):
+            output = lent.network.decoder(lent.network.encode(x))
+            for feature, columns in enumerate(layout.outputs_of_features()):
+                hole = (cells[:, feature] == MISSING).nonzero().squeeze(1)
+                if not known and len(hole):
+                    x[hole, columns] = layout.as_design(output[hole, columns], columns)
+        filled[rows] = output
+        return filled
+
+    @property
+    def encoder_(self):
+        """The encoder, a torch module; inputs are rows in standard units."""
+        return self.net_.module_.encoder
+
+    @property
+    def decoder_(self):
+        """The decoder, a torch module; outputs are rows in standard units."""
+        return self.net_.module_.decoder
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def _map_rows(self, function, X, width, copies=1):
+        """Apply `function(lent, design, cells)` block by block; see `_network`."""
+        n_rows = X.shape[0]
+        shape = (n_rows,) if width is None else (n_rows, width)
+        with self._network(float_dtype(X)) as lent:
+            out = np.empty(shape, dtype=lent.dtype)
+            for block in self._blocks(n_rows, copies):
+                out[block] = self._map_block(function, lent, X[block])
+        return out
+
+    def _map_block(self, function, lent, X):
+        """Return the result for one block; halves it where the device has too little memory."""
+        try:
+            design, cells = encode_block(self._table, X, self.device_, lent.dtype)
+            return function(lent, design, cells).cpu().numpy()
+        except torch.OutOfMemoryError:
+            half = X.shape[0] // 2
+            if not half:
+                raise
+        parts = [self._map_block(function, lent, part) for part in (X[:half], X[half:])]
+        return np.concatenate(parts)
+
+    def _blocks(self, n_rows, copies=1):
+        n_inputs = self._table.layout_.n_inputs
+        widest = max(n_inputs, *self.hidden_layer_sizes_, self.n_components_)
+        return gen_batches(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
+
+    @contextmanager
+    def _network(self, dtype):
+        """Lend the network, the criterion and the dtype of rows, for inference in `dtype`.
+
+        float64 rows are worked on in float64: a row's result then does not depend, to
+        float32's last digits, on which rows stand beside it.
+        """
+        network, criterion = self.net_.module_.eval(), self.net_.criterion_.eval()
+        if dtype == np.float64 and self.device_.type != "mps":
+            network = copy.deepcopy(network).double()
+            criterion = copy.deepcopy(criterion).double()
+        else:
+            dtype = np.float32
+        with torch.no_grad():
+            yield SimpleNamespace(network=network, criterion=criterion, dtype=dtype)
+
+
+def _encode(lent, x, cells):
+    return lent.network.encode(x)
