@@ -213,7 +213,7 @@ def measure(problem, n_rounds):
     """Return contender -> seconds of an epoch, round by round."""
     X = problem.rows()
     fitted = problem.estimator(max_iter=1).fit(X)
-    x = torch.from_numpy(fitted._table.encode(X))
+    x = torch.from_numpy(fitted._table.encode(X)[0])
     contenders = {
         "bare torch loop": lambda: bare_epoch(problem, fitted, x),
         "skae": lambda: our_epoch(problem, X),

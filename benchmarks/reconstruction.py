@@ -154,7 +154,7 @@ class ErrorClock(Callback):
         network, table = net.module_.eval(), self.estimator._table
 
         def reconstruct(rows):
-            design = torch.from_numpy(table.encode(rows)).to(net.device)
+            design = torch.from_numpy(table.encode(rows)[0]).to(net.device)
             return table.decode(network(design).cpu().numpy(), rows.dtype)
 
         error = squared_error(reconstruct, self.X)
