@@ -55,7 +55,7 @@ rng = np.random.default_rng(0)
 texts, topics = make_texts(rng)
 split = StratifiedShuffleSplit(20, train_size=N_LABELLED, random_state=0)
 reducers = {
-    "TF-IDF itself": "passthrough",
+    "TF-IDF": "passthrough",
     "TruncatedSVD": TruncatedSVD(N_COMPONENTS, random_state=0),
     "autoencoder": AutoencoderTransformer(N_COMPONENTS, random_state=0),
 }
@@ -75,6 +75,7 @@ codes = make_pipeline(TfidfVectorizer(min_df=3), AutoencoderTransformer(random_s
 Z = codes.fit_transform(texts)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), width_ratios=[2, 3])
 bars = left.bar(list(accuracies), list(accuracies.values()), color=COLORS)
+left.tick_params(axis="x", labelsize=8)
 left.bar_label(bars, fmt="%.2f")
 left.set(ylabel="accuracy", ylim=(0, 1))
 left.set_title(f"Eight topics told apart with {N_LABELLED} labels")
