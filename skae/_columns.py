@@ -358,7 +358,7 @@ def fill(series, missing, restored):
     native = series.to_native()
     if restored.implementation is not series.implementation:
         cells = restored.to_list()
-        restored = nw.new_series("", cells, restored.dtype, backend=series.implementation)
+        restored = nw.new_series("", cells, series.dtype, backend=series.implementation)
     if isinstance(native, pd.Series):
         other = restored.to_native().set_axis(native.index).astype(native.dtype)
         return nw.from_native(native.where(~missing, other), series_only=True)

@@ -1052,3 +1052,32 @@ def test_detector_networks_know_the_levels_of_all_rows(quick_detector, library):
     np.testing.assert_array_equal(
         again.predict(_as(library, frame)), detector.predict(_as(library, frame))
     )
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_block_is_halved_where_the_device_has_too_little_memory(holed, monkeypatch):
+    fitted = AutoencoderTransformer(2, max_iter=2, random_state=0).fit(holed)
+    plain, encode, sizes = fitted.transform(holed), type(fitted.encoder_).forward, []
+
+    def encode_few(self, x):
+        sizes.append(len(x))
+        if len(x) > 20:
+            raise torch.OutOfMemoryError
+        return encode(self, x)
+
+    monkeypatch.setattr(type(fitted.encoder_), "forward", encode_few)
+    np.testing.assert_allclose(fitted.transform(holed), plain)
+    assert max(sizes) > 20
+
+
+def test_a_row_that_does_not_fit_into_memory_is_an_error(holed, monkeypatch):
+    fitted = AutoencoderTransformer(2, max_iter=2, random_state=0).fit(holed)
+
+    def encode_none(self, x):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(type(fitted.encoder_), "forward", encode_none)
+    with pytest.raises(torch.OutOfMemoryError):
+        fitted.transform(holed)
