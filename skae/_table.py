@@ -21,8 +21,8 @@ COLUMNS = {
 }
 # Rows that are encoded at a time: the float64 work space stays small beside the data.
 BLOCK = 8192
-# Rows that medians and quantiles are learned from.
-MAX_QUANTILE_ROWS = 100_000
+# Rows, and cells, that medians and quantiles are learned from, more or less.
+MAX_QUANTILE_ROWS, MAX_QUANTILE_CELLS = 100_000, 20_000_000
 # Standardised cells are cut at this size, so that their squares stay finite in float32.
 LARGEST = 1e15
 
@@ -121,8 +121,13 @@ class TableEncoder:
         return float(self._n_missing[there].mean() / self._n_rows)
 
     def _choose_columns(self, X):
-        self.columns_, self.template_, self.is_sparse_ = None, None, issparse(X)
+        self.columns_, self.template_ = None, None
         chosen = self._chosen_categories(X.shape[1])
+        if issparse(X) and chosen.any():
+            raise ValueError(
+                "categorical_features names columns of a sparse matrix, which holds numbers "
+                "only; pass an array or a data frame."
+            )
         if not isinstance(X, nw.DataFrame):
             self._level_numbers = np.flatnonzero(chosen)
             if chosen.any():
@@ -192,11 +197,9 @@ class TableEncoder:
                 if raw.shape[1]:
                     self._scaler.partial_fit(raw, sample_weight=weight)
         self._n_rows += len(rows)
-        taken = X[rows] if len(self._level_numbers) else None
         weight = None if sample_weight is None else sample_weight[rows]
         for i in self._level_numbers:
-            series = self._series(taken, i)
-            column = self.columns_[i]
+            series, column = self._series(X, i)[rows], self.columns_[i]
             column.learn(series, weight)
             self._n_missing[i] += (column.level_numbers(series) == _columns.MISSING).sum()
 
@@ -252,7 +255,8 @@ class TableEncoder:
     def _learn_quantiles(self, X, rows):
         numbers = self.layout_.numbers
         # The rows may be in an order that means something; take them from all over.
-        rows = rows[:: max(1, len(rows) // MAX_QUANTILE_ROWS)]
+        n_rows = min(MAX_QUANTILE_ROWS, max(MAX_QUANTILE_CELLS // X.shape[1], 1000))
+        rows = rows[:: max(1, len(rows) // n_rows)]
         raw = self._read_numbers(X[rows], numbers)
         if not raw.shape[1]:
             return

@@ -1081,3 +1081,8 @@ def test_a_row_that_does_not_fit_into_memory_is_an_error(holed, monkeypatch):
     monkeypatch.setattr(type(fitted.encoder_), "forward", encode_none)
     with pytest.raises(torch.OutOfMemoryError):
         fitted.transform(holed)
+
+
+def test_categories_in_a_sparse_matrix_are_refused():
+    with pytest.raises(ValueError, match="categorical_features .* sparse"):
+        AutoencoderTransformer(2, categorical_features=[0]).fit(csr_array(_counts()))
