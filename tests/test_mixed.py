@@ -1084,5 +1084,5 @@ def test_a_row_that_does_not_fit_into_memory_is_an_error(holed, monkeypatch):
 
 
 def test_categories_in_a_sparse_matrix_are_refused():
-    with pytest.raises(ValueError, match="categorical_features .* sparse"):
+    with pytest.raises(ValueError, match=r"categorical_features .* sparse"):
         AutoencoderTransformer(2, categorical_features=[0]).fit(csr_array(_counts()))
