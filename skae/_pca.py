@@ -29,7 +29,7 @@ class PrincipalAxes:
     residual_variance : float
         Mean of the discarded eigenvalues; 0 when none is discarded.
     n_samples : float
-        Rows that they were learned from, by weight.
+        Rows that they were learned from.
     """
 
     axes: torch.Tensor
@@ -109,9 +109,13 @@ def principal_axes(x, weights, n_components, random_state):
         torch.from_numpy(np.ascontiguousarray(axes, dtype=np.float32)),
         torch.from_numpy(np.array(variances, dtype=np.float32)),
         residual,
-        # A weight of 2 is a row twice; small weights do not make rows fewer.
-        max(n_samples, total_weight),
+        # Whole weights are counts of rows; others only compare rows with each other.
+        total_weight if _are_counts(weights) else n_samples,
     )
+
+
+def _are_counts(weights):
+    return weights is not None and bool((weights == weights.round()).all())
 
 
 def _weighted(x, weights):

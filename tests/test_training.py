@@ -409,6 +409,14 @@ def test_diverging_partial_fit_warns_and_stays_finite(quick, X):
 # ---------------------------------------------------------------- interruption
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """A shell starts jobs in the background deaf to Ctrl-C, and Python keeps to that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def _press_ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
 
