@@ -8,6 +8,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -33,7 +34,7 @@ print(
 for name, model in models.items():
     codes = model.fit(train).transform(test)
     r2 = reconstruction_r2(model, test)
-    restored[f"{name}, R² = {r2:.2f}"] = model.inverse_transform(codes)
+    restored[f"{name}, R² = {r2:.2f}"] = np.asarray(model.inverse_transform(codes))
     print(f"  {name:12s} {r2:.3f}")
 
 detector = AEAnomalyDetector(random_state=0).fit(train)
