@@ -203,15 +203,19 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             return filled
         rows = (cells == MISSING).any(1).nonzero().squeeze(1)
         x, cells = x[rows].clone(), cells[rows]
-        # A network that has seen such holes knows what to make of them. To others an empty
-        # cell is an average one; what they make of it is put in its place, and again.
-        known = np.isin(np.flatnonzero((cells == MISSING).any(0).cpu()), layout.holed).all()
-        for _ in range(1 if known else N_FILLS):
+        # A network knows what to make of a hole in a column that had holes in fit. In any
+        # other an empty cell is an average one to it: what it makes of the cell is put in
+        # its place, and again.
+        strange = [
+            (columns, holes)
+            for feature, columns in enumerate(layout.outputs_of_features())
+            if feature not in layout.holed
+            and len(holes := (cells[:, feature] == MISSING).nonzero().squeeze(1))
+        ]
+        for _ in range(N_FILLS if strange else 1):
             output = lent.network.decoder(lent.network.encode(x))
-            for feature, columns in enumerate(layout.outputs_of_features()):
-                hole = (cells[:, feature] == MISSING).nonzero().squeeze(1)
-                if not known and len(hole):
-                    x[hole, columns] = layout.as_design(output[hole, columns], columns)
+            for columns, holes in strange:
+                x[holes, columns] = layout.as_design(output[holes, columns], columns)
         filled[rows] = output
         return filled
 

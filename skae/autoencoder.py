@@ -129,10 +129,12 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     Notes
     -----
-    `score_samples` is minus the mean over the columns of the squared error in units of
-    the column's standard deviation: 0 is a perfect reconstruction, -1 is what guessing
-    the mean gives on average. With ``scale=False`` all columns share one unit, the root
-    of their mean variance.
+    `score_samples` is minus the mean over the row's observed cells of what they cost: 0 is
+    a perfect reconstruction. A number costs the squared error in units of its column's
+    standard deviation, so that guessing the mean costs 1 on average; with ``scale=False``
+    all numbers share one unit, the root of their mean variance. A category costs its
+    surprise, -log p, in the unit in which guessing its column's shares costs the chance
+    that two rows differ. `explain` shares the row's cost out among its cells.
 
     References
     ----------

@@ -149,7 +149,14 @@ class VAETransformer(BaseAutoencoder):
     `transform` returns the posterior mean m(x). `score_samples` is the importance-weighted
     lower bound of log p(x), in nats and in the original units (the scaling's Jacobian is
     included), so that it can be laid beside those of `PCA` and `GaussianMixture`. The
-    draws are a fixed quasi-random set: equal rows score alike, call after call.
+    draws are a fixed quasi-random set: equal rows score alike, call after call. Categories
+    have probabilities instead of densities, and missing cells are left out: the score is
+    that of the cells that are there.
+
+    What `explain` shares out among the cells is how far, in nats, the score lies below the
+    highest that such a row could have, which is where every number sits at the peak of
+    its noise and every category is certain. Without missing cells that is a constant less
+    the score.
 
     References
     ----------

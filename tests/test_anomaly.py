@@ -58,7 +58,7 @@ def test_finds_anomalies_among_the_training_rows(curved, detector):
     assert ours > _auroc(forest, curved.train, anomalies)
 
 
-@pytest.mark.xfail(reason="open: clumps are learned by subsets of 256 rows", strict=False)
+@pytest.mark.xfail(reason="open: clumps are learned by subsets of 256 rows", strict=True)
 def test_finds_a_clump_of_anomalies():
     """A dense clump is what a single network learns to restore."""
     rng = np.random.default_rng(0)

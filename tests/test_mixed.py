@@ -1086,3 +1086,18 @@ def test_a_row_that_does_not_fit_into_memory_is_an_error(holed, monkeypatch):
 def test_categories_in_a_sparse_matrix_are_refused():
     with pytest.raises(ValueError, match=r"categorical_features .* sparse"):
         AutoencoderTransformer(2, categorical_features=[0]).fit(csr_array(_counts()))
+
+
+def test_what_fills_a_hole_does_not_depend_on_the_rows_beside_it():
+    """Column a had holes in fit, column b had none."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 1)) + 0.3 * rng.normal(size=(200, 4))
+    train = X.copy()
+    train[::4, 0] = np.nan
+    fitted = AutoencoderTransformer(2, random_state=0).fit(train)
+    rows = X[:2].copy()
+    rows[0, 0] = rows[1, 1] = np.nan
+    together = fitted.impute(rows)
+    np.testing.assert_allclose(fitted.impute(rows[:1]), together[:1], rtol=1e-9)
+    np.testing.assert_allclose(fitted.impute(rows[1:]), together[1:], rtol=1e-9)
+    assert np.isfinite(together).all()
