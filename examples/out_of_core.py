@@ -4,7 +4,7 @@ The file is written by the script: numbers, a category and a boolean, in row gro
 a temporary directory. `partial_fit` takes one batch of rows at a time and forgets it;
 scores and codes are worked out batch by batch as well. How far the memory of the process
 grows is measured and must stay below an allowance that is smaller than the table: the
-first argument is the number of rows (default 200,000). The allowance does not grow with it.
+first argument is the number of rows (default 300,000). The allowance does not grow with it.
 """
 
 import resource
@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from skae import AutoencoderTransformer
 
 PICTURE = "out_of_core.png"
-N_ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-BATCH, N_NUMBERS, ALLOWANCE = 5000, 98, 120  # rows, columns, MB
+N_ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
+BATCH, N_NUMBERS, ALLOWANCE = 5000, 98, 200  # rows, columns, MB
 SITES = ["north", "east", "south", "west"]
 
 
