@@ -6,6 +6,8 @@ rows are scored by a network that was trained without them, and fresh rows by on
 same networks in the same way, so that the two kinds of score can be compared.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 
@@ -31,10 +33,15 @@ def row_hashes(X):
         cells = np.ascontiguousarray(X, dtype=np.float32) + np.float32(0)
     cells[np.isnan(cells)] = np.nan
     cells = cells.view(np.uint32)
-    rng = np.random.RandomState(0)
-    factors = rng.randint(0, 2**63 - 1, size=X.shape[1], dtype=np.int64).astype(np.uint64)
-    hashes = cells.astype(np.uint64) @ (2 * factors + 1)
+    hashes = cells.astype(np.uint64) @ _odd_factors(X.shape[1])
     return (hashes >> np.uint64(11)) * 2.0**-53
+
+
+@lru_cache(maxsize=16)
+def _odd_factors(n_features):
+    rng = np.random.RandomState(0)
+    factors = rng.randint(0, 2**63 - 1, size=n_features, dtype=np.int64)
+    return 2 * factors.astype(np.uint64) + 1
 
 
 class ContentFolds:

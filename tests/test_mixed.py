@@ -951,10 +951,11 @@ def test_pickled_fit_on_a_frame(quick_any, holed):
 
 
 def test_pickle_holds_no_rows_of_a_frame(quick_any):
-    """Levels are kept, and a frame of no rows."""
+    """Levels are kept, and a frame of no rows; a detector keeps a score a row."""
     frame = _draw(6000, 0)
     small, large = (len(pickle.dumps(quick_any().fit(frame[:n]))) for n in (5000, 6000))
-    assert large - small < 4000
+    # One column of 1000 rows beside the scores would be 8,000 bytes more.
+    assert large - small < 12_000
 
 
 def test_clone_fits_a_frame_to_the_same_bits(quick_any, holed):
