@@ -43,10 +43,10 @@ class MakeUp:
 # meet an anomaly, and none meets many. The distance to the nearest code would be that of
 # an anomaly to its like.
 ROBUST = {
-    "n_members": 32,
-    "sizes": (16, 32, 64, 128),
+    "n_members": 36,
+    "sizes": (16, 32, 64),
     "noises": (0.1,),
-    "hidden": (32, 32),
+    "hidden": (64,),
     "code_weight": 0.0,
     "most_trimmed": 0.2,
     "n_steps": 150,

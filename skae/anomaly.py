@@ -66,9 +66,9 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
     ==================  =====================  ==============
     parameter           "auto", or a share     0.0 (clean)
     ==================  =====================  ==============
-    n_estimators        32                     16
-    max_samples         16, 32, 64, 128        1024
-    hidden_layer_sizes  (32, 32)               (128,)
+    n_estimators        36                     16
+    max_samples         16, 32, 64             1024
+    hidden_layer_sizes  (64,)                  (128,)
     noise               0.1                    0.2
     code_weight         0.0                    0.5 [*]_
     max_trim            0.2, or the share      0.0
@@ -593,6 +593,12 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         is_anomaly : ndarray of shape (n_samples,), dtype bool
+
+        Notes
+        -----
+        k rows can be chosen out of m only where the smallest p-value, ``1 / (n + 1)``
+        with n the training rows of a fold, is at most ``fdr * k / m``: few anomalies
+        among many rows take many training rows, or fewer folds.
 
         References
         ----------

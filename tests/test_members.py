@@ -1,0 +1,180 @@
+"""The detector's own networks, and what they are made of."""
+
+import numpy as np
+import pytest
+import torch
+
+from skae import AEAnomalyDetector
+from skae._cells import CellSpace, compress, expand
+from skae._layout import Layout
+from skae._make_up import ROBUST, SHARP, choose_make_up
+from skae._members import PrincipalFront
+from skae._robust import typical_rows
+from skae.networks.members import MemberNetworks
+
+
+@pytest.fixture
+def networks():
+    return MemberNetworks.draw(3, 4, (6, 5), torch.Generator().manual_seed(0))
+
+
+def _plain(networks, member, x):
+    """Work one network out layer by layer."""
+    last = len(networks.weights) - 1
+    for layer in range(last + 1):
+        x = x @ networks.weights[layer][member] + networks.biases[layer][member]
+        if layer < last:
+            x = x * torch.sigmoid(x)
+    return x
+
+
+# ---------------------------------------------------------------- networks
+
+
+def test_a_batched_product_is_the_networks_one_by_one(networks):
+    x = torch.randn(3, 7, 4, generator=torch.Generator().manual_seed(1))
+    together = networks(x)
+    for member in range(3):
+        torch.testing.assert_close(together[member], _plain(networks, member, x[member]))
+
+
+def test_gradient_reaches_every_weight(networks):
+    networks(torch.ones(3, 2, 4)).square().sum().backward()
+    for parameter in networks.parameters():
+        assert (parameter.grad.abs().flatten(1).sum(1) > 0).all()
+
+
+def test_a_group_is_those_networks_in_another_precision(networks):
+    x = torch.randn(3, 7, 4, generator=torch.Generator().manual_seed(1))
+    group = networks.group(slice(1, 3), torch.float64)
+    assert group.n_members == 2
+    torch.testing.assert_close(
+        group(x[1:].double()), networks(x)[1:].double(), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_network_that_diverged_restores_nothing_and_the_others_stay(networks):
+    x = torch.ones(3, 2, 4)
+    before = networks(x)
+    with torch.no_grad():
+        networks.weights[1][1, 0, 0] = torch.nan
+    assert networks.silence_diverged() == 1
+    after = networks(x)
+    assert (after[1] == 0).all()
+    torch.testing.assert_close(after[[0, 2]], before[[0, 2]])
+
+
+# ---------------------------------------------------------------- rows
+
+
+def test_tails_count_by_their_logarithm_and_come_back():
+    x = torch.tensor([-1e12, -6.0, -5.0, 0.0, 0.3, 5.0, 80.0], dtype=torch.float64)
+    small = compress(x)
+    assert (small.diff() > 0).all()
+    assert small.abs().max() < 35
+    torch.testing.assert_close(small[2:6], x[2:6])
+    torch.testing.assert_close(expand(small), x, rtol=1e-9, atol=0)
+
+
+def _mixed_layout():
+    return Layout(
+        numbers=np.array([0, 2]),
+        categories=np.array([1]),
+        sizes=(3,),
+        shares=torch.tensor([0.5, 0.3, 0.2]),
+        holed=np.array([], dtype=int),
+    )
+
+
+def test_a_category_varies_as_much_as_a_number():
+    space = CellSpace(_mixed_layout(), 100, torch.device("cpu"))
+    levels = torch.eye(3).repeat_interleave(torch.tensor([50, 30, 20]), dim=0)
+    design = torch.cat([torch.zeros(100, 2), levels - space.layout.shares], dim=1)
+    x = space.enter(design)
+    assert x[:, 2:].square().sum(1).mean().item() == pytest.approx(1.0, abs=1e-5)
+    torch.testing.assert_close(space.leave(x)[:, 2:], levels)
+    torch.testing.assert_close(
+        space.sum_to_cells(x.square())[:, 1], x[:, 2:].square().sum(1)
+    )
+
+
+def test_axes_and_what_lies_beyond_them_make_up_the_whole_error():
+    x = torch.randn(400, 150, generator=torch.Generator().manual_seed(0)).double()
+    front = PrincipalFront(x[:200].float(), np.random.RandomState(0))
+    z = front.enter(x)
+    restored = z + 0.3
+    by_cell = (x - front.leave(restored)).square().sum(1)
+    torch.testing.assert_close(
+        (restored - z).square().sum(1) + front.beyond(x, z), by_cell, rtol=1e-4, atol=1e-4
+    )
+
+
+# ---------------------------------------------------------------- the filter
+
+
+def test_far_rows_are_left_out_and_ordinary_ones_stay():
+    rng = np.random.default_rng(0)
+    ordinary = rng.normal(size=(500, 3)) @ rng.normal(size=(3, 3))
+    far = 30 + rng.normal(size=(20, 3))
+    kept = typical_rows(np.vstack([ordinary, far]), 0.2)
+    assert (kept < 500).all()
+    assert len(kept) > 480
+
+
+def test_no_more_rows_are_left_out_than_allowed_and_the_farthest_go_first():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(100, 1)), 50.0 + np.arange(30)[:, None]])
+    assert len(typical_rows(x, 0.0)) == 130
+    kept = typical_rows(x, 0.1)
+    assert set(range(130)) - set(kept) == set(range(117, 130))
+
+
+def test_rows_that_are_mostly_alike_are_not_far_from_each_other():
+    """Half of the distances are equal: their spread is rounding."""
+    x = np.repeat([[0.0, 0.0], [1.0, 0.5], [0.5, 1.0]], [60, 25, 25], axis=0)
+    assert len(typical_rows(x, 0.2)) == 110
+
+
+# ---------------------------------------------------------------- the make-up
+
+
+def test_what_is_known_of_the_rows_settles_the_make_up():
+    robust, sharp = (
+        choose_make_up(AEAnomalyDetector(contamination=c)) for c in ("auto", 0.0)
+    )
+    assert robust.sizes == ROBUST["sizes"]
+    assert sharp.sizes == SHARP["sizes"]
+    assert choose_make_up(AEAnomalyDetector(contamination=0.1)).most_trimmed == 0.1
+    chosen = choose_make_up(
+        AEAnomalyDetector(
+            n_estimators=6, max_samples=[8, 0.5], noise=[0.1, 0.4], hidden_layer_sizes=7
+        )
+    )
+    assert (chosen.n_members, chosen.sizes, chosen.noises) == (6, (8, 0.5), (0.1, 0.4))
+    assert chosen.hidden == (7,)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"max_samples": [16, 1]}, r"max_samples=\[16, 1\] holds 1; .*2 or more"),
+        ({"max_samples": []}, r"max_samples=\[\] is empty"),
+        ({"noise": [0.1, -1.0]}, r"noise=\[0.1, -1.0\] holds -1.0; .*0 or more"),
+        ({"hidden_layer_sizes": (8, 0)}, r"hidden_layer_sizes=\(8, 0\) holds 0"),
+        ({"n_estimators": 2, "n_folds": 3}, "n_estimators=2 is less than n_folds=3"),
+        (
+            {"n_estimators": 2, "contamination": 0.0},
+            "n_estimators=2 is less than n_folds=4",
+        ),
+    ],
+)
+def test_impossible_make_up(X, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        AEAnomalyDetector(**parameters).fit(X)
+
+
+def test_members_differ_in_their_rows(X):
+    detector = AEAnomalyDetector(max_samples=[8, 0.5, 40], n_estimators=6, random_state=0)
+    detector.fit(X)
+    assert sorted(set(detector.max_samples_)) == [8, 30, 40]
+    assert detector.network_.n_members == 6
