@@ -28,7 +28,7 @@ from skae._validation import (
     check_weights,
     column_names,
 )
-from skae.corruption import BorrowedHoles
+from skae.corruption import Corrupter, Corruption
 from skae.networks import ACTIVATIONS
 
 # partial_fit runs a small one-cycle schedule over every chunk: the network is fit for use
@@ -67,6 +67,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         ],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "corruption": [Corruption, None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "learning_rate": [StrOptions({"one_cycle", "constant"})],
@@ -204,6 +205,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             tol=0.0,
             # Another order of rows and other draws for every chunk of a seeded stream.
             seed=(rng.randint(MAX_SEED) + getattr(self, "n_iter_", 0)) % MAX_SEED,
+            corrupt=Corrupter(self.corruption, self._table.layout_, source, holes=False)
+            or None,
         )
         with threads_for(self._n_multiplications(plan.batch_size)):
             self._train(data, plan, given)
@@ -213,6 +216,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
     def _check_training_input(self, X, sample_weight, reset, min_samples=2):
         X = self._check_table(X, reset=reset, min_samples=min_samples)
         self._check_hidden_layer_sizes()
+        self._check_settings()
         return X, check_weights(sample_weight, X)
 
     def _check_table(self, X, reset, min_samples=1):
@@ -229,6 +233,11 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
                     f"hidden_layer_sizes={sizes!r} holds {size!r}; every hidden layer needs "
                     "a whole number of units, 1 or more."
                 )
+
+    def _check_settings(self):
+        """Raise if a setting inside one of the parameters is out of bounds."""
+        if self.corruption is not None:
+            self.corruption.check()
 
     def _n_validation_rows(self, n_rows):
         if not self.early_stopping:
@@ -325,7 +334,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         """Settle how to train on `data`, and say so in attributes."""
         n_train = data.n_train
         layout = self._table.layout_
-        patience = _choices.choose_patience(self._table.share_missing_)
+        noisy = self.corruption is not None
+        patience = _choices.choose_patience(self._table.share_missing_, noisy)
         self.batch_size_ = min(
             self.batch_size or _choices.choose_batch_size(n_train), n_train
         )
@@ -344,7 +354,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             tol=self.tol,
             seed=rng.randint(MAX_SEED),
             warm_up=self._warm_up,
-            corrupt=BorrowedHoles(layout) if len(layout.holed) else None,
+            corrupt=Corrupter(self.corruption, layout, data.source) or None,
         )
 
     def _train(self, data, plan, given):

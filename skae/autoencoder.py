@@ -59,6 +59,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         limit.
     dropout : float, default=0.0
         Share of the hidden units left out of each training step.
+    corruption : Corruption, default=None
+        Noise on the rows that the network sees in training, whose clean state it learns
+        to restore: a `GaussianNoise`, `MaskingNoise`, `SwapNoise` or `SaltAndPepperNoise`
+        of `skae.corruption`, or one's own. Held-out rows are judged with noise as well.
     alpha : float, default=0.2
         Decoupled weight decay (AdamW) of the weights of f and g.
     batch_size : int, default=None
@@ -70,7 +74,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
         Epochs at most. None: a budget of 300 to 1000 steps (one a row), at least 8
-        epochs.
+        epochs; three times that with `corruption`.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve. False: train on all rows to the last epoch.
@@ -170,6 +174,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         min_frequency=None,
         max_categories=100,
         dropout=0.0,
+        corruption=None,
         alpha=0.2,
         batch_size=None,
         learning_rate="one_cycle",
@@ -195,6 +200,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.dropout = dropout
+        self.corruption = corruption
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate = learning_rate

@@ -73,6 +73,10 @@ class VAETransformer(BaseAutoencoder):
         limit.
     dropout : float, default=0.0
         Share of the hidden units left out of each training step.
+    corruption : Corruption, default=None
+        Noise on the rows that the network sees in training, whose clean state it learns
+        to restore: a `GaussianNoise`, `MaskingNoise`, `SwapNoise` or `SaltAndPepperNoise`
+        of `skae.corruption`, or one's own. Held-out rows are judged with noise as well.
     alpha : float, default=0.2
         Decoupled weight decay (AdamW) of the weights of the perceptrons.
     batch_size : int, default=None
@@ -84,7 +88,7 @@ class VAETransformer(BaseAutoencoder):
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
         Epochs at most. None: a budget of 600 to 2000 steps (two a row), at least 8
-        epochs.
+        epochs; three times that with `corruption`.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve.
@@ -202,6 +206,7 @@ class VAETransformer(BaseAutoencoder):
         min_frequency=None,
         max_categories=100,
         dropout=0.0,
+        corruption=None,
         alpha=0.2,
         batch_size=None,
         learning_rate="one_cycle",
@@ -231,6 +236,7 @@ class VAETransformer(BaseAutoencoder):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.dropout = dropout
+        self.corruption = corruption
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate = learning_rate

@@ -1,0 +1,140 @@
+"""Laws that every noise, penalty, network and likelihood keeps inside an estimator.
+
+A newcomer is added to `FAMILY`, in one line, and is held to all of them.
+"""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+import skae.corruption
+from skae import AutoencoderTransformer, VAETransformer
+from skae.corruption import (
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+    SwapNoise,
+)
+
+
+def _both(name, **params):
+    return {
+        f"{kind} {name}": (cls, params)
+        for kind, cls in {"AE": AutoencoderTransformer, "VAE": VAETransformer}.items()
+    }
+
+
+# What it is -> the class, its parameters.
+FAMILY = {
+    **_both("GaussianNoise", corruption=GaussianNoise()),
+    **_both("MaskingNoise", corruption=MaskingNoise()),
+    **_both("SwapNoise", corruption=SwapNoise()),
+    **_both("SaltAndPepperNoise", corruption=SaltAndPepperNoise()),
+}
+# What can be searched, and two values of it.
+SEARCHED = [
+    ("AE GaussianNoise", "corruption__scale", [0.0, 0.5]),
+    ("AE MaskingNoise", "corruption", [MaskingNoise(0.1), None]),
+]
+# What is out of bounds, and what the error says.
+BAD = [
+    ("corruption", MaskingNoise(1.5), r"'rate' parameter of MaskingNoise .*0.*1.* 1\.5"),
+    ("corruption", SwapNoise(-0.1), r"'rate' parameter of SwapNoise .*Got -0\.1"),
+    ("corruption", SaltAndPepperNoise(2), r"'rate' parameter of SaltAndPepperNoise"),
+    ("corruption", GaussianNoise(-1.0), r"'scale' parameter of GaussianNoise"),
+    ("corruption", 0.5, r"'corruption' parameter of .*Corruption"),
+]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """16 columns that are, more or less, functions of two, all of them in [0, 1]."""
+    rng = np.random.default_rng(0)
+    X = np.sin(rng.normal(size=(150, 2)) @ rng.normal(size=(2, 16))) / 2 + 0.5
+    X.setflags(write=False)
+    return X
+
+
+def _make(name, **more):
+    cls, params = FAMILY[name]
+    return cls(2, **{"max_iter": 4, "random_state": 0, **clone_of(params), **more})
+
+
+def clone_of(params):
+    return {key: clone(value, safe=False) for key, value in params.items()}
+
+
+def _outputs(estimator, X):
+    codes = estimator.transform(X)
+    return [codes, estimator.inverse_transform(codes), estimator.score_samples(X)]
+
+
+def _assert_same(one, other, X):
+    for a, b in zip(_outputs(one, X), _outputs(other, X), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(params=FAMILY)
+def name(request):
+    return request.param
+
+
+def test_fits_to_finite_outputs_of_the_right_shape(name, rows):
+    codes, back, scores = _outputs(_make(name).fit(rows), rows)
+    assert codes.shape == (150, 2)
+    assert back.shape == rows.shape
+    assert scores.shape == (150,)
+    assert all(np.isfinite(output).all() for output in (codes, back, scores))
+
+
+def test_is_deterministic_and_leaves_global_generators_alone(name, rows):
+    numpys = np.random.get_state()[1].copy()  # noqa: NPY002
+    torchs = torch.get_rng_state()
+    one, other = (_make(name).fit(rows) for _ in range(2))
+    _assert_same(one, other, rows)
+    _assert_same(one, one, rows)
+    now = np.random.get_state()[1]  # noqa: NPY002
+    np.testing.assert_array_equal(now, numpys)
+    assert torch.equal(torch.get_rng_state(), torchs)
+
+
+def test_clones_and_pickles(name, rows):
+    fitted = _make(name).fit(rows)
+    _assert_same(clone(fitted).fit(rows), fitted, rows)
+    _assert_same(pickle.loads(pickle.dumps(fitted)), fitted, rows)
+
+
+def test_fit_changes_no_setting(name, rows):
+    estimator = _make(name)
+    before = repr(estimator.get_params())
+    assert repr(estimator.fit(rows).get_params()) == before
+
+
+def test_float32_rows_of_any_number(name, rows):
+    """One row beyond a batch is a batch; two rows are enough to fit."""
+    _make(name, batch_size=16).fit(rows[:50].astype(np.float32))
+    _make(name).set_params(n_components=1).fit(rows[:2])
+
+
+@pytest.mark.parametrize(("name", "key", "values"), SEARCHED, ids=lambda value: str(value))
+def test_is_searched(name, key, values, rows):
+    patient = _make(name, max_iter=40)
+    search = GridSearchCV(patient, {key: values}, cv=2).fit(rows)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all()
+    assert scores[0] != scores[1]
+
+
+@pytest.mark.parametrize(("parameter", "value", "message"), BAD, ids=lambda v: str(v)[:40])
+def test_out_of_bounds_is_an_error_before_training(parameter, value, message, rows):
+    with pytest.raises(ValueError, match=message):
+        AutoencoderTransformer(2, **{parameter: value}).fit(rows)
+
+
+def test_all_noises_are_held_to_the_laws():
+    held = {type(params.get("corruption")).__name__ for _, params in FAMILY.values()}
+    assert set(skae.corruption.__all__) - {"Corruption"} <= held
