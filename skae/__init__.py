@@ -9,13 +9,18 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 from skae.vae import VAETransformer
 
 __all__ = [
     "AEAnomalyDetector",
     "AutoencoderTransformer",
+    "Contractive",
     "GaussianNoise",
+    "KLSparsity",
+    "L1Activity",
     "MaskingNoise",
+    "Orthogonal",
     "SaltAndPepperNoise",
     "SwapNoise",
     "VAETransformer",

@@ -207,6 +207,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             seed=(rng.randint(MAX_SEED) + getattr(self, "n_iter_", 0)) % MAX_SEED,
             corrupt=Corrupter(self.corruption, self._table.layout_, source, holes=False)
             or None,
+            penalise=self._penalise(),
         )
         with threads_for(self._n_multiplications(plan.batch_size)):
             self._train(data, plan, given)
@@ -334,8 +335,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         """Settle how to train on `data`, and say so in attributes."""
         n_train = data.n_train
         layout = self._table.layout_
-        noisy = self.corruption is not None
-        patience = _choices.choose_patience(self._table.share_missing_, noisy)
+        harder = self.corruption is not None or self._penalise() is not None
+        patience = _choices.choose_patience(self._table.share_missing_, harder)
         self.batch_size_ = min(
             self.batch_size or _choices.choose_batch_size(n_train), n_train
         )
@@ -355,6 +356,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             seed=rng.randint(MAX_SEED),
             warm_up=self._warm_up,
             corrupt=Corrupter(self.corruption, layout, data.source) or None,
+            penalise=self._penalise(),
         )
 
     def _train(self, data, plan, given):
@@ -395,6 +397,9 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             f"{self.learning_rate_init:g}; {kept} is kept. Use a smaller "
             "learning_rate_init."
         )
+
+    def _penalise(self):
+        """Return what is added to the losses in training, as `Plan` has it."""
 
     def _report(self):
         """Warn of what a user should know about the fitted model."""

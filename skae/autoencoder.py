@@ -9,6 +9,7 @@ from skae._blame import blame
 from skae._codes import fit_code_mixture
 from skae.losses import SquaredError
 from skae.networks import Autoencoder
+from skae.penalties import Penalties, Penalty, shared_unit
 
 # Training codes that are kept for `sample`: codes, never rows.
 N_KEPT_CODES = 2000
@@ -63,6 +64,11 @@ class AutoencoderTransformer(BaseAutoencoder):
         Noise on the rows that the network sees in training, whose clean state it learns
         to restore: a `GaussianNoise`, `MaskingNoise`, `SwapNoise` or `SaltAndPepperNoise`
         of `skae.corruption`, or one's own. Held-out rows are judged with noise as well.
+    penalties : list of Penalty, default=None
+        What is asked of the codes besides: `L1Activity`, `KLSparsity`, `Contractive`,
+        `Orthogonal` of `skae.penalties`, or one's own. They are added to the loss of
+        training and held-out rows, but not to scores. A and B are trained as well then,
+        and sparse codes may be wider than the table.
     alpha : float, default=0.2
         Decoupled weight decay (AdamW) of the weights of f and g.
     batch_size : int, default=None
@@ -74,7 +80,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
         Epochs at most. None: a budget of 300 to 1000 steps (one a row), at least 8
-        epochs; three times that with `corruption`.
+        epochs; three times that with `corruption` or `penalties`.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve. False: train on all rows to the last epoch.
@@ -161,6 +167,11 @@ class AutoencoderTransformer(BaseAutoencoder):
     True
     """
 
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "penalties": [list, tuple, None],
+    }
+
     def __init__(
         self,
         n_components=2,
@@ -175,6 +186,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         max_categories=100,
         dropout=0.0,
         corruption=None,
+        penalties=None,
         alpha=0.2,
         batch_size=None,
         learning_rate="one_cycle",
@@ -201,6 +213,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         self.max_categories = max_categories
         self.dropout = dropout
         self.corruption = corruption
+        self.penalties = penalties
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -243,6 +256,20 @@ class AutoencoderTransformer(BaseAutoencoder):
         codes = mixture.sample(n_samples)[0]
         return self._table.decode(self._decode_design(codes), codes.dtype, rng=rng)
 
+    def _check_settings(self):
+        super()._check_settings()
+        for penalty in self.penalties or ():
+            if not isinstance(penalty, Penalty):
+                raise ValueError(
+                    f"penalties={self.penalties!r} holds {penalty!r}; give a list of "
+                    "objects of skae.penalties, such as [L1Activity(0.1)]."
+                )
+            penalty.check()
+        shared_unit(self.penalties or ())
+
+    def _penalise(self):
+        return Penalties(self.penalties) if self.penalties else None
+
     def _build_network(self, layout, generator):
         return Autoencoder(
             layout.n_inputs,
@@ -253,6 +280,8 @@ class AutoencoderTransformer(BaseAutoencoder):
             self.dropout,
             self._reach,
             generator,
+            unit=shared_unit(self.penalties or ()),
+            free=bool(self.penalties),
         )
 
     def _build_criterion(self, layout):

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import skae.corruption
+import skae.penalties
 from skae import AutoencoderTransformer, VAETransformer
 from skae.corruption import (
     GaussianNoise,
@@ -19,6 +20,7 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 
 
 def _both(name, **params):
@@ -34,11 +36,16 @@ FAMILY = {
     **_both("MaskingNoise", corruption=MaskingNoise()),
     **_both("SwapNoise", corruption=SwapNoise()),
     **_both("SaltAndPepperNoise", corruption=SaltAndPepperNoise()),
+    "AE L1Activity": (AutoencoderTransformer, {"penalties": [L1Activity()]}),
+    "AE KLSparsity": (AutoencoderTransformer, {"penalties": [KLSparsity()]}),
+    "AE Contractive": (AutoencoderTransformer, {"penalties": [Contractive()]}),
+    "AE Orthogonal": (AutoencoderTransformer, {"penalties": (Orthogonal(), Contractive())}),
 }
 # What can be searched, and two values of it.
 SEARCHED = [
     ("AE GaussianNoise", "corruption__scale", [0.0, 0.5]),
     ("AE MaskingNoise", "corruption", [MaskingNoise(0.1), None]),
+    ("AE L1Activity", "penalties", [[L1Activity(0.1)], [L1Activity(1.0), Contractive()]]),
 ]
 # What is out of bounds, and what the error says.
 BAD = [
@@ -46,6 +53,11 @@ BAD = [
     ("corruption", SwapNoise(-0.1), r"'rate' parameter of SwapNoise .*Got -0\.1"),
     ("corruption", SaltAndPepperNoise(2), r"'rate' parameter of SaltAndPepperNoise"),
     ("corruption", GaussianNoise(-1.0), r"'scale' parameter of GaussianNoise"),
+    ("penalties", [L1Activity(-1.0)], r"'weight' parameter of L1Activity"),
+    ("penalties", [KLSparsity(1.0)], r"'target' parameter of KLSparsity"),
+    ("penalties", ["l1"], r"penalties=\['l1'\] holds 'l1'; .*skae\.penalties"),
+    ("penalties", L1Activity(), r"'penalties' parameter of"),
+    ("penalties", [L1Activity(), KLSparsity()], r"different kinds .*use one"),
     ("corruption", 0.5, r"'corruption' parameter of .*Corruption"),
 ]
 
@@ -133,6 +145,12 @@ def test_is_searched(name, key, values, rows):
 def test_out_of_bounds_is_an_error_before_training(parameter, value, message, rows):
     with pytest.raises(ValueError, match=message):
         AutoencoderTransformer(2, **{parameter: value}).fit(rows)
+
+
+def test_all_penalties_are_held_to_the_laws():
+    lists = [params.get("penalties", ()) for _, params in FAMILY.values()]
+    held = {type(penalty).__name__ for penalties in lists for penalty in penalties}
+    assert set(skae.penalties.__all__) - {"Penalty"} <= held
 
 
 def test_all_noises_are_held_to_the_laws():

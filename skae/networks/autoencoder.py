@@ -5,21 +5,28 @@ from torch import nn
 
 from skae._pca import PrincipalAxes
 from skae.networks.residual import LinearPlusMLP
+from skae.networks.units import UNITS, Logistic
 
 # Codes of less than this share of the largest code's variance are not blown up further.
 LEAST_VARIANCE = 1e-4
 
 
 class Encoder(nn.Module):
-    """z = s (A x + f(x)), with s the scale of the codes."""
+    """z = s u(A x + f(x)), with s the scale of the codes and u what they pass, if anything."""
 
-    def __init__(self, block, code_scale):
+    def __init__(self, block, code_scale, unit=None):
         super().__init__()
         self.block = block
         self.register_buffer("code_scale", code_scale)
+        self.unit = unit
+
+    def inner(self, x):
+        """Return the codes in the unit of the layers, z / s."""
+        z = self.block(x)
+        return z if self.unit is None else self.unit(z)
 
     def forward(self, x):
-        return self.block(x) * self.code_scale
+        return self.inner(x) * self.code_scale
 
 
 class Decoder(nn.Module):
@@ -40,6 +47,13 @@ class Autoencoder(nn.Module):
     Between the two the codes have unit variance at the start, which is what layers and
     optimisers are made for; outside they have the scale of the principal components.
 
+    Parameters
+    ----------
+    unit : str, default=None
+        A key of `UNITS`, which the codes pass.
+    free : bool, default=False
+        Whether A and B are trained as well when they start from PCA.
+
     Attributes
     ----------
     encoder : Encoder
@@ -58,13 +72,18 @@ class Autoencoder(nn.Module):
         dropout,
         reach,
         generator,
+        unit=None,
+        free=False,
     ):
         super().__init__()
         settings = activation, dropout, reach, generator
         scale = torch.ones(n_components, dtype=torch.float32)
         self.encoder = Encoder(
-            LinearPlusMLP(n_inputs, n_components, hidden, *settings), scale
+            LinearPlusMLP(n_inputs, n_components, hidden, *settings),
+            scale,
+            None if unit is None else UNITS[unit](n_components),
         )
+        self.free = free
         self.decoder = Decoder(
             LinearPlusMLP(n_components, n_outputs, hidden[::-1], *settings), scale.clone()
         )
@@ -73,22 +92,26 @@ class Autoencoder(nn.Module):
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
         """Make the network PCA: z = U'x, x' = c + g U z with U the principal axes.
 
+        With a unit it is PCA as far as the unit is linear about zero.
+
         Parameters
         ----------
         pca : PrincipalAxes
         gains, offsets : torch.Tensor of shape (n_outputs,)
             g and c: 1 and 0 for numbers; for levels, what turns PCA's columns into logits.
         """
-        n_components = self.decoder.block.linear.in_features
-        axes = pca.padded_axes(n_components)
-        least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
-        variances = torch.full((n_components,), least, dtype=torch.float32)
-        variances[: len(pca.variances)] = pca.variances.clamp(min=least)
-        scale = variances.sqrt()
-        self.encoder.code_scale.copy_(scale)
-        self.decoder.code_scale.copy_(scale)
-        self.encoder.block.start_from((axes / scale).T, torch.zeros(n_components))
-        self.decoder.block.start_from(gains[:, None] * axes * scale, offsets)
+        n_components, unit = self.decoder.block.linear.in_features, self.encoder.unit
+        wide = unit is not None and n_components > len(pca.variances)
+        axes, scale = (_wide_axes if wide else _axes)(pca, n_components)
+        encoder, decoder = (axes / scale).T, gains[:, None] * axes * scale
+        if unit is not None:
+            decoder = decoder / unit.slope
+            offsets = offsets - unit.offset * decoder.sum(1)
+        if not isinstance(unit, Logistic):  # whose codes are rates: they have no other unit
+            self.encoder.code_scale.copy_(scale)
+            self.decoder.code_scale.copy_(scale)
+        self.encoder.block.start_from(encoder, torch.zeros(n_components), free=self.free)
+        self.decoder.block.start_from(decoder, offsets, free=self.free)
 
     def encode(self, x):
         """Return the codes of `x`, shape (n, n_components)."""
@@ -96,4 +119,30 @@ class Autoencoder(nn.Module):
 
     def forward(self, x):
         # The scale cancels on the way through.
-        return self.decoder.block(self.encoder.block(x))
+        return self.decoder.block(self.encoder.inner(x))
+
+    def codes_and_output(self, x):
+        """Return what `encode` and `forward` do, in one pass."""
+        inner = self.encoder.inner(x)
+        return inner * self.encoder.code_scale, self.decoder.block(inner)
+
+
+def _axes(pca, n_components):
+    """Return the principal axes, a column a code, and the scales of the codes."""
+    least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
+    variances = torch.full((n_components,), least, dtype=torch.float32)
+    variances[: len(pca.variances)] = pca.variances.clamp(min=least)
+    return pca.padded_axes(n_components), variances.sqrt()
+
+
+def _wide_axes(pca, n_components):
+    """Return more directions than there are axes, all at work, and the codes' scales.
+
+    With Q of shape (n_components, n_axes) and Q'Q = I the codes QU'x restore U Q'Q U'x,
+    which is what PCA restores. A code without a direction would never find one.
+    """
+    n_axes = len(pca.variances)
+    generator = torch.Generator().manual_seed(0)
+    frame, _ = torch.linalg.qr(torch.randn(n_components, n_axes, generator=generator))
+    scale = (pca.variances.sum() / n_components).sqrt()
+    return pca.axes @ frame.T, (scale if scale > 0 else 1.0) * torch.ones(n_components)

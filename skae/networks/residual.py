@@ -79,17 +79,18 @@ class LinearPlusMLP(nn.Module):
         self.correction = nn.Sequential(*layers) if layers else None
 
     @torch.no_grad()
-    def start_from(self, weight, bias):
+    def start_from(self, weight, bias, *, free=False):
         """Fix A = `weight` and a = `bias`, and let the correction begin at zero.
 
-        Inputs that `weight` has no columns for are for the correction alone.
+        Inputs that `weight` has no columns for are for the correction alone. `free` lets
+        A and a be trained as well.
         """
         n_more = self.linear.in_features - weight.shape[1]
         self.linear.weight.copy_(nn.functional.pad(weight, (0, n_more)))
         self.linear.bias.copy_(bias)
         # An optimiser that normalises gradients moves the weights of columns that hardly
         # vary as far as the others', and a far row would meet the sum of those moves.
-        self.linear.requires_grad_(self.correction is None)
+        self.linear.requires_grad_(free or self.correction is None)
         if self.correction is not None:
             nn.init.zeros_(self.correction[-1].weight)
             nn.init.zeros_(self.correction[-1].bias)
