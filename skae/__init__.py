@@ -9,18 +9,23 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae.networks import MLP, Convolutional, Modules, Recurrent
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 from skae.vae import VAETransformer
 
 __all__ = [
+    "MLP",
     "AEAnomalyDetector",
     "AutoencoderTransformer",
     "Contractive",
+    "Convolutional",
     "GaussianNoise",
     "KLSparsity",
     "L1Activity",
     "MaskingNoise",
+    "Modules",
     "Orthogonal",
+    "Recurrent",
     "SaltAndPepperNoise",
     "SwapNoise",
     "VAETransformer",

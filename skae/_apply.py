@@ -256,8 +256,13 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return np.concatenate(parts)
 
     def _blocks(self, n_rows, copies=1):
-        n_inputs = self._table.layout_.n_inputs
-        widest = max(n_inputs, *self.hidden_layer_sizes_, self.n_components_)
+        layout = self._table.layout_
+        widest = max(
+            layout.n_inputs,
+            *self.hidden_layer_sizes_,
+            self.n_components_,
+            self.network_.width(layout),
+        )
         return gen_batches(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
 
     @contextmanager

@@ -2,12 +2,13 @@
 
 import math
 import warnings
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -29,7 +30,7 @@ from skae._validation import (
     column_names,
 )
 from skae.corruption import Corrupter, Corruption
-from skae.networks import ACTIVATIONS
+from skae.networks import ACTIVATIONS, MLP, Modules, Network
 
 # partial_fit runs a small one-cycle schedule over every chunk: the network is fit for use
 # after each. A chunk of few steps is too short for one and learns at a constant rate.
@@ -55,6 +56,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             Interval(Integral, 1, None, closed="left"),
             None,
         ],
+        "network": [Network, tuple, None],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "init": [StrOptions({"pca", "random"})],
         "scale": ["boolean", StrOptions({"robust", "quantile"})],
@@ -143,6 +145,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         if resume:
             self.net_.restart(self.callbacks, int(self.verbose))
         with threads_for(self._n_multiplications(plan.batch_size)):
+            if not resume:
+                self._prepare(data, plan)
             self._train(data, plan, given)
             self._finish(data)
         self._report()
@@ -237,6 +241,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
 
     def _check_settings(self):
         """Raise if a setting inside one of the parameters is out of bounds."""
+        self._choose_network().check()
         if self.corruption is not None:
             self.corruption.check()
 
@@ -281,10 +286,12 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
                 pca = principal_axes(x, weights, n_components, rng)
         self.n_components_ = self._choose_n_components(pca)
         self.hidden_layer_sizes_ = self._choose_hidden_layer_sizes(len(rows))
+        self.network_ = self._choose_network()
         self._reach = _choices.choose_reach(len(rows))
         generator = torch.Generator().manual_seed(rng.randint(MAX_SEED))
+        self.network_.check_layout(layout)
         network = self._build_network(layout, generator)
-        if self.init == "pca":
+        if self.init == "pca" and self.network_.starts_at_pca:
             network.start_from_pca(pca, *level_start(layout, pca, x))
         self.net_ = self._build_net(network, layout)
 
@@ -293,6 +300,19 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             return int(self.n_components)
         return pca.axes.shape[1]
 
+    def _choose_network(self):
+        network = self.network
+        if isinstance(network, tuple):
+            if len(network) != 2:
+                raise ValueError(
+                    f"network is a tuple of {len(network)}; give a pair of torch modules, "
+                    "(encoder, decoder)."
+                )
+            return Modules(*network)
+        if isinstance(network, Modules):
+            return network  # the modules are copied when the blocks are built
+        return MLP() if network is None else clone(network)
+
     def _choose_hidden_layer_sizes(self, n_rows):
         if self.hidden_layer_sizes is None:
             return _choices.choose_hidden_layer_sizes(n_rows)
@@ -300,6 +320,12 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
 
     def _check_same_network(self):
         """A warm start goes on with the network that is there."""
+        network = self._choose_network()
+        if not isinstance(network, Modules) and repr(network) != repr(self.network_):
+            raise ValueError(
+                f"warm_start=True goes on with the fitted network, {self.network_!r}, but "
+                f"network={self.network!r} now; set it back or warm_start=False."
+            )
         wanted = {
             "n_components": (self.n_components, self.n_components_),
             "hidden_layer_sizes": (self.hidden_layer_sizes, self.hidden_layer_sizes_),
@@ -364,11 +390,23 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         net.set_lr(plan.learning_rate)
         tasks = EpochTasks(self, data, plan.n_epochs, given)
         plan.begin_epoch, plan.end_epoch = tasks.begin, tasks.end
-        net.partial_fit(data, plan=plan)
+        with self._lend_global_generator(plan.seed):
+            net.partial_fit(data, plan=plan)
         tasks.finish()
         self._read_history()
         if net.stop_reason_ in ("diverged", "interrupted"):
             warnings.warn(self._warning(net), ConvergenceWarning, stacklevel=3)
+
+    @contextmanager
+    def _lend_global_generator(self, seed):
+        """Seed torch's global generator for a network that draws from it, then restore it."""
+        if not self.network_.draws_globally:
+            yield
+            return
+        on_cuda = self.device_.type == "cuda"
+        with torch.random.fork_rng([self.device_] if on_cuda else []):
+            torch.manual_seed(seed)
+            yield
 
     def _read_history(self):
         net = self.net_
@@ -398,6 +436,9 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             "learning_rate_init."
         )
 
+    def _prepare(self, data, plan):
+        """Make the new network ready for training."""
+
     def _penalise(self):
         """Return what is added to the losses in training, as `Plan` has it."""
 
@@ -405,7 +446,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         """Warn of what a user should know about the fitted model."""
 
     def _n_multiplications(self, n_rows):
-        return n_rows * sum(p.numel() for p in self.net_.module_.parameters())
+        n_weights = sum(p.numel() for p in self.net_.module_.parameters())
+        return n_rows * n_weights * self.network_.n_uses
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")

@@ -1,14 +1,18 @@
 """The autoencoder as a transformer."""
 
 import numpy as np
+import torch
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
 from skae._blame import blame
 from skae._codes import fit_code_mixture
+from skae._pretraining import N_ROWS as N_PRETRAINED
+from skae._pretraining import pretrain_layers
 from skae.losses import SquaredError
-from skae.networks import Autoencoder
+from skae.networks import MLP, Autoencoder
 from skae.penalties import Penalties, Penalty, shared_unit
 
 # Training codes that are kept for `sample`: codes, never rows.
@@ -34,6 +38,16 @@ class AutoencoderTransformer(BaseAutoencoder):
     hidden_layer_sizes : int or tuple of int, default=None
         Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a
         linear autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
+    network : Network or tuple of torch.nn.Module, default=None
+        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        are flattened images or sequences, or a pair (encoder, decoder) of torch modules
+        (see `Modules`). None: an `MLP`.
+    tied_weights : bool, default=False
+        Whether the decoder uses the encoder's weights, transposed: half as many.
+    pretraining : {"layerwise"}, default=None
+        "layerwise": every hidden layer and its mirror image learn, one pair after the
+        other, to restore the layer before, and only then all of them together. It helps
+        deep networks whose gradients vanish, as those of many logistic layers do.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
             default="relu"
         Activation of the hidden layers.
@@ -113,6 +127,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where X had names.
+    network_ : Network
+        What was used for the parameter.
     hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
         What was used for the parameters of those names.
     device_ : torch.device
@@ -170,6 +186,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         "penalties": [list, tuple, None],
+        "tied_weights": ["boolean"],
+        "pretraining": [StrOptions({"layerwise"}), None],
     }
 
     def __init__(
@@ -177,6 +195,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         n_components=2,
         *,
         hidden_layer_sizes=None,
+        network=None,
+        tied_weights=False,
+        pretraining=None,
         activation="relu",
         init="pca",
         scale=True,
@@ -204,6 +225,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     ):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.network = network
+        self.tied_weights = tied_weights
+        self.pretraining = pretraining
         self.activation = activation
         self.init = init
         self.scale = scale
@@ -265,7 +289,27 @@ class AutoencoderTransformer(BaseAutoencoder):
                     "objects of skae.penalties, such as [L1Activity(0.1)]."
                 )
             penalty.check()
+        for name in ("tied_weights", "pretraining"):
+            if getattr(self, name) and not isinstance(self._choose_network(), MLP):
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} is for perceptrons, but network="
+                    f"{self.network!r}; use network=None, or leave {name} out."
+                )
         shared_unit(self.penalties or ())
+        if self.pretraining and self.tied_weights and self.init == "pca":
+            raise ValueError(
+                f"pretraining={self.pretraining!r} with tied_weights=True has no start at "
+                "PCA: the layer that would be zero is the one that was trained; use "
+                "init='random', or one of the two."
+            )
+
+    def _prepare(self, data, plan):
+        if self.pretraining is None or not self.hidden_layer_sizes_:
+            return
+        x, _ = data.source[: min(data.n_train, N_PRETRAINED)]
+        generator = torch.Generator(self.device_).manual_seed(plan.seed)
+        network = self.net_.module_.train()
+        pretrain_layers(network, x, generator, from_pca=self.init == "pca")
 
     def _penalise(self):
         return Penalties(self.penalties) if self.penalties else None
@@ -282,6 +326,8 @@ class AutoencoderTransformer(BaseAutoencoder):
             generator,
             unit=shared_unit(self.penalties or ()),
             free=bool(self.penalties),
+            network=self.network_,
+            tied=self.tied_weights,
         )
 
     def _build_criterion(self, layout):

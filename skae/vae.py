@@ -49,6 +49,10 @@ class VAETransformer(BaseAutoencoder):
     hidden_layer_sizes : int or tuple of int, default=None
         Units of the encoder's hidden layers; the decoder mirrors them. None: (128, 64)
         below 10,000 rows, else (256, 128, 64).
+    network : Network or tuple of torch.nn.Module, default=None
+        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        are flattened images or sequences, or a pair (encoder, decoder) of torch modules
+        (see `Modules`). None: an `MLP`.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
             default="relu"
         Activation of the hidden layers.
@@ -127,6 +131,8 @@ class VAETransformer(BaseAutoencoder):
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where X had names.
+    network_ : Network
+        What was used for the parameter.
     hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
         What was used for the parameters of those names.
     device_ : torch.device
@@ -198,6 +204,7 @@ class VAETransformer(BaseAutoencoder):
         min_noise_variance=1e-4,
         n_importance_samples=64,
         hidden_layer_sizes=None,
+        network=None,
         activation="relu",
         init="pca",
         scale=True,
@@ -228,6 +235,7 @@ class VAETransformer(BaseAutoencoder):
         self.min_noise_variance = min_noise_variance
         self.n_importance_samples = n_importance_samples
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.network = network
         self.activation = activation
         self.init = init
         self.scale = scale
@@ -305,6 +313,7 @@ class VAETransformer(BaseAutoencoder):
             self._reach,
             generator,
             self.min_noise_variance,
+            network=self.network_,
         )
 
     def _build_criterion(self, layout):

@@ -6,6 +6,7 @@ A newcomer is added to `FAMILY`, in one line, and is held to all of them.
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -20,6 +21,7 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae.networks import MLP, Convolutional, Modules, Network, Recurrent
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 
 
@@ -30,12 +32,40 @@ def _both(name, **params):
     }
 
 
+def _pair(n_codes):
+    generator = torch.Generator().manual_seed(0)
+    pair = torch.nn.Linear(16, n_codes), torch.nn.Linear(2, 16)
+    for module in pair:
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, std=0.1, generator=generator)
+    return pair
+
+
 # What it is -> the class, its parameters.
 FAMILY = {
     **_both("GaussianNoise", corruption=GaussianNoise()),
     **_both("MaskingNoise", corruption=MaskingNoise()),
     **_both("SwapNoise", corruption=SwapNoise()),
     **_both("SaltAndPepperNoise", corruption=SaltAndPepperNoise()),
+    **_both("MLP", network=MLP()),
+    **_both("Convolutional", network=Convolutional((4, 4), channels=(4, 8))),
+    **_both("Recurrent", network=Recurrent(8, 2, hidden_size=8)),
+    **_both("Recurrent lstm", network=Recurrent(16, cell="lstm", hidden_size=8)),
+    "AE Modules": (AutoencoderTransformer, {"network": Modules(*_pair(2))}),
+    "VAE Modules": (VAETransformer, {"network": Modules(*_pair(4))}),
+    "AE tied_weights": (AutoencoderTransformer, {"tied_weights": True}),
+    "AE pretraining": (AutoencoderTransformer, {"pretraining": "layerwise"}),
+    "AE sparse Convolutional": (
+        AutoencoderTransformer,
+        {
+            "network": Convolutional((4, 4), channels=4),
+            "penalties": [L1Activity(), Contractive()],
+        },
+    ),
+    "AE contractive Recurrent": (
+        AutoencoderTransformer,
+        {"network": Recurrent(8, 2, hidden_size=8), "penalties": [Contractive()]},
+    ),
     "AE L1Activity": (AutoencoderTransformer, {"penalties": [L1Activity()]}),
     "AE KLSparsity": (AutoencoderTransformer, {"penalties": [KLSparsity()]}),
     "AE Contractive": (AutoencoderTransformer, {"penalties": [Contractive()]}),
@@ -45,10 +75,27 @@ FAMILY = {
 SEARCHED = [
     ("AE GaussianNoise", "corruption__scale", [0.0, 0.5]),
     ("AE MaskingNoise", "corruption", [MaskingNoise(0.1), None]),
+    ("AE Convolutional", "network__kernel_size", [1, 3]),
+    ("VAE Recurrent", "network__cell", ["gru", "lstm"]),
     ("AE L1Activity", "penalties", [[L1Activity(0.1)], [L1Activity(1.0), Contractive()]]),
 ]
 # What is out of bounds, and what the error says.
 BAD = [
+    ("network", Convolutional((4, 5)), r"image_shape=\(4, 5\) .*4 x 5 = 20 .*X has 16"),
+    ("network", Convolutional((4, 4, 4, 4)), r"image_shape=\(4, 4, 4, 4\) .*height, width"),
+    ("network", Convolutional((4, -4)), r"image_shape=\(4, -4\)"),
+    ("network", Convolutional((4, 4), channels=(8, 0)), r"channels=\(8, 0\) .*a stage"),
+    (
+        "network",
+        Convolutional((4, 4), (8,), 5),
+        r"kernel_size=5 .*4 x 4 pixels; use at most 4",
+    ),
+    ("network", Recurrent(5, 3), r"n_steps=5, n_features=3 .*5 x 3 = 15 .*X has 16"),
+    ("network", Recurrent(16, cell="rnn"), r"'cell' parameter of Recurrent .*'rnn'"),
+    ("network", Modules(*_pair(3)), r"encoder of network=Modules.*\(2, 3\).*\(n, 2\)"),
+    ("network", _pair(2)[:1], r"tuple of 1; give a pair"),
+    ("network", "mlp", r"'network' parameter of"),
+    ("pretraining", "stacked", r"'pretraining' parameter of"),
     ("corruption", MaskingNoise(1.5), r"'rate' parameter of MaskingNoise .*0.*1.* 1\.5"),
     ("corruption", SwapNoise(-0.1), r"'rate' parameter of SwapNoise .*Got -0\.1"),
     ("corruption", SaltAndPepperNoise(2), r"'rate' parameter of SaltAndPepperNoise"),
@@ -129,13 +176,13 @@ def test_fit_changes_no_setting(name, rows):
 def test_float32_rows_of_any_number(name, rows):
     """One row beyond a batch is a batch; two rows are enough to fit."""
     _make(name, batch_size=16).fit(rows[:50].astype(np.float32))
-    _make(name).set_params(n_components=1).fit(rows[:2])
+    _make(name).fit(rows[:2])
 
 
 @pytest.mark.parametrize(("name", "key", "values"), SEARCHED, ids=lambda value: str(value))
 def test_is_searched(name, key, values, rows):
-    patient = _make(name, max_iter=40)
-    search = GridSearchCV(patient, {key: values}, cv=2).fit(rows)
+    eager = _make(name, max_iter=20, init="random")
+    search = GridSearchCV(eager, {key: values}, cv=2).fit(rows)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
     assert scores[0] != scores[1]
@@ -145,6 +192,28 @@ def test_is_searched(name, key, values, rows):
 def test_out_of_bounds_is_an_error_before_training(parameter, value, message, rows):
     with pytest.raises(ValueError, match=message):
         AutoencoderTransformer(2, **{parameter: value}).fit(rows)
+
+
+def test_images_are_numbers(rows):
+    frame = (
+        pd.DataFrame(rows[:, :3]).assign(c=["a", "b", "c"] * 50).set_axis([*"wxyz"], axis=1)
+    )
+    with pytest.raises(ValueError, match=r"Convolutional.*takes rows of numbers.*1 col"):
+        AutoencoderTransformer(2, network=Convolutional((2, 2), 4, 1)).fit(frame)
+
+
+@pytest.mark.parametrize(
+    "parameter", [{"tied_weights": True}, {"pretraining": "layerwise"}]
+)
+def test_what_perceptrons_can_do_only(parameter, rows):
+    estimator = AutoencoderTransformer(2, network=Recurrent(16), **parameter)
+    with pytest.raises(ValueError, match=rf"{next(iter(parameter))}.* is for perceptrons"):
+        estimator.fit(rows)
+
+
+def test_all_networks_are_held_to_the_laws():
+    held = {type(params.get("network")) for _, params in FAMILY.values()}
+    assert set(Network.__subclasses__()) <= held
 
 
 def test_all_penalties_are_held_to_the_laws():

@@ -4,7 +4,9 @@ import torch
 from torch import nn
 
 from skae._pca import PrincipalAxes
-from skae.networks.residual import LinearPlusMLP
+from skae.networks.mlp import MLP
+from skae.networks.network import Layers
+from skae.networks.tied import TiedDecoder
 from skae.networks.units import UNITS, Logistic
 
 # Codes of less than this share of the largest code's variance are not blown up further.
@@ -42,7 +44,7 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Encoder and decoder, each a linear map plus an MLP correction.
+    """Encoder and decoder, each a linear map plus a correction.
 
     Between the two the codes have unit variance at the start, which is what layers and
     optimisers are made for; outside they have the scale of the principal components.
@@ -53,6 +55,10 @@ class Autoencoder(nn.Module):
         A key of `UNITS`, which the codes pass.
     free : bool, default=False
         Whether A and B are trained as well when they start from PCA.
+    network : Network, default=None
+        Makes the two blocks; None: an `MLP`.
+    tied : bool, default=False
+        Whether the decoder uses the encoder's weights, transposed; an `MLP` can.
 
     Attributes
     ----------
@@ -74,19 +80,25 @@ class Autoencoder(nn.Module):
         generator,
         unit=None,
         free=False,
+        network=None,
+        tied=False,
     ):
         super().__init__()
-        settings = activation, dropout, reach, generator
+        network = MLP() if network is None else network
+        layers = Layers(tuple(hidden), activation, dropout, reach, generator)
         scale = torch.ones(n_components, dtype=torch.float32)
+        self.n_components, self.free, self.tied = n_components, free, tied
         self.encoder = Encoder(
-            LinearPlusMLP(n_inputs, n_components, hidden, *settings),
+            network.build_encoder(n_inputs, n_components, layers),
             scale,
             None if unit is None else UNITS[unit](n_components),
         )
-        self.free = free
-        self.decoder = Decoder(
-            LinearPlusMLP(n_components, n_outputs, hidden[::-1], *settings), scale.clone()
+        block = (
+            TiedDecoder(self.encoder.block, n_outputs)
+            if tied
+            else network.build_decoder(n_components, n_outputs, layers)
         )
+        self.decoder = Decoder(block, scale.clone())
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
@@ -100,9 +112,11 @@ class Autoencoder(nn.Module):
         gains, offsets : torch.Tensor of shape (n_outputs,)
             g and c: 1 and 0 for numbers; for levels, what turns PCA's columns into logits.
         """
-        n_components, unit = self.decoder.block.linear.in_features, self.encoder.unit
+        n_components, unit = self.n_components, self.encoder.unit
         wide = unit is not None and n_components > len(pca.variances)
         axes, scale = (_wide_axes if wide else _axes)(pca, n_components)
+        if self.tied:  # the way back is the transposed way forth: neither can be scaled
+            scale = torch.ones_like(scale)
         encoder, decoder = (axes / scale).T, gains[:, None] * axes * scale
         if unit is not None:
             decoder = decoder / unit.slope

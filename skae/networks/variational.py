@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from skae._pca import PrincipalAxes
-from skae.networks.residual import LinearPlusMLP
+from skae.networks.mlp import MLP
+from skae.networks.network import Layers
 
 # An optimiser that normalises gradients moves every parameter by the same steps. The
 # logarithm of a noise variance has farther to go than weights have, and is worth more.
@@ -22,12 +23,14 @@ class VariationalAutoencoder(nn.Module):
     ----------
     min_noise_variance : float
         Floor of every s_j, in units of the column's variance.
+    network : Network, default=None
+        Makes encoder and decoder; None: an `MLP`.
 
     Attributes
     ----------
-    encoder : LinearPlusMLP
+    encoder : LinearPlus
         Rows, shape (n, n_inputs), to [m, log v], shape (n, 2 n_components).
-    decoder : LinearPlusMLP
+    decoder : LinearPlus
         Codes, shape (..., n_components), to d(z), shape (..., n_outputs): means of the
         numbers, then logits of the levels.
     raw_noise : torch.nn.Parameter of shape (n_numbers,)
@@ -55,11 +58,14 @@ class VariationalAutoencoder(nn.Module):
         reach,
         generator,
         min_noise_variance,
+        network=None,
     ):
         super().__init__()
-        block = activation, dropout, reach, generator
-        self.encoder = LinearPlusMLP(n_inputs, 2 * n_components, hidden, *block)
-        self.decoder = LinearPlusMLP(n_components, n_outputs, hidden[::-1], *block)
+        network = MLP() if network is None else network
+        layers = Layers(tuple(hidden), activation, dropout, reach, generator)
+        self.n_components = n_components
+        self.encoder = network.build_encoder(n_inputs, 2 * n_components, layers)
+        self.decoder = network.build_decoder(n_components, n_outputs, layers)
         self.raw_noise = nn.Parameter(
             torch.full((n_numbers,), math.log(0.5) / NOISE_GAIN, dtype=torch.float32)
         )
@@ -84,7 +90,7 @@ class VariationalAutoencoder(nn.Module):
         ----------
         Tipping & Bishop, Probabilistic Principal Component Analysis, 1999, eq. 6 to 8.
         """
-        n_components = self.decoder.linear.in_features
+        n_components = self.n_components
         axes = pca.padded_axes(n_components)
         noise = max(pca.noise_variance, 2.0 * self.min_noise_variance)
         variances = torch.full((n_components,), noise, dtype=torch.float32)
