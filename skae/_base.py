@@ -19,6 +19,7 @@ from skae._apply import AppliesNetwork
 from skae._callbacks import EpochTasks
 from skae._devices import resolve_device, threads_for
 from skae._pca import principal_axes
+from skae._ranges import check_kind
 from skae._rows import DenseRows, SparseRows, TrainingRows
 from skae._start import level_start
 from skae._table import TableEncoder
@@ -190,7 +191,9 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             self._learn_table(X, rows, sample_weight)
             self.device_ = device
         else:
+            self._check_kind(X, rows)
             self._table.partial_fit(X, rows, sample_weight)
+            self._follow_table()
             # The shares of the levels have moved, which the losses are measured by.
             criterion = self._build_criterion(self._table.layout_)
             self.net_.criterion_ = criterion.to(self.device_)
@@ -263,6 +266,30 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             self.max_categories,
         ).fit(X, rows, sample_weight, column_names(self, X.shape[1]))
         warn_of_empty(self._table)
+        self._check_kind(X, rows)
+
+    # The kind of numbers that the loss or the likelihood is for; None: any.
+    _kind = None
+
+    def _check_kind(self, X, rows):
+        if self._kind is not None:
+            check_kind(self._kind, self._table, X, rows, self._kind_parameter())
+
+    def _check_block(self, x):
+        """Raise unless the numbers of a block of the design are of their kind."""
+        if self._kind is None:
+            return
+        center, scale = (torch.from_numpy(unit).to(x) for unit in self._units())
+        raw = center + scale * x[:, : len(center)]
+        if self._kind.bad(raw.cpu().numpy()).any():
+            raise ValueError(
+                f"{self._kind_parameter()} scores {self._kind.name}, but X holds others; "
+                f"{self._kind.remedy}."
+            )
+
+    def _units(self):
+        """Return center and scale of the numbers: raw units per standard unit."""
+        return self._table.center_, self._table.scale_
 
     def _encode(self, X, rows):
         """Return the rows to learn from, encoded, or ready to be."""
@@ -294,6 +321,12 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         if self.init == "pca" and self.network_.starts_at_pca:
             network.start_from_pca(pca, *level_start(layout, pca, x))
         self.net_ = self._build_net(network, layout)
+
+    def _follow_table(self):
+        """Take over the units that the table has moved to."""
+        link = getattr(self.net_.module_.decoder, "link", None)
+        if link is not None:
+            link.follow(*self._units())
 
     def _choose_n_components(self, pca):
         if isinstance(self.n_components, Integral):

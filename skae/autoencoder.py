@@ -11,8 +11,10 @@ from skae._blame import blame
 from skae._codes import fit_code_mixture
 from skae._pretraining import N_ROWS as N_PRETRAINED
 from skae._pretraining import pretrain_layers
-from skae.losses import SquaredError
+from skae._ranges import SHARES
+from skae.losses import ERRORS, NUMBER_LOSSES, OtherError, ShareDivergence, SquaredError
 from skae.networks import MLP, Autoencoder
+from skae.networks.links import LINKS
 from skae.penalties import Penalties, Penalty, shared_unit
 
 # Training codes that are kept for `sample`: codes, never rows.
@@ -35,6 +37,10 @@ class AutoencoderTransformer(BaseAutoencoder):
     n_components : int or float, default=2
         Number of codes. A float in (0, 1): the smallest number with which PCA explains
         more than that share of the variance.
+    loss : {"squared", "absolute", "huber", "binary_cross_entropy"}, default="squared"
+        What a number costs. "huber" is the squared error up to one standard deviation and
+        grows like the absolute error beyond. "binary_cross_entropy" is for numbers in
+        [0, 1], which the restored ones keep to as well.
     hidden_layer_sizes : int or tuple of int, default=None
         Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a
         linear autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
@@ -160,7 +166,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     standard deviation, so that guessing the mean costs 1 on average; with ``scale=False``
     all numbers share one unit, the root of their mean variance. A category costs its
     surprise, -log p, in the unit in which guessing its column's shares costs the chance
-    that two rows differ. `explain` shares the row's cost out among its cells.
+    that two rows differ. With another `loss` a number costs that, absolute errors in the
+    same unit, and cross entropies in nats above the least that they can be. `explain` shares the row's cost out among its cells.
 
     References
     ----------
@@ -185,6 +192,7 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
+        "loss": [StrOptions(set(NUMBER_LOSSES))],
         "penalties": [list, tuple, None],
         "tied_weights": ["boolean"],
         "pretraining": [StrOptions({"layerwise"}), None],
@@ -194,6 +202,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         self,
         n_components=2,
         *,
+        loss="squared",
         hidden_layer_sizes=None,
         network=None,
         tied_weights=False,
@@ -224,6 +233,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         verbose=0,
     ):
         self.n_components = n_components
+        self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.network = network
         self.tied_weights = tied_weights
@@ -328,10 +338,22 @@ class AutoencoderTransformer(BaseAutoencoder):
             free=bool(self.penalties),
             network=self.network_,
             tied=self.tied_weights,
+            link=None if self._kind is None else LINKS["logistic"](*self._units()),
         )
 
     def _build_criterion(self, layout):
-        return SquaredError(layout)
+        if self.loss == "squared":
+            return SquaredError(layout)
+        if self._kind is not None:
+            return OtherError(layout, ShareDivergence(*self._units()))
+        return OtherError(layout, ERRORS[self.loss])
+
+    @property
+    def _kind(self):
+        return SHARES if self.loss == "binary_cross_entropy" else None
+
+    def _kind_parameter(self):
+        return f"loss={self.loss!r}"
 
     def _finish(self, data):
         with self._network(np.float32) as lent:
@@ -342,6 +364,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         return -self._error_block(lent, x, cells)
 
     def _error_block(self, lent, x, cells):
+        self._check_block(x)
         return lent.criterion(lent.network(x), x, cells)
 
     def _blame_block(self, lent, x, cells, layout):

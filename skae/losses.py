@@ -15,11 +15,58 @@ from skae._layout import UNKNOWN, Layout
 LOG_2PI = math.log(2.0 * math.pi)
 # Logits beyond this size are as sure as can be; it keeps their exponentials finite.
 SUREST = 40.0
+# Shares are kept this far from 0 and 1.
+LEAST_SHARE = 1e-6
 
 
 def squared_error(reconstruction, x):
     """Return the mean over the columns of (x' - x)^2, shape (n,)."""
     return (reconstruction - x).square().mean(dim=-1)
+
+
+def absolute_error(output, x):
+    """Return |x' - x|, a cell."""
+    return (output - x).abs()
+
+
+def huber_error(output, x):
+    """Return e^2 up to |e| = 1, and its tangent, 2 |e| - 1, beyond, a cell.
+
+    References
+    ----------
+    Huber, Robust Estimation of a Location Parameter, 1964.
+    """
+    size = (output - x).abs()
+    return torch.where(size <= 1.0, size.square(), 2.0 * size - 1.0)
+
+
+# What numbers cost, besides their squared errors, in units of their standard deviations.
+ERRORS = {"absolute": absolute_error, "huber": huber_error}
+NUMBER_LOSSES = ("squared", *ERRORS, "binary_cross_entropy")
+
+
+class ShareDivergence(nn.Module):
+    """The binary cross entropy less the least that it can be: 0 when restored exactly.
+
+    ``t log(t / p) + (1 - t) log((1 - t) / (1 - p))`` in nats, with t the number and p what
+    was restored, both in [0, 1].
+
+    Parameters
+    ----------
+    center, scale : ndarray of shape (n_numbers,)
+        Raw units, and raw units per standard unit.
+    """
+
+    def __init__(self, center, scale):
+        super().__init__()
+        self.register_buffer("center", torch.from_numpy(center).float())
+        self.register_buffer("scale", torch.from_numpy(scale).float())
+
+    def forward(self, output, x):
+        t = (self.center + self.scale * x).clamp(0.0, 1.0)
+        p = (self.center + self.scale * output).clamp(LEAST_SHARE, 1.0 - LEAST_SHARE)
+        entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
+        return entropy - t * p.log() - (1.0 - t) * torch.log1p(-p)
 
 
 def gaussian_nll(x, mean, variance):
@@ -124,22 +171,41 @@ class SquaredError(CellLoss):
         super().__init__(layout)
         self.register_buffer("weights", None if layout.is_plain else layout.level_weights())
 
+    def number_cells(self, output, x):
+        """Return what the numbers cost, shape (n, n_numbers)."""
+        return (output - x).square()
+
     def cells(self, output, x, cells=None):
         """Return the loss of every cell, 0 where it is missing, shape (n, n_features)."""
         n = self.n_numbers
         levels = self.level_cells(output, x, cells)
         if levels is not None:
             levels = levels * self.weights
-        losses = self.join((output[..., :n] - x[..., :n]).square(), levels)
+        losses = self.join(self.number_cells(output[..., :n], x[..., :n]), levels)
         return losses if cells is None else losses * (cells > 0)
 
     def forward(self, output, x, cells=None):
-        if cells is None and self.levels is None:
-            return squared_error(output, x[..., : self.n_numbers])
         losses = self.cells(output, x, cells)
         if cells is None:
             return losses.mean(dim=-1)
         return losses.sum(dim=-1) / (cells > 0).sum(dim=-1).clamp(min=1)
+
+
+class OtherError(SquaredError):
+    """The same with another cost of numbers.
+
+    Parameters
+    ----------
+    layout : Layout
+    cost : callable (output, x) -> costs of the cells
+    """
+
+    def __init__(self, layout: Layout, cost):
+        super().__init__(layout)
+        self.cost = cost
+
+    def number_cells(self, output, x):
+        return self.cost(output, x)
 
 
 class NegativeELBO(CellLoss):

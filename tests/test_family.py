@@ -21,6 +21,7 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae.losses import NUMBER_LOSSES
 from skae.networks import MLP, Convolutional, Modules, Network, Recurrent
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 
@@ -53,6 +54,11 @@ FAMILY = {
     **_both("Recurrent lstm", network=Recurrent(16, cell="lstm", hidden_size=8)),
     "AE Modules": (AutoencoderTransformer, {"network": Modules(*_pair(2))}),
     "VAE Modules": (VAETransformer, {"network": Modules(*_pair(4))}),
+    **{
+        f"AE {loss}": (AutoencoderTransformer, {"loss": loss})
+        for loss in NUMBER_LOSSES
+        if loss != "squared"
+    },
     "AE tied_weights": (AutoencoderTransformer, {"tied_weights": True}),
     "AE pretraining": (AutoencoderTransformer, {"pretraining": "layerwise"}),
     "AE sparse Convolutional": (
@@ -77,6 +83,7 @@ SEARCHED = [
     ("AE MaskingNoise", "corruption", [MaskingNoise(0.1), None]),
     ("AE Convolutional", "network__kernel_size", [1, 3]),
     ("VAE Recurrent", "network__cell", ["gru", "lstm"]),
+    ("AE MLP", "loss", ["huber", "binary_cross_entropy"]),
     ("AE L1Activity", "penalties", [[L1Activity(0.1)], [L1Activity(1.0), Contractive()]]),
 ]
 # What is out of bounds, and what the error says.
@@ -95,6 +102,7 @@ BAD = [
     ("network", Modules(*_pair(3)), r"encoder of network=Modules.*\(2, 3\).*\(n, 2\)"),
     ("network", _pair(2)[:1], r"tuple of 1; give a pair"),
     ("network", "mlp", r"'network' parameter of"),
+    ("loss", "log", r"'loss' parameter of"),
     ("pretraining", "stacked", r"'pretraining' parameter of"),
     ("corruption", MaskingNoise(1.5), r"'rate' parameter of MaskingNoise .*0.*1.* 1\.5"),
     ("corruption", SwapNoise(-0.1), r"'rate' parameter of SwapNoise .*Got -0\.1"),

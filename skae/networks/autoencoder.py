@@ -32,15 +32,21 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """x' = B (z / s) + g(z / s)."""
+    """x' = h(B (z / s) + g(z / s)), with h a link, if there is one."""
 
-    def __init__(self, block, code_scale):
+    def __init__(self, block, code_scale, link=None):
         super().__init__()
         self.block = block
         self.register_buffer("code_scale", code_scale)
+        self.link = link
+
+    def outer(self, z):
+        """Return the rows of codes in the unit of the layers, z / s."""
+        y = self.block(z)
+        return y if self.link is None else self.link(y)
 
     def forward(self, z):
-        return self.block(z / self.code_scale)
+        return self.outer(z / self.code_scale)
 
 
 class Autoencoder(nn.Module):
@@ -57,6 +63,8 @@ class Autoencoder(nn.Module):
         Whether A and B are trained as well when they start from PCA.
     network : Network, default=None
         Makes the two blocks; None: an `MLP`.
+    link : Link, default=None
+        What the decoder's numbers pass.
     tied : bool, default=False
         Whether the decoder uses the encoder's weights, transposed; an `MLP` can.
 
@@ -82,6 +90,7 @@ class Autoencoder(nn.Module):
         free=False,
         network=None,
         tied=False,
+        link=None,
     ):
         super().__init__()
         network = MLP() if network is None else network
@@ -98,13 +107,13 @@ class Autoencoder(nn.Module):
             if tied
             else network.build_decoder(n_components, n_outputs, layers)
         )
-        self.decoder = Decoder(block, scale.clone())
+        self.decoder = Decoder(block, scale.clone(), link)
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
         """Make the network PCA: z = U'x, x' = c + g U z with U the principal axes.
 
-        With a unit it is PCA as far as the unit is linear about zero.
+        With a unit or a link it is PCA as far as they are linear about their middle.
 
         Parameters
         ----------
@@ -112,7 +121,9 @@ class Autoencoder(nn.Module):
         gains, offsets : torch.Tensor of shape (n_outputs,)
             g and c: 1 and 0 for numbers; for levels, what turns PCA's columns into logits.
         """
-        n_components, unit = self.n_components, self.encoder.unit
+        n_components, unit, link = self.n_components, self.encoder.unit, self.decoder.link
+        if link is not None:
+            gains, offsets = link.start(gains, offsets)
         wide = unit is not None and n_components > len(pca.variances)
         axes, scale = (_wide_axes if wide else _axes)(pca, n_components)
         if self.tied:  # the way back is the transposed way forth: neither can be scaled
@@ -133,12 +144,12 @@ class Autoencoder(nn.Module):
 
     def forward(self, x):
         # The scale cancels on the way through.
-        return self.decoder.block(self.encoder.inner(x))
+        return self.decoder.outer(self.encoder.inner(x))
 
     def codes_and_output(self, x):
         """Return what `encode` and `forward` do, in one pass."""
         inner = self.encoder.inner(x)
-        return inner * self.encoder.code_scale, self.decoder.block(inner)
+        return inner * self.encoder.code_scale, self.decoder.outer(inner)
 
 
 def _axes(pca, n_components):
