@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import contextmanager
+from numbers import Integral
 from types import SimpleNamespace
 
 import numpy as np
@@ -75,6 +76,30 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"n_components_={self.n_components_} columns, as transform returns them."
             )
         return self._decode(codes)
+
+    def interpolate(self, x, y, n_steps=10):
+        """Return rows on the way from x to y: the codes between theirs, decoded.
+
+        Parameters
+        ----------
+        x, y : data frame or array-like of shape (1, n_features), or a sequence of n_features
+            Two rows with the columns seen in fit.
+        n_steps : int, default=10
+            Number of rows, two or more. The first and the last are what the network makes
+            of x and y.
+
+        Returns
+        -------
+        rows : ndarray or data frame of shape (n_steps, n_features_in_)
+            In the original columns and units.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_steps, Integral) or n_steps < 2:
+            raise ValueError(f"n_steps={n_steps!r}; ask for a whole number, 2 or more.")
+        ends = [self.transform(_one_row(name, row)) for name, row in (("x", x), ("y", y))]
+        dtype = np.result_type(*ends)
+        share = np.linspace(0.0, 1.0, n_steps)[:, None]
+        return self._decode(((1.0 - share) * ends[0] + share * ends[1]).astype(dtype))
 
     def _decode(self, codes):
         return self._table.decode(self._decode_design(codes), codes.dtype)
@@ -280,6 +305,18 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             dtype = np.float32
         with torch.no_grad():
             yield SimpleNamespace(network=network, criterion=criterion, dtype=dtype)
+
+
+def _one_row(name, row):
+    """Return a table of one row."""
+    if not hasattr(row, "columns") and np.ndim(row) == 1:
+        row = np.asarray(row)[None]
+    if np.shape(row)[0] != 1:
+        raise ValueError(
+            f"{name} has {np.shape(row)[0]} rows; interpolate goes from one row to another, "
+            "so give one."
+        )
+    return row
 
 
 def _encode(lent, x, cells):

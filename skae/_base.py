@@ -21,7 +21,7 @@ from skae._devices import resolve_device, threads_for
 from skae._pca import principal_axes
 from skae._ranges import check_kind
 from skae._rows import DenseRows, SparseRows, TrainingRows
-from skae._start import level_start
+from skae._start import level_start, link_start
 from skae._table import TableEncoder
 from skae._training import Net, Plan
 from skae._validation import (
@@ -319,7 +319,12 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         self.network_.check_layout(layout)
         network = self._build_network(layout, generator)
         if self.init == "pca" and self.network_.starts_at_pca:
-            network.start_from_pca(pca, *level_start(layout, pca, x))
+            start = level_start(layout, pca, x)
+            link = getattr(network.decoder, "link", None)
+            if link is not None:
+                cost = self._number_cost(network, layout)
+                start = link_start(link, cost, layout, pca, x, *start)
+            network.start_from_pca(pca, *start)
         self.net_ = self._build_net(network, layout)
 
     def _follow_table(self):

@@ -12,9 +12,9 @@ from skae._codes import fit_code_mixture
 from skae._pretraining import N_ROWS as N_PRETRAINED
 from skae._pretraining import pretrain_layers
 from skae._ranges import SHARES
+from skae.links import LINKS
 from skae.losses import ERRORS, NUMBER_LOSSES, OtherError, ShareDivergence, SquaredError
 from skae.networks import MLP, Autoencoder
-from skae.networks.links import LINKS
 from skae.penalties import Penalties, Penalty, shared_unit
 
 # Training codes that are kept for `sample`: codes, never rows.
@@ -347,6 +347,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         if self._kind is not None:
             return OtherError(layout, ShareDivergence(*self._units()))
         return OtherError(layout, ERRORS[self.loss])
+
+    def _number_cost(self, network, layout):
+        return self._build_criterion(layout).number_cells
 
     @property
     def _kind(self):

@@ -4,6 +4,7 @@ A newcomer is added to `FAMILY`, in one line, and is held to all of them.
 """
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,14 @@ from sklearn.model_selection import GridSearchCV
 import skae.corruption
 import skae.penalties
 from skae import AutoencoderTransformer, VAETransformer
+from skae._ranges import COUNTS
 from skae.corruption import (
     GaussianNoise,
     MaskingNoise,
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae.likelihoods import LIKELIHOODS
 from skae.losses import NUMBER_LOSSES
 from skae.networks import MLP, Convolutional, Modules, Network, Recurrent
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
@@ -59,6 +62,9 @@ FAMILY = {
         for loss in NUMBER_LOSSES
         if loss != "squared"
     },
+    **{f"VAE {name}": (VAETransformer, {"likelihood": name}) for name in LIKELIHOODS},
+    "VAE mmd": (VAETransformer, {"divergence": "mmd"}),
+    "VAE free_bits": (VAETransformer, {"free_bits": 0.5}),
     "AE tied_weights": (AutoencoderTransformer, {"tied_weights": True}),
     "AE pretraining": (AutoencoderTransformer, {"pretraining": "layerwise"}),
     "AE sparse Convolutional": (
@@ -84,6 +90,8 @@ SEARCHED = [
     ("AE Convolutional", "network__kernel_size", [1, 3]),
     ("VAE Recurrent", "network__cell", ["gru", "lstm"]),
     ("AE MLP", "loss", ["huber", "binary_cross_entropy"]),
+    ("VAE gaussian", "likelihood", ["student_t", "bernoulli"]),
+    ("VAE free_bits", "free_bits", [0.0, 2.0]),
     ("AE L1Activity", "penalties", [[L1Activity(0.1)], [L1Activity(1.0), Contractive()]]),
 ]
 # What is out of bounds, and what the error says.
@@ -117,11 +125,15 @@ BAD = [
 ]
 
 
-@pytest.fixture(scope="module")
-def rows():
-    """16 columns that are, more or less, functions of two, all of them in [0, 1]."""
+@pytest.fixture
+def rows(request):
+    """16 columns that are, more or less, functions of two, in [0, 1], or counts."""
+    params = getattr(request.node, "callspec", SimpleNamespace(params={})).params
+    _, settings = FAMILY.get(params.get("name"), (None, {}))
     rng = np.random.default_rng(0)
     X = np.sin(rng.normal(size=(150, 2)) @ rng.normal(size=(2, 16))) / 2 + 0.5
+    if LIKELIHOODS[settings.get("likelihood", "gaussian")].kind is COUNTS:
+        X = np.round(10 * X)
     X.setflags(write=False)
     return X
 

@@ -203,7 +203,7 @@ def test_variational_draws_have_the_posterior_distribution(x):
 def test_noise_variance_has_a_floor():
     network = _variational()
     with torch.no_grad():
-        network.raw_noise.fill_(-100.0)
+        network.likelihood.raw_noise.fill_(-100.0)
     torch.testing.assert_close(network.noise_variance(), torch.full((N_FEATURES,), 1e-4))
 
 

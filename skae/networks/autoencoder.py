@@ -113,17 +113,16 @@ class Autoencoder(nn.Module):
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
         """Make the network PCA: z = U'x, x' = c + g U z with U the principal axes.
 
-        With a unit or a link it is PCA as far as they are linear about their middle.
+        With a unit it is PCA as far as the unit is linear about zero.
 
         Parameters
         ----------
         pca : PrincipalAxes
         gains, offsets : torch.Tensor of shape (n_outputs,)
-            g and c: 1 and 0 for numbers; for levels, what turns PCA's columns into logits.
+            g and c: 1 and 0 for numbers; for levels, and numbers with a link, what turns
+            PCA's columns into logits and logarithms.
         """
-        n_components, unit, link = self.n_components, self.encoder.unit, self.decoder.link
-        if link is not None:
-            gains, offsets = link.start(gains, offsets)
+        n_components, unit = self.n_components, self.encoder.unit
         wide = unit is not None and n_components > len(pca.variances)
         axes, scale = (_wide_axes if wide else _axes)(pca, n_components)
         if self.tied:  # the way back is the transposed way forth: neither can be scaled
