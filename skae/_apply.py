@@ -30,7 +30,8 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Codes, rows, scores, explanations and filled gaps from a fitted network.
 
     A subclass says how the rows of a block score (`_score_block`), what error is explained
-    (`_error_block`) and how it is shared out (`_blame_block`).
+    (`_error_block`) and how it is shared out (`_blame_block`), and which numbers can be
+    scored (`_check_kind`).
     """
 
     def transform(self, X):
@@ -131,6 +132,7 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._score_samples(X)
 
     def _score_samples(self, X):
+        self._check_kind(X)
         scores = self._map_rows(self._score_block, X, None, self._score_copies())
         return scores.astype(np.float64, copy=False)
 
@@ -186,11 +188,13 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _errors(self, X):
         """Return what the contributions of `_explain` sum to."""
+        self._check_kind(X)
         errors = self._map_rows(self._error_block, X, None, self._score_copies())
         return errors.astype(np.float64)
 
     def _explain(self, X):
         """Return the cells' contributions, and what the decoder expects in their place."""
+        self._check_kind(X)
         layout = self._table.layout_
 
         def block(lent, x, cells):

@@ -2,13 +2,13 @@
 
 import math
 import warnings
-from contextlib import contextmanager
+from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from skae import _choices
 from skae._apply import AppliesNetwork
 from skae._callbacks import EpochTasks
-from skae._devices import resolve_device, threads_for
+from skae._devices import resolve_device, seeded_globally, threads_for
 from skae._pca import principal_axes
 from skae._ranges import check_kind
 from skae._rows import DenseRows, SparseRows, TrainingRows
@@ -31,7 +31,7 @@ from skae._validation import (
     column_names,
 )
 from skae.corruption import Corrupter, Corruption
-from skae.networks import ACTIVATIONS, MLP, Modules, Network
+from skae.networks import ACTIVATIONS, Modules, Network, choose_network
 
 # partial_fit runs a small one-cycle schedule over every chunk: the network is fit for use
 # after each. A chunk of few steps is too short for one and learns at a constant rate.
@@ -244,7 +244,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
 
     def _check_settings(self):
         """Raise if a setting inside one of the parameters is out of bounds."""
-        self._choose_network().check()
+        choose_network(self.network).check()
         if self.corruption is not None:
             self.corruption.check()
 
@@ -271,21 +271,11 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
     # The kind of numbers that the loss or the likelihood is for; None: any.
     _kind = None
 
-    def _check_kind(self, X, rows):
+    def _check_kind(self, X, rows=None):
+        """Raise unless the numbers are of the kind that can be scored."""
         if self._kind is not None:
+            rows = np.arange(X.shape[0]) if rows is None else rows
             check_kind(self._kind, self._table, X, rows, self._kind_parameter())
-
-    def _check_block(self, x):
-        """Raise unless the numbers of a block of the design are of their kind."""
-        if self._kind is None:
-            return
-        center, scale = (torch.from_numpy(unit).to(x) for unit in self._units())
-        raw = center + scale * x[:, : len(center)]
-        if self._kind.bad(raw.cpu().numpy()).any():
-            raise ValueError(
-                f"{self._kind_parameter()} scores {self._kind.name}, but X holds others; "
-                f"{self._kind.remedy}."
-            )
 
     def _units(self):
         """Return center and scale of the numbers: raw units per standard unit."""
@@ -313,7 +303,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
                 pca = principal_axes(x, weights, n_components, rng)
         self.n_components_ = self._choose_n_components(pca)
         self.hidden_layer_sizes_ = self._choose_hidden_layer_sizes(len(rows))
-        self.network_ = self._choose_network()
+        self.network_ = choose_network(self.network)
         self._reach = _choices.choose_reach(len(rows))
         generator = torch.Generator().manual_seed(rng.randint(MAX_SEED))
         self.network_.check_layout(layout)
@@ -338,19 +328,6 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             return int(self.n_components)
         return pca.axes.shape[1]
 
-    def _choose_network(self):
-        network = self.network
-        if isinstance(network, tuple):
-            if len(network) != 2:
-                raise ValueError(
-                    f"network is a tuple of {len(network)}; give a pair of torch modules, "
-                    "(encoder, decoder)."
-                )
-            return Modules(*network)
-        if isinstance(network, Modules):
-            return network  # the modules are copied when the blocks are built
-        return MLP() if network is None else clone(network)
-
     def _choose_hidden_layer_sizes(self, n_rows):
         if self.hidden_layer_sizes is None:
             return _choices.choose_hidden_layer_sizes(n_rows)
@@ -358,7 +335,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
 
     def _check_same_network(self):
         """A warm start goes on with the network that is there."""
-        network = self._choose_network()
+        network = choose_network(self.network)
         if not isinstance(network, Modules) and repr(network) != repr(self.network_):
             raise ValueError(
                 f"warm_start=True goes on with the fitted network, {self.network_!r}, but "
@@ -428,23 +405,13 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         net.set_lr(plan.learning_rate)
         tasks = EpochTasks(self, data, plan.n_epochs, given)
         plan.begin_epoch, plan.end_epoch = tasks.begin, tasks.end
-        with self._lend_global_generator(plan.seed):
+        draws = self.network_.draws_globally
+        with seeded_globally(plan.seed, self.device_) if draws else nullcontext():
             net.partial_fit(data, plan=plan)
         tasks.finish()
         self._read_history()
         if net.stop_reason_ in ("diverged", "interrupted"):
             warnings.warn(self._warning(net), ConvergenceWarning, stacklevel=3)
-
-    @contextmanager
-    def _lend_global_generator(self, seed):
-        """Seed torch's global generator for a network that draws from it, then restore it."""
-        if not self.network_.draws_globally:
-            yield
-            return
-        on_cuda = self.device_.type == "cuda"
-        with torch.random.fork_rng([self.device_] if on_cuda else []):
-            torch.manual_seed(seed)
-            yield
 
     def _read_history(self):
         net = self.net_

@@ -15,7 +15,6 @@ class ScoresDensity:
         return self.n_importance_samples
 
     def _score_block(self, lent, x, cells):
-        self._check_block(x)
         mean, log_variance = lent.network.posterior(x)
         draws = self._draws().to(x)
         # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)

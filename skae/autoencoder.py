@@ -14,7 +14,7 @@ from skae._pretraining import pretrain_layers
 from skae._ranges import SHARES
 from skae.links import LINKS
 from skae.losses import ERRORS, NUMBER_LOSSES, OtherError, ShareDivergence, SquaredError
-from skae.networks import MLP, Autoencoder
+from skae.networks import MLP, Autoencoder, choose_network
 from skae.penalties import Penalties, Penalty, shared_unit
 
 # Training codes that are kept for `sample`: codes, never rows.
@@ -300,7 +300,7 @@ class AutoencoderTransformer(BaseAutoencoder):
                 )
             penalty.check()
         for name in ("tied_weights", "pretraining"):
-            if getattr(self, name) and not isinstance(self._choose_network(), MLP):
+            if getattr(self, name) and not isinstance(choose_network(self.network), MLP):
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} is for perceptrons, but network="
                     f"{self.network!r}; use network=None, or leave {name} out."
@@ -367,7 +367,6 @@ class AutoencoderTransformer(BaseAutoencoder):
         return -self._error_block(lent, x, cells)
 
     def _error_block(self, lent, x, cells):
-        self._check_block(x)
         return lent.criterion(lent.network(x), x, cells)
 
     def _blame_block(self, lent, x, cells, layout):

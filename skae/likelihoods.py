@@ -68,11 +68,11 @@ class Likelihood(nn.Module):
 
     def least(self, noise):
         """Return the lowest -log p(x | z) that a cell can have, shape (n_numbers,)."""
-        return torch.zeros(self.n_numbers, dtype=self.units[0].dtype)
+        return torch.zeros_like(self.units[0])
 
     def variance(self):
         """Return the noise variance, shape (n_numbers,); NaN if the mean determines it."""
-        return torch.full((self.n_numbers,), math.nan)
+        return torch.full_like(self.units[0], math.nan)
 
     def draw(self, mean, spread, rng):
         """Return numbers drawn about `mean`, ndarrays of shape (n, n_numbers).

@@ -32,7 +32,7 @@ class Penalty(Setting):
 
     Examples
     --------
-    Codes that vary little from row to row in a sorted table:
+    Codes that are small:
 
     >>> from skae import AutoencoderTransformer
     >>> from skae.penalties import Penalty

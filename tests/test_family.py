@@ -187,6 +187,29 @@ def test_clones_and_pickles(name, rows):
     _assert_same(pickle.loads(pickle.dumps(fitted)), fitted, rows)
 
 
+@pytest.mark.parametrize("name", [name for name in FAMILY if "Modules" not in name])
+def test_missing_cells_are_filled_and_weights_count(name, rows):
+    """A pair of one's own modules is made for as many columns as there are."""
+    holed = np.where(np.random.default_rng(1).random(rows.shape) < 0.1, np.nan, rows)
+    fitted = _make(name).fit(holed, sample_weight=np.arange(150) % 3)
+    assert np.isfinite(fitted.impute(holed)).all()
+    assert np.isfinite(fitted.sample(3, random_state=0)).all()
+    contributions = fitted.explain(holed[:20]).to_numpy()
+    assert (contributions >= 0).all()
+    np.testing.assert_allclose(
+        contributions.sum(1), fitted._errors(holed[:20]), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_learns_from_a_stream_and_goes_on(name, rows):
+    stream = _make(name)
+    for chunk in np.split(rows, 3):
+        stream.partial_fit(chunk)
+    assert np.isfinite(stream.score_samples(rows)).all()
+    resumed = _make(name, warm_start=True).fit(rows).fit(rows)
+    assert np.isfinite(resumed.score_samples(rows)).all()
+
+
 def test_fit_changes_no_setting(name, rows):
     estimator = _make(name)
     before = repr(estimator.get_params())

@@ -1,6 +1,7 @@
 """Torch modules that know nothing of scikit-learn or tables, and what chooses them."""
 
 from skae.networks.autoencoder import Autoencoder
+from skae.networks.choice import choose_network
 from skae.networks.convolutional import Convolutional
 from skae.networks.mlp import MLP
 from skae.networks.modules import Modules
@@ -22,4 +23,5 @@ __all__ = [
     "Network",
     "Recurrent",
     "VariationalAutoencoder",
+    "choose_network",
 ]

@@ -108,7 +108,10 @@ class RecurrentEncoder(nn.Module):
     def forward(self, x):
         steps = x[:, : self.n_steps * self.n_features]
         steps = steps.reshape(-1, self.n_steps, self.n_features)
-        return self.last(self.cell(steps)[0][:, -1])
+        # cuDNN's cells cannot be differentiated twice, nor at all when evaluating, as a
+        # contractive penalty asks.
+        with torch.backends.cudnn.flags(enabled=not x.requires_grad):
+            return self.last(self.cell(steps)[0][:, -1])
 
 
 class RecurrentDecoder(nn.Module):
