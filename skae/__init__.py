@@ -3,11 +3,31 @@
 from skae._version import __version__
 from skae.anomaly import AEAnomalyDetector
 from skae.autoencoder import AutoencoderTransformer
+from skae.corruption import (
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+    SwapNoise,
+)
+from skae.networks import MLP, Convolutional, Modules, Recurrent
+from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 from skae.vae import VAETransformer
 
 __all__ = [
+    "MLP",
     "AEAnomalyDetector",
     "AutoencoderTransformer",
+    "Contractive",
+    "Convolutional",
+    "GaussianNoise",
+    "KLSparsity",
+    "L1Activity",
+    "MaskingNoise",
+    "Modules",
+    "Orthogonal",
+    "Recurrent",
+    "SaltAndPepperNoise",
+    "SwapNoise",
     "VAETransformer",
     "__version__",
 ]

@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import contextmanager
+from numbers import Integral
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,7 +30,8 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Codes, rows, scores, explanations and filled gaps from a fitted network.
 
     A subclass says how the rows of a block score (`_score_block`), what error is explained
-    (`_error_block`) and how it is shared out (`_blame_block`).
+    (`_error_block`) and how it is shared out (`_blame_block`), and which numbers can be
+    scored (`_check_kind`).
     """
 
     def transform(self, X):
@@ -76,6 +78,30 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return self._decode(codes)
 
+    def interpolate(self, x, y, n_steps=10):
+        """Return rows on the way from x to y: the codes between theirs, decoded.
+
+        Parameters
+        ----------
+        x, y : data frame or array-like of shape (1, n_features), or a sequence of n_features
+            Two rows with the columns seen in fit.
+        n_steps : int, default=10
+            Number of rows, two or more. The first and the last are what the network makes
+            of x and y.
+
+        Returns
+        -------
+        rows : ndarray or data frame of shape (n_steps, n_features_in_)
+            In the original columns and units.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_steps, Integral) or n_steps < 2:
+            raise ValueError(f"n_steps={n_steps!r}; ask for a whole number, 2 or more.")
+        ends = [self.transform(_one_row(name, row)) for name, row in (("x", x), ("y", y))]
+        dtype = np.result_type(*ends)
+        share = np.linspace(0.0, 1.0, n_steps)[:, None]
+        return self._decode(((1.0 - share) * ends[0] + share * ends[1]).astype(dtype))
+
     def _decode(self, codes):
         return self._table.decode(self._decode_design(codes), codes.dtype)
 
@@ -106,6 +132,7 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._score_samples(X)
 
     def _score_samples(self, X):
+        self._check_kind(X)
         scores = self._map_rows(self._score_block, X, None, self._score_copies())
         return scores.astype(np.float64, copy=False)
 
@@ -161,11 +188,13 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _errors(self, X):
         """Return what the contributions of `_explain` sum to."""
+        self._check_kind(X)
         errors = self._map_rows(self._error_block, X, None, self._score_copies())
         return errors.astype(np.float64)
 
     def _explain(self, X):
         """Return the cells' contributions, and what the decoder expects in their place."""
+        self._check_kind(X)
         layout = self._table.layout_
 
         def block(lent, x, cells):
@@ -256,8 +285,13 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return np.concatenate(parts)
 
     def _blocks(self, n_rows, copies=1):
-        n_inputs = self._table.layout_.n_inputs
-        widest = max(n_inputs, *self.hidden_layer_sizes_, self.n_components_)
+        layout = self._table.layout_
+        widest = max(
+            layout.n_inputs,
+            *self.hidden_layer_sizes_,
+            self.n_components_,
+            self.network_.width(layout),
+        )
         return gen_batches(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
 
     @contextmanager
@@ -275,6 +309,18 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             dtype = np.float32
         with torch.no_grad():
             yield SimpleNamespace(network=network, criterion=criterion, dtype=dtype)
+
+
+def _one_row(name, row):
+    """Return a table of one row."""
+    if not hasattr(row, "columns") and np.ndim(row) == 1:
+        row = np.asarray(row)[None]
+    if np.shape(row)[0] != 1:
+        raise ValueError(
+            f"{name} has {np.shape(row)[0]} rows; interpolate goes from one row to another, "
+            "so give one."
+        )
+    return row
 
 
 def _encode(lent, x, cells):

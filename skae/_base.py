@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,10 +17,11 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from skae import _choices
 from skae._apply import AppliesNetwork
 from skae._callbacks import EpochTasks
-from skae._devices import resolve_device, threads_for
+from skae._devices import resolve_device, seeded_globally, threads_for
 from skae._pca import principal_axes
+from skae._ranges import check_kind
 from skae._rows import DenseRows, SparseRows, TrainingRows
-from skae._start import level_start
+from skae._start import level_start, link_start
 from skae._table import TableEncoder
 from skae._training import Net, Plan
 from skae._validation import (
@@ -28,8 +30,8 @@ from skae._validation import (
     check_weights,
     column_names,
 )
-from skae.corruption import BorrowedHoles
-from skae.networks import ACTIVATIONS
+from skae.corruption import Corrupter, Corruption
+from skae.networks import ACTIVATIONS, Modules, Network, choose_network
 
 # partial_fit runs a small one-cycle schedule over every chunk: the network is fit for use
 # after each. A chunk of few steps is too short for one and learns at a constant rate.
@@ -55,6 +57,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             Interval(Integral, 1, None, closed="left"),
             None,
         ],
+        "network": [Network, tuple, None],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "init": [StrOptions({"pca", "random"})],
         "scale": ["boolean", StrOptions({"robust", "quantile"})],
@@ -67,6 +70,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         ],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "corruption": [Corruption, None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "learning_rate": [StrOptions({"one_cycle", "constant"})],
@@ -142,6 +146,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         if resume:
             self.net_.restart(self.callbacks, int(self.verbose))
         with threads_for(self._n_multiplications(plan.batch_size)):
+            if not resume:
+                self._prepare(data, plan)
             self._train(data, plan, given)
             self._finish(data)
         self._report()
@@ -185,7 +191,9 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             self._learn_table(X, rows, sample_weight)
             self.device_ = device
         else:
+            self._check_kind(X, rows)
             self._table.partial_fit(X, rows, sample_weight)
+            self._follow_table()
             # The shares of the levels have moved, which the losses are measured by.
             criterion = self._build_criterion(self._table.layout_)
             self.net_.criterion_ = criterion.to(self.device_)
@@ -204,6 +212,9 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             tol=0.0,
             # Another order of rows and other draws for every chunk of a seeded stream.
             seed=(rng.randint(MAX_SEED) + getattr(self, "n_iter_", 0)) % MAX_SEED,
+            corrupt=Corrupter(self.corruption, self._table.layout_, source, holes=False)
+            or None,
+            penalise=self._penalise(),
         )
         with threads_for(self._n_multiplications(plan.batch_size)):
             self._train(data, plan, given)
@@ -213,6 +224,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
     def _check_training_input(self, X, sample_weight, reset, min_samples=2):
         X = self._check_table(X, reset=reset, min_samples=min_samples)
         self._check_hidden_layer_sizes()
+        self._check_settings()
         return X, check_weights(sample_weight, X)
 
     def _check_table(self, X, reset, min_samples=1):
@@ -229,6 +241,12 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
                     f"hidden_layer_sizes={sizes!r} holds {size!r}; every hidden layer needs "
                     "a whole number of units, 1 or more."
                 )
+
+    def _check_settings(self):
+        """Raise if a setting inside one of the parameters is out of bounds."""
+        choose_network(self.network).check()
+        if self.corruption is not None:
+            self.corruption.check()
 
     def _n_validation_rows(self, n_rows):
         if not self.early_stopping:
@@ -248,6 +266,20 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             self.max_categories,
         ).fit(X, rows, sample_weight, column_names(self, X.shape[1]))
         warn_of_empty(self._table)
+        self._check_kind(X, rows)
+
+    # The kind of numbers that the loss or the likelihood is for; None: any.
+    _kind = None
+
+    def _check_kind(self, X, rows=None):
+        """Raise unless the numbers are of the kind that can be scored."""
+        if self._kind is not None:
+            rows = np.arange(X.shape[0]) if rows is None else rows
+            check_kind(self._kind, self._table, X, rows, self._kind_parameter())
+
+    def _units(self):
+        """Return center and scale of the numbers: raw units per standard unit."""
+        return self._table.center_, self._table.scale_
 
     def _encode(self, X, rows):
         """Return the rows to learn from, encoded, or ready to be."""
@@ -271,12 +303,25 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
                 pca = principal_axes(x, weights, n_components, rng)
         self.n_components_ = self._choose_n_components(pca)
         self.hidden_layer_sizes_ = self._choose_hidden_layer_sizes(len(rows))
+        self.network_ = choose_network(self.network)
         self._reach = _choices.choose_reach(len(rows))
         generator = torch.Generator().manual_seed(rng.randint(MAX_SEED))
+        self.network_.check_layout(layout)
         network = self._build_network(layout, generator)
-        if self.init == "pca":
-            network.start_from_pca(pca, *level_start(layout, pca, x))
+        if self.init == "pca" and self.network_.starts_at_pca:
+            start = level_start(layout, pca, x)
+            link = getattr(network.decoder, "link", None)
+            if link is not None:
+                cost = self._number_cost(network, layout)
+                start = link_start(link, cost, layout, pca, x, *start)
+            network.start_from_pca(pca, *start)
         self.net_ = self._build_net(network, layout)
+
+    def _follow_table(self):
+        """Take over the units that the table has moved to."""
+        link = getattr(self.net_.module_.decoder, "link", None)
+        if link is not None:
+            link.follow(*self._units())
 
     def _choose_n_components(self, pca):
         if isinstance(self.n_components, Integral):
@@ -290,6 +335,12 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
 
     def _check_same_network(self):
         """A warm start goes on with the network that is there."""
+        network = choose_network(self.network)
+        if not isinstance(network, Modules) and repr(network) != repr(self.network_):
+            raise ValueError(
+                f"warm_start=True goes on with the fitted network, {self.network_!r}, but "
+                f"network={self.network!r} now; set it back or warm_start=False."
+            )
         wanted = {
             "n_components": (self.n_components, self.n_components_),
             "hidden_layer_sizes": (self.hidden_layer_sizes, self.hidden_layer_sizes_),
@@ -325,7 +376,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         """Settle how to train on `data`, and say so in attributes."""
         n_train = data.n_train
         layout = self._table.layout_
-        patience = _choices.choose_patience(self._table.share_missing_)
+        harder = self.corruption is not None or self._penalise() is not None
+        patience = _choices.choose_patience(self._table.share_missing_, harder)
         self.batch_size_ = min(
             self.batch_size or _choices.choose_batch_size(n_train), n_train
         )
@@ -344,7 +396,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             tol=self.tol,
             seed=rng.randint(MAX_SEED),
             warm_up=self._warm_up,
-            corrupt=BorrowedHoles(layout) if len(layout.holed) else None,
+            corrupt=Corrupter(self.corruption, layout, data.source) or None,
+            penalise=self._penalise(),
         )
 
     def _train(self, data, plan, given):
@@ -352,7 +405,9 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         net.set_lr(plan.learning_rate)
         tasks = EpochTasks(self, data, plan.n_epochs, given)
         plan.begin_epoch, plan.end_epoch = tasks.begin, tasks.end
-        net.partial_fit(data, plan=plan)
+        draws = self.network_.draws_globally
+        with seeded_globally(plan.seed, self.device_) if draws else nullcontext():
+            net.partial_fit(data, plan=plan)
         tasks.finish()
         self._read_history()
         if net.stop_reason_ in ("diverged", "interrupted"):
@@ -386,11 +441,18 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             "learning_rate_init."
         )
 
+    def _prepare(self, data, plan):
+        """Make the new network ready for training."""
+
+    def _penalise(self):
+        """Return what is added to the losses in training, as `Plan` has it."""
+
     def _report(self):
         """Warn of what a user should know about the fitted model."""
 
     def _n_multiplications(self, n_rows):
-        return n_rows * sum(p.numel() for p in self.net_.module_.parameters())
+        n_weights = sum(p.numel() for p in self.net_.module_.parameters())
+        return n_rows * n_weights * self.network_.n_uses
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")

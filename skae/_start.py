@@ -1,4 +1,4 @@
-"""Where the decoder's logits start: at what PCA says of the levels."""
+"""Where the decoder starts: at what PCA says of levels, shares and rates."""
 
 import torch
 
@@ -8,6 +8,8 @@ from skae.losses import LevelSurprise
 # Rows that the gains are chosen on, and what is tried.
 N_ROWS = 4096
 GAINS = tuple(2.0**power for power in range(-1, 7))
+# Of what is right to first order: a curved link goes too far with the far rows.
+DAMPED = tuple(2.0**power for power in range(-6, 1))
 
 
 @torch.no_grad()
@@ -48,4 +50,30 @@ def level_start(layout: Layout, pca, x):
     )
     best = torch.tensor(GAINS, dtype=torch.float32)[costs.argmin(0)]
     gains[n_numbers:] = best[block]
+    return gains, offsets
+
+
+@torch.no_grad()
+def link_start(link, cost, layout, pca, x, gains, offsets):
+    """Return gains and offsets whose numbers, through the link, are about PCA's.
+
+    Parameters
+    ----------
+    link : Link
+    cost : callable (output, x) -> costs of numbers, shape (n, n_numbers)
+        Of a few gains the one that costs least is chosen, column by column.
+    layout, pca, x
+        As in `level_start`.
+    gains, offsets : torch.Tensor of shape (n_outputs,)
+        What `level_start` says.
+    """
+    n_numbers = len(layout.numbers)
+    x = x[:N_ROWS]
+    right = link.scale / link.slope()
+    restored = (x @ pca.axes @ pca.axes.T)[:, :n_numbers] * right
+    tried = torch.tensor(DAMPED, dtype=torch.float32)
+    costs = [cost(link(damp * restored), x[:, :n_numbers]).mean(0) for damp in DAMPED]
+    gains, offsets = gains.clone(), offsets.clone()
+    gains[:n_numbers] = tried[torch.stack(costs).argmin(0)] * right
+    offsets[:n_numbers] = 0.0
     return gains, offsets

@@ -41,6 +41,9 @@ class Plan:
         Share of the steps over which a criterion with `warmth` is warmed up.
     corrupt : callable (x, cells, generator) -> x, or None
         What the network gets to see of a batch, whose rows it shall restore.
+    penalise : callable (network, x, weights) -> (output, penalties), or None
+        The network's output for rows x, and what is added to their losses: shape (n,),
+        or () for what is the same for all.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -55,6 +58,7 @@ class Plan:
     seed: int
     warm_up: float = 0.0
     corrupt: Callable | None = None
+    penalise: Callable | None = None
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
 
@@ -206,6 +210,7 @@ class Net(NeuralNet):
                 step_fn=None,
                 rows=rows,
                 corrupt=plan.corrupt,
+                penalise=plan.penalise,
                 generator=generator,
                 rates=_rates(plan, start, n_steps),
                 warmths=_warmths(self.criterion_, plan, start, n_steps),
@@ -227,6 +232,7 @@ class Net(NeuralNet):
         *,
         rows,
         corrupt,
+        penalise,
         generator,
         rates,
         warmths,
@@ -259,8 +265,13 @@ class Net(NeuralNet):
                 self.notify("on_batch_begin", batch=(batch, weight), training=True)
             optimizer.zero_grad()
             seen = batch if corrupt is None else corrupt(batch, cells, generator)
-            output = self.module_(seen)
-            loss = self.get_loss(output, weight, X=(batch, cells), training=True)
+            if penalise is None:
+                output = self.module_(seen)
+                loss = self.get_loss(output, weight, X=(batch, cells), training=True)
+            else:
+                output, extra = penalise(self.module_, seen, weight)
+                loss = self.get_loss(output, weight, X=(batch, cells), training=True)
+                loss = loss + (extra if weight is None else extra * weight).mean()
             loss.backward()
             if watched:
                 parameters = list(self.get_all_learnable_params())
@@ -386,14 +397,18 @@ class _Judge:
     @torch.no_grad()
     def _losses(self, start, stop):
         """Return the losses of rows `start` to `stop`, with the same draws at every call."""
-        net, corrupt = self.net, self.plan.corrupt
+        net, corrupt, penalise = self.net, self.plan.corrupt, self.plan.penalise
         net._set_training(False)
         generator = torch.Generator(net.device).manual_seed(self.plan.seed)
         losses = []
         with lent(generator, net.module_):
             for x, cells in self.rows.blocks(start, stop):
                 seen = x if corrupt is None else corrupt(x, cells, generator)
-                losses.append(net.criterion_(net.module_(seen), x, cells))
+                if penalise is None:
+                    losses.append(net.criterion_(net.module_(seen), x, cells))
+                else:
+                    output, extra = penalise(net.module_, seen, None)
+                    losses.append(net.criterion_(output, x, cells) + extra)
         return torch.cat(losses)
 
     def _sample_loss(self):

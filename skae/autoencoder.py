@@ -1,14 +1,21 @@
 """The autoencoder as a transformer."""
 
 import numpy as np
+import torch
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
 from skae._blame import blame
 from skae._codes import fit_code_mixture
-from skae.losses import SquaredError
-from skae.networks import Autoencoder
+from skae._pretraining import N_ROWS as N_PRETRAINED
+from skae._pretraining import pretrain_layers
+from skae._ranges import SHARES
+from skae.links import LINKS
+from skae.losses import ERRORS, NUMBER_LOSSES, OtherError, ShareDivergence, SquaredError
+from skae.networks import MLP, Autoencoder, choose_network
+from skae.penalties import Penalties, Penalty, shared_unit
 
 # Training codes that are kept for `sample`: codes, never rows.
 N_KEPT_CODES = 2000
@@ -30,9 +37,23 @@ class AutoencoderTransformer(BaseAutoencoder):
     n_components : int or float, default=2
         Number of codes. A float in (0, 1): the smallest number with which PCA explains
         more than that share of the variance.
+    loss : {"squared", "absolute", "huber", "binary_cross_entropy"}, default="squared"
+        What a number costs. "huber" is the squared error up to one standard deviation and
+        grows like the absolute error beyond. "binary_cross_entropy" is for numbers in
+        [0, 1], which the restored ones keep to as well.
     hidden_layer_sizes : int or tuple of int, default=None
         Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a
         linear autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
+    network : Network or tuple of torch.nn.Module, default=None
+        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        are flattened images or sequences, or a pair (encoder, decoder) of torch modules
+        (see `Modules`). None: an `MLP`.
+    tied_weights : bool, default=False
+        Whether the decoder uses the encoder's weights, transposed: half as many.
+    pretraining : {"layerwise"}, default=None
+        "layerwise": every hidden layer and its mirror image learn, one pair after the
+        other, to restore the layer before, and only then all of them together. It helps
+        deep networks whose gradients vanish, as those of many logistic layers do.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
             default="relu"
         Activation of the hidden layers.
@@ -59,6 +80,15 @@ class AutoencoderTransformer(BaseAutoencoder):
         limit.
     dropout : float, default=0.0
         Share of the hidden units left out of each training step.
+    corruption : Corruption, default=None
+        Noise on the rows that the network sees in training, whose clean state it learns
+        to restore: a `GaussianNoise`, `MaskingNoise`, `SwapNoise` or `SaltAndPepperNoise`
+        of `skae.corruption`, or one's own. Held-out rows are judged with noise as well.
+    penalties : list of Penalty, default=None
+        What is asked of the codes besides: `L1Activity`, `KLSparsity`, `Contractive`,
+        `Orthogonal` of `skae.penalties`, or one's own. They are added to the loss of
+        training and held-out rows, but not to scores. A and B are trained as well then,
+        and sparse codes may be wider than the table.
     alpha : float, default=0.2
         Decoupled weight decay (AdamW) of the weights of f and g.
     batch_size : int, default=None
@@ -70,7 +100,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
         Epochs at most. None: a budget of 300 to 1000 steps (one a row), at least 8
-        epochs.
+        epochs; three times that with `corruption` or `penalties`.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve. False: train on all rows to the last epoch.
@@ -103,6 +133,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where X had names.
+    network_ : Network
+        What was used for the parameter.
     hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
         What was used for the parameters of those names.
     device_ : torch.device
@@ -134,7 +166,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     standard deviation, so that guessing the mean costs 1 on average; with ``scale=False``
     all numbers share one unit, the root of their mean variance. A category costs its
     surprise, -log p, in the unit in which guessing its column's shares costs the chance
-    that two rows differ. `explain` shares the row's cost out among its cells.
+    that two rows differ. With another `loss` a number costs that, absolute errors in the
+    same unit, and cross entropies in nats above the least that they can be. `explain` shares the row's cost out among its cells.
 
     References
     ----------
@@ -157,11 +190,23 @@ class AutoencoderTransformer(BaseAutoencoder):
     True
     """
 
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "loss": [StrOptions(set(NUMBER_LOSSES))],
+        "penalties": [list, tuple, None],
+        "tied_weights": ["boolean"],
+        "pretraining": [StrOptions({"layerwise"}), None],
+    }
+
     def __init__(
         self,
         n_components=2,
         *,
+        loss="squared",
         hidden_layer_sizes=None,
+        network=None,
+        tied_weights=False,
+        pretraining=None,
         activation="relu",
         init="pca",
         scale=True,
@@ -170,6 +215,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         min_frequency=None,
         max_categories=100,
         dropout=0.0,
+        corruption=None,
+        penalties=None,
         alpha=0.2,
         batch_size=None,
         learning_rate="one_cycle",
@@ -186,7 +233,11 @@ class AutoencoderTransformer(BaseAutoencoder):
         verbose=0,
     ):
         self.n_components = n_components
+        self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.network = network
+        self.tied_weights = tied_weights
+        self.pretraining = pretraining
         self.activation = activation
         self.init = init
         self.scale = scale
@@ -195,6 +246,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.dropout = dropout
+        self.corruption = corruption
+        self.penalties = penalties
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -237,6 +290,40 @@ class AutoencoderTransformer(BaseAutoencoder):
         codes = mixture.sample(n_samples)[0]
         return self._table.decode(self._decode_design(codes), codes.dtype, rng=rng)
 
+    def _check_settings(self):
+        super()._check_settings()
+        for penalty in self.penalties or ():
+            if not isinstance(penalty, Penalty):
+                raise ValueError(
+                    f"penalties={self.penalties!r} holds {penalty!r}; give a list of "
+                    "objects of skae.penalties, such as [L1Activity(0.1)]."
+                )
+            penalty.check()
+        for name in ("tied_weights", "pretraining"):
+            if getattr(self, name) and not isinstance(choose_network(self.network), MLP):
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} is for perceptrons, but network="
+                    f"{self.network!r}; use network=None, or leave {name} out."
+                )
+        shared_unit(self.penalties or ())
+        if self.pretraining and self.tied_weights and self.init == "pca":
+            raise ValueError(
+                f"pretraining={self.pretraining!r} with tied_weights=True has no start at "
+                "PCA: the layer that would be zero is the one that was trained; use "
+                "init='random', or one of the two."
+            )
+
+    def _prepare(self, data, plan):
+        if self.pretraining is None or not self.hidden_layer_sizes_:
+            return
+        x, _ = data.source[: min(data.n_train, N_PRETRAINED)]
+        generator = torch.Generator(self.device_).manual_seed(plan.seed)
+        network = self.net_.module_.train()
+        pretrain_layers(network, x, generator, from_pca=self.init == "pca")
+
+    def _penalise(self):
+        return Penalties(self.penalties) if self.penalties else None
+
     def _build_network(self, layout, generator):
         return Autoencoder(
             layout.n_inputs,
@@ -247,10 +334,29 @@ class AutoencoderTransformer(BaseAutoencoder):
             self.dropout,
             self._reach,
             generator,
+            unit=shared_unit(self.penalties or ()),
+            free=bool(self.penalties),
+            network=self.network_,
+            tied=self.tied_weights,
+            link=None if self._kind is None else LINKS["logistic"](*self._units()),
         )
 
     def _build_criterion(self, layout):
-        return SquaredError(layout)
+        if self.loss == "squared":
+            return SquaredError(layout)
+        if self._kind is not None:
+            return OtherError(layout, ShareDivergence(*self._units()))
+        return OtherError(layout, ERRORS[self.loss])
+
+    def _number_cost(self, network, layout):
+        return self._build_criterion(layout).number_cells
+
+    @property
+    def _kind(self):
+        return SHARES if self.loss == "binary_cross_entropy" else None
+
+    def _kind_parameter(self):
+        return f"loss={self.loss!r}"
 
     def _finish(self, data):
         with self._network(np.float32) as lent:

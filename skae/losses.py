@@ -15,11 +15,61 @@ from skae._layout import UNKNOWN, Layout
 LOG_2PI = math.log(2.0 * math.pi)
 # Logits beyond this size are as sure as can be; it keeps their exponentials finite.
 SUREST = 40.0
+# Squared widths of the kernels, as shares of the number of codes; rows they are summed
+# over at most; and nats for a discrepancy of 1.
+MMD_WIDTHS, MMD_ROWS, MMD_GAIN = (0.25, 0.5, 1.0, 2.0), 512, 5000.0
+# Shares are kept this far from 0 and 1.
+LEAST_SHARE = 1e-6
 
 
 def squared_error(reconstruction, x):
     """Return the mean over the columns of (x' - x)^2, shape (n,)."""
     return (reconstruction - x).square().mean(dim=-1)
+
+
+def absolute_error(output, x):
+    """Return |x' - x|, a cell."""
+    return (output - x).abs()
+
+
+def huber_error(output, x):
+    """Return e^2 up to |e| = 1, and its tangent, 2 |e| - 1, beyond, a cell.
+
+    References
+    ----------
+    Huber, Robust Estimation of a Location Parameter, 1964.
+    """
+    size = (output - x).abs()
+    return torch.where(size <= 1.0, size.square(), 2.0 * size - 1.0)
+
+
+# What numbers cost, besides their squared errors, in units of their standard deviations.
+ERRORS = {"absolute": absolute_error, "huber": huber_error}
+NUMBER_LOSSES = ("squared", *ERRORS, "binary_cross_entropy")
+
+
+class ShareDivergence(nn.Module):
+    """The binary cross entropy less the least that it can be: 0 when restored exactly.
+
+    ``t log(t / p) + (1 - t) log((1 - t) / (1 - p))`` in nats, with t the number and p what
+    was restored, both in [0, 1].
+
+    Parameters
+    ----------
+    center, scale : ndarray of shape (n_numbers,)
+        Raw units, and raw units per standard unit.
+    """
+
+    def __init__(self, center, scale):
+        super().__init__()
+        self.register_buffer("center", torch.from_numpy(center).float())
+        self.register_buffer("scale", torch.from_numpy(scale).float())
+
+    def forward(self, output, x):
+        t = (self.center + self.scale * x).clamp(0.0, 1.0)
+        p = (self.center + self.scale * output).clamp(LEAST_SHARE, 1.0 - LEAST_SHARE)
+        entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
+        return entropy - t * p.log() - (1.0 - t) * torch.log1p(-p)
 
 
 def gaussian_nll(x, mean, variance):
@@ -36,6 +86,45 @@ def gaussian_kl(mean, log_variance):
     Kingma & Welling, Auto-Encoding Variational Bayes, 2014, appendix B.
     """
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1.0).sum(dim=-1)
+
+
+def prior_mmd(codes):
+    """Return the squared maximum mean discrepancy of codes and N(0, I), shape ().
+
+    With sums of Gaussian kernels the expectations over the prior are known: none of it is
+    drawn. It is without bias, and may be a little below 0.
+
+    References
+    ----------
+    Gretton et al., A Kernel Two-Sample Test, 2012, eq. 3; with the expectation over the
+    normal distribution it is the statistic of Baringhaus & Henze, 1988.
+    """
+    codes = codes[:MMD_ROWS]
+    n, width = codes.shape
+    none, one = codes.new_zeros(1, width), codes.new_ones(1, width)
+    to_prior = _kernel(codes.square(), one, width).mean()
+    prior = _kernel(none, 2.0 * one, width).mean()
+    pairs = _kernel((codes[:, None] - codes).square(), none, width)
+    among = (pairs.sum() - pairs.diagonal().sum()) / max(n * (n - 1), 1)
+    return among - 2.0 * to_prior + prior
+
+
+def _kernel(squares, variances, width):
+    """Return E k(a - b) for a - b normal, summed over the kernels, the last axis gone.
+
+    Parameters
+    ----------
+    squares : torch.Tensor of shape (*, width)
+        Squared means of a - b.
+    variances : torch.Tensor of shape (*, width)
+    """
+    total = 0.0
+    for share in MMD_WIDTHS:
+        wide = share * width
+        spread = wide + variances
+        exponent = (squares / spread + (spread / wide).log()).sum(dim=-1)
+        total = total + torch.exp(-0.5 * exponent)
+    return total / len(MMD_WIDTHS)
 
 
 class LevelSurprise(nn.Module):
@@ -124,22 +213,41 @@ class SquaredError(CellLoss):
         super().__init__(layout)
         self.register_buffer("weights", None if layout.is_plain else layout.level_weights())
 
+    def number_cells(self, output, x):
+        """Return what the numbers cost, shape (n, n_numbers)."""
+        return (output - x).square()
+
     def cells(self, output, x, cells=None):
         """Return the loss of every cell, 0 where it is missing, shape (n, n_features)."""
         n = self.n_numbers
         levels = self.level_cells(output, x, cells)
         if levels is not None:
             levels = levels * self.weights
-        losses = self.join((output[..., :n] - x[..., :n]).square(), levels)
+        losses = self.join(self.number_cells(output[..., :n], x[..., :n]), levels)
         return losses if cells is None else losses * (cells > 0)
 
     def forward(self, output, x, cells=None):
-        if cells is None and self.levels is None:
-            return squared_error(output, x[..., : self.n_numbers])
         losses = self.cells(output, x, cells)
         if cells is None:
             return losses.mean(dim=-1)
         return losses.sum(dim=-1) / (cells > 0).sum(dim=-1).clamp(min=1)
+
+
+class OtherError(SquaredError):
+    """The same with another cost of numbers.
+
+    Parameters
+    ----------
+    layout : Layout
+    cost : callable (output, x) -> costs of the cells
+    """
+
+    def __init__(self, layout: Layout, cost):
+        super().__init__(layout)
+        self.cost = cost
+
+    def number_cells(self, output, x):
+        return self.cost(output, x)
 
 
 class NegativeELBO(CellLoss):
@@ -150,32 +258,51 @@ class NegativeELBO(CellLoss):
     layout : Layout
     beta : float
         Weight of the divergence from the posterior to the prior.
+    nll : callable (x, mean, noise) -> nats of the cells, default=gaussian_nll
+    free_bits : float, default=0.0
+        Nats of divergence that a latent dimension has for nothing while training.
+    divergence : {"kl", "mmd"}, default="kl"
+        What keeps the codes near the prior: of every row, or of all rows together.
 
     Attributes
     ----------
     warmth : float
         Factor on `beta` while training, raised from 0 to 1 by the warm-up. Evaluation
-        always takes the whole of `beta`.
+        always takes the whole of `beta`, and gives no bits away.
 
     References
     ----------
-    Higgins et al., beta-VAE, 2017, eq. 4; warm-up: Sonderby et al., Ladder VAE, 2016.
+    Higgins et al., beta-VAE, 2017, eq. 4; warm-up: Sonderby et al., Ladder VAE, 2016; free
+    bits: Kingma et al., Inverse Autoregressive Flow, 2016, appendix C.8; mmd: Tolstikhin et
+    al., Wasserstein Auto-Encoders, 2018, eq. 4.
     """
 
-    def __init__(self, layout: Layout, beta):
+    def __init__(
+        self, layout: Layout, beta, nll=gaussian_nll, free_bits=0.0, divergence="kl"
+    ):
         super().__init__(layout)
-        self.beta = beta
+        self.beta, self.nll = beta, nll
+        self.free_bits, self.by_row = free_bits, divergence == "kl"
         self.warmth = 1.0
 
-    def cells(self, output, x, noise_variance, cells=None):
+    def cells(self, output, x, noise, cells=None):
         """Return -log p(cell | z) in nats, 0 where it is missing."""
         n = self.n_numbers
-        numbers = gaussian_nll(x[..., :n], output[..., :n], noise_variance)
+        numbers = self.nll(x[..., :n], output[..., :n], noise)
         losses = self.join(numbers, self.level_cells(output, x, cells))
         return losses if cells is None else losses * (cells > 0)
 
+    def divergence(self, mean, log_variance):
+        """Return the divergence from the prior, shape (n,), or () if it is one of all."""
+        if not self.by_row:
+            return MMD_GAIN * prior_mmd(mean)
+        if not self.free_bits or not self.training:
+            return gaussian_kl(mean, log_variance)
+        of_dimensions = gaussian_kl(mean[..., None], log_variance[..., None]).mean(dim=0)
+        return of_dimensions.clamp(min=self.free_bits).sum()
+
     def forward(self, output, x, cells=None):
-        reconstruction, noise_variance, mean, log_variance = output
+        reconstruction, noise, mean, log_variance = output
         weight = self.beta * (self.warmth if self.training else 1.0)
-        losses = self.cells(reconstruction, x, noise_variance, cells).sum(dim=-1)
-        return torch.add(losses, gaussian_kl(mean, log_variance), alpha=weight)
+        losses = self.cells(reconstruction, x, noise, cells).sum(dim=-1)
+        return torch.add(losses, self.divergence(mean, log_variance), alpha=weight)

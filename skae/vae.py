@@ -1,6 +1,5 @@
 """The variational autoencoder as a transformer."""
 
-import math
 import warnings
 from numbers import Integral, Real
 
@@ -8,12 +7,13 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
-from skae._blame import blame
-from skae.losses import LOG_2PI, NegativeELBO
+from skae._density import ScoresDensity
+from skae.likelihoods import LIKELIHOODS
+from skae.losses import NegativeELBO
 from skae.networks import VariationalAutoencoder
 
 # A latent dimension is active where the posterior mean varies by more than this over the
@@ -21,11 +21,11 @@ from skae.networks import VariationalAutoencoder
 ACTIVE_VARIANCE = 0.01
 
 
-class VAETransformer(BaseAutoencoder):
+class VAETransformer(ScoresDensity, BaseAutoencoder):
     """Variational autoencoder: codes, a density and new rows.
 
-    The model is ``p(z) = N(0, I)``, ``p(x|z) = N(d(z), diag s)``, with the posterior
-    approximated by ``q(z|x) = N(m(x), diag v(x))``. Encoder and decoder are linear maps
+    The model is ``p(z) = N(0, I)``, ``p(x|z) = N(d(z), diag s)`` (or another
+    `likelihood`), with the posterior approximated by ``q(z|x) = N(m(x), diag v(x))``. Encoder and decoder are linear maps
     plus multi-layer perceptrons that start at probabilistic PCA, whose posterior is known
     in closed form: the bound is tight from the first step and no dimension starts
     collapsed. The noise variance s of every column is learned.
@@ -35,9 +35,23 @@ class VAETransformer(BaseAutoencoder):
     n_components : int or float, default=2
         Number of latent dimensions. A float in (0, 1): the smallest number with which
         PCA explains more than that share of the variance.
+    likelihood : {"gaussian", "student_t", "bernoulli", "poisson", "negative_binomial"}, \
+            default="gaussian"
+        How numbers are distributed about what the decoder says: "student_t" for heavy
+        tails, "bernoulli" for zeros and ones (or shares between them), "poisson" for
+        counts and "negative_binomial" for counts that vary more.
+    divergence : {"kl", "mmd"}, default="kl"
+        What keeps codes near the prior. "kl": the divergence of every row's posterior, the
+        evidence lower bound. "mmd": the maximum mean discrepancy of all rows' codes, a
+        Wasserstein autoencoder. Its codes are distributed like the prior, but the
+        posterior of a row is not trained to be one: scores are still lower bounds, looser
+        ones.
     beta : float, default=1.0
         Weight of the divergence from the posterior to the prior. 1 is the evidence
         lower bound; more presses the codes towards independence.
+    free_bits : float, default=0.0
+        Nats of divergence that every latent dimension may spend without a charge while
+        training, which keeps dimensions in use; for ``divergence="kl"``.
     kl_warmup : float, default=0.1
         Share of the training steps over which the divergence's weight rises to `beta`.
     min_noise_variance : float, default=1e-4
@@ -49,6 +63,10 @@ class VAETransformer(BaseAutoencoder):
     hidden_layer_sizes : int or tuple of int, default=None
         Units of the encoder's hidden layers; the decoder mirrors them. None: (128, 64)
         below 10,000 rows, else (256, 128, 64).
+    network : Network or tuple of torch.nn.Module, default=None
+        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        are flattened images or sequences, or a pair (encoder, decoder) of torch modules
+        (see `Modules`). None: an `MLP`.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
             default="relu"
         Activation of the hidden layers.
@@ -73,6 +91,10 @@ class VAETransformer(BaseAutoencoder):
         limit.
     dropout : float, default=0.0
         Share of the hidden units left out of each training step.
+    corruption : Corruption, default=None
+        Noise on the rows that the network sees in training, whose clean state it learns
+        to restore: a `GaussianNoise`, `MaskingNoise`, `SwapNoise` or `SaltAndPepperNoise`
+        of `skae.corruption`, or one's own. Held-out rows are judged with noise as well.
     alpha : float, default=0.2
         Decoupled weight decay (AdamW) of the weights of the perceptrons.
     batch_size : int, default=None
@@ -84,7 +106,7 @@ class VAETransformer(BaseAutoencoder):
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
         Epochs at most. None: a budget of 600 to 2000 steps (two a row), at least 8
-        epochs.
+        epochs; three times that with `corruption`.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve.
@@ -118,11 +140,14 @@ class VAETransformer(BaseAutoencoder):
     n_active_components_ : int
         How many those are.
     noise_variance_ : ndarray of shape (n_features_in_,)
-        Learned noise variance of every column, in squared raw units; NaN for categories.
+        Learned noise variance of every column, in squared raw units (the squared scale for
+        "student_t"); NaN for categories, and where the mean determines the variance.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where X had names.
+    network_ : Network
+        What was used for the parameter.
     hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
         What was used for the parameters of those names.
     device_ : torch.device
@@ -153,6 +178,10 @@ class VAETransformer(BaseAutoencoder):
     have probabilities instead of densities, and missing cells are left out: the score is
     that of the cells that are there.
 
+    For shares strictly between 0 and 1 the Bernoulli likelihood is no density: the score is a
+    lower bound of the expected log probability of the row after drawing zeros and ones with
+    those shares.
+
     What `explain` shares out among the cells is how far, in nats, the score lies below the
     highest that such a row could have, which is where every number sits at the peak of
     its noise and every category is certain. Without missing cells that is a constant less
@@ -179,6 +208,9 @@ class VAETransformer(BaseAutoencoder):
 
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
+        "likelihood": [StrOptions(set(LIKELIHOODS))],
+        "divergence": [StrOptions({"kl", "mmd"})],
+        "free_bits": [Interval(Real, 0, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [Interval(Real, 0, 1, closed="both")],
         "min_noise_variance": [Interval(Real, 0, None, closed="neither")],
@@ -189,11 +221,15 @@ class VAETransformer(BaseAutoencoder):
         self,
         n_components=2,
         *,
+        likelihood="gaussian",
+        divergence="kl",
         beta=1.0,
+        free_bits=0.0,
         kl_warmup=0.1,
         min_noise_variance=1e-4,
         n_importance_samples=64,
         hidden_layer_sizes=None,
+        network=None,
         activation="relu",
         init="pca",
         scale=True,
@@ -202,6 +238,7 @@ class VAETransformer(BaseAutoencoder):
         min_frequency=None,
         max_categories=100,
         dropout=0.0,
+        corruption=None,
         alpha=0.2,
         batch_size=None,
         learning_rate="one_cycle",
@@ -218,11 +255,15 @@ class VAETransformer(BaseAutoencoder):
         verbose=0,
     ):
         self.n_components = n_components
+        self.likelihood = likelihood
+        self.divergence = divergence
         self.beta = beta
+        self.free_bits = free_bits
         self.kl_warmup = kl_warmup
         self.min_noise_variance = min_noise_variance
         self.n_importance_samples = n_importance_samples
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.network = network
         self.activation = activation
         self.init = init
         self.scale = scale
@@ -231,6 +272,7 @@ class VAETransformer(BaseAutoencoder):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.dropout = dropout
+        self.corruption = corruption
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -266,11 +308,17 @@ class VAETransformer(BaseAutoencoder):
         rng = check_random_state(random_state)
         codes = rng.standard_normal((n_samples, self.n_components_))
         design = self._decode_design(codes)
-        noise = (
+        n = len(self._table.scale_)
+        spread = (
             self.noise_variance_[self._table.layout_.numbers] ** 0.5 / self._table.scale_
         )
-        design[:, : len(noise)] += noise * rng.standard_normal((n_samples, len(noise)))
-        return self._table.decode(design, codes.dtype, rng=rng)
+        likelihood = self.net_.module_.likelihood
+        design[:, :n] = likelihood.draw(design[:, :n], spread, rng)
+        rows = self._table.decode(design, codes.dtype, rng=rng)
+        if not likelihood.is_density and isinstance(rows, np.ndarray):
+            numbers = self._table.layout_.numbers
+            rows[:, numbers] = rows[:, numbers].round()  # not 2.9999999 counts
+        return rows
 
     # The noise variances go on falling long after the means have settled.
     _patience = 2.0
@@ -288,6 +336,7 @@ class VAETransformer(BaseAutoencoder):
         super()._learn_table(X, rows, sample_weight)
 
     def _build_network(self, layout, generator):
+        likelihood = LIKELIHOODS[self.likelihood]
         return VariationalAutoencoder(
             layout.n_inputs,
             layout.n_outputs,
@@ -299,17 +348,31 @@ class VAETransformer(BaseAutoencoder):
             self._reach,
             generator,
             self.min_noise_variance,
+            network=self.network_,
+            likelihood=likelihood(*self._units(), self.min_noise_variance),
         )
 
     def _build_criterion(self, layout):
-        return NegativeELBO(layout, self.beta)
+        nll = LIKELIHOODS[self.likelihood].nll
+        return NegativeELBO(layout, self.beta, nll, self.free_bits, self.divergence)
+
+    def _number_cost(self, network, layout):
+        likelihood = network.likelihood
+        return lambda output, x: likelihood.nll(x, output, likelihood.noise())
+
+    @property
+    def _kind(self):
+        return LIKELIHOODS[self.likelihood].kind
+
+    def _kind_parameter(self):
+        return f"likelihood={self.likelihood!r}"
 
     def _finish(self, data):
         with self._network(np.float32) as lent:
             blocks = data.blocks(0, len(data.source))
             means = torch.cat([lent.network.encode(x) for x, _ in blocks])
             variances = means.double().var(dim=0, correction=0).cpu().numpy()
-            noise = lent.network.noise_variance().double().cpu().numpy()
+            noise = lent.network.likelihood.variance().double().cpu().numpy()
         self.active_components_ = variances > ACTIVE_VARIANCE
         self.n_active_components_ = int(self.active_components_.sum())
         self.noise_variance_ = np.full(self.n_features_in_, np.nan)
@@ -325,63 +388,3 @@ class VAETransformer(BaseAutoencoder):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-
-    def _score_copies(self):
-        return self.n_importance_samples
-
-    def _score_block(self, lent, x, cells):
-        mean, log_variance = lent.network.posterior(x)
-        draws = self._draws().to(x)
-        # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
-        codes = mean[:, None] + (0.5 * log_variance).exp()[:, None] * draws
-        losses = lent.criterion.cells(
-            lent.network.decoder(codes),
-            x[:, None],
-            lent.network.noise_variance(),
-            None if cells is None else cells[:, None],
-        ).sum(-1)
-        # log p(z) - log q(z|x); the constants of the two normal densities cancel.
-        log_ratio = 0.5 * (draws.square() + log_variance[:, None] - codes.square()).sum(-1)
-        bound = torch.logsumexp(log_ratio - losses, dim=1) - math.log(len(draws))
-        return bound + self._on_numbers(self._table.log_jacobian_, x, cells)
-
-    def _on_numbers(self, values, x, cells):
-        """Return the sum of `values`, one a column of numbers, over a row's observed cells."""
-        values = torch.from_numpy(np.asarray(values)).to(x)
-        if cells is None:
-            return values.sum()
-        numbers = torch.from_numpy(self._table.layout_.numbers).to(x.device)
-        return (cells[:, numbers] > 0).to(x) @ values
-
-    def _error_block(self, lent, x, cells):
-        """Return how far below the highest density there can be a row's density is, nats."""
-        noise = lent.network.noise_variance().cpu().numpy()
-        least = 0.5 * (np.log(noise) + LOG_2PI) - self._table.log_jacobian_
-        distance = -self._on_numbers(least, x, cells) - self._score_block(lent, x, cells)
-        return distance.clamp(min=0.0)
-
-    def _blame_block(self, lent, x, cells, layout):
-        network = lent.network
-        noise_variance = network.noise_variance()
-
-        def restore(x):
-            return network.decoder(network.encode(x))
-
-        def losses(x, cells):
-            """Return the losses less those of cells that are just as expected."""
-            losses = lent.criterion.cells(restore(x), x, noise_variance, cells)
-            numbers = torch.from_numpy(layout.numbers).to(x.device)
-            least = torch.zeros_like(losses)
-            least[:, numbers] = 0.5 * (noise_variance.log() + LOG_2PI)
-            return losses - (least if cells is None else least * (cells > 0))
-
-        def error(x, cells):
-            return self._error_block(lent, x, cells)
-
-        return blame(restore, error, losses, x, cells, layout)
-
-    def _draws(self):
-        """Return the draws of N(0, I) that every row is scored with: a Sobol sequence."""
-        sobol = torch.quasirandom.SobolEngine(self.n_components_, scramble=True, seed=0)
-        uniform = sobol.draw(self.n_importance_samples, dtype=torch.float64)
-        return torch.special.ndtri(uniform.clamp(1e-9, 1.0 - 1e-9))

@@ -4,9 +4,17 @@ import pandas as pd
 import pytest
 import torch
 
+from skae import AutoencoderTransformer
 from skae._layout import MISSING
 from skae._table import TableEncoder
-from skae.corruption import BorrowedHoles
+from skae.corruption import (
+    BorrowedHoles,
+    Cells,
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+    SwapNoise,
+)
 
 
 @pytest.fixture
@@ -67,3 +75,121 @@ def test_holes_follow_the_generator_and_leave_the_rows_alone(table):
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     assert torch.equal(x, before)
+
+
+# ------------------------------------------------------------------------ noises
+
+NOISES = [GaussianNoise(0.7), MaskingNoise(0.3), SwapNoise(0.3), SaltAndPepperNoise(0.3)]
+
+
+@pytest.fixture(params=NOISES, ids=lambda noise: type(noise).__name__)
+def noise(request):
+    return request.param
+
+
+def _corrupt(noise, table, seed=0):
+    layout, x, cells = table
+    generator = torch.Generator().manual_seed(seed)
+    return noise.corrupt(x, cells, Cells(layout, x.device, x), generator)
+
+
+def test_noise_follows_the_generator_and_leaves_the_rows_alone(noise, table):
+    before, state = table[1].clone(), torch.get_rng_state()
+    one, same, other = (_corrupt(noise, table, seed) for seed in (0, 0, 1))
+    assert one.shape == before.shape
+    assert one.dtype == before.dtype
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(table[1], before)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_noise_of_size_zero_changes_nothing(noise, table):
+    name = next(iter(noise.get_params()))
+    silent = type(noise)(**{name: 0.0})
+    assert torch.equal(_corrupt(silent, table), table[1])
+
+
+def test_missing_cells_stay_missing_unless_swapped(noise, table):
+    _layout, _x, cells = table
+    seen = _corrupt(noise, table)
+    if not isinstance(noise, SwapNoise):
+        holes = cells[:, 1] == MISSING
+        assert (seen[holes, 0] == 0).all()
+        assert (seen[holes][:, 6] == 1).all()
+    # A cell that is said to be missing looks missing.
+    assert (seen[seen[:, 6] == 1, 0] == 0).all()
+    assert (seen[seen[:, 5] == 1, 2:5] == 0).all()
+
+
+def test_levels_stay_levels(table):
+    """A block is a level less the shares, or nothing where it is hidden."""
+    layout = table[0]
+    for noise in NOISES:
+        blocks = _corrupt(noise, table)[:, 2:5]
+        hidden = (blocks == 0).all(1)
+        levels = blocks[~hidden] + layout.shares
+        torch.testing.assert_close(levels.amax(1), torch.ones(len(levels)))
+        torch.testing.assert_close(levels.sum(1), torch.ones(len(levels)))
+
+
+def test_gaussian_noise_has_its_scale_on_every_number(table):
+    _layout, x, cells = table
+    noise = (_corrupt(GaussianNoise(0.7), table) - x)[:, :2]
+    there = cells[:, 1:] != MISSING
+    assert noise[~there].abs().sum() == 0
+    assert noise[there].std().item() == pytest.approx(0.7, rel=0.05)
+    assert noise[there].mean().item() == pytest.approx(0.0, abs=0.05)
+
+
+def test_masking_hides_its_share_and_says_so(table):
+    _layout, _x, cells = table
+    seen = _corrupt(MaskingNoise(0.3), table)
+    there = cells[:, 1] != MISSING
+    hidden = seen[there, 6] == 1
+    assert hidden.float().mean().item() == pytest.approx(0.3, abs=0.04)
+    assert (seen[there][hidden, 0] == 0).all()
+    # The whole column has no mark.
+    assert (seen[:, 1] == 0).float().mean().item() == pytest.approx(0.3, abs=0.04)
+
+
+def test_swapping_keeps_the_columns_and_breaks_the_rows(table):
+    _layout, x, _cells = table
+    seen = _corrupt(SwapNoise(0.9), table)
+    assert set(seen[:, 1].tolist()) <= set(x[:, 1].tolist())
+    assert (seen[:, 1] != x[:, 1]).float().mean().item() == pytest.approx(0.9, abs=0.03)
+    twice = torch.stack([x[:, 1], x[:, 1]], dim=1)  # two columns that agree
+    broken = SwapNoise(0.9).corrupt(
+        twice,
+        None,
+        Cells(TableEncoder().fit(np.eye(2)).layout_, "cpu", twice),
+        torch.Generator().manual_seed(0),
+    )
+    assert np.corrcoef(broken.T.numpy())[0, 1] < 0.1
+
+
+def test_salt_and_pepper_are_the_extremes_of_a_column(table):
+    _layout, x, _cells = table
+    seen = _corrupt(SaltAndPepperNoise(0.3), table)
+    changed = seen[:, 1] != x[:, 1]
+    assert changed.float().mean().item() == pytest.approx(0.3, abs=0.04)
+    extremes = {x[:, 1].min().item(), x[:, 1].max().item()}
+    assert set(seen[changed, 1].tolist()) == extremes
+
+
+def test_what_was_learned_is_to_remove_noise(curved):
+    """Held-out rows with noise come out nearer to the clean rows than they went in."""
+    rng = np.random.default_rng(0)
+    spread = curved.train.std(axis=0)
+    noisy = curved.test + 0.5 * spread * rng.normal(size=curved.test.shape)
+
+    def error(rows):
+        return (((rows - curved.test) / spread) ** 2).mean()
+
+    def restored(**params):
+        estimator = AutoencoderTransformer(3, random_state=0, **params).fit(curved.train)
+        return estimator.inverse_transform(estimator.transform(noisy))
+
+    denoised = error(restored(corruption=GaussianNoise(0.5)))
+    assert denoised < 0.6 * error(noisy)
+    assert denoised < 0.8 * error(restored())

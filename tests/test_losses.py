@@ -13,13 +13,18 @@ from skae._layout import MISSING
 from skae._table import TableEncoder
 from skae._training import Net
 from skae.losses import (
+    ERRORS,
+    NUMBER_LOSSES,
     LevelSurprise,
     NegativeELBO,
+    OtherError,
+    ShareDivergence,
     SquaredError,
     gaussian_kl,
     gaussian_nll,
     squared_error,
 )
+from skae.metrics import reconstruction_r2
 from skae.networks import Autoencoder
 
 
@@ -251,3 +256,123 @@ def test_guessing_the_shares_costs_the_variance_of_the_indicators(mixed):
     for column, start, stop in ((1, 2, 5), (3, 5, 7)):
         variance = mixed.x[:, start:stop].var(dim=0, correction=0).sum()
         torch.testing.assert_close(found[column], variance, rtol=0.1, atol=0)
+
+
+# ------------------------------------------------------------ what numbers cost
+
+
+def test_errors_of_numbers():
+    output, x = torch.zeros(4), torch.tensor([0.5, -0.5, 3.0, -3.0])
+    costs = {name: cost(output, x).tolist() for name, cost in ERRORS.items()}
+    assert costs == {"absolute": [0.5, 0.5, 3.0, 3.0], "huber": [0.25, 0.25, 5.0, 5.0]}
+
+
+def test_share_divergence_is_the_cross_entropy_above_its_least():
+    center, scale = np.array([0.4, 0.5]), np.array([0.2, 0.1])
+    t, p = torch.tensor([[0.0, 0.3], [1.0, 0.5]]), torch.tensor([[0.2, 0.3], [0.9, 0.7]])
+
+    def design(share):
+        return (share - torch.from_numpy(center).float()) / torch.from_numpy(scale).float()
+
+    losses = ShareDivergence(center, scale)(design(p), design(t))
+    entropy = torch.nn.functional.binary_cross_entropy
+    expected = entropy(p, t, reduction="none") - entropy(t, t, reduction="none")
+    torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-4)
+    assert losses[0, 1].abs() < 1e-6
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_missing_cells_cost_nothing_in_any_unit(name):
+    x, output = _normal(5, 3), _normal(5, 3, seed=1)
+    cells = torch.ones(5, 3, dtype=torch.uint8)
+    cells[0, 1] = MISSING
+    loss = OtherError(_numbers(3), ERRORS[name])
+    costs = ERRORS[name](output, x)
+    assert loss.cells(output, x, cells)[0, 1] == 0
+    torch.testing.assert_close(loss(output, x, cells)[0], costs[0, [0, 2]].mean())
+    torch.testing.assert_close(loss(output, x, cells)[1:], costs[1:].mean(1))
+
+
+@pytest.fixture(scope="module")
+def shares():
+    """The shares of a table of ten columns that hang on two numbers."""
+    rng = np.random.default_rng(0)
+    return 1 / (1 + np.exp(-3 * rng.normal(size=(300, 2)) @ rng.normal(size=(2, 10))))
+
+
+@pytest.mark.parametrize("loss", NUMBER_LOSSES)
+@pytest.mark.parametrize("scale", [True, False])
+def test_what_trains_is_what_scores(shares, loss, scale):
+    """The held-out loss of the start is minus the mean score of the start."""
+    estimator = AutoencoderTransformer(
+        2, loss=loss, scale=scale, max_iter=1, learning_rate_init=1e-12, random_state=0
+    ).fit(shares)
+    scores = -estimator.score_samples(shares)
+    trained = (
+        0.3 * estimator.validation_loss_curve_[0] + 0.7 * estimator.loss_curve_[0]
+    )  # weights of the two parts; equal rows on average
+    assert scores.mean() == pytest.approx(trained, rel=0.1)
+    assert (scores >= 0).all()
+
+
+def test_absolute_errors_do_not_mind_outliers(curved):
+    rng = np.random.default_rng(0)
+    spoilt = curved.train.copy()
+    hit = rng.random(spoilt.shape) < 0.03
+    spoilt[hit] += 30 * rng.choice([-1, 1], hit.sum())
+    settings = {"init": "random", "scale": "robust", "max_iter": 60, "random_state": 0}
+    errors = {
+        loss: np.abs(
+            (
+                e := AutoencoderTransformer(3, loss=loss, **settings).fit(spoilt)
+            ).inverse_transform(e.transform(curved.test))
+            - curved.test
+        ).mean()
+        for loss in ("squared", "absolute", "huber")
+    }
+    assert errors["absolute"] < 0.8 * errors["squared"]
+    assert errors["huber"] < 0.9 * errors["squared"]
+
+
+def test_shares_are_restored_as_shares(shares):
+    bound, free = (
+        AutoencoderTransformer(2, loss=loss, max_iter=60, random_state=0).fit(shares)
+        for loss in ("binary_cross_entropy", "squared")
+    )
+    back = bound.inverse_transform(10 * bound.transform(shares))
+    assert back.min() >= 0
+    assert back.max() <= 1
+    assert reconstruction_r2(bound, shares) > reconstruction_r2(free, shares)
+    assert (
+        (bound.sample(50, random_state=0) >= 0) & (bound.impute(shares) <= 1).all()
+    ).all()
+
+
+def test_a_stream_of_shares_keeps_its_units(shares):
+    """The units of the table move with every chunk, and those of the network with them."""
+    estimator = AutoencoderTransformer(2, loss="binary_cross_entropy", random_state=0)
+    for chunk in np.split(np.sort(shares, axis=0), 5):
+        estimator.partial_fit(chunk)
+    back = estimator.inverse_transform(estimator.transform(shares))
+    np.testing.assert_allclose(back, np.clip(back, 0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [-0.5, 1.5])
+def test_numbers_that_are_no_shares_are_an_error(shares, bad):
+    spoilt = shares.copy()
+    spoilt[3, 4] = bad
+    estimator = AutoencoderTransformer(2, loss="binary_cross_entropy", max_iter=2)
+    message = (
+        rf"loss='binary_cross_entropy' needs numbers in \[0, 1\].*'x4' holds {bad}.*Min"
+    )
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(spoilt)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(shares).score_samples(spoilt)
+    assert estimator.transform(spoilt).shape == (300, 2)  # a noisy row has codes
+
+
+def test_quantiles_are_no_shares(shares):
+    estimator = AutoencoderTransformer(2, loss="binary_cross_entropy", scale="quantile")
+    with pytest.raises(ValueError, match=r"scale='quantile' turns into others; use"):
+        estimator.fit(shares)

@@ -1,4 +1,5 @@
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,7 +8,16 @@ import torch
 from skae._pca import principal_axes
 from skae._table import TableEncoder
 from skae.losses import NegativeELBO, SquaredError
-from skae.networks import ACTIVATIONS, Autoencoder, LinearPlusMLP, VariationalAutoencoder
+from skae.networks import (
+    ACTIVATIONS,
+    UNITS,
+    Autoencoder,
+    Convolutional,
+    LinearPlusMLP,
+    Modules,
+    Recurrent,
+    VariationalAutoencoder,
+)
 from skae.networks.residual import Dropout
 
 N_FEATURES, N_COMPONENTS = 6, 2
@@ -22,21 +32,41 @@ def _block(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0):
     return LinearPlusMLP(N_FEATURES, N_COMPONENTS, *settings)
 
 
-def _autoencoder(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0):
+def _autoencoder(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0, **more):
     settings = hidden, activation, dropout, reach, _generator(seed)
-    return Autoencoder(N_FEATURES, N_FEATURES, N_COMPONENTS, *settings)
+    return Autoencoder(N_FEATURES, N_FEATURES, N_COMPONENTS, *settings, **more)
 
 
-def _variational(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0):
+def _variational(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0, **more):
     settings = hidden, activation, dropout, reach, _generator(seed), 1e-4
     return VariationalAutoencoder(
-        N_FEATURES, N_FEATURES, N_FEATURES, N_COMPONENTS, *settings
+        N_FEATURES, N_FEATURES, N_FEATURES, N_COMPONENTS, *settings, **more
     )
 
 
-NETWORKS = {"autoencoder": _autoencoder, "variational": _variational}
+# An architecture is added here, in one line.
+ARCHITECTURES = {
+    "image": Convolutional((2, 3), channels=(8, 8), kernel_size=1),
+    "channels": Convolutional((3, 2, 1), channels=8, kernel_size=1),
+    "even kernel": Convolutional((2, 3), channels=8, kernel_size=2),
+    "gru": Recurrent(3, 2, hidden_size=8),
+    "lstm": Recurrent(6, cell="lstm", hidden_size=8),
+}
+NETWORKS = {
+    "autoencoder": _autoencoder,
+    "variational": _variational,
+    "tied": partial(_autoencoder, tied=True),
+    **{name: partial(_autoencoder, network=made) for name, made in ARCHITECTURES.items()},
+    **{
+        f"variational {name}": partial(_variational, network=made)
+        for name, made in ARCHITECTURES.items()
+    },
+}
 LAYOUT = TableEncoder().fit(np.eye(2, N_FEATURES)).layout_
-CRITERIA = {"autoencoder": SquaredError(LAYOUT), "variational": NegativeELBO(LAYOUT, 1.0)}
+CRITERIA = {
+    name: NegativeELBO(LAYOUT, 1.0) if "variational" in name else SquaredError(LAYOUT)
+    for name in NETWORKS
+}
 AS_IT_IS = torch.ones(N_FEATURES), torch.zeros(N_FEATURES)
 
 
@@ -173,7 +203,7 @@ def test_variational_draws_have_the_posterior_distribution(x):
 def test_noise_variance_has_a_floor():
     network = _variational()
     with torch.no_grad():
-        network.raw_noise.fill_(-100.0)
+        network.likelihood.raw_noise.fill_(-100.0)
     torch.testing.assert_close(network.noise_variance(), torch.full((N_FEATURES,), 1e-4))
 
 
@@ -207,3 +237,93 @@ def test_dropout_without_a_generator_is_the_ordinary_one():
     dropout = Dropout(0.25)
     assert torch.equal(dropout.eval()(torch.ones(50)), torch.ones(50))
     assert 0.0 in dropout.train()(torch.ones(50))
+
+
+def test_decoders_take_codes_of_any_shape(name):
+    """Scoring a density decodes many draws of every row at once."""
+    network = NETWORKS[name]().eval()
+    codes = torch.randn(5, 4, N_COMPONENTS, generator=_generator())
+    rows = network.decoder(codes)
+    assert rows.shape == (5, 4, N_FEATURES)
+    torch.testing.assert_close(rows[2], network.decoder(codes[2]))
+
+
+@pytest.mark.parametrize("size", [8, 9, 16, 33, 64])
+@pytest.mark.parametrize("channels", [(4,), (4, 8, 8)])
+def test_images_of_any_size(size, channels):
+    network = Convolutional((2, size, size - 1), channels=channels, kernel_size=3)
+    n_pixels = 2 * size * (size - 1)
+    settings = (), "relu", 0.0, 5.0, _generator()
+    autoencoder = Autoencoder(n_pixels, n_pixels, 3, *settings, network=network)
+    rows = torch.randn(2, n_pixels, generator=_generator(1))
+    assert autoencoder.encode(rows).shape == (2, 3)
+    assert autoencoder(rows).shape == rows.shape
+
+
+def test_convolutions_see_rows_as_images():
+    """Neighbours in both directions reach a pixel's unit, and no others."""
+    network = Convolutional((8, 8), channels=(1,), kernel_size=3)
+    settings = (), "identity", 0.0, 5.0, _generator()
+    stages = Autoencoder(64, 64, 1, *settings, network=network).encoder.block.correction
+    x = torch.zeros(1, 64, requires_grad=True)
+    stages.stages(x.reshape(1, 1, 8, 8)).reshape(4, 4)[1, 2].backward()
+    rows, columns = x.grad.reshape(8, 8).nonzero().T
+    assert sorted(set(rows.tolist())) == [1, 2, 3]
+    assert sorted(set(columns.tolist())) == [3, 4, 5]
+
+
+def test_recurrent_encoder_reads_the_steps_in_order():
+    network = Recurrent(3, 2, hidden_size=8)
+    block = _autoencoder(network=network).encoder.block.correction
+    steps = torch.randn(1, 3, 2, generator=_generator())
+    expected = block.last(block.cell(steps)[0][:, 2])
+    torch.testing.assert_close(block(steps.reshape(1, 6)), expected)
+
+
+def test_tied_decoder_has_no_weights_of_its_own(x):
+    network = _autoencoder(tied=True)
+    matrices = {key for key, value in network.named_parameters() if value.ndim == 2}
+    assert all(key.startswith("encoder.") for key in matrices)
+    pca = _pca(x)
+    network.start_from_pca(pca, *AS_IT_IS)
+    torch.testing.assert_close(network(x), x @ pca.axes @ pca.axes.T)
+    torch.testing.assert_close(
+        network.decoder.block.layer(0, torch.ones(1, 8)),
+        torch.ones(1, 8) @ network.encoder.block.correction[0].weight
+        + network.decoder.block.biases[0],
+    )
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_units_start_near_pca(x, unit):
+    network, pca = _autoencoder(unit=unit), _pca(x)
+    network.start_from_pca(pca, *AS_IT_IS)
+    restored = x @ pca.axes @ pca.axes.T
+    assert (network(x) - restored).norm() < 0.3 * restored.norm()
+
+
+def test_modules_are_copied_and_trained_as_they_are(x):
+    pair = (
+        torch.nn.Linear(N_FEATURES, N_COMPONENTS),
+        torch.nn.Linear(N_COMPONENTS, N_FEATURES),
+    )
+    network = _autoencoder(network=Modules(*pair))
+    torch.testing.assert_close(network.encode(x), pair[0](x))
+    torch.testing.assert_close(network(x), pair[1](pair[0](x)))
+    with torch.no_grad():
+        network.encoder.block.correction.weight.zero_()
+    assert pair[0].weight.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "message"),
+    [
+        (torch.nn.Linear(6, 3), torch.nn.Linear(2, 6), r"encoder .*\(2, 3\).*\(n, 2\)"),
+        (torch.nn.Linear(6, 2), torch.nn.Linear(2, 5), r"decoder .*\(2, 5\).*\(n, 6\)"),
+        (torch.nn.Linear(7, 2), torch.nn.Linear(2, 6), r"encoder .*takes 6 columns"),
+        (torch.nn.Flatten(0), torch.nn.Linear(2, 6), r"encoder .*\(12,\)"),
+    ],
+)
+def test_modules_of_other_shapes_are_an_error(encoder, decoder, message):
+    with pytest.raises(ValueError, match=message):
+        _autoencoder(network=Modules(encoder, decoder))

@@ -1,7 +1,27 @@
-"""Torch modules that know nothing of scikit-learn or tables."""
+"""Torch modules that know nothing of scikit-learn or tables, and what chooses them."""
 
 from skae.networks.autoencoder import Autoencoder
-from skae.networks.residual import ACTIVATIONS, LinearPlusMLP
+from skae.networks.choice import choose_network
+from skae.networks.convolutional import Convolutional
+from skae.networks.mlp import MLP
+from skae.networks.modules import Modules
+from skae.networks.network import Network
+from skae.networks.recurrent import Recurrent
+from skae.networks.residual import ACTIVATIONS, LinearPlus, LinearPlusMLP
+from skae.networks.units import UNITS
 from skae.networks.variational import VariationalAutoencoder
 
-__all__ = ["ACTIVATIONS", "Autoencoder", "LinearPlusMLP", "VariationalAutoencoder"]
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "UNITS",
+    "Autoencoder",
+    "Convolutional",
+    "LinearPlus",
+    "LinearPlusMLP",
+    "Modules",
+    "Network",
+    "Recurrent",
+    "VariationalAutoencoder",
+    "choose_network",
+]

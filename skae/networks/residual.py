@@ -1,4 +1,4 @@
-"""A linear map plus an MLP correction: the block that encoders and decoders are made of."""
+"""A linear map plus a correction: the block that encoders and decoders are made of."""
 
 import torch
 from torch import nn
@@ -40,12 +40,65 @@ def linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
     return layer
 
 
-class LinearPlusMLP(nn.Module):
-    """y = A x + a + f(x), with f a multi-layer perceptron of inputs cut to `reach`.
+class LinearPlus(nn.Module):
+    """y = A x + a + f(x), with f a correction of inputs cut to `reach`.
 
     Beyond the reach of the data the correction stays what it is at the edge, and the
     linear map alone goes on: far rows are treated as PCA would, not by extrapolated
     layers.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Widths of x, shape (*, n_in), and y, shape (*, n_out).
+    make_correction : callable () -> torch.nn.Module or None
+        Makes f, whose last layer is its attribute `last`. None: no f, a linear map.
+    reach : float
+        Largest size of an input that f sees, in the unit of x.
+    generator : torch.Generator
+        Source of the initial weights of A (CPU).
+    """
+
+    def __init__(self, n_in, n_out, make_correction, reach, generator):
+        super().__init__()
+        self.reach = reach
+        self.linear = linear(n_in, n_out, generator)
+        self.correction = make_correction()
+
+    @torch.no_grad()
+    def start_from(self, weight, bias, *, free=False):
+        """Fix A = `weight` and a = `bias`, and let the correction begin at zero.
+
+        Inputs that `weight` has no columns for are for the correction alone. `free` lets
+        A and a be trained as well.
+        """
+        n_more = self.linear.in_features - weight.shape[1]
+        self.linear.weight.copy_(nn.functional.pad(weight, (0, n_more)))
+        self.linear.bias.copy_(bias)
+        # An optimiser that normalises gradients moves the weights of columns that hardly
+        # vary as far as the others', and a far row would meet the sum of those moves.
+        self.linear.requires_grad_(free or self.correction is None)
+        if self.correction is not None:
+            nn.init.zeros_(self.correction.last.weight)
+            nn.init.zeros_(self.correction.last.bias)
+
+    def forward(self, x):
+        y = self.linear(x)
+        if self.correction is None:
+            return y
+        return y + self.correction(x.clamp(-self.reach, self.reach))
+
+
+class Perceptron(nn.Sequential):
+    """Linear layers with activations between them."""
+
+    @property
+    def last(self):
+        return self[-1]
+
+
+class LinearPlusMLP(LinearPlus):
+    """y = A x + a + f(x), with f a multi-layer perceptron.
 
     Parameters
     ----------
@@ -64,38 +117,16 @@ class LinearPlusMLP(nn.Module):
     """
 
     def __init__(self, n_in, n_out, hidden, activation, dropout, reach, generator):
-        super().__init__()
-        self.reach = reach
-        self.linear = linear(n_in, n_out, generator)
-        layers: list[nn.Module] = []
-        width = n_in
-        for n_units in hidden:
-            layers += [linear(width, n_units, generator), ACTIVATIONS[activation]()]
-            if dropout:
-                layers.append(Dropout(dropout))
-            width = n_units
-        if layers:
-            layers.append(linear(width, n_out, generator))
-        self.correction = nn.Sequential(*layers) if layers else None
+        def make():
+            layers: list[nn.Module] = []
+            width = n_in
+            for n_units in hidden:
+                layers += [linear(width, n_units, generator), ACTIVATIONS[activation]()]
+                if dropout:
+                    layers.append(Dropout(dropout))
+                width = n_units
+            if layers:
+                layers.append(linear(width, n_out, generator))
+            return Perceptron(*layers) if layers else None
 
-    @torch.no_grad()
-    def start_from(self, weight, bias):
-        """Fix A = `weight` and a = `bias`, and let the correction begin at zero.
-
-        Inputs that `weight` has no columns for are for the correction alone.
-        """
-        n_more = self.linear.in_features - weight.shape[1]
-        self.linear.weight.copy_(nn.functional.pad(weight, (0, n_more)))
-        self.linear.bias.copy_(bias)
-        # An optimiser that normalises gradients moves the weights of columns that hardly
-        # vary as far as the others', and a far row would meet the sum of those moves.
-        self.linear.requires_grad_(self.correction is None)
-        if self.correction is not None:
-            nn.init.zeros_(self.correction[-1].weight)
-            nn.init.zeros_(self.correction[-1].bias)
-
-    def forward(self, x):
-        y = self.linear(x)
-        if self.correction is None:
-            return y
-        return y + self.correction(x.clamp(-self.reach, self.reach))
+        super().__init__(n_in, n_out, make, reach, generator)

@@ -1,37 +1,51 @@
-"""The variational autoencoder with a Gaussian decoder."""
+"""The variational autoencoder."""
 
-import math
-
+import numpy as np
 import torch
 from torch import nn
 
 from skae._pca import PrincipalAxes
-from skae.networks.residual import LinearPlusMLP
+from skae.likelihoods import Gaussian
+from skae.networks.mlp import MLP
+from skae.networks.network import Layers
 
-# An optimiser that normalises gradients moves every parameter by the same steps. The
-# logarithm of a noise variance has farther to go than weights have, and is worth more.
-NOISE_GAIN = 4.0
+
+class Linked(nn.Module):
+    """A decoder whose numbers pass a link."""
+
+    def __init__(self, block, link):
+        super().__init__()
+        self.block, self.link = block, link
+
+    def start_from(self, weight, bias):
+        self.block.start_from(weight, bias)
+
+    def forward(self, z):
+        return self.link(self.block(z))
 
 
 class VariationalAutoencoder(nn.Module):
-    """q(z|x) = N(m(x), diag v(x)), p(x|z) = N(d(z), diag s), p(z) = N(0, I).
+    """q(z|x) = N(m(x), diag v(x)), p(z) = N(0, I), and p(x|z) about d(z) by a likelihood.
 
     Levels of categories are drawn with the softmax of their part of d(z).
 
     Parameters
     ----------
     min_noise_variance : float
-        Floor of every s_j, in units of the column's variance.
+        Floor of every noise variance, in units of the column's variance.
+    network : Network, default=None
+        Makes encoder and decoder; None: an `MLP`.
+    likelihood : Likelihood, default=None
+        Of the numbers; None: `Gaussian`.
 
     Attributes
     ----------
-    encoder : LinearPlusMLP
+    encoder : LinearPlus
         Rows, shape (n, n_inputs), to [m, log v], shape (n, 2 n_components).
-    decoder : LinearPlusMLP
+    decoder : LinearPlus
         Codes, shape (..., n_components), to d(z), shape (..., n_outputs): means of the
         numbers, then logits of the levels.
-    raw_noise : torch.nn.Parameter of shape (n_numbers,)
-        s = floor + exp(raw_noise).
+    likelihood : Likelihood
     generator : torch.Generator or None
         Source of the posterior draws; without one z is the posterior mean when
         evaluating, and drawn from torch's global generator when training.
@@ -55,19 +69,26 @@ class VariationalAutoencoder(nn.Module):
         reach,
         generator,
         min_noise_variance,
+        network=None,
+        likelihood=None,
     ):
         super().__init__()
-        block = activation, dropout, reach, generator
-        self.encoder = LinearPlusMLP(n_inputs, 2 * n_components, hidden, *block)
-        self.decoder = LinearPlusMLP(n_components, n_outputs, hidden[::-1], *block)
-        self.raw_noise = nn.Parameter(
-            torch.full((n_numbers,), math.log(0.5) / NOISE_GAIN, dtype=torch.float32)
-        )
-        self.min_noise_variance = min_noise_variance
+        network = MLP() if network is None else network
+        if likelihood is None:
+            likelihood = Gaussian(
+                np.zeros(n_numbers), np.ones(n_numbers), min_noise_variance
+            )
+        layers = Layers(tuple(hidden), activation, dropout, reach, generator)
+        self.n_components = n_components
+        self.encoder = network.build_encoder(n_inputs, 2 * n_components, layers)
+        decoder = network.build_decoder(n_components, n_outputs, layers)
+        link = likelihood.link
+        self.decoder = decoder if link is None else Linked(decoder, link)
+        self.likelihood = likelihood
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
-        """Start at the maximum-likelihood probabilistic PCA.
+        """Start at the maximum-likelihood probabilistic PCA, or near it with a link.
 
         With eigenvalues l_k, axes u_k and noise variance s (the mean of the discarded
         eigenvalues), W = U (L - s)^(1/2), and the posterior of z given x has mean
@@ -78,15 +99,16 @@ class VariationalAutoencoder(nn.Module):
         ----------
         pca : PrincipalAxes
         gains, offsets : torch.Tensor of shape (n_outputs,)
-            1 and 0 for numbers; for levels, what turns PCA's columns into logits.
+            1 and 0 for numbers; for levels, and numbers with a link, what turns PCA's
+            columns into logits and logarithms.
 
         References
         ----------
         Tipping & Bishop, Probabilistic Principal Component Analysis, 1999, eq. 6 to 8.
         """
-        n_components = self.decoder.linear.in_features
+        n_components = self.n_components
         axes = pca.padded_axes(n_components)
-        noise = max(pca.noise_variance, 2.0 * self.min_noise_variance)
+        noise = max(pca.noise_variance, 2.0 * self.likelihood.floor)
         variances = torch.full((n_components,), noise, dtype=torch.float32)
         variances[: len(pca.variances)] = pca.variances.clamp(min=noise)
         loadings = (variances - noise).sqrt()
@@ -97,11 +119,11 @@ class VariationalAutoencoder(nn.Module):
             torch.cat([torch.zeros(n_components), log_variance]),
         )
         self.decoder.start_from(gains[:, None] * axes * loadings, offsets)
-        self.raw_noise.fill_(math.log(noise - self.min_noise_variance) / NOISE_GAIN)
+        self.likelihood.start(noise)
 
     def noise_variance(self):
-        """Return s, shape (n_numbers,)."""
-        return self.min_noise_variance + (NOISE_GAIN * self.raw_noise).exp()
+        """Return the noise variance of the numbers, shape (n_numbers,)."""
+        return self.likelihood.variance()
 
     def posterior(self, x):
         """Return m and log v, each of shape (n, n_components)."""
@@ -114,10 +136,10 @@ class VariationalAutoencoder(nn.Module):
         return self.posterior(x)[0]
 
     def forward(self, x):
-        """Return d(z) for one draw of z, s, m and log v."""
+        """Return d(z) for one draw of z, what the likelihood needs besides, m and log v."""
         mean, log_variance = self.posterior(x)
         code = mean
         if self.training or self.generator is not None:
             draw = torch.empty_like(mean).normal_(generator=self.generator)
             code = torch.addcmul(mean, (0.5 * log_variance).exp(), draw)
-        return self.decoder(code), self.noise_variance(), mean, log_variance
+        return self.decoder(code), self.likelihood.noise(), mean, log_variance

@@ -1,0 +1,70 @@
+"""Checks that numbers are of the kind that a loss or a likelihood is for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+BLOCK = 8192
+# Rounding to float32 and back moves a share by less than this.
+SLACK = 1e-5
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of numbers.
+
+    Attributes
+    ----------
+    name : str
+        What it is, for messages.
+    remedy : str
+    whole : bool
+        Whether they are whole.
+    largest : float
+        0 is the smallest.
+    """
+
+    name: str
+    remedy: str
+    whole: bool = False
+    largest: float = np.inf
+
+    def bad(self, raw):
+        """Return which numbers are not of this kind; missing ones are."""
+        bad = (raw < -SLACK) | (raw > self.largest + SLACK)
+        return bad | (np.abs(raw - np.round(raw)) > SLACK * (1 + np.abs(raw))) & self.whole
+
+
+SHARES = Kind("numbers in [0, 1]", "bring it there (MinMaxScaler)", largest=1.0)
+COUNTS = Kind("counts, whole numbers from 0 on", "round it or shift it", whole=True)
+
+
+def check_kind(kind, table, X, rows, parameter):
+    """Raise unless all numbers in `X[rows]` are of the kind that `parameter` needs.
+
+    Parameters
+    ----------
+    kind : Kind
+    table : TableEncoder
+    X : ndarray, csr matrix or narwhals.DataFrame
+    rows : ndarray of int
+    parameter : str
+        Name and value, for the message.
+    """
+    numbers = table.layout_.numbers
+    if table.scale == "quantile":
+        raise ValueError(
+            f"{parameter} needs {kind.name}, which scale='quantile' turns into others; use "
+            "scale=True or False."
+        )
+    for block in gen_batches(len(rows), BLOCK):
+        raw = table._read_numbers(X[rows[block]], numbers)
+        bad = np.argwhere(kind.bad(raw))
+        if len(bad):
+            row, column = bad[0]
+            raise ValueError(
+                f"{parameter} needs {kind.name}, but column "
+                f"{table.names[numbers[column]]!r} holds {raw[row, column]:g}; "
+                f"{kind.remedy}, or choose another."
+            )

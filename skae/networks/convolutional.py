@@ -1,0 +1,194 @@
+"""Convolutions over rows that are flattened images."""
+
+import math
+from numbers import Integral
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import nn
+
+from skae.networks.network import Network, check_numbers_only, initialise
+from skae.networks.residual import ACTIVATIONS, Dropout, LinearPlus, linear
+
+
+class Convolutional(Network):
+    """Convolutions that halve the image, and their mirror image that doubles it.
+
+    Every stage of the encoder is a convolution with stride 2, every stage of the decoder
+    doubles the size (each pixel becomes four) and convolves. As everywhere the linear map
+    of PCA runs beside them, and their last layers start at zero.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        (height, width) or (channels, height, width) of the images whose flattened pixels
+        are the columns.
+    channels : tuple of int, default=(16, 32)
+        Channels of the encoder's stages; the decoder mirrors them.
+    kernel_size : int, default=3
+        Width of the kernels; at most the image's height and width.
+
+    Notes
+    -----
+    `hidden_layer_sizes` is not used; `activation` and `dropout` are. A missing pixel is an
+    average one to the convolutions, and they do not see that it is missing. With
+    ``scale=False`` in the estimator all pixels count alike, which suits images.
+
+    References
+    ----------
+    Masci et al., Stacked Convolutional Auto-Encoders, 2011. Resizing before a convolution:
+    Odena, Dumoulin & Olah, Deconvolution and Checkerboard Artifacts, 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.networks import Convolutional
+    >>> network = Convolutional((8, 8), channels=(8,))
+    >>> X = load_digits().data
+    >>> codes = AutoencoderTransformer(4, network=network, random_state=0).fit_transform(X)
+    >>> codes.shape
+    (1797, 4)
+    """
+
+    _parameter_constraints: dict = {
+        "image_shape": ["array-like"],
+        "channels": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, image_shape, channels=(16, 32), kernel_size=3):
+        self.image_shape = image_shape
+        self.channels = channels
+        self.kernel_size = kernel_size
+
+    def check(self):
+        super().check()
+        for name, lengths in (("image_shape", (2, 3)), ("channels", None)):
+            sizes = _as_tuple(getattr(self, name))
+            whole = all(isinstance(size, Integral) and size >= 1 for size in sizes)
+            if not whole or not sizes or (lengths and len(sizes) not in lengths):
+                wanted = (
+                    "(height, width) or (channels, height, width)"
+                    if lengths
+                    else "one number of channels a stage"
+                )
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} of Convolutional; give {wanted}, "
+                    "whole numbers from 1 on."
+                )
+        height, width = self._shape[1:]
+        if self.kernel_size > min(height, width):
+            raise ValueError(
+                f"kernel_size={self.kernel_size} of Convolutional is larger than the image "
+                f"of {height} x {width} pixels; use at most {min(height, width)}."
+            )
+
+    @property
+    def _shape(self):
+        shape = _as_tuple(self.image_shape)
+        return shape if len(shape) == 3 else (1, *shape)
+
+    @property
+    def n_uses(self):
+        return self._shape[1] * self._shape[2]
+
+    def check_layout(self, layout):
+        shape = _as_tuple(self.image_shape)
+        parameter, meaning = (
+            f"image_shape={self.image_shape!r}",
+            " x ".join(map(str, shape)),
+        )
+        check_numbers_only(self, layout, math.prod(shape), parameter, meaning)
+
+    def width(self, layout):
+        _, height, width = self._shape
+        return max(_as_tuple(self.channels)) * height * width
+
+    def build_encoder(self, n_in, n_out, layers):
+        def make():
+            return ConvolutionalEncoder(*self._settings, n_out, layers)
+
+        return LinearPlus(n_in, n_out, make, layers.reach, layers.generator)
+
+    def build_decoder(self, n_in, n_out, layers):
+        def make():
+            return ConvolutionalDecoder(*self._settings, n_in, layers)
+
+        return LinearPlus(n_in, n_out, make, layers.reach, layers.generator)
+
+    @property
+    def _settings(self):
+        return self._shape, _as_tuple(self.channels), int(self.kernel_size)
+
+
+class ConvolutionalEncoder(nn.Module):
+    """Rows, shape (n, n_inputs), of which the first columns are pixels, to (n, n_out)."""
+
+    def __init__(self, shape, channels, kernel_size, n_out, layers):
+        super().__init__()
+        self.shape, self.n_pixels = shape, math.prod(shape)
+        stages, sizes = [], _sizes(shape, len(channels), kernel_size)
+        for n_in, n_channels in zip((shape[0], *channels), channels, strict=False):
+            stages += _stage(n_in, n_channels, kernel_size, layers, stride=2)
+        self.stages = nn.Sequential(*stages, nn.Flatten())
+        height, width = sizes[-1]
+        self.last = linear(channels[-1] * height * width, n_out, layers.generator)
+
+    def forward(self, x):
+        return self.last(self.stages(x[:, : self.n_pixels].reshape(-1, *self.shape)))
+
+
+class ConvolutionalDecoder(nn.Module):
+    """Codes, shape (*, n_in), to pixels, shape (*, n_pixels)."""
+
+    def __init__(self, shape, channels, kernel_size, n_in, layers):
+        super().__init__()
+        sizes = _sizes(shape, len(channels), kernel_size)
+        self.shape, self.first_shape = shape, (channels[-1], *sizes[-1])
+        self.first = linear(n_in, math.prod(self.first_shape), layers.generator)
+        self.activation = ACTIVATIONS[layers.activation]()
+        stages: list[nn.Module] = []
+        for stage in range(len(channels) - 1, 0, -1):
+            stages.append(nn.Upsample(size=sizes[stage]))
+            stages += _stage(channels[stage], channels[stage - 1], kernel_size, layers)
+        stages.append(nn.Upsample(size=sizes[0]))
+        self.stages = nn.Sequential(*stages)
+        self.last = _convolution(channels[0], shape[0], kernel_size, layers)
+
+    def forward(self, z):
+        flat = z.reshape(-1, z.shape[-1])
+        first = self.activation(self.first(flat)).reshape(-1, *self.first_shape)
+        images = self.last(self.stages(first))[..., : self.shape[1], : self.shape[2]]
+        return images.reshape(*z.shape[:-1], -1)
+
+
+def _stage(n_in, n_out, kernel_size, layers, stride=1):
+    convolution = _convolution(n_in, n_out, kernel_size, layers, stride)
+    dropout = [Dropout(layers.dropout)] if layers.dropout else []
+    return [convolution, ACTIVATIONS[layers.activation](), *dropout]
+
+
+def _convolution(n_in, n_out, kernel_size, layers, stride=1):
+    layer = nn.utils.skip_init(
+        nn.Conv2d,
+        n_in,
+        n_out,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2,
+        dtype=torch.float32,
+    )
+    return initialise(layer, n_in * kernel_size**2, layers.generator)
+
+
+def _sizes(shape, n_stages, kernel_size):
+    """Return height and width before the first stage and after each."""
+    sizes, lost = [shape[1:]], kernel_size - 2 * (kernel_size // 2)
+    for _ in range(n_stages):
+        sizes.append(tuple((size - lost) // 2 + 1 for size in sizes[-1]))
+    return sizes
+
+
+def _as_tuple(sizes):
+    return (sizes,) if isinstance(sizes, Integral) else tuple(sizes)

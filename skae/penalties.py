@@ -1,0 +1,254 @@
+"""What a fit asks of the codes besides that they restore the rows.
+
+A penalty of one's own is a subclass of `Penalty` with one method; see there.
+"""
+
+from numbers import Real
+
+import torch
+from sklearn.utils._param_validation import Interval
+
+from skae._settings import Setting
+
+__all__ = ["Contractive", "KLSparsity", "L1Activity", "Orthogonal", "Penalty"]
+
+# Rates are kept this far from 0 and 1, so that their logarithms stay finite.
+LEAST_RATE = 1e-6
+
+
+class Penalty(Setting):
+    """What the penalties share: they are added, times `weight`, to the loss of the rows.
+
+    The codes are those of `transform`. Held-out rows are judged by the sum as well; scores
+    are of the reconstruction alone. A subclass gives `penalise` and stores a `weight`.
+
+    Attributes
+    ----------
+    unit : str or None
+        What the codes must pass for the penalty to mean what it says, a key of
+        `skae.networks.UNITS`.
+    by_inputs : bool
+        Whether `penalise` differentiates the codes by the rows.
+
+    Examples
+    --------
+    Codes that are small:
+
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.penalties import Penalty
+    >>> class Small(Penalty):
+    ...     def __init__(self, weight=1.0):
+    ...         self.weight = weight
+    ...
+    ...     def penalise(self, codes, x, weights):
+    ...         return codes.square().mean(dim=1)
+    >>> small = AutoencoderTransformer(2, penalties=[Small(0.1)])
+    """
+
+    unit: str | None = None
+    by_inputs = False
+
+    _parameter_constraints: dict = {"weight": [Interval(Real, 0, None, closed="left")]}
+
+    def penalise(self, codes, x, weights):
+        """Return what the codes cost.
+
+        Parameters
+        ----------
+        codes : torch.Tensor of shape (n, n_components)
+        x : torch.Tensor of shape (n, n_inputs)
+            Rows of the design matrix as the network has seen them.
+        weights : torch.Tensor of shape (n,) or None
+            Weights of the rows; those of what is returned are seen to.
+
+        Returns
+        -------
+        costs : torch.Tensor of shape (n,), or () where the rows have one in common
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a method penalise.")
+
+
+class L1Activity(Penalty):
+    """The mean size of the codes, mean_k |z_k|: few of them are used by a row.
+
+    The codes are shrunk towards zero by thresholds that are learned, and those below
+    theirs are zero exactly.
+
+    Parameters
+    ----------
+    weight : float, default=0.1
+
+    References
+    ----------
+    Olshausen & Field, Emergence of Simple-Cell Receptive Field Properties by Learning a
+    Sparse Code, 1996; the thresholds: Gregor & LeCun, 2010.
+    """
+
+    unit = "shrink"
+
+    def __init__(self, weight=0.1):
+        self.weight = weight
+
+    def penalise(self, codes, x, weights):
+        return codes.abs().mean(dim=1)
+
+
+class KLSparsity(Penalty):
+    """The mean over the codes of KL(target || rate): every code is active as often as asked.
+
+    The codes are logistic units, in (0, 1), and the rate of one is its mean over the
+    batch. A reconstruction cannot keep the start at the principal components then: it
+    starts near them.
+
+    Parameters
+    ----------
+    target : float, default=0.05
+        Mean activity of a code, between 0 and 1.
+    weight : float, default=3.0
+
+    References
+    ----------
+    Lee, Ekanadham & Ng, Sparse Deep Belief Net Model for Visual Area V2, 2008; Ng, Sparse
+    Autoencoder, CS294A lecture notes, 2011, section 3.
+    """
+
+    unit = "logistic"
+
+    _parameter_constraints: dict = {
+        **Penalty._parameter_constraints,
+        "target": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(self, target=0.05, weight=3.0):
+        self.target = target
+        self.weight = weight
+
+    def penalise(self, codes, x, weights):
+        rate = weighted_mean(codes, weights).clamp(LEAST_RATE, 1.0 - LEAST_RATE)
+        rho = self.target
+        divergence = rho * (rho / rate).log() + (1 - rho) * ((1 - rho) / (1 - rate)).log()
+        return divergence.mean()
+
+
+class Contractive(Penalty):
+    """The squared Frobenius norm of the encoder's Jacobian, sum_kj (dz_k / dx_j)^2.
+
+    Codes change little when a row does, but along the surface on which the rows lie. The
+    norm is exact, for any network: one backward pass for all codes at once.
+
+    Parameters
+    ----------
+    weight : float, default=0.01
+
+    References
+    ----------
+    Rifai et al., Contractive Auto-Encoders, 2011, eq. 1 and 2.
+    """
+
+    by_inputs = True
+
+    def __init__(self, weight=0.01):
+        self.weight = weight
+
+    def penalise(self, codes, x, weights):
+        return jacobian(codes, x).square().sum(dim=(0, 2))
+
+
+class Orthogonal(Penalty):
+    """The mean squared correlation of two codes: each says something else.
+
+    Parameters
+    ----------
+    weight : float, default=1.0
+
+    References
+    ----------
+    Cogswell et al., Reducing Overfitting in Deep Networks by Decorrelating
+    Representations, 2016, with correlations in place of covariances.
+    """
+
+    def __init__(self, weight=1.0):
+        self.weight = weight
+
+    def penalise(self, codes, x, weights):
+        n_codes = codes.shape[1]
+        if n_codes == 1 or len(codes) == 1:
+            return codes.new_zeros(())
+        centred = codes - weighted_mean(codes, weights)
+        if weights is not None:
+            centred = centred * (weights / weights.mean()).sqrt()[:, None]
+        covariance = centred.T @ centred / len(codes)
+        variances = covariance.diagonal()
+        least = 1e-12 * (1.0 + variances.max().detach())
+        scale = (variances + least).rsqrt()
+        correlations = covariance * scale[:, None] * scale
+        others = correlations.square().sum() - correlations.diagonal().square().sum()
+        return others / (n_codes * (n_codes - 1))
+
+
+def weighted_mean(values, weights):
+    """Return the mean over the rows, shape (width,)."""
+    if weights is None:
+        return values.mean(dim=0)
+    return weights @ values / weights.sum()
+
+
+def jacobian(codes, x):
+    """Return dz_k / dx_j of every row, shape (n_components, n, n_inputs).
+
+    `codes` must have been made of `x`, row by row, with gradients on. What is returned
+    can be differentiated again.
+    """
+    n_codes = codes.shape[1]
+    seeds = torch.eye(n_codes, dtype=codes.dtype, device=codes.device)
+    seeds = seeds[:, None, :].expand(n_codes, len(codes), n_codes)
+    return torch.autograd.grad(codes, x, seeds, create_graph=True, is_grads_batched=True)[0]
+
+
+class Penalties:
+    """All the penalties of a fit.
+
+    Parameters
+    ----------
+    penalties : list of Penalty
+    """
+
+    def __init__(self, penalties):
+        self._penalties = penalties
+        self._by_inputs = any(penalty.by_inputs for penalty in penalties)
+
+    def __call__(self, network, x, weights=None):
+        """Return the network's output for rows x, and what is added to their losses.
+
+        Returns
+        -------
+        output : torch.Tensor of shape (n, n_outputs)
+        costs : torch.Tensor of shape (n,) or ()
+        """
+        training = torch.is_grad_enabled()
+        with torch.set_grad_enabled(training or self._by_inputs):
+            if self._by_inputs:
+                x = x.detach().requires_grad_()
+            codes, output = network.codes_and_output(x)
+            costs = sum(
+                penalty.weight * penalty.penalise(codes, x, weights)
+                for penalty in self._penalties
+            )
+        return (output, costs) if training else (output.detach(), costs.detach())
+
+
+def shared_unit(penalties):
+    """Return what the codes must pass for all of the penalties, a key of `UNITS` or None.
+
+    Raises
+    ------
+    ValueError
+        If two of them need different ones.
+    """
+    needed = {p.unit: type(p).__name__ for p in penalties if p.unit is not None}
+    if len(needed) > 1:
+        raise ValueError(
+            f"penalties={penalties!r}: {' and '.join(needed.values())} need codes of "
+            f"different kinds ({' and '.join(map(repr, needed))}); use one of them."
+        )
+    return next(iter(needed), None)

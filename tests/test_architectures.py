@@ -1,0 +1,153 @@
+"""What each architecture is known for, inside an estimator."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+from torch import nn
+
+from skae import AutoencoderTransformer, VAETransformer
+from skae.metrics import reconstruction_r2
+from skae.networks import Convolutional, Modules, Recurrent
+
+
+def _n_weights(estimator):
+    return sum(p.numel() for p in estimator.net_.module_.parameters())
+
+
+@pytest.fixture(scope="module")
+def moved():
+    """A blot of light anywhere in an image of 12 x 12 pixels."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:12, :12]
+
+    def draw(n):
+        at = rng.uniform(1, 10, size=(n, 2, 1, 1))
+        return np.exp(-((y - at[:, 0]) ** 2 + (x - at[:, 1]) ** 2) / 3).reshape(n, 144)
+
+    return draw(600), draw(300)
+
+
+@pytest.fixture(scope="module")
+def waves():
+    """Waves of random phase and speed."""
+    rng = np.random.default_rng(0)
+
+    def draw(n):
+        phase, speed = rng.uniform(0, 6.3, (n, 1)), rng.uniform(0.3, 1.0, (n, 1))
+        return np.sin(np.arange(16) * speed + phase) + 0.02 * rng.normal(size=(n, 16))
+
+    return draw(500), draw(300)
+
+
+def test_convolutions_restore_moved_images_better_with_no_more_weights(moved):
+    train, test = moved
+    settings = {"scale": False, "max_iter": 40, "random_state": 0}
+    convolutional = AutoencoderTransformer(
+        3, network=Convolutional((12, 12), channels=(8, 16)), **settings
+    ).fit(train)
+    dense = AutoencoderTransformer(3, hidden_layer_sizes=(32,), **settings).fit(train)
+    assert _n_weights(convolutional) <= _n_weights(dense)
+    r2 = [reconstruction_r2(e, test) for e in (convolutional, dense, PCA(3).fit(train))]
+    assert r2[0] > r2[1] + 0.01
+    assert r2[0] > r2[2] + 0.1
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_recurrent_beats_pca_on_waves_of_random_phase(waves, cell):
+    train, test = waves
+    recurrent = AutoencoderTransformer(
+        2,
+        network=Recurrent(16, cell=cell, hidden_size=24),
+        scale=False,
+        max_iter=30,
+        random_state=0,
+    ).fit(train)
+    pca = reconstruction_r2(PCA(2).fit(train), test)
+    assert reconstruction_r2(recurrent, test) > pca + 0.2
+
+
+def test_layerwise_pretraining_helps_eight_logistic_layers():
+    train, test = train_test_split(load_digits().data, random_state=0)
+    settings = {
+        "hidden_layer_sizes": (64, 48, 32),
+        "activation": "logistic",
+        "scale": False,
+        "max_iter": 30,
+        "random_state": 0,
+    }
+    for init in ("pca", "random"):
+        without, stacked = (
+            AutoencoderTransformer(8, init=init, pretraining=p, **settings).fit(train)
+            for p in (None, "layerwise")
+        )
+        gain = reconstruction_r2(stacked, test) - reconstruction_r2(without, test)
+        assert gain > 0.02, init
+
+
+def test_pretraining_keeps_the_start_at_pca(curved):
+    pretrained = AutoencoderTransformer(
+        2, pretraining="layerwise", max_iter=1, learning_rate_init=1e-12, random_state=0
+    ).fit(curved.train)
+    scaled = (curved.train - curved.train.mean(0)) / curved.train.std(0)
+    codes = PCA(2).fit_transform(scaled)
+    np.testing.assert_allclose(
+        np.abs(pretrained.transform(curved.train)), np.abs(codes), atol=1e-2
+    )
+    # The layers are no longer as they were drawn.
+    plain = clone(pretrained).set_params(pretraining=None).fit(curved.train)
+    layers = [e.encoder_.block.correction[0].weight for e in (pretrained, plain)]
+    assert not torch.allclose(*layers, atol=1e-3)
+
+
+def test_tied_weights_restore_with_half_the_weights(curved):
+    tied, free = (
+        AutoencoderTransformer(2, tied_weights=t, max_iter=60, random_state=0).fit(
+            curved.train
+        )
+        for t in (True, False)
+    )
+    assert _n_weights(tied) < 0.6 * _n_weights(free)
+    r2 = [reconstruction_r2(e, curved.test) for e in (tied, PCA(2).fit(curved.train))]
+    assert r2[0] > r2[1] + 0.1
+
+
+def _pair(n_in, n_codes, n_more=0):
+    torch.manual_seed(0)
+    encoder = nn.Sequential(
+        nn.Linear(n_in, 32), nn.Dropout(0.1), nn.Tanh(), nn.Linear(32, n_codes + n_more)
+    )
+    decoder = nn.Sequential(nn.Linear(n_codes, 32), nn.Tanh(), nn.Linear(32, n_in))
+    return encoder, decoder
+
+
+def test_a_pair_of_torch_modules_is_trained(curved):
+    pair = _pair(6, 2)
+    before = [value.clone() for value in pair[0].parameters()]
+    estimator = AutoencoderTransformer(2, network=pair, max_iter=60, random_state=0)
+    estimator.fit(curved.train)
+    assert reconstruction_r2(estimator, curved.test) > 0.7
+    assert all(torch.equal(a, b) for a, b in zip(before, pair[0].parameters(), strict=True))
+    same = clone(estimator).set_params(network=Modules(*pair)).fit(curved.train)
+    np.testing.assert_array_equal(
+        same.transform(curved.test), estimator.transform(curved.test)
+    )
+
+
+def test_global_generator_is_as_it_was_with_dropout_in_ones_own_modules(curved):
+    estimator = VAETransformer(2, network=_pair(6, 2, n_more=2), max_iter=3, random_state=0)
+    state = torch.get_rng_state()
+    one = estimator.fit(curved.train).transform(curved.test)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(3)
+    np.testing.assert_array_equal(estimator.fit(curved.train).transform(curved.test), one)
+
+
+def test_warm_start_keeps_to_its_architecture(waves):
+    estimator = AutoencoderTransformer(2, warm_start=True, max_iter=2).fit(waves[0])
+    estimator.set_params(network=Recurrent(16))
+    with pytest.raises(ValueError, match=r"warm_start=True goes on .*network=Recurrent"):
+        estimator.fit(waves[0])

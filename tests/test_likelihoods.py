@@ -1,0 +1,230 @@
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from skae import AutoencoderTransformer, VAETransformer
+from skae.likelihoods import LIKELIHOODS
+from skae.losses import gaussian_kl, prior_mmd
+
+CENTER, SCALE = np.array([0.4, 0.5, 0.7]), np.array([0.2, 0.1, 2.0])
+
+
+@pytest.fixture(params=LIKELIHOODS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def likelihood(name):
+    made = LIKELIHOODS[name](CENTER, SCALE, 1e-4)
+    with torch.no_grad():
+        made.start(0.3)
+    return made.double()
+
+
+def _design(raw):
+    return (torch.as_tensor(raw) - torch.from_numpy(CENTER)) / torch.from_numpy(SCALE)
+
+
+def _scipy(likelihood, mean):
+    """Return the distribution of raw numbers about raw means, as scipy has it."""
+    noise = likelihood.noise()
+    if type(likelihood).__name__ == "Gaussian":
+        return scipy.stats.norm(mean, noise.detach().numpy() ** 0.5 * SCALE)
+    if type(likelihood).__name__ == "StudentT":
+        squared, freedom = (part.detach().numpy() for part in noise)
+        return scipy.stats.t(freedom, mean, squared**0.5 * SCALE)
+    if type(likelihood).__name__ == "Bernoulli":
+        return scipy.stats.bernoulli(mean)
+    if type(likelihood).__name__ == "Poisson":
+        return scipy.stats.poisson(mean)
+    r = noise[2].detach().numpy()
+    return scipy.stats.nbinom(r, r / (r + mean))
+
+
+def test_nll_is_scipys(likelihood):
+    mean = np.array([[0.3, 0.6, 0.9], [0.05, 0.5, 0.2]])
+    raw = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    ours = likelihood.nll(_design(raw), _design(mean), likelihood.noise())
+    theirs = _scipy(likelihood, mean)
+    if likelihood.is_density:
+        expected = theirs.logpdf(raw) + np.log(SCALE)  # of the standardised numbers
+    else:
+        expected = theirs.logpmf(raw)
+    np.testing.assert_allclose(ours.detach(), -expected, rtol=1e-4)
+
+
+def test_draws_have_the_distribution(likelihood):
+    mean = np.full((4000, 3), [0.3, 0.6, 0.9])
+    spread = likelihood.variance().detach().numpy() ** 0.5
+    drawn = likelihood.draw(_design(mean).numpy(), spread, np.random.RandomState(0))
+    drawn = drawn * SCALE + CENTER
+    theirs = _scipy(likelihood, mean[0])
+    np.testing.assert_allclose(drawn.mean(0), theirs.mean(), atol=0.1)
+    for column, quantile in zip(drawn.T, theirs.ppf(0.8), strict=True):
+        assert (column <= quantile + 1e-6).mean() >= 0.78
+
+
+def test_least_is_what_the_likeliest_cell_costs(likelihood):
+    noise, mean = likelihood.noise(), _design(np.array([[0.3, 0.6, 0.9]]))
+    least = likelihood.least(noise)
+    raw = np.array([[0.0, 0.5, 1.0], [1.0, 1.0, 0.0]])
+    for x in (mean, _design(raw)):
+        if not likelihood.is_density and x is mean:
+            continue
+        assert (likelihood.nll(x, mean, noise) >= least - 1e-6).all()
+    if likelihood.is_density:
+        torch.testing.assert_close(likelihood.nll(mean, mean, noise)[0], least)
+
+
+def test_gradient_reaches_every_parameter(likelihood):
+    raw, y = _design(np.array([[1.0, 0.0, 1.0]])), torch.zeros(1, 3, dtype=torch.float64)
+    y.requires_grad_()
+    mean = y if likelihood.link is None else likelihood.link(y)
+    likelihood.nll(raw, mean, likelihood.noise()).sum().backward()
+    assert (y.grad != 0).all()
+    for key, parameter in likelihood.named_parameters():
+        assert (parameter.grad != 0).all(), key
+
+
+@pytest.fixture(scope="module")
+def rates():
+    """Counts whose rates hang on two numbers."""
+    rng = np.random.default_rng(0)
+    return np.exp(0.6 * rng.normal(size=(900, 2)) @ rng.normal(size=(2, 6)) + 1.0)
+
+
+def _score(likelihood, X, **params):
+    vae = VAETransformer(2, likelihood=likelihood, random_state=0, **params).fit(X[:600])
+    return vae, vae.score(X[600:])
+
+
+def test_counts_are_scored_by_their_probability(rates):
+    """Between independent columns and the truth, for either kind of counts."""
+    rng = np.random.default_rng(1)
+    counts = rng.poisson(rates).astype(float)
+    alone = scipy.stats.poisson.logpmf(counts[600:], counts[:600].mean(0)).sum(1).mean()
+    truth = scipy.stats.poisson.logpmf(counts[600:], rates[600:]).sum(1).mean()
+    vae, score = _score("poisson", counts)
+    assert alone + 0.5 * (truth - alone) < score < truth
+    drawn = vae.sample(500, random_state=0)
+    np.testing.assert_array_equal(drawn, drawn.round())
+    assert drawn.min() >= 0
+    np.testing.assert_allclose(drawn.mean(0), counts.mean(0), rtol=0.5)
+
+
+def test_overdispersed_counts_are_no_poisson(rates):
+    rng = np.random.default_rng(1)
+    counts = rng.poisson(rates * rng.gamma(1.0, size=rates.shape)).astype(float)
+    scores = [_score(name, counts)[1] for name in ("poisson", "negative_binomial")]
+    assert scores[1] > scores[0] + 1.0
+
+
+def test_probabilities_of_zeros_and_ones_add_up_to_one():
+    """Over all rows that there can be: the score is a log probability."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(400, 1))
+    X = (z + 0.7 * rng.normal(size=(400, 5)) > 0).astype(float)
+    vae = VAETransformer(
+        1, likelihood="bernoulli", n_importance_samples=512, random_state=0
+    ).fit(X)
+    rows = np.array(np.meshgrid(*[[0.0, 1.0]] * 5)).reshape(5, -1).T
+    assert np.exp(vae.score_samples(rows)).sum() == pytest.approx(1.0, abs=0.03)
+    shares = X.mean(0)
+    alone = (X * np.log(shares) + (1 - X) * np.log(1 - shares)).sum(1).mean()
+    assert vae.score(X) > alone + 0.3
+
+
+def test_heavy_tails_are_a_student_ts():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 2)) @ rng.normal(size=(2, 5))
+    X += 0.3 * rng.standard_t(2, size=X.shape)
+    scores = [_score(name, X)[1] for name in ("gaussian", "student_t")]
+    assert scores[1] > scores[0] + 0.5
+
+
+@pytest.mark.parametrize("factor", [1.0, 10.0])
+def test_densities_are_in_the_original_units(factor):
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    vae = VAETransformer(1, likelihood="student_t", max_iter=3, random_state=0)
+    expected = vae.fit(X).score(X) - 3 * np.log(factor)
+    assert vae.fit(factor * X).score(factor * X) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "bad", "message"),
+    [
+        (
+            "bernoulli",
+            1.5,
+            r"'bernoulli' needs numbers in \[0, 1\], .*'x2' holds 1\.5.*Min",
+        ),
+        ("poisson", -1.0, r"'poisson' needs counts.*'x2' holds -1.*shift"),
+        ("negative_binomial", 0.5, r"needs counts.*'x2' holds 0\.5; round"),
+    ],
+)
+def test_other_numbers_are_an_error(likelihood, bad, message):
+    X = np.random.default_rng(0).integers(2, size=(50, 4)).astype(float)
+    spoilt = X.copy()
+    spoilt[5, 2] = bad
+    vae = VAETransformer(1, likelihood=likelihood, max_iter=1, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        vae.fit(spoilt)
+    with pytest.raises(ValueError, match=message):
+        vae.fit(X).score_samples(spoilt)
+
+
+# -------------------------------------------------- what keeps codes near the prior
+
+
+def test_mmd_is_zero_for_the_prior_and_grows_away_from_it():
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(500, 3, generator=generator)
+    at_prior = prior_mmd(codes)
+    assert abs(at_prior.item()) < 0.01
+    for off in (codes + 1.0, 0.3 * codes, codes.abs()):
+        assert prior_mmd(off) > 10 * abs(at_prior)
+
+
+def test_wasserstein_codes_have_the_distribution_of_the_prior(curved):
+    vae = VAETransformer(2, divergence="mmd", random_state=0).fit(curved.train)
+    codes = vae.transform(curved.test)
+    np.testing.assert_allclose(codes.mean(0), 0.0, atol=0.2)
+    np.testing.assert_allclose(codes.std(0), 1.0, atol=0.25)
+
+
+def test_free_bits_keep_dimensions_in_use(ppca):
+    """Beta presses every dimension flat, but for what is free."""
+    pressed, free = (
+        VAETransformer(
+            2, beta=60.0, free_bits=bits, max_iter=15, init="random", random_state=0
+        )
+        for bits in (0.0, 1.0)
+    )
+
+    def divergence(vae):
+        vae.fit(ppca.train[:400])
+        x = torch.from_numpy(ppca.test[:200] - ppca.train[:400].mean(0)).float()
+        x = x / torch.from_numpy(ppca.train[:400].std(0)).float()
+        return gaussian_kl(*vae.net_.module_.posterior(x)).mean().item()
+
+    assert divergence(free) > divergence(pressed) + 0.3
+
+
+# ------------------------------------------------------------------ interpolation
+
+
+@pytest.mark.parametrize("cls", [AutoencoderTransformer, VAETransformer])
+def test_interpolation_goes_from_row_to_row(cls, curved):
+    fitted = cls(2, max_iter=4, random_state=0).fit(curved.train)
+    way = fitted.interpolate(curved.test[0], curved.test[1:2], n_steps=5)
+    assert way.shape == (5, 6)
+    codes = fitted.transform(curved.test[:2])
+    np.testing.assert_allclose(way[[0, -1]], fitted.inverse_transform(codes))
+    middle = fitted.inverse_transform(codes.mean(0, keepdims=True))
+    np.testing.assert_allclose(way[2:3], middle)
+    with pytest.raises(ValueError, match=r"y has 3 rows; .*give one"):
+        fitted.interpolate(curved.test[0], curved.test[:3])
+    with pytest.raises(ValueError, match=r"n_steps=1; "):
+        fitted.interpolate(curved.test[0], curved.test[1], n_steps=1)

@@ -1,0 +1,207 @@
+import numpy as np
+import pytest
+import torch
+
+from skae import AutoencoderTransformer
+from skae.metrics import reconstruction_r2
+from skae.networks import Autoencoder
+from skae.networks.units import UNITS
+from skae.penalties import (
+    Contractive,
+    KLSparsity,
+    L1Activity,
+    Orthogonal,
+    Penalties,
+    Penalty,
+    shared_unit,
+)
+
+PENALTIES = [L1Activity(0.3), KLSparsity(0.1), Contractive(0.1), Orthogonal()]
+
+
+def _normal(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _network(unit=None, activation="tanh"):
+    generator = torch.Generator().manual_seed(0)
+    settings = activation, 0.0, 5.0, generator
+    return Autoencoder(6, 6, 3, (8, 4), *settings, unit=unit, free=True)
+
+
+@pytest.fixture(params=PENALTIES, ids=lambda penalty: type(penalty).__name__)
+def penalty(request):
+    return request.param
+
+
+def test_costs_reach_every_parameter_of_the_encoder(penalty):
+    network, x = _network(penalty.unit).train(), _normal(20, 6)
+    output, costs = Penalties([penalty])(network, x)
+    torch.testing.assert_close(output, network(x))
+    (costs.mean()).backward()
+    for name, parameter in network.encoder.named_parameters():
+        # No bias moves a linear map's Jacobian, no shift a correlation.
+        if name != "block.linear.bias" and not name.endswith("correction.4.bias"):
+            assert parameter.grad.abs().sum() > 0, name
+
+
+def test_costs_are_of_the_codes_of_transform(penalty):
+    network, x = _network(penalty.unit), _normal(20, 6)
+    network.encoder.code_scale.copy_(torch.tensor([1.0, 2.0, 5.0]))
+    seen = []
+
+    class Watch(type(penalty)):
+        def penalise(self, codes, x, weights):
+            seen.append(codes)
+            return super().penalise(codes, x, weights)
+
+    Penalties([Watch(**penalty.get_params())])(network, x)
+    torch.testing.assert_close(seen[0], network.encode(x))
+
+
+def test_without_gradients_costs_are_the_same(penalty):
+    network, x = _network(penalty.unit).eval(), _normal(20, 6)
+    expected = Penalties([penalty])(network, x)[1].detach()
+    with torch.no_grad():
+        output, costs = Penalties([penalty])(network, x)
+    torch.testing.assert_close(costs, expected)
+    assert not costs.requires_grad
+    assert not output.requires_grad
+
+
+def test_weight_of_two_costs_as_a_row_twice(penalty):
+    network, x = _network(penalty.unit), _normal(6, 6)
+    weights = torch.tensor([2.0, 1.0, 1.0, 0.0, 1.0, 1.0])
+    rows = [0, 0, 1, 2, 4, 5]
+    codes = network.encode(x.requires_grad_())
+    weighted = penalty.penalise(codes, x, weights)
+    if weighted.ndim:
+        weighted = (weighted * weights).mean()
+    again = x.detach()[rows].requires_grad_()
+    repeated = penalty.penalise(network.encode(again), again, None).mean()
+    torch.testing.assert_close(weighted, repeated)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "silu", "gelu", "logistic"])
+@pytest.mark.parametrize("unit", [None, *UNITS])
+def test_contractive_is_the_exact_jacobian(activation, unit):
+    network, x = _network(unit, activation), _normal(7, 6).requires_grad_()
+    costs = Contractive().penalise(network.encode(x), x, None)
+    for row, cost in zip(x.detach(), costs, strict=True):
+        jacobian = torch.autograd.functional.jacobian(network.encode, row[None])
+        torch.testing.assert_close(cost, jacobian.square().sum())
+
+
+def test_kl_sparsity_is_zero_at_its_target_only():
+    codes = torch.full((10, 4), 0.2)
+    assert KLSparsity(0.2).penalise(codes, None, None).item() == pytest.approx(
+        0.0, abs=1e-6
+    )
+    expected = 0.1 * np.log(0.1 / 0.2) + 0.9 * np.log(0.9 / 0.8)
+    assert KLSparsity(0.1).penalise(codes, None, None).item() == pytest.approx(
+        expected, rel=1e-4
+    )
+
+
+def test_orthogonal_is_the_mean_squared_correlation():
+    codes = _normal(50, 3) @ _normal(3, 3, seed=1) + 7.0
+    correlations = np.corrcoef(codes.T.numpy())
+    expected = (correlations[np.triu_indices(3, 1)] ** 2).mean()
+    cost = Orthogonal().penalise(100.0 * codes, None, None)
+    assert cost.item() == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("n_codes", [1, 2])
+def test_orthogonal_of_one_row_or_one_code_or_none_that_varies(n_codes):
+    for codes in (torch.ones(1, n_codes), torch.ones(5, n_codes)):
+        codes.requires_grad_()
+        cost = Orthogonal().penalise(codes, None, None)
+        (cost + 0.0 * codes.sum()).backward()
+        assert cost.item() == 0.0
+        assert torch.isfinite(codes.grad).all()
+
+
+def test_two_kinds_of_codes_are_an_error():
+    assert shared_unit([L1Activity(), Contractive()]) == "shrink"
+    with pytest.raises(ValueError, match=r"L1Activity and KLSparsity.*use one"):
+        shared_unit([L1Activity(), KLSparsity()])
+
+
+# ------------------------------------------------- what each of them is known for
+
+
+def _dense(curved, n_components, *penalties):
+    estimator = AutoencoderTransformer(
+        n_components, penalties=list(penalties) or None, max_iter=80, random_state=0
+    )
+    return estimator.fit(curved.train)
+
+
+def test_sparse_codes_are_zero_but_few(curved):
+    sparse = _dense(curved, 16, L1Activity(2.0))
+    codes = sparse.transform(curved.test)
+    assert (codes == 0).mean() > 0.6
+    assert (codes != 0).any(axis=0).sum() >= 8
+    assert reconstruction_r2(sparse, curved.test) > 0.9
+
+
+def test_wide_codes_start_at_pca():
+    """Every one of them at work, and nothing lost."""
+    X = np.random.default_rng(0).normal(size=(200, 4))
+    start = AutoencoderTransformer(
+        8, penalties=[L1Activity(0.0)], max_iter=1, learning_rate_init=1e-9, random_state=0
+    ).fit(X)
+    assert (start.transform(X).std(axis=0) > 0.1).all()
+    assert reconstruction_r2(start, X) > 0.98
+
+
+def test_codes_are_as_active_as_asked(curved):
+    for target in (0.1, 0.3):
+        codes = _dense(curved, 8, KLSparsity(target)).transform(curved.test)
+        assert ((codes > 0) & (codes < 1)).all()
+        assert codes.mean() == pytest.approx(target, rel=0.2)
+
+
+def test_contractive_codes_move_less(curved):
+    def norm(estimator):
+        x = ((curved.test[:50] - curved.train.mean(0)) / curved.train.std(0)).astype("f4")
+        x = torch.from_numpy(x).requires_grad_()
+        return Contractive().penalise(estimator.encoder_(x), x, None).mean().item()
+
+    plain, contractive = _dense(curved, 2), _dense(curved, 2, Contractive(0.1))
+    assert norm(contractive) < 0.7 * norm(plain)
+    r2 = [reconstruction_r2(e, curved.test) for e in (plain, contractive)]
+    assert r2[1] > r2[0] - 0.05
+
+
+def test_orthogonal_codes_are_uncorrelated(curved):
+    def correlation(estimator):
+        codes = estimator.transform(curved.test)
+        return np.abs(np.corrcoef(codes.T)[np.triu_indices(3, 1)]).mean()
+
+    plain, orthogonal = (
+        AutoencoderTransformer(
+            3, penalties=penalties, init="random", max_iter=60, random_state=0
+        ).fit(curved.train)
+        for penalties in (None, [Orthogonal()])
+    )
+    assert correlation(orthogonal) < 0.1 < correlation(plain)
+
+
+def test_scores_are_of_the_reconstruction_alone(curved):
+    estimator = _dense(curved, 2, Contractive(0.1))
+    back = estimator.inverse_transform(estimator.transform(curved.test))
+    errors = (((back - curved.test) / curved.train.std(axis=0)) ** 2).mean(axis=1)
+    np.testing.assert_allclose(estimator.score_samples(curved.test), -errors, rtol=1e-3)
+
+
+def test_a_penalty_of_ones_own(curved):
+    class Small(Penalty):
+        def __init__(self, weight=1.0):
+            self.weight = weight
+
+        def penalise(self, codes, x, weights):
+            return codes.square().mean(dim=1)
+
+    plain, small = _dense(curved, 2), _dense(curved, 2, Small(1.0))
+    assert small.transform(curved.test).std() < 0.5 * plain.transform(curved.test).std()
