@@ -7,18 +7,16 @@ import torch
 from sklearn.utils import gen_batches
 
 from skae._cells import CellSpace
+from skae._denoise import train_to_denoise
 from skae._devices import threads_for
+from skae._front import MAX_WIDTH, PrincipalFront
 from skae._layout import MISSING
-from skae._pca import principal_axes
 from skae._repair import blame_by_search, value_grid
 from skae._robust import typical_rows
-from skae._training import one_cycle
 from skae.networks.members import MemberNetworks
 
 # Rows a fold, and cells, that the networks' rows are drawn from.
 MAX_CANDIDATES, MAX_CELLS = 20_000, 20_000_000
-# Columns that a network sees; of a wider table it sees that many principal axes.
-MAX_WIDTH = 128
 # Rows whose errors settle what is usual.
 MAX_LEVEL_ROWS = 5000
 # Cells of work space: small enough for a processor's cache.
@@ -27,37 +25,8 @@ BLOCK_CELLS = 250_000
 LEAST = 1e-10
 # Of the steps and of the rate in fit, what `update` takes.
 UPDATE_SHARE, UPDATE_RATE = 0.3, 0.3
-WEIGHT_DECAY = 0.01
 # Weight of the code's distance beside the error's 1.
 CODE_WEIGHT = 0.5
-
-
-class PrincipalFront:
-    """What a network sees of a wide table, and the way back.
-
-    Parameters
-    ----------
-    x : torch.Tensor of shape (n, width)
-    rng : numpy.random.RandomState
-    """
-
-    def __init__(self, x, rng):
-        self.mean = x.mean(dim=0)
-        centred = (x - self.mean).cpu()
-        axes = principal_axes(centred, None, MAX_WIDTH, rng)
-        # Fewer rows than that have fewer axes.
-        self.axes = axes.padded_axes(MAX_WIDTH).to(x.device)
-
-    def enter(self, x):
-        return (x - self.mean.to(x.dtype)) @ self.axes.to(x.dtype)
-
-    def leave(self, z):
-        return z @ self.axes.T.to(z.dtype) + self.mean.to(z.dtype)
-
-    def beyond(self, x, z):
-        """Return the squared length of what `z` does not hold of `x`, shape (n,)."""
-        whole = (x - self.mean.to(x.dtype)).square().sum(dim=1)
-        return (whole - z.square().sum(dim=1)).clamp(min=0.0)
 
 
 class DenoisingMembers:
@@ -138,7 +107,8 @@ class DenoisingMembers:
             masks.append(None if observed is None else observed[taken])
         self._pools = torch.cat(pools)
         self._masks = _join(masks, self._pools)
-        self._n_seen = np.full(len(self._pools), X.shape[0] // max(n_folds, 2))
+        n_outside = X.shape[0] - (X.shape[0] // n_folds if n_folds > 1 else 0)
+        self._n_seen = np.full(len(self._pools), n_outside)
         generator = torch.Generator().manual_seed(rng.randint(2**31 - 1))
         width = self._pools.shape[2]
         networks = MemberNetworks.draw(len(self._pools), width, make_up.hidden, generator)
@@ -180,52 +150,25 @@ class DenoisingMembers:
         return torch.tensor(of_fold, device=self.device).repeat(self.n_folds)[:, None, None]
 
     def _train(self, n_steps, learning_rate, rng, progress):
-        """Train the networks to restore their rows from noisy copies."""
-        pools, masks, networks = self._pools, self._masks, self.networks
-        n_members, n_rows, width = pools.shape
+        n_members, n_rows, _ = self._pools.shape
         batch_size = min(self.make_up.batch_size, n_rows)
         generator = torch.Generator(self.device).manual_seed(rng.randint(2**31 - 1))
-        noises = self._noises()
-        fused = {"fused": True} if self.device.type in ("cpu", "cuda") else {}
-        optimizer = torch.optim.AdamW(
-            networks.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY, **fused
-        )
-        (group,) = optimizer.param_groups
-        first = torch.arange(n_members, device=self.device)[:, None] * n_rows
-        flat = pools.reshape(-1, width)
-        flat_masks = None if masks is None else masks.reshape(-1, width)
-        n_work = n_members * batch_size * sum(w[0].numel() for w in networks.weights)
-        every = math.ceil(n_steps / 10)
-        self.stop_reason, self.n_iter = "steps", 0
-        try:
-            with threads_for(n_work):
-                for step in range(n_steps):
-                    group["lr"] = learning_rate * one_cycle(step / n_steps)
-                    picks = torch.randint(
-                        n_rows,
-                        (n_members, batch_size),
-                        generator=generator,
-                        device=self.device,
-                    )
-                    picks = (picks + first).view(-1)
-                    x = flat.index_select(0, picks).view(n_members, batch_size, width)
-                    noise = torch.empty_like(x).normal_(generator=generator)
-                    error = networks(torch.addcmul(x, noise, noises)) - x
-                    if flat_masks is not None:
-                        error = error * flat_masks.index_select(0, picks).view_as(x)
-                    # The mean of each network, the sum over networks: none slows another.
-                    loss = error.square().sum() / (batch_size * width)
-                    optimizer.zero_grad()
-                    loss.backward()
-                    optimizer.step()
-                    self.n_iter = step + 1
-                    if self.n_iter % every == 0 and progress(self.n_iter / n_steps):
-                        self.stop_reason = "callback"
-                        break
-        except KeyboardInterrupt:
-            self.stop_reason = "interrupted"
-        self.n_diverged = networks.silence_diverged()
-        networks.requires_grad_(False)
+        self.networks.requires_grad_(True)
+        n_work = sum(w[0].numel() for w in self.networks.weights) * n_members * batch_size
+        with threads_for(n_work):
+            self.n_iter, self.stop_reason = train_to_denoise(
+                self.networks,
+                self._pools,
+                self._masks,
+                self._noises(),
+                n_steps,
+                batch_size,
+                learning_rate,
+                generator,
+                progress,
+            )
+        self.networks.requires_grad_(False)
+        self.n_diverged = self.networks.silence_diverged()
         self._cached = {}
 
     def _learn_codes(self):
@@ -238,7 +181,10 @@ class DenoisingMembers:
     def _settle_levels(self, X, folds, rng, share=1.0):
         """Learn what errors and distances are usual, of rows that were left out."""
         n_parts = 1 + (self.codes is not None)
-        levels = np.ones((self.n_folds * self.per_fold, n_parts))
+        # A fold without rows keeps what it knew.
+        levels = np.ones((len(self.sizes_), n_parts))
+        if share < 1.0:
+            levels = self.levels.cpu().numpy().copy()
         for fold in range(self.n_folds):
             rows = (
                 np.flatnonzero(folds == fold) if self.n_folds > 1 else np.arange(len(folds))
@@ -286,7 +232,6 @@ class DenoisingMembers:
                     continue
                 tensor[member, torch.from_numpy(places)] = True if new is None else new
                 tensor[member] = tensor[member, again]
-        self.networks.requires_grad_(True)
         n_steps = max(round(UPDATE_SHARE * self.make_up.n_steps), 1)
         self._train(n_steps, UPDATE_RATE * self.make_up.learning_rate, rng, progress)
         self._learn_codes()

@@ -6,9 +6,9 @@ import torch
 
 from skae import AEAnomalyDetector
 from skae._cells import CellSpace, compress, expand
+from skae._front import PrincipalFront
 from skae._layout import Layout
 from skae._make_up import ROBUST, SHARP, choose_make_up
-from skae._members import PrincipalFront
 from skae._robust import typical_rows
 from skae.networks.members import MemberNetworks
 
