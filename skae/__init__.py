@@ -3,11 +3,13 @@
 from skae._version import __version__
 from skae.anomaly import AEAnomalyDetector
 from skae.autoencoder import AutoencoderTransformer
+from skae.gan import GANSampler
 from skae.vae import VAETransformer
 
 __all__ = [
     "AEAnomalyDetector",
     "AutoencoderTransformer",
+    "GANSampler",
     "VAETransformer",
     "__version__",
 ]

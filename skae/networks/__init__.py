@@ -1,7 +1,15 @@
 """Torch modules that know nothing of scikit-learn or tables."""
 
+from skae.networks.adversarial import Critic, Generator
 from skae.networks.autoencoder import Autoencoder
 from skae.networks.residual import ACTIVATIONS, LinearPlusMLP
 from skae.networks.variational import VariationalAutoencoder
 
-__all__ = ["ACTIVATIONS", "Autoencoder", "LinearPlusMLP", "VariationalAutoencoder"]
+__all__ = [
+    "ACTIVATIONS",
+    "Autoencoder",
+    "Critic",
+    "Generator",
+    "LinearPlusMLP",
+    "VariationalAutoencoder",
+]
