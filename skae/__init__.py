@@ -5,11 +5,13 @@ from skae.anomaly import AEAnomalyDetector
 from skae.autoencoder import AutoencoderTransformer
 from skae.gan import GANSampler
 from skae.vae import VAETransformer
+from skae.vqvae import VQVAETransformer
 
 __all__ = [
     "AEAnomalyDetector",
     "AutoencoderTransformer",
     "GANSampler",
     "VAETransformer",
+    "VQVAETransformer",
     "__version__",
 ]

@@ -47,6 +47,11 @@ def choose_game_length(n_rows, batch_size):
     return max(4, math.ceil(GAME_STEPS / math.ceil(n_rows / batch_size)))
 
 
+def choose_codebook_size(n_train):
+    """A tenth of the rows, at most 64: an entry stands for ten rows or more."""
+    return min(max(n_train // 10, 1), 64)
+
+
 def choose_n_iter_no_change(max_iter):
     """Half the schedule: the gains of a one-cycle schedule come late."""
     return max(10, max_iter // 2)

@@ -16,7 +16,13 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skae import AEAnomalyDetector, AutoencoderTransformer, GANSampler, VAETransformer
+from skae import (
+    AEAnomalyDetector,
+    AutoencoderTransformer,
+    GANSampler,
+    VAETransformer,
+    VQVAETransformer,
+)
 
 REASON = "random mini-batches: to the bit, a weight of 2 is not a row twice"
 STOCHASTIC = {
@@ -32,6 +38,7 @@ STOCHASTIC = {
         # Four networks: both kinds of the default, in both folds.
         AEAnomalyDetector(n_estimators=4),
         GANSampler(max_iter=20),
+        VQVAETransformer(max_iter=20),
     ],
     # A sampler transforms and predicts nothing that could be compared.
     expected_failed_checks=lambda estimator: (

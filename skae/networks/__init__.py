@@ -2,6 +2,7 @@
 
 from skae.networks.adversarial import Critic, Generator
 from skae.networks.autoencoder import Autoencoder
+from skae.networks.quantized import QuantizedAutoencoder
 from skae.networks.residual import ACTIVATIONS, LinearPlusMLP
 from skae.networks.variational import VariationalAutoencoder
 
@@ -11,5 +12,6 @@ __all__ = [
     "Critic",
     "Generator",
     "LinearPlusMLP",
+    "QuantizedAutoencoder",
     "VariationalAutoencoder",
 ]
