@@ -1,6 +1,7 @@
 """Autoencoders as scikit-learn estimators, on PyTorch."""
 
 from skae._version import __version__
+from skae.adversarial import AdversarialAutoencoderTransformer
 from skae.anomaly import AEAnomalyDetector
 from skae.autoencoder import AutoencoderTransformer
 from skae.gan import GANSampler
@@ -9,6 +10,7 @@ from skae.vqvae import VQVAETransformer
 
 __all__ = [
     "AEAnomalyDetector",
+    "AdversarialAutoencoderTransformer",
     "AutoencoderTransformer",
     "GANSampler",
     "VAETransformer",

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skae import (
+    AdversarialAutoencoderTransformer,
     AEAnomalyDetector,
     AutoencoderTransformer,
     GANSampler,
@@ -39,6 +40,7 @@ STOCHASTIC = {
         AEAnomalyDetector(n_estimators=4),
         GANSampler(max_iter=20),
         VQVAETransformer(max_iter=20),
+        AdversarialAutoencoderTransformer(max_iter=20),
     ],
     # A sampler transforms and predicts nothing that could be compared.
     expected_failed_checks=lambda estimator: (
