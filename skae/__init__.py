@@ -1,6 +1,7 @@
 """Autoencoders as scikit-learn estimators, on PyTorch."""
 
 from skae._version import __version__
+from skae.adversarial import AdversarialAutoencoderTransformer
 from skae.anomaly import AEAnomalyDetector
 from skae.autoencoder import AutoencoderTransformer
 from skae.corruption import (
@@ -9,16 +10,20 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae.gan import GANSampler
 from skae.networks import MLP, Convolutional, Modules, Recurrent
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 from skae.vae import VAETransformer
+from skae.vqvae import VQVAETransformer
 
 __all__ = [
     "MLP",
     "AEAnomalyDetector",
+    "AdversarialAutoencoderTransformer",
     "AutoencoderTransformer",
     "Contractive",
     "Convolutional",
+    "GANSampler",
     "GaussianNoise",
     "KLSparsity",
     "L1Activity",
@@ -29,5 +34,6 @@ __all__ = [
     "SaltAndPepperNoise",
     "SwapNoise",
     "VAETransformer",
+    "VQVAETransformer",
     "__version__",
 ]

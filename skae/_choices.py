@@ -8,6 +8,7 @@ import math
 
 MIN_STEPS, MAX_STEPS, STEPS_PER_ROW = 300, 1000, 1.0
 MIN_EPOCHS = 8
+GAME_STEPS = 2000
 DEEP_FROM = 10_000
 
 
@@ -41,6 +42,16 @@ def choose_patience(share_missing, harder=False):
     start: `harder`.
     """
     return 3.0 if harder else 1.0 + min(10.0 * share_missing, 2.0)
+
+
+def choose_game_length(n_rows, batch_size):
+    """The epochs of an adversarial game: 2,000 steps, at least 4 epochs."""
+    return max(4, math.ceil(GAME_STEPS / math.ceil(n_rows / batch_size)))
+
+
+def choose_codebook_size(n_train):
+    """A tenth of the rows, at most 64: an entry stands for ten rows or more."""
+    return min(max(n_train // 10, 1), 64)
 
 
 def choose_n_iter_no_change(max_iter):

@@ -16,7 +16,14 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
+from skae import (
+    AdversarialAutoencoderTransformer,
+    AEAnomalyDetector,
+    AutoencoderTransformer,
+    GANSampler,
+    VAETransformer,
+    VQVAETransformer,
+)
 
 REASON = "random mini-batches: to the bit, a weight of 2 is not a row twice"
 STOCHASTIC = {
@@ -26,9 +33,19 @@ STOCHASTIC = {
 
 
 @parametrize_with_checks(
-    # Four networks: both kinds of the default, in both folds.
-    [AutoencoderTransformer(), VAETransformer(), AEAnomalyDetector(n_estimators=4)],
-    expected_failed_checks=lambda estimator: STOCHASTIC,
+    [
+        AutoencoderTransformer(),
+        VAETransformer(),
+        # Four networks: both kinds of the default, in both folds.
+        AEAnomalyDetector(n_estimators=4),
+        GANSampler(max_iter=20),
+        VQVAETransformer(max_iter=20),
+        AdversarialAutoencoderTransformer(max_iter=20),
+    ],
+    # A sampler transforms and predicts nothing that could be compared.
+    expected_failed_checks=lambda estimator: (
+        {} if isinstance(estimator, GANSampler) else STOCHASTIC
+    ),
 )
 def test_estimator_checks(estimator, check):
     check(estimator)

@@ -1,0 +1,189 @@
+"""Adversarial and discrete members of the family: what each is known for, measured.
+
+Rows 8 and 9 of the family's table: codes that are not told from the prior, a codebook in
+use that beats k-means, and eight Gaussians on a ring.
+
+    python benchmarks/family_adversarial.py [--seeds 5] [--threads 1]
+"""
+
+import argparse
+
+import numpy as np
+import torch
+from _tables import (
+    TextTable,
+    add_threads_argument,
+    describe_machine,
+    heading,
+    quiet,
+    remark,
+    timed,
+    verdict,
+)
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from skae import (
+    AdversarialAutoencoderTransformer,
+    AutoencoderTransformer,
+    GANSampler,
+    VQVAETransformer,
+)
+from skae._mmd import normal_level, squared_mmd
+from skae.metrics import reconstruction_r2
+
+RADIUS, DEVIATIONS = 2.0, (0.05, 0.02)
+ANGLES = 2 * np.pi * np.arange(8) / 8
+CENTRES = RADIUS * np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
+
+
+def surface(n_rows, seed):
+    """Two numbers, uniform in a square, in six columns that bend."""
+    rng = np.random.default_rng(seed)
+    u, v = rng.uniform(-1.5, 1.5, (2, n_rows))
+    rows = np.column_stack([u, v, u**2, v**2, u * v, np.sin(2 * u)])
+    return rows + 0.05 * rng.normal(size=rows.shape)
+
+
+def discrepancy(codes, standardise=False):
+    """Return the squared MMD to the prior, as a multiple of its own 95% level.
+
+    The median over nine samples of the prior: one may be an odd one.
+    """
+    if standardise:
+        codes = (codes - codes.mean(axis=0)) / codes.std(axis=0)
+    codes = torch.from_numpy(np.asarray(codes, dtype=np.float64))
+    draws = torch.Generator().manual_seed(1)
+    values = [
+        float(squared_mmd(codes, torch.randn(codes.shape, generator=draws).double()))
+        for _ in range(9)
+    ]
+    return float(np.median(values)) / normal_level(len(codes), *codes.shape)
+
+
+def compare_codes(n_seeds):
+    heading("Codes against the prior, held-out rows: squared MMD / its 95% level")
+    table = TextTable(
+        {"table": "<10", "seed": ">4", "adversarial": ">11.2f", "plain": ">8.2f"}
+        | {"R2": ">7.3f", "plain R2": ">8.3f", "seconds": ">7.1f"}
+    )
+    tables = {
+        "surface": (surface(1500, 0), surface(500, 1)),
+        "digits": train_test_split(load_digits().data, test_size=0.3, random_state=0),
+    }
+    met = {}
+    for name, (train, test) in tables.items():
+        ratios = []
+        for seed in range(n_seeds):
+            model = AdversarialAutoencoderTransformer(2, random_state=seed)
+            plain = AutoencoderTransformer(2, random_state=seed)
+            with quiet():
+                _, seconds = timed(model.fit, train)
+                plain.fit(train)
+            ratios.append(discrepancy(model.transform(test)))
+            figures = (discrepancy(plain.transform(test), standardise=True),)
+            figures += reconstruction_r2(model, test), reconstruction_r2(plain, test)
+            table.row(name, seed, ratios[-1], *figures, seconds)
+        met[name] = ratios
+    for name, ratios in met.items():
+        verdict(
+            f"adversarial codes of {name} are not told from the prior",
+            f"median {np.median(ratios):.2f} of the level",
+            "< 1",
+            np.median(ratios) < 1,
+        )
+
+
+def compare_codebooks(n_seeds):
+    heading("Digits, 4 blocks of 64 entries: mean squared error of held-out pixels")
+    table = TextTable(
+        {"seed": ">4", "VQ-VAE": ">8.2f", "k-means a block": ">15.2f"}
+        | {"usage": ">6.2f", "seconds": ">7.1f"}
+    )
+    usages, better = [], []
+    train, test = train_test_split(load_digits().data, test_size=0.3, random_state=0)
+    for seed in range(n_seeds):
+        model = VQVAETransformer(scale=False, random_state=seed)
+        with quiet():
+            _, seconds = timed(model.fit, train)
+        error = np.square(model.inverse_transform(model.transform(test)) - test).mean()
+        restored = np.empty_like(test)
+        n_blocks, n_entries = model.codebook_.shape[:2]
+        for columns in np.array_split(np.arange(test.shape[1]), n_blocks):
+            clusters = KMeans(n_entries, random_state=seed).fit(train[:, columns])
+            labels = clusters.predict(test[:, columns])
+            restored[:, columns] = clusters.cluster_centers_[labels]
+        of_clusters = np.square(restored - test).mean()
+        usages.append(model.codebook_usage_)
+        better.append(error < of_clusters)
+        table.row(seed, error, of_clusters, usages[-1], seconds)
+    least = min(usages)
+    verdict("codebook in use", f"{least:.0%} at least", ">= 80%", least >= 0.8)
+    verdict(
+        "VQ-VAE's error below k-means with as many centres per block",
+        f"{sum(better)} of {n_seeds} seeds",
+        "all",
+        all(better),
+    )
+
+
+def ring(n_rows, deviation, seed):
+    rng = np.random.default_rng(seed)
+    return CENTRES[rng.integers(0, 8, n_rows)] + deviation * rng.normal(size=(n_rows, 2))
+
+
+def modes(rows, deviation):
+    """Return the modes with a tenth of their part at least, and the share near a mode."""
+    distances = np.linalg.norm(rows[:, None] - CENTRES, axis=2)
+    near = distances.min(axis=1) < 3 * deviation
+    counts = np.bincount(distances.argmin(axis=1)[near], minlength=8)
+    return int((counts > len(rows) / 80).sum()), float(near.mean())
+
+
+def compare_rings(n_seeds):
+    heading("Eight Gaussians, radius 2, 2,000 rows: modes, and share within 3 deviations")
+    settings = {
+        "default": {},
+        "no penalty": {"gradient_penalty": 0.0},
+        "spectral": {"gradient_penalty": 0.0, "spectral_norm": True},
+        "bare": {
+            "gradient_penalty": 0.0,
+            "n_classes": 1,
+            "instance_noise": 0.0,
+            "rejection": False,
+        },
+    }
+    table = TextTable(
+        {"deviation": ">9", "settings": "<12", "seed": ">4", "modes": ">5"}
+        | {"near": ">7.3f", "coverage": ">8.2f", "seconds": ">7.1f"}
+    )
+    for deviation in DEVIATIONS:
+        for name, params in settings.items():
+            if name != "default" and deviation != DEVIATIONS[-1]:
+                continue
+            passed = 0
+            for seed in range(n_seeds):
+                model = GANSampler(random_state=seed, **params)
+                with quiet():
+                    _, seconds = timed(model.fit, ring(2000, deviation, seed))
+                found, near = modes(model.sample(5000, random_state=seed), deviation)
+                passed += found >= 7 and near >= 0.9
+                table.row(deviation, name, seed, found, near, model.coverage_, seconds)
+            said = f"{passed} of {n_seeds} seeds"
+            if name == "default":
+                claim = f"7 modes and 90% near, deviation {deviation}"
+                verdict(claim, said, "4 of 5", passed >= 0.8 * n_seeds)
+            else:
+                remark(f"{name}: 7 modes and 90% near for {said}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    add_threads_argument(parser)
+    arguments = parser.parse_args()
+    describe_machine(arguments.threads)
+    compare_rings(arguments.seeds)
+    compare_codebooks(arguments.seeds)
+    compare_codes(min(arguments.seeds, 3))

@@ -1,0 +1,20 @@
+"""Pictures of fitted estimators, in scikit-learn's `Display` convention.
+
+matplotlib is imported when something is drawn, not before.
+"""
+
+from skae.display.anomaly import AnomalyScoreDisplay
+from skae.display.explanation import ExplanationDisplay
+from skae.display.latent import LatentSpaceDisplay
+from skae.display.loss import LossCurveDisplay
+from skae.display.reconstruction import ReconstructionDisplay
+from skae.display.traversal import LatentTraversalDisplay
+
+__all__ = [
+    "AnomalyScoreDisplay",
+    "ExplanationDisplay",
+    "LatentSpaceDisplay",
+    "LatentTraversalDisplay",
+    "LossCurveDisplay",
+    "ReconstructionDisplay",
+]

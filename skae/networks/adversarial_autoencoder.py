@@ -1,0 +1,109 @@
+"""The autoencoder whose codes a critic compares with draws of the prior."""
+
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.functional import softplus
+
+from skae._pca import PrincipalAxes
+from skae.networks.adversarial import Critic
+from skae.networks.residual import LinearPlusMLP
+
+# Codes of less than this share of the largest code's variance are not blown up further.
+LEAST_VARIANCE = 1e-4
+
+
+class AdversarialAutoencoder(nn.Module):
+    """z = e(x), x' = d(z), and a critic D that tells codes from draws of p(z) = N(0, I).
+
+    Attributes
+    ----------
+    encoder : LinearPlusMLP
+        Rows, shape (n, n_inputs), to codes, shape (n, n_components).
+    decoder : LinearPlusMLP
+        Codes to numbers in standard units and logits of levels, shape (n, n_outputs).
+    critic : Critic
+    generator : torch.Generator or None
+        Source of the prior's draws in training; without one torch's global generator.
+
+    References
+    ----------
+    Makhzani et al., Adversarial Autoencoders, 2016, section 2. The penalty on the critic:
+    Mescheder, Geiger & Nowozin, Which Training Methods for GANs do actually Converge?, 2018.
+    """
+
+    generator: torch.Generator | None = None
+
+    def __init__(
+        self,
+        n_inputs,
+        n_outputs,
+        n_components,
+        hidden,
+        activation,
+        dropout,
+        reach,
+        critic_hidden,
+        gradient_penalty,
+        generator,
+    ):
+        super().__init__()
+        settings = activation, dropout, reach, generator
+        self.encoder = LinearPlusMLP(n_inputs, n_components, hidden, *settings)
+        self.decoder = LinearPlusMLP(n_components, n_outputs, hidden[::-1], *settings)
+        self.critic = Critic(n_components, n_components, critic_hidden, False, generator)
+        self.gradient_penalty = gradient_penalty
+
+    @torch.no_grad()
+    def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
+        """Start at PCA, with codes of unit variance, as the prior's are.
+
+        Parameters
+        ----------
+        pca : PrincipalAxes
+        gains, offsets : torch.Tensor of shape (n_outputs,)
+            1 and 0 for numbers; for levels, what turns PCA's columns into logits.
+        """
+        n_components = self.decoder.linear.in_features
+        axes = pca.padded_axes(n_components)
+        least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
+        variances = torch.full((n_components,), least, dtype=torch.float32)
+        variances[: len(pca.variances)] = pca.variances.clamp(min=least)
+        scale = variances.sqrt()
+        self.encoder.start_from((axes / scale).T, torch.zeros(n_components))
+        self.decoder.start_from(gains[:, None] * axes * scale, offsets)
+
+    def encode(self, x):
+        """Return the codes of `x`, shape (n, n_components)."""
+        return self.encoder(x)
+
+    def restore(self, x):
+        """Return the reconstruction of `x`."""
+        return self.decoder(self.encoder(x))
+
+    def forward(self, x):
+        """Return reconstruction and codes; in training the two players' losses as well.
+
+        Returns
+        -------
+        reconstruction : torch.Tensor of shape (n, n_outputs)
+        codes : torch.Tensor of shape (n, n_components)
+        of_encoder : torch.Tensor of shape (n,), or None
+            ``-log s(D(e(x)))``, which moves the encoder only.
+        of_critic : torch.Tensor of shape (n,), or None
+            ``-log s(D(z)) - log s(-D(e(x)))`` and the penalty, which move the critic only.
+        """
+        codes = self.encoder(x)
+        reconstruction = self.decoder(codes)
+        if not self.training:
+            return reconstruction, codes, None, None
+        fixed = {name: value.detach() for name, value in self.critic.named_parameters()}
+        of_encoder = softplus(-functional_call(self.critic, fixed, (codes,)))
+        prior = torch.empty_like(codes).normal_(generator=self.generator)
+        prior.requires_grad_(self.gradient_penalty > 0)
+        of_prior = self.critic(prior)
+        of_critic = softplus(-of_prior) + softplus(self.critic(codes.detach()))
+        if self.gradient_penalty > 0:
+            slopes = torch.autograd.grad(of_prior.sum(), prior, create_graph=True)[0]
+            of_critic = of_critic + self.gradient_penalty * slopes.square().sum(dim=1)
+        return reconstruction, codes, of_encoder, of_critic

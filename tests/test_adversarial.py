@@ -1,0 +1,167 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+
+from skae import AdversarialAutoencoderTransformer, AutoencoderTransformer
+from skae._mmd import normal_level, squared_mmd
+from skae.metrics import reconstruction_r2
+from skae.networks import AdversarialAutoencoder
+
+
+def _quick(n_components=2, **params):
+    return AdversarialAutoencoderTransformer(
+        n_components, **{"max_iter": 4, "random_state": 0, **params}
+    )
+
+
+def _normal(n_rows, n_dimensions, seed):
+    draws = torch.Generator().manual_seed(seed)
+    return torch.randn(n_rows, n_dimensions, generator=draws, dtype=torch.float64)
+
+
+# ---------------------------------------------------------------- what it is for
+
+
+def test_codes_are_not_told_from_the_prior(curved):
+    """Held-out codes against the 95% level; the plain autoencoder's are far beyond it."""
+    level = normal_level(600, 600, 2)
+    prior = _normal(600, 2, 5)
+    aae = AdversarialAutoencoderTransformer(2, random_state=0).fit(curved.train)
+    assert squared_mmd(torch.from_numpy(aae.transform(curved.test)), prior) < level
+    assert aae.code_mmd_ < aae.code_mmd_level_ < 0.02
+    plain = AutoencoderTransformer(2, random_state=0).fit(curved.train)
+    codes = plain.transform(curved.test)
+    codes = torch.from_numpy((codes - codes.mean(axis=0)) / codes.std(axis=0))
+    assert squared_mmd(codes, prior) > 3 * level
+    assert reconstruction_r2(aae, curved.test) > 0.9
+
+
+def test_samples_lie_on_the_surface(curved):
+    """Draws of the prior decode to rows like the table's: u, v, u^2, v^2, u v, sin 2u."""
+    aae = AdversarialAutoencoderTransformer(2, random_state=0).fit(curved.train)
+    rows = aae.sample(1000, random_state=0)
+    assert np.abs(rows[:, 2] - rows[:, 0] ** 2).mean() < 0.15
+    assert np.abs(rows[:, 4] - rows[:, 0] * rows[:, 1]).mean() < 0.15
+    np.testing.assert_allclose(rows.std(axis=0), curved.train.std(axis=0), rtol=0.25)
+
+
+def test_without_the_critics_weight_it_is_a_plain_autoencoder(curved):
+    plain = _quick(adversarial_weight=0.0, max_iter=30).fit(curved.train)
+    other = _quick(adversarial_weight=0.0, max_iter=30, gradient_penalty=9.0)
+    other.fit(curved.train)
+    np.testing.assert_allclose(
+        other.transform(curved.test), plain.transform(curved.test), atol=1e-5
+    )
+
+
+# ---------------------------------------------------------------- contract
+
+
+def test_score_is_minus_the_mean_squared_error(X):
+    aae = _quick().fit(X)
+    restored = aae.inverse_transform(aae.transform(X))
+    expected = -np.square((restored - X) / X.std(axis=0)).mean(axis=1)
+    np.testing.assert_allclose(aae.score_samples(X), expected, rtol=1e-5)
+
+
+def test_scores_do_not_depend_on_the_rows_beside(X):
+    """What judges held-out rows compares whole batches; scores do not."""
+    aae = _quick().fit(X)
+    np.testing.assert_allclose(aae.score_samples(X[:3]), aae.score_samples(X)[:3])
+
+
+def test_same_seed_same_bits(X):
+    state = torch.get_rng_state()
+    one, other = (_quick().fit(X) for _ in range(2))
+    np.testing.assert_array_equal(one.transform(X), other.transform(X))
+    assert one.code_mmd_ == other.code_mmd_
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_pickles_and_clones(X):
+    aae = _quick().fit(X)
+    again = pickle.loads(pickle.dumps(aae))
+    np.testing.assert_array_equal(again.transform(X), aae.transform(X))
+    np.testing.assert_array_equal(
+        again.sample(4, random_state=0), aae.sample(4, random_state=0)
+    )
+    np.testing.assert_array_equal(clone(aae).fit(X).transform(X), aae.transform(X))
+
+
+def test_mixed_frame(X):
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    frame["kind"] = np.where(X[:, 0] > 0, "plus", "minus")
+    frame.loc[::7, "b"] = np.nan
+    aae = _quick().fit(frame)
+    rows = aae.sample(5, random_state=0)
+    assert list(rows.columns) == list(frame.columns)
+    contributions = aae.explain(frame)
+    np.testing.assert_allclose(
+        contributions.sum(axis=1), -aae.score_samples(frame), rtol=1e-5
+    )
+
+
+def test_partial_fit(X):
+    aae = _quick()
+    for start in (0, 60):
+        aae.partial_fit(X[start : start + 60])
+    assert np.isfinite(aae.transform(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"adversarial_weight": -1.0}, "'adversarial_weight' parameter"),
+        ({"gradient_penalty": -1.0}, "'gradient_penalty' parameter"),
+    ],
+)
+def test_bad_parameters_are_an_error(X, params, message):
+    with pytest.raises(ValueError, match=message):
+        _quick(**params).fit(X)
+
+
+# ---------------------------------------------------------------- parts
+
+
+@pytest.fixture
+def network():
+    draws = torch.Generator().manual_seed(0)
+    return AdversarialAutoencoder(5, 5, 2, (8,), "tanh", 0.0, 5.0, (8,), 0.1, draws).train()
+
+
+def test_each_loss_moves_its_own_player(network):
+    x = torch.randn(20, 5, generator=torch.Generator().manual_seed(1))
+    network.generator = torch.Generator().manual_seed(2)
+    reconstruction, codes, of_encoder, of_critic = network(x)
+    assert reconstruction.shape == x.shape
+    assert codes.shape == (20, 2)
+    players = {"encoder": of_encoder, "critic": of_critic}
+    for name, loss in players.items():
+        network.zero_grad()
+        loss.sum().backward(retain_graph=True)
+        for key, value in network.named_parameters():
+            moved = value.grad is not None and bool(value.grad.abs().sum() > 0)
+            # A shift of all verdicts has no slope, which is all that the penalty sees.
+            assert moved == key.startswith(name), key
+
+
+def test_eval_draws_nothing(network):
+    state = torch.get_rng_state()
+    _, _, of_encoder, of_critic = network.eval()(torch.zeros(3, 5))
+    assert of_encoder is None
+    assert of_critic is None
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_mmd_tells_what_differs():
+    level = normal_level(300, 300, 2)
+    one, other = _normal(300, 2, 1), _normal(300, 2, 2)
+    values = [squared_mmd(_normal(300, 2, s), _normal(300, 2, s + 50)) for s in range(40)]
+    assert np.mean([value < level for value in values]) > 0.85
+    assert squared_mmd(one + 0.4, other) > level
+    assert squared_mmd(1.5 * one, other) > level
+    assert abs(float(torch.stack(values).mean())) < level / 3
