@@ -3,21 +3,18 @@
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
 from skae._blame import blame
-from skae._mmd import normal_level, squared_mmd
+from skae._mmd import MOST_ROWS, prior_level, prior_mmd
 from skae.losses import SquaredError
 from skae.networks import AdversarialAutoencoder
 
 # Weight of the squared discrepancy between codes and prior when held-out rows judge.
-JUDGED = 10.0
-# Draws of the prior that codes are compared with, and codes that are.
-N_PRIOR, N_COMPARED = 500, 500
+JUDGED = 6.0
 
 
 class AdversarialError(SquaredError):
@@ -30,13 +27,11 @@ class AdversarialError(SquaredError):
     ----------
     layout : Layout
     adversarial_weight : float
-    n_components : int
     """
 
-    def __init__(self, layout, adversarial_weight, n_components):
+    def __init__(self, layout, adversarial_weight):
         super().__init__(layout)
         self.adversarial_weight = adversarial_weight
-        self.register_buffer("prior", normal_draws(n_components, N_PRIOR))
 
     def forward(self, output, x, cells=None):
         reconstruction, codes, of_encoder, of_critic = output
@@ -46,7 +41,7 @@ class AdversarialError(SquaredError):
         if self.adversarial_weight == 0.0 or len(codes) < 2:
             return errors
         weight = min(1.0, self.adversarial_weight) * JUDGED
-        return errors + weight * squared_mmd(codes, self.prior)
+        return errors + weight * prior_mmd(codes)
 
     def errors(self, reconstruction, x, cells=None):
         """Return the reconstruction errors alone."""
@@ -75,6 +70,10 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
     hidden_layer_sizes : int or tuple of int, default=None
         Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a
         linear autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
+    network : Network or tuple of torch.nn.Module, default=None
+        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        are flattened images or sequences, or a pair (encoder, decoder) of torch modules
+        (see `Modules`). None: an `MLP`.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
             default="relu"
         Activation of the hidden layers.
@@ -101,6 +100,10 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         limit.
     dropout : float, default=0.0
         Share of the hidden units left out of each training step.
+    corruption : Corruption, default=None
+        Noise on the rows that the network sees in training, whose clean state it learns
+        to restore: a `GaussianNoise`, `MaskingNoise`, `SwapNoise` or `SaltAndPepperNoise`
+        of `skae.corruption`, or one's own. Held-out rows are judged with noise as well.
     alpha : float, default=0.2
         Decoupled weight decay (AdamW) of the weights of f and g.
     batch_size : int, default=None
@@ -108,11 +111,11 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         than 50,000.
     learning_rate : {"one_cycle", "constant"}, default="one_cycle"
         Schedule of the learning rate.
-    learning_rate_init : float, default=0.01
+    learning_rate_init : float, default=0.003
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
-        Epochs at most. None: a budget of 300 to 1000 steps (one a row), at least 8
-        epochs.
+        Epochs at most. None: a budget of 1200 to 4000 steps (four a row), at least 8
+        epochs; more with missing cells or `corruption`.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve. False: train on all rows to the last epoch.
@@ -142,13 +145,15 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
     n_components_ : int
         Number of codes.
     code_mmd_, code_mmd_level_ : float
-        Squared maximum mean discrepancy between codes (of at most 500 rows, held-out ones
+        Squared maximum mean discrepancy between codes (of at most 512 rows, held-out ones
         where there are enough) and the prior, unbiased; and what as many draws of the prior
         itself stay below 95 times of 100. Codes below that level are not told from it.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where X had names.
+    network_ : Network
+        What was used for the parameter.
     hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
         What was used for the parameters of those names.
     device_ : torch.device
@@ -160,9 +165,10 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
     loss_curve_ : list of float
         Mean training loss of every epoch, the players' losses included.
     validation_loss_curve_ : list of float
-        Held-out error, and ten times the squared discrepancy of codes and prior, before the first step and after every epoch. With
-        ``early_stopping=True`` only. The start has seen the held-out rows: the columns'
-        statistics and the principal axes come from all rows.
+        Held-out error, and six times the squared discrepancy of codes and prior, before
+        the first step and after every epoch. With ``early_stopping=True`` only. The start
+        has seen the held-out rows: the columns' statistics and the principal axes come
+        from all rows.
     net_ : skorch.NeuralNet
         The net that was trained.
     encoder_, decoder_ : torch.nn.Module
@@ -188,7 +194,7 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
     >>> from sklearn.datasets import load_iris
     >>> from skae import AdversarialAutoencoderTransformer
     >>> X = load_iris().data
-    >>> aae = AdversarialAutoencoderTransformer(2, random_state=0).fit(X)
+    >>> aae = AdversarialAutoencoderTransformer(2, max_iter=20, random_state=0).fit(X)
     >>> aae.transform(X).shape
     (150, 2)
     >>> aae.sample(3, random_state=0).shape
@@ -213,6 +219,7 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         gradient_penalty=0.05,
         critic_hidden_layer_sizes=(128, 128),
         hidden_layer_sizes=None,
+        network=None,
         activation="relu",
         init="pca",
         scale=True,
@@ -221,6 +228,7 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         min_frequency=None,
         max_categories=100,
         dropout=0.0,
+        corruption=None,
         alpha=0.2,
         batch_size=None,
         learning_rate="one_cycle",
@@ -241,6 +249,7 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         self.gradient_penalty = gradient_penalty
         self.critic_hidden_layer_sizes = critic_hidden_layer_sizes
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.network = network
         self.activation = activation
         self.init = init
         self.scale = scale
@@ -249,6 +258,7 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.dropout = dropout
+        self.corruption = corruption
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -302,21 +312,21 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
             tuple(int(size) for size in np.atleast_1d(self.critic_hidden_layer_sizes)),
             float(self.gradient_penalty),
             generator,
+            network=self.network_,
         )
 
     def _build_criterion(self, layout):
-        return AdversarialError(layout, self.adversarial_weight, self.n_components_)
+        return AdversarialError(layout, self.adversarial_weight)
 
     def _finish(self, data):
-        held_out = data.n_valid >= N_COMPARED // 10
+        held_out = data.n_valid >= MOST_ROWS // 10
         start = data.n_train if held_out else 0
-        stop = min(len(data.source), start + N_COMPARED)
+        stop = min(len(data.source), start + MOST_ROWS)
         with self._network(np.float32) as lent:
             codes = lent.network.encode(data.source[start:stop][0]).double().cpu()
         self.code_mmd_, self._n_compared = np.nan, len(codes)
         if len(codes) > 1:
-            prior = normal_draws(self.n_components_, N_PRIOR).double()
-            self.code_mmd_ = float(squared_mmd(codes, prior))
+            self.code_mmd_ = float(prior_mmd(codes))
 
     @property
     def code_mmd_level_(self):
@@ -324,7 +334,7 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         # Worked out when asked for: it takes as long as a short fit.
         if self._n_compared < 2:
             return np.nan
-        return normal_level(self._n_compared, N_PRIOR, self.n_components_)
+        return prior_level(self._n_compared, self.n_components_)
 
     def _score_block(self, lent, x, cells):
         return -self._error_block(lent, x, cells)
@@ -340,10 +350,3 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
             return lent.criterion.cells(lent.network.restore(x), x, cells)
 
         return blame(lent.network.restore, error, losses, x, cells, layout)
-
-
-def normal_draws(n_dimensions, n_draws):
-    """Return draws of N(0, I) that lie evenly: a Sobol sequence."""
-    sobol = torch.quasirandom.SobolEngine(n_dimensions, scramble=True, seed=0)
-    uniform = sobol.draw(n_draws, dtype=torch.float64)
-    return torch.special.ndtri(uniform.clamp(1e-9, 1.0 - 1e-9)).float()

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from skae._layout import UNKNOWN, Layout
+from skae._mmd import prior_mmd
 
 LOG_2PI = math.log(2.0 * math.pi)
 # Logits beyond this size are as sure as can be; it keeps their exponentials finite.
 SUREST = 40.0
-# Squared widths of the kernels, as shares of the number of codes; rows they are summed
-# over at most; and nats for a discrepancy of 1.
-MMD_WIDTHS, MMD_ROWS, MMD_GAIN = (0.25, 0.5, 1.0, 2.0), 512, 5000.0
+# Nats for a squared discrepancy of 1.
+MMD_GAIN = 5000.0
 # Shares are kept this far from 0 and 1.
 LEAST_SHARE = 1e-6
 
@@ -86,45 +86,6 @@ def gaussian_kl(mean, log_variance):
     Kingma & Welling, Auto-Encoding Variational Bayes, 2014, appendix B.
     """
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1.0).sum(dim=-1)
-
-
-def prior_mmd(codes):
-    """Return the squared maximum mean discrepancy of codes and N(0, I), shape ().
-
-    With sums of Gaussian kernels the expectations over the prior are known: none of it is
-    drawn. It is without bias, and may be a little below 0.
-
-    References
-    ----------
-    Gretton et al., A Kernel Two-Sample Test, 2012, eq. 3; with the expectation over the
-    normal distribution it is the statistic of Baringhaus & Henze, 1988.
-    """
-    codes = codes[:MMD_ROWS]
-    n, width = codes.shape
-    none, one = codes.new_zeros(1, width), codes.new_ones(1, width)
-    to_prior = _kernel(codes.square(), one, width).mean()
-    prior = _kernel(none, 2.0 * one, width).mean()
-    pairs = _kernel((codes[:, None] - codes).square(), none, width)
-    among = (pairs.sum() - pairs.diagonal().sum()) / max(n * (n - 1), 1)
-    return among - 2.0 * to_prior + prior
-
-
-def _kernel(squares, variances, width):
-    """Return E k(a - b) for a - b normal, summed over the kernels, the last axis gone.
-
-    Parameters
-    ----------
-    squares : torch.Tensor of shape (*, width)
-        Squared means of a - b.
-    variances : torch.Tensor of shape (*, width)
-    """
-    total = 0.0
-    for share in MMD_WIDTHS:
-        wide = share * width
-        spread = wide + variances
-        exponent = (squares / spread + (spread / wide).log()).sum(dim=-1)
-        total = total + torch.exp(-0.5 * exponent)
-    return total / len(MMD_WIDTHS)
 
 
 class LevelSurprise(nn.Module):

@@ -70,6 +70,10 @@ class VQVAETransformer(BaseAutoencoder):
     hidden_layer_sizes : int or tuple of int, default=None
         Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a
         linear autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
+    network : Network or tuple of torch.nn.Module, default=None
+        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        are flattened images or sequences, or a pair (encoder, decoder) of torch modules
+        (see `Modules`). None: an `MLP`.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
             default="silu"
         Activation of the hidden layers.
@@ -96,6 +100,10 @@ class VQVAETransformer(BaseAutoencoder):
         limit.
     dropout : float, default=0.0
         Share of the hidden units left out of each training step.
+    corruption : Corruption, default=None
+        Noise on the rows that the network sees in training, whose clean state it learns
+        to restore: a `GaussianNoise`, `MaskingNoise`, `SwapNoise` or `SaltAndPepperNoise`
+        of `skae.corruption`, or one's own. Held-out rows are judged with noise as well.
     alpha : float, default=0.2
         Decoupled weight decay (AdamW) of the weights of f and g.
     batch_size : int, default=None
@@ -106,8 +114,8 @@ class VQVAETransformer(BaseAutoencoder):
     learning_rate_init : float, default=0.01
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
-        Epochs at most. None: a budget of 300 to 1000 steps (one a row), at least 8
-        epochs.
+        Epochs at most. None: a budget of 900 to 3000 steps (three a row), at least 8
+        epochs; more with missing cells or `corruption`.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve. False: train on all rows to the last epoch.
@@ -146,6 +154,8 @@ class VQVAETransformer(BaseAutoencoder):
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where X had names.
+    network_ : Network
+        What was used for the parameter.
     hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
         What was used for the parameters of those names.
     device_ : torch.device
@@ -186,7 +196,7 @@ class VQVAETransformer(BaseAutoencoder):
     >>> from sklearn.datasets import load_digits
     >>> from skae import VQVAETransformer
     >>> X = load_digits().data
-    >>> vqvae = VQVAETransformer(encoding="indices", random_state=0).fit(X)
+    >>> vqvae = VQVAETransformer(encoding="indices", max_iter=10, random_state=0).fit(X)
     >>> vqvae.transform(X).shape
     (1797, 4)
     >>> vqvae.sample(3, random_state=0).shape
@@ -211,6 +221,7 @@ class VQVAETransformer(BaseAutoencoder):
         encoding="vectors",
         commitment=0.25,
         hidden_layer_sizes=None,
+        network=None,
         activation="silu",
         init="pca",
         scale=True,
@@ -219,6 +230,7 @@ class VQVAETransformer(BaseAutoencoder):
         min_frequency=None,
         max_categories=100,
         dropout=0.0,
+        corruption=None,
         alpha=0.2,
         batch_size=None,
         learning_rate="one_cycle",
@@ -240,6 +252,7 @@ class VQVAETransformer(BaseAutoencoder):
         self.encoding = encoding
         self.commitment = commitment
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.network = network
         self.activation = activation
         self.init = init
         self.scale = scale
@@ -248,6 +261,7 @@ class VQVAETransformer(BaseAutoencoder):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.dropout = dropout
+        self.corruption = corruption
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -332,6 +346,7 @@ class VQVAETransformer(BaseAutoencoder):
             self.dropout,
             self._reach,
             generator,
+            network=self.network_,
         )
 
     def _build_criterion(self, layout):

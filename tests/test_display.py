@@ -153,12 +153,6 @@ def test_without_matplotlib_the_error_says_so():
     assert "AnomalyScoreDisplay.plot requires matplotlib" in done.stdout, done.stderr
 
 
-def test_import_brings_no_matplotlib():
-    code = "import sys, skae.display; print('matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "False", done.stderr
-
-
 @pytest.mark.parametrize(
     ("display", "estimator"),
     [

@@ -30,7 +30,7 @@ LIST_MODULES = """
 import sys
 import pandas, sklearn, skorch, torch
 before = set(sys.modules)
-import skae
+import skae, skae.display
 print(*set(sys.modules) - before)
 """
 

@@ -47,7 +47,7 @@ def _variational(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=
 # An architecture is added here, in one line.
 ARCHITECTURES = {
     "image": Convolutional((2, 3), channels=(8, 8), kernel_size=1),
-    "channels": Convolutional((3, 2, 1), channels=8, kernel_size=1),
+    "channels": Convolutional((2, 1, 3), channels=8, kernel_size=1),
     "even kernel": Convolutional((2, 3), channels=8, kernel_size=2),
     "gru": Recurrent(3, 2, hidden_size=8),
     "lstm": Recurrent(6, cell="lstm", hidden_size=8),
@@ -251,7 +251,7 @@ def test_decoders_take_codes_of_any_shape(name):
 @pytest.mark.parametrize("size", [8, 9, 16, 33, 64])
 @pytest.mark.parametrize("channels", [(4,), (4, 8, 8)])
 def test_images_of_any_size(size, channels):
-    network = Convolutional((2, size, size - 1), channels=channels, kernel_size=3)
+    network = Convolutional((size, size - 1, 2), channels=channels, kernel_size=3)
     n_pixels = 2 * size * (size - 1)
     settings = (), "relu", 0.0, 5.0, _generator()
     autoencoder = Autoencoder(n_pixels, n_pixels, 3, *settings, network=network)
@@ -270,6 +270,31 @@ def test_convolutions_see_rows_as_images():
     rows, columns = x.grad.reshape(8, 8).nonzero().T
     assert sorted(set(rows.tolist())) == [1, 2, 3]
     assert sorted(set(columns.tolist())) == [3, 4, 5]
+
+
+def test_channels_of_a_pixel_stand_side_by_side():
+    """Rows are images of shape (height, width, channels), as numpy flattens them."""
+    network = Convolutional((4, 5, 3), channels=(2,), kernel_size=1)
+    settings = (), "identity", 0.0, 5.0, _generator()
+    autoencoder = Autoencoder(60, 60, 1, *settings, network=network)
+    encoder = autoencoder.encoder.block.correction
+    x = torch.zeros(1, 60, requires_grad=True)
+    encoder(x).sum().backward()
+    seen = x.grad.reshape(4, 5, 3).abs().sum(dim=2) > 0
+    assert seen[::2, ::2].all()
+    assert seen.sum() == 6  # kernels of one pixel, in strides of two
+    decoder = autoencoder.decoder.block.correction
+    decoder.stages = torch.nn.Upsample(size=(4, 5))
+    decoder.first_shape = 2, 2, 3
+    decoder.last.weight.data.copy_(
+        torch.tensor([[1.0, 0], [0, 1], [1, 1]])[..., None, None]
+    )
+    decoder.last.bias.data.zero_()
+    decoder.first.weight.data.zero_()
+    decoder.first.bias.data.copy_(torch.arange(12.0))
+    pixels = decoder(torch.zeros(1, 1)).reshape(4, 5, 3)
+    assert pixels[0, 0].tolist() == [0.0, 6.0, 6.0]
+    assert pixels[3, 4].tolist() == [5.0, 11.0, 16.0]
 
 
 def test_recurrent_encoder_reads_the_steps_in_order():

@@ -31,10 +31,14 @@ def digits():
 # ---------------------------------------------------------------- what it is for
 
 
-def test_restores_better_than_k_means_with_as_many_centres(digits):
+@pytest.fixture(scope="module")
+def vqvae(digits):
+    return VQVAETransformer(scale=False, random_state=0).fit(digits[0])
+
+
+def test_restores_better_than_k_means_with_as_many_centres(vqvae, digits):
     """Four blocks of 64 entries against k-means with 64 centres in each quarter of a row."""
     train, test = digits
-    vqvae = VQVAETransformer(scale=False, random_state=0).fit(train)
     assert vqvae.codebook_.shape == (4, 64, 2)
     assert vqvae.codebook_usage_ >= 0.8
     restored = np.empty_like(test)
@@ -59,9 +63,8 @@ def test_starts_at_product_quantisation_of_pca(ppca):
     assert np.square(own - ppca.train).mean() == pytest.approx(expected, rel=0.03)
 
 
-def test_samples_keep_what_hangs_together(digits):
+def test_samples_keep_what_hangs_together(vqvae, digits):
     train, _ = digits
-    vqvae = VQVAETransformer(scale=False, random_state=0).fit(train)
     rows = vqvae.sample(2000, random_state=0)
     assert rows.shape == (2000, 64)
     np.testing.assert_allclose(rows.mean(axis=0), train.mean(axis=0), atol=0.8)

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skae._images import as_image_shape, n_cells
+
 # Ten colours that also the colour-blind can tell apart (Petroff, 2021, arXiv:2107.02270).
 COLORS = (
     "#3f90da",
@@ -63,27 +65,25 @@ def label_colors(n_labels):
 
 
 def check_image_shape(image_shape, n_columns):
-    """Return `image_shape` as (height, width) or (height, width, 3 or 4).
+    """Return `image_shape` as (height, width), or (height, width, 3 or 4) for colours.
 
     Raises
     ------
     ValueError
         If it is no shape of an image, or has not as many cells as a row has columns.
     """
-    shape = tuple(image_shape) if np.iterable(image_shape) else (image_shape,)
-    if len(shape) == 3 and shape[2] == 1:
-        shape = shape[:2]
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (3, 4)):
+    shape = as_image_shape(image_shape)
+    if shape is None or shape[2] not in (1, 3, 4):
         raise ValueError(
             f"image_shape={image_shape!r} is not the shape of an image; use "
             "(height, width), or (height, width, 3) for colours."
         )
-    if np.prod(shape) != n_columns:
+    if n_cells(shape) != n_columns:
         raise ValueError(
-            f"image_shape={image_shape!r} has {np.prod(shape)} cells, but a row has "
+            f"image_shape={image_shape!r} has {n_cells(shape)} cells, but a row has "
             f"{n_columns} columns; give the shape that the rows were flattened from."
         )
-    return shape
+    return shape[:2] if shape[2] == 1 else shape
 
 
 def tile(images, gap=1):

@@ -7,20 +7,28 @@ from torch.nn.functional import softplus
 
 from skae._pca import PrincipalAxes
 from skae.networks.adversarial import Critic
-from skae.networks.residual import LinearPlusMLP
-
-# Codes of less than this share of the largest code's variance are not blown up further.
-LEAST_VARIANCE = 1e-4
+from skae.networks.autoencoder import unit_axes
+from skae.networks.mlp import MLP
+from skae.networks.network import Layers
 
 
 class AdversarialAutoencoder(nn.Module):
     """z = e(x), x' = d(z), and a critic D that tells codes from draws of p(z) = N(0, I).
 
+    Parameters
+    ----------
+    critic_hidden : sequence of int
+        Units of the critic's hidden layers.
+    gradient_penalty : float
+        Weight of the penalty on the critic's squared gradient at draws of the prior.
+    network : Network, default=None
+        Makes encoder and decoder; None: an `MLP`.
+
     Attributes
     ----------
-    encoder : LinearPlusMLP
+    encoder : LinearPlus
         Rows, shape (n, n_inputs), to codes, shape (n, n_components).
-    decoder : LinearPlusMLP
+    decoder : LinearPlus
         Codes to numbers in standard units and logits of levels, shape (n, n_outputs).
     critic : Critic
     generator : torch.Generator or None
@@ -46,11 +54,14 @@ class AdversarialAutoencoder(nn.Module):
         critic_hidden,
         gradient_penalty,
         generator,
+        network=None,
     ):
         super().__init__()
-        settings = activation, dropout, reach, generator
-        self.encoder = LinearPlusMLP(n_inputs, n_components, hidden, *settings)
-        self.decoder = LinearPlusMLP(n_components, n_outputs, hidden[::-1], *settings)
+        network = MLP() if network is None else network
+        layers = Layers(tuple(hidden), activation, dropout, reach, generator)
+        self.n_components = n_components
+        self.encoder = network.build_encoder(n_inputs, n_components, layers)
+        self.decoder = network.build_decoder(n_components, n_outputs, layers)
         self.critic = Critic(n_components, n_components, critic_hidden, False, generator)
         self.gradient_penalty = gradient_penalty
 
@@ -64,13 +75,8 @@ class AdversarialAutoencoder(nn.Module):
         gains, offsets : torch.Tensor of shape (n_outputs,)
             1 and 0 for numbers; for levels, what turns PCA's columns into logits.
         """
-        n_components = self.decoder.linear.in_features
-        axes = pca.padded_axes(n_components)
-        least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
-        variances = torch.full((n_components,), least, dtype=torch.float32)
-        variances[: len(pca.variances)] = pca.variances.clamp(min=least)
-        scale = variances.sqrt()
-        self.encoder.start_from((axes / scale).T, torch.zeros(n_components))
+        axes, scale = unit_axes(pca, self.n_components)
+        self.encoder.start_from((axes / scale).T, torch.zeros(self.n_components))
         self.decoder.start_from(gains[:, None] * axes * scale, offsets)
 
     def encode(self, x):

@@ -124,7 +124,7 @@ class Autoencoder(nn.Module):
         """
         n_components, unit = self.n_components, self.encoder.unit
         wide = unit is not None and n_components > len(pca.variances)
-        axes, scale = (_wide_axes if wide else _axes)(pca, n_components)
+        axes, scale = (_wide_axes if wide else unit_axes)(pca, n_components)
         if self.tied:  # the way back is the transposed way forth: neither can be scaled
             scale = torch.ones_like(scale)
         encoder, decoder = (axes / scale).T, gains[:, None] * axes * scale
@@ -151,7 +151,7 @@ class Autoencoder(nn.Module):
         return inner * self.encoder.code_scale, self.decoder.outer(inner)
 
 
-def _axes(pca, n_components):
+def unit_axes(pca, n_components):
     """Return the principal axes, a column a code, and the scales of the codes."""
     least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
     variances = torch.full((n_components,), least, dtype=torch.float32)

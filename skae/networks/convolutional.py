@@ -1,12 +1,12 @@
 """Convolutions over rows that are flattened images."""
 
-import math
 from numbers import Integral
 
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
+from skae._images import as_image_shape, n_cells
 from skae.networks.network import Network, check_numbers_only, initialise
 from skae.networks.residual import ACTIVATIONS, Dropout, LinearPlus, linear
 
@@ -21,8 +21,8 @@ class Convolutional(Network):
     Parameters
     ----------
     image_shape : tuple of int
-        (height, width) or (channels, height, width) of the images whose flattened pixels
-        are the columns.
+        (height, width) or (height, width, channels) of the images whose flattened pixels
+        are the columns, as in the displays.
     channels : tuple of int, default=(16, 32)
         Channels of the encoder's stages; the decoder mirrors them.
     kernel_size : int, default=3
@@ -45,10 +45,10 @@ class Convolutional(Network):
     >>> from skae import AutoencoderTransformer
     >>> from skae.networks import Convolutional
     >>> network = Convolutional((8, 8), channels=(8,))
-    >>> X = load_digits().data
+    >>> X = load_digits().data[:300]
     >>> codes = AutoencoderTransformer(4, network=network, random_state=0).fit_transform(X)
     >>> codes.shape
-    (1797, 4)
+    (300, 4)
     """
 
     _parameter_constraints: dict = {
@@ -64,20 +64,22 @@ class Convolutional(Network):
 
     def check(self):
         super().check()
-        for name, lengths in (("image_shape", (2, 3)), ("channels", None)):
-            sizes = _as_tuple(getattr(self, name))
-            whole = all(isinstance(size, Integral) and size >= 1 for size in sizes)
-            if not whole or not sizes or (lengths and len(sizes) not in lengths):
-                wanted = (
-                    "(height, width) or (channels, height, width)"
-                    if lengths
-                    else "one number of channels a stage"
-                )
+        stages = _as_tuple(self.channels)
+        whole = all(isinstance(size, Integral) and size >= 1 for size in stages)
+        for name, good, wanted in (
+            (
+                "image_shape",
+                self._shape is not None,
+                "(height, width) or (height, width, channels)",
+            ),
+            ("channels", whole and len(stages) > 0, "one number of channels a stage"),
+        ):
+            if not good:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} of Convolutional; give {wanted}, "
                     "whole numbers from 1 on."
                 )
-        height, width = self._shape[1:]
+        height, width, _ = self._shape
         if self.kernel_size > min(height, width):
             raise ValueError(
                 f"kernel_size={self.kernel_size} of Convolutional is larger than the image "
@@ -86,23 +88,19 @@ class Convolutional(Network):
 
     @property
     def _shape(self):
-        shape = _as_tuple(self.image_shape)
-        return shape if len(shape) == 3 else (1, *shape)
+        return as_image_shape(self.image_shape)
 
     @property
     def n_uses(self):
-        return self._shape[1] * self._shape[2]
+        return self._shape[0] * self._shape[1]
 
     def check_layout(self, layout):
-        shape = _as_tuple(self.image_shape)
-        parameter, meaning = (
-            f"image_shape={self.image_shape!r}",
-            " x ".join(map(str, shape)),
-        )
-        check_numbers_only(self, layout, math.prod(shape), parameter, meaning)
+        meaning = " x ".join(map(str, self.image_shape))
+        parameter = f"image_shape={self.image_shape!r}"
+        check_numbers_only(self, layout, n_cells(self._shape), parameter, meaning)
 
     def width(self, layout):
-        _, height, width = self._shape
+        height, width, _ = self._shape
         return max(_as_tuple(self.channels)) * height * width
 
     def build_encoder(self, n_in, n_out, layers):
@@ -123,30 +121,31 @@ class Convolutional(Network):
 
 
 class ConvolutionalEncoder(nn.Module):
-    """Rows, shape (n, n_inputs), of which the first columns are pixels, to (n, n_out)."""
+    """Rows, shape (n, n_inputs), of which the first columns are cells of pixels, to (n, n_out)."""
 
     def __init__(self, shape, channels, kernel_size, n_out, layers):
         super().__init__()
-        self.shape, self.n_pixels = shape, math.prod(shape)
+        self.shape, self.n_cells = shape, n_cells(shape)
         stages, sizes = [], _sizes(shape, len(channels), kernel_size)
-        for n_in, n_channels in zip((shape[0], *channels), channels, strict=False):
+        for n_in, n_channels in zip((shape[2], *channels), channels, strict=False):
             stages += _stage(n_in, n_channels, kernel_size, layers, stride=2)
         self.stages = nn.Sequential(*stages, nn.Flatten())
         height, width = sizes[-1]
         self.last = linear(channels[-1] * height * width, n_out, layers.generator)
 
     def forward(self, x):
-        return self.last(self.stages(x[:, : self.n_pixels].reshape(-1, *self.shape)))
+        images = x[:, : self.n_cells].reshape(-1, *self.shape).permute(0, 3, 1, 2)
+        return self.last(self.stages(images))
 
 
 class ConvolutionalDecoder(nn.Module):
-    """Codes, shape (*, n_in), to pixels, shape (*, n_pixels)."""
+    """Codes, shape (*, n_in), to cells of pixels, shape (*, n_cells)."""
 
     def __init__(self, shape, channels, kernel_size, n_in, layers):
         super().__init__()
         sizes = _sizes(shape, len(channels), kernel_size)
         self.shape, self.first_shape = shape, (channels[-1], *sizes[-1])
-        self.first = linear(n_in, math.prod(self.first_shape), layers.generator)
+        self.first = linear(n_in, n_cells(self.first_shape), layers.generator)
         self.activation = ACTIVATIONS[layers.activation]()
         stages: list[nn.Module] = []
         for stage in range(len(channels) - 1, 0, -1):
@@ -154,13 +153,13 @@ class ConvolutionalDecoder(nn.Module):
             stages += _stage(channels[stage], channels[stage - 1], kernel_size, layers)
         stages.append(nn.Upsample(size=sizes[0]))
         self.stages = nn.Sequential(*stages)
-        self.last = _convolution(channels[0], shape[0], kernel_size, layers)
+        self.last = _convolution(channels[0], shape[2], kernel_size, layers)
 
     def forward(self, z):
         flat = z.reshape(-1, z.shape[-1])
         first = self.activation(self.first(flat)).reshape(-1, *self.first_shape)
-        images = self.last(self.stages(first))[..., : self.shape[1], : self.shape[2]]
-        return images.reshape(*z.shape[:-1], -1)
+        images = self.last(self.stages(first))[..., : self.shape[0], : self.shape[1]]
+        return images.permute(0, 2, 3, 1).reshape(*z.shape[:-1], -1)
 
 
 def _stage(n_in, n_out, kernel_size, layers, stride=1):
@@ -184,7 +183,7 @@ def _convolution(n_in, n_out, kernel_size, layers, stride=1):
 
 def _sizes(shape, n_stages, kernel_size):
     """Return height and width before the first stage and after each."""
-    sizes, lost = [shape[1:]], kernel_size - 2 * (kernel_size // 2)
+    sizes, lost = [shape[:2]], kernel_size - 2 * (kernel_size // 2)
     for _ in range(n_stages):
         sizes.append(tuple((size - lost) // 2 + 1 for size in sizes[-1]))
     return sizes

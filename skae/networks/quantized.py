@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from skae._pca import PrincipalAxes
-from skae.networks.residual import LinearPlusMLP
+from skae.networks.mlp import MLP
+from skae.networks.network import Layers
 
 # Weight of the past in the moving averages of the codebook.
 AVERAGING = 0.8
@@ -105,12 +106,19 @@ class QuantizedAutoencoder(nn.Module):
     Gradients pass q as if it were not there (straight through); a second output draws the
     codes to their entries.
 
+    Parameters
+    ----------
+    n_blocks, n_entries : int
+        Blocks of a code, and entries for each.
+    network : Network, default=None
+        Makes encoder and decoder; None: an `MLP`.
+
     Attributes
     ----------
-    encoder : LinearPlusMLP
+    encoder : LinearPlus
         Rows, shape (n, n_inputs), to codes before they are quantised, (n, n_components).
     quantizer : Quantizer
-    decoder : LinearPlusMLP
+    decoder : LinearPlus
         Codes to numbers in standard units and logits of levels, shape (n, n_outputs).
 
     References
@@ -132,12 +140,14 @@ class QuantizedAutoencoder(nn.Module):
         dropout,
         reach,
         generator,
+        network=None,
     ):
         super().__init__()
-        settings = activation, dropout, reach, generator
-        self.encoder = LinearPlusMLP(n_inputs, n_components, hidden, *settings)
+        network = MLP() if network is None else network
+        layers = Layers(tuple(hidden), activation, dropout, reach, generator)
+        self.encoder = network.build_encoder(n_inputs, n_components, layers)
         self.quantizer = Quantizer(n_blocks, n_entries, n_components // n_blocks)
-        self.decoder = LinearPlusMLP(n_components, n_outputs, hidden[::-1], *settings)
+        self.decoder = network.build_decoder(n_components, n_outputs, layers)
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):

@@ -44,11 +44,11 @@ class Recurrent(Network):
     >>> import numpy as np
     >>> from skae import AutoencoderTransformer
     >>> from skae.networks import Recurrent
-    >>> phases = np.random.default_rng(0).uniform(0, 6.28, size=(200, 1))
+    >>> phases = np.random.default_rng(0).uniform(0, 6.28, size=(100, 1))
     >>> X = np.sin(np.linspace(0, 12, 20) + phases)
     >>> network = Recurrent(n_steps=20, hidden_size=8)
     >>> AutoencoderTransformer(1, network=network, random_state=0).fit_transform(X).shape
-    (200, 1)
+    (100, 1)
     """
 
     _parameter_constraints: dict = {
