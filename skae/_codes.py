@@ -1,7 +1,6 @@
 """The distribution of an autoencoder's codes."""
 
 import numpy as np
-from sklearn.mixture import GaussianMixture
 
 MAX_COMPONENTS = 16
 # Codes that a component needs for each of its dimensions, to have a covariance.
@@ -19,6 +18,9 @@ def fit_code_mixture(codes):
     -------
     mixture : sklearn.mixture.GaussianMixture
     """
+    # Imported here: half of scikit-learn comes with it.
+    from sklearn.mixture import GaussianMixture
+
     codes = codes.astype(np.float64)
     n_codes, width = codes.shape
     if n_codes == 1:

@@ -8,9 +8,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -389,6 +387,8 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
 
     @torch.no_grad()
     def _coverage(self, real, draws):
+        from sklearn.neighbors import NearestNeighbors  # as in `skae._codes`
+
         n_outputs = self._table.layout_.n_outputs
         n_rows = len(real)
         n_neighbours = min(N_NEIGHBOURS, n_rows - 1)
@@ -545,6 +545,8 @@ class _GameTasks(EpochTasks):
 
 def _clusters(real, weights, n_classes, rng):
     """Return the centres and the sizes of at most `n_classes` clusters of the rows."""
+    from sklearn.cluster import KMeans  # as in `skae._codes`
+
     rows = real[:N_CLUSTERED].numpy()
     weights = None if weights is None else weights[:N_CLUSTERED].cpu().numpy()
     n_classes = min(n_classes, len(rows) // LEAST_CLUSTER, len(np.unique(rows, axis=0)))

@@ -5,7 +5,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -308,6 +307,8 @@ class VQVAETransformer(BaseAutoencoder):
     @torch.no_grad()
     def _start_codebook(self, x, rng):
         """Start the entries at the clusters of the codes, block by block."""
+        from sklearn.cluster import KMeans  # as in `skae._codes`
+
         network, size = self.net_.module_, self.codebook_size_
         blocks = network.quantizer.split(network.encoder(x)).cpu().numpy()
         entries = np.zeros(network.quantizer.entries.shape, dtype=np.float32)
