@@ -15,7 +15,12 @@ from sklearn.model_selection import GridSearchCV
 
 import skae.corruption
 import skae.penalties
-from skae import AutoencoderTransformer, VAETransformer
+from skae import (
+    AdversarialAutoencoderTransformer,
+    AutoencoderTransformer,
+    VAETransformer,
+    VQVAETransformer,
+)
 from skae._ranges import COUNTS
 from skae.corruption import (
     GaussianNoise,
@@ -57,6 +62,22 @@ FAMILY = {
     **_both("Recurrent lstm", network=Recurrent(16, cell="lstm", hidden_size=8)),
     "AE Modules": (AutoencoderTransformer, {"network": Modules(*_pair(2))}),
     "VAE Modules": (VAETransformer, {"network": Modules(*_pair(4))}),
+    "VQVAE": (
+        VQVAETransformer,
+        {
+            "network": Convolutional((4, 2, 2), channels=4, kernel_size=2),
+            "corruption": MaskingNoise(),
+        },
+    ),
+    "VQVAE Modules": (VQVAETransformer, {"network": Modules(*_pair(2))}),
+    "adversarial": (
+        AdversarialAutoencoderTransformer,
+        {"network": Recurrent(8, 2, hidden_size=8), "corruption": GaussianNoise()},
+    ),
+    "adversarial Modules": (
+        AdversarialAutoencoderTransformer,
+        {"network": Modules(*_pair(2))},
+    ),
     **{
         f"AE {loss}": (AutoencoderTransformer, {"loss": loss})
         for loss in NUMBER_LOSSES
