@@ -45,7 +45,7 @@ autoencoder = AutoencoderTransformer(
     N_CODES,
     network=Recurrent(N_STEPS, cell="gru", hidden_size=32),
     scale=False,
-    max_iter=60,
+    max_iter=40,
     random_state=0,
 ).fit(train)
 pca = PCA(N_CODES).fit(train)
