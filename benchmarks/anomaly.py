@@ -294,9 +294,12 @@ def main():
     parser.add_argument("--max-rows", type=int, default=5000, help="rows a table at most")
     parser.add_argument("--seeds", type=int, default=1, help="splits and fits a table")
     parser.add_argument("--only", nargs="+", metavar="TABLE")
+    parser.add_argument("--detectors", nargs="+", choices=DETECTORS, help="peers to run")
     add_threads_argument(parser)
     args = parser.parse_args()
     loaders = choose(folder_loaders(args.data), args.only)
+    for name in set(DETECTORS) - {OURS, *(args.detectors or DETECTORS)}:
+        del DETECTORS[name]
 
     describe_machine(args.threads)
     warm_up()
@@ -307,7 +310,8 @@ def main():
     heading("Summary")
     for protocol, everything in outcomes.items():
         judge(protocol, everything)
-    judge_time(outcomes)
+    if {RIVAL, "KNN"} <= set(DETECTORS):
+        judge_time(outcomes)
 
 
 if __name__ == "__main__":

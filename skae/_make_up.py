@@ -61,7 +61,7 @@ SHARP = {
     "hidden": (128,),
     "code_weight": None,
     "most_trimmed": 0.0,
-    "n_steps": 300,
+    "n_steps": 450,
     "batch_size": 64,
     # Each network is to know most of the rows.
     "n_folds": 4,

@@ -19,8 +19,9 @@ from skae.networks.members import MemberNetworks
 MAX_CANDIDATES, MAX_CELLS = 20_000, 20_000_000
 # Rows whose errors settle what is usual.
 MAX_LEVEL_ROWS = 5000
-# Cells of work space: small enough for a processor's cache.
-BLOCK_CELLS = 250_000
+# Cells of work space: on a CPU what stays in its cache (and what the allocator keeps: larger
+# tensors are given back to the system at every step), on a GPU what keeps it busy.
+BLOCK_CELLS, GPU_BLOCK_CELLS = 120_000, 20_000_000
 # Squared distances below this are rounding.
 LEAST = 1e-10
 # Of the steps and of the rate in fit, what `update` takes.
@@ -284,7 +285,8 @@ class DenoisingMembers:
         widest = max(*self.make_up.hidden, min(self.space.width, MAX_WIDTH))
         if self.codes is not None:
             widest = max(widest, self.codes.shape[1])
-        return max(16, BLOCK_CELLS // (widest * self.per_fold))
+        n_cells = BLOCK_CELLS if self.device.type == "cpu" else GPU_BLOCK_CELLS
+        return max(16, n_cells // (widest * self.per_fold))
 
     def _group(self, fold, dtype):
         """Return the fold's networks, codes (and their squares) and levels."""

@@ -72,7 +72,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
     noise               0.1                    0.2
     code_weight         0.0                    0.5 [*]_
     max_trim            0.2, or the share      0.0
-    max_iter            150                    300
+    max_iter            150                    450
     batch_size          32                     64
     n_folds             2                      4
     ==================  =====================  ==============
