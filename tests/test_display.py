@@ -36,6 +36,7 @@ def plt():
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    plt.close("all")  # what doctests have left
     yield plt
     plt.close("all")
     matplotlib.use(before)
@@ -70,7 +71,8 @@ def fitted(mixed):
     return AutoencoderTransformer(2, max_iter=4, random_state=0).fit(mixed)
 
 
-def _drawers(X):
+@pytest.fixture(scope="module")
+def drawers(X):
     """A call of every display, which takes `ax`."""
     pca = PCA(2).fit(X)
     transformer = AutoencoderTransformer(2, max_iter=4, random_state=0).fit(X)
@@ -101,17 +103,17 @@ DRAWERS = sorted(
 
 
 @pytest.mark.parametrize("name", DRAWERS)
-def test_draws_on_new_axes(X, name, plt):
-    display = _drawers(X)[name]()
+def test_draws_on_new_axes(drawers, name, plt):
+    display = drawers[name]()
     assert display.figure_ is display.ax_.figure
     assert plt.get_fignums() == [display.figure_.number]
     display.figure_.canvas.draw()
 
 
 @pytest.mark.parametrize("name", DRAWERS)
-def test_draws_on_the_axes_given(X, name, plt):
+def test_draws_on_the_axes_given(drawers, name, plt):
     figure, axes = plt.subplots(1, 2)
-    display = _drawers(X)[name](ax=axes[1])
+    display = drawers[name](ax=axes[1])
     assert display.ax_ is axes[1]
     assert display.figure_ is figure
     assert not axes[0].has_data()
@@ -119,8 +121,8 @@ def test_draws_on_the_axes_given(X, name, plt):
 
 
 @pytest.mark.parametrize("name", DRAWERS)
-def test_every_axis_has_a_name(X, name):
-    display = _drawers(X)[name]()
+def test_every_axis_has_a_name(drawers, name):
+    display = drawers[name]()
     panels = np.atleast_1d(getattr(display, "axes_", display.ax_))
     assert any(panel.get_xlabel() for panel in panels) or name == "map"
     named = any(panel.get_ylabel() for panel in panels)
@@ -129,8 +131,8 @@ def test_every_axis_has_a_name(X, name):
 
 
 @pytest.mark.parametrize("name", DRAWERS)
-def test_plots_again(X, name, plt):
-    display = _drawers(X)[name]()
+def test_plots_again(drawers, name, plt):
+    display = drawers[name]()
     first = display.ax_
     assert display.plot() is display
     assert display.ax_ is not first
