@@ -36,7 +36,7 @@ def plt():
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    plt.close("all")  # what doctests have left
+    plt.close("all")  # what other tests have left
     yield plt
     plt.close("all")
     matplotlib.use(before)
