@@ -66,6 +66,8 @@ SHARP = {
     # Each network is to know most of the rows.
     "n_folds": 4,
 }
+# Of the largest subset, where the share of anomalies is known.
+SIZE_BOUNDS = 32, 1024
 # Of clones of an estimator.
 N_CLONES, ROBUST_CLONE_SIZE, SHARP_CLONE_SIZE = 10, 256, 1024
 
@@ -83,6 +85,9 @@ def choose_make_up(detector):
     chosen = dict(SHARP if clean else ROBUST)
     if isinstance(detector.contamination, Real) and not clean:
         chosen["most_trimmed"] = float(detector.contamination)
+        # The largest subset holds two anomalies on average, within reason.
+        largest = int(np.clip(2.0 / detector.contamination, *SIZE_BOUNDS))
+        chosen["sizes"] = (largest // 4, largest // 2, largest)
     if detector.estimator is not None:
         size = SHARP_CLONE_SIZE if clean else ROBUST_CLONE_SIZE
         chosen |= {"n_members": N_CLONES, "sizes": (size,), "n_folds": 2}

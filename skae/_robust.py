@@ -7,6 +7,8 @@ CUT = 3.5
 # Directions that vary less than this share of the widest are no measure of distance.
 FLOOR = 1e-3
 ROUNDING = 1e-6
+# Share of the rows that are inner ones, and how often they are chosen anew.
+INNER, N_STEPS = 0.75, 3
 
 
 def typical_rows(x, most):
@@ -23,15 +25,18 @@ def typical_rows(x, most):
     rows : ndarray of int
         All but those whose Mahalanobis distance is an outlier by its modified z-score;
         if these are too many, the nearest of them are kept.
+
+    References
+    ----------
+    Concentration steps: Rousseeuw & Van Driessen, A Fast Algorithm for the Minimum
+    Covariance Determinant Estimator, 1999; from one robust start: Hubert, Rousseeuw &
+    Verdonck, A Deterministic Algorithm for Robust Location and Scatter, 2012.
     """
     n_samples = len(x)
     n_out = int(most * n_samples)
     if not n_out:
         return np.arange(n_samples)
-    x = x - x.mean(axis=0, dtype=np.float64)
-    variances, axes = np.linalg.eigh(x.T @ x / n_samples)
-    variances = np.maximum(variances, max(FLOOR * variances[-1], np.finfo(float).tiny))
-    distances = np.sqrt(((x @ axes) ** 2 / variances).sum(axis=1))
+    distances = np.sqrt(_robust_squares(x))
     excess = distances - np.median(distances)
     spread = 1.4826 * np.median(np.abs(excess))
     if spread <= ROUNDING * distances.max():
@@ -40,3 +45,27 @@ def typical_rows(x, most):
     far = np.flatnonzero(excess > CUT * spread)
     far = far[np.argsort(-excess[far], kind="stable")][:n_out]
     return np.setdiff1d(np.arange(n_samples), far)
+
+
+def _robust_squares(x):
+    """Return squared Mahalanobis distances by mean and covariance of the inner rows.
+
+    A clump of outliers would pull mean and covariance of all rows towards itself, and be
+    no longer far. So they come from the rows nearest to the columns' medians, and then,
+    step by step, from the rows that are nearest by the distances so found.
+    """
+    centre = np.median(x, axis=0)
+    scale = np.median(np.abs(x - centre), axis=0)
+    # Where half of the cells are alike, the standard deviation takes the median's place.
+    scale = np.where(scale > ROUNDING, 1.4826 * scale, x.std(axis=0, dtype=np.float64))
+    scale = np.where(scale > ROUNDING, scale, 1.0)
+    squares = (((x - centre) / scale) ** 2).mean(axis=1)
+    n_inner = max(int(INNER * len(x)), 2)
+    for _ in range(N_STEPS):
+        inner = x[np.argsort(squares, kind="stable")[:n_inner]]
+        centre = inner.mean(axis=0, dtype=np.float64)
+        centred = inner - centre
+        variances, axes = np.linalg.eigh(centred.T @ centred / n_inner)
+        least = max(FLOOR * variances[-1], np.finfo(float).tiny)
+        squares = (((x - centre) @ axes) ** 2 / np.maximum(variances, least)).sum(axis=1)
+    return squares

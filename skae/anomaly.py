@@ -67,7 +67,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
     parameter           "auto", or a share     0.0 (clean)
     ==================  =====================  ==============
     n_estimators        36                     16
-    max_samples         16, 32, 64             1024
+    max_samples         16, 32, 64 [*]_        1024
     hidden_layer_sizes  (64,)                  (128,)
     noise               0.1                    0.2
     code_weight         0.0                    0.5 [*]_
@@ -77,6 +77,8 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
     n_folds             2                      4
     ==================  =====================  ==============
 
+    .. [*] Of a share c: 2 / c, but 32 to 1024, and a half and a quarter of it, so that the
+       largest holds two anomalies on average.
     .. [*] 0.0 for tables of more than 128 columns.
 
     Parameters

@@ -178,3 +178,19 @@ def test_members_differ_in_their_rows(X):
     detector.fit(X)
     assert sorted(set(detector.max_samples_)) == [8, 30, 40]
     assert detector.network_.n_members == 6
+
+
+def test_a_clump_does_not_hide_itself():
+    """Its weight pulls the mean and the covariance of all rows towards it."""
+    rng = np.random.default_rng(0)
+    clump = np.r_[6.0, 6.0, 6.0, 0.0, 0.0, 0.0] + 0.1 * rng.normal(size=(70, 6))
+    kept = typical_rows(np.vstack([rng.normal(size=(700, 6)), clump]), 0.2)
+    assert (kept < 700).all()
+    assert len(kept) > 670
+
+
+def test_the_larger_the_share_of_anomalies_the_smaller_the_subsets():
+    sizes = [
+        choose_make_up(AEAnomalyDetector(contamination=c)).sizes for c in (0.001, 0.02, 0.3)
+    ]
+    assert sizes == [(256, 512, 1024), (25, 50, 100), (8, 16, 32)]
