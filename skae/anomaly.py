@@ -505,11 +505,12 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
 
     def _score_samples(self, X, folds):
         scores = np.empty(X.shape[0])
-        for fold in range(self.n_folds_):
-            rows = np.flatnonzero(folds == fold)
-            if len(rows):
-                part = X if len(rows) == len(scores) else X[rows]
-                scores[rows] = -self._members.anomaly(part, fold, float_dtype(X))
+        for block in gen_batches(X.shape[0], BLOCK):
+            part, of, found = X[block], folds[block], scores[block]
+            for fold in np.unique(of):
+                rows = np.flatnonzero(of == fold)
+                some = part if len(rows) == len(of) else part[rows]
+                found[rows] = -self._members.anomaly(some, fold, float_dtype(X))
         return scores
 
     def _hashes(self, X):
