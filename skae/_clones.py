@@ -60,6 +60,7 @@ class CloneMembers:
                 warnings.filterwarnings("ignore", message="All cells of columns")
                 member.fit(self._part(X, rows), sample_weight=weight)
             interrupted = interrupted or member.net_.stop_reason_ == "interrupted"
+        self.levels, self._n_seen = np.ones(len(self.estimators)), 0
         self._settle_levels(X, folds)
         return self
 
@@ -95,12 +96,15 @@ class CloneMembers:
         Networks differ in how well they restore; rows of different folds, which are
         scored by different ones, can be compared only in this unit.
         """
-        self.levels = np.ones(len(self.estimators))
+        # In a stream a chunk counts by its rows; a fold without rows keeps what it knew.
+        share = len(folds) / (len(folds) + self._n_seen)
+        self._n_seen += len(folds)
         for number, member in enumerate(self.estimators):
             rows = np.flatnonzero(folds == number % self.n_folds)
             if len(rows):
                 median = float(np.median(member._errors(X[rows])))
-                self.levels[number] = max(median, LEAST_ERROR)
+                level = max(median, LEAST_ERROR)
+                self.levels[number] = self.levels[number] ** (1.0 - share) * level**share
 
     def _of_fold(self, fold):
         return range(fold, len(self.estimators), self.n_folds)

@@ -57,7 +57,7 @@ class DenoisingMembers:
     def __init__(self, make_up, table, n_samples, device):
         self.make_up, self.table, self.device = make_up, table, device
         self.space = CellSpace(table.layout_, n_samples, device)
-        self._cached = {}
+        self.levels, self._cached = None, {}
 
     def __getstate__(self):
         return self.__dict__ | {"_cached": {}}
@@ -300,7 +300,7 @@ class DenoisingMembers:
             self._cached[key] = (
                 self.networks.group(members, dtype),
                 codes,
-                self.levels[members].to(dtype) if hasattr(self, "levels") else None,
+                None if self.levels is None else self.levels[members].to(dtype),
             )
         return self._cached[key]
 

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import BaseAutoencoder, warn_of_empty
+from skae._base import MAX_SEED, BaseAutoencoder, warn_of_empty
 from skae._calibration import (
     ConformalScores,
     benjamini_hochberg,
@@ -335,7 +335,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         self : object
             The detector.
         """
-        if not getattr(self, "_streams", False):
+        if not getattr(self, "_n_chunks", 0):
             X = check_table(self, X, reset=True, min_samples=2)
             return self._fit(X, check_weights(sample_weight, X), keep_rows=True)
         X = check_fitted_table(self, X, self._table)
@@ -344,7 +344,10 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             X = X[np.flatnonzero(sample_weight)]
         folds = self._folds.assign(self._hashes(X))
         scores = self._score_samples(X, folds)
-        rng = check_random_state(self.random_state)
+        # Other draws for every chunk of a seeded stream.
+        seed = check_random_state(self.random_state).randint(MAX_SEED) + self._n_chunks
+        rng = np.random.RandomState(seed % MAX_SEED)
+        self._n_chunks += 1
         if self.estimator is None:
             # What is flagged is not learned, where anomalies may hide.
             trusted = np.arange(len(scores))
@@ -386,7 +389,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         self._calibration.add(scores, folds[kept])
         weight = None if sample_weight is None else sample_weight[kept]
         self.offset_ = self._threshold(scores, weight)
-        self._streams = keep_rows
+        self._n_chunks = int(keep_rows)
         return self
 
     def _warn_of_few_rows(self, n_rows, n_distinct):

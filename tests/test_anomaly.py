@@ -365,6 +365,24 @@ def test_a_stream_takes_single_rows_weights_and_holes(X):
         detector.partial_fit(X[:, :3])
 
 
+def test_a_seeded_stream_of_single_rows_reaches_every_network(X):
+    """With the same draws for every chunk a row would enter the same networks, or none."""
+    detector = AEAnomalyDetector(max_iter=1, max_trim=0.0, random_state=0).partial_fit(X)
+    before = detector._members._pools.clone()
+    for row in np.random.default_rng(5).permutation(X)[:60] + 1e-3:
+        detector.partial_fit(row[None])
+    changed = (detector._members._pools != before).flatten(1).any(1)
+    assert changed.float().mean() > 0.9
+
+
+def test_one_more_row_hardly_moves_the_scores_of_clones(X):
+    inner = AutoencoderTransformer(2, max_iter=4)
+    detector = AEAnomalyDetector(inner, n_estimators=4, random_state=0).partial_fit(X)
+    before = detector.score_samples(X)
+    detector.partial_fit(X[:1] + 1e-3)
+    assert np.abs(detector.score_samples(X) - before).mean() < 0.1
+
+
 def test_fit_forgets_the_stream(X):
     once = AEAnomalyDetector(max_iter=20, random_state=0).fit(X)
     again = AEAnomalyDetector(max_iter=20, random_state=0).partial_fit(X[:60]).fit(X)
