@@ -94,15 +94,30 @@ def choose_make_up(detector):
     wanted = {
         "n_members": detector.n_estimators,
         "n_folds": detector.n_folds,
-        "hidden": _several(detector.hidden_layer_sizes, "hidden_layer_sizes", _is_count),
-        "noises": _several(detector.noise, "noise", _is_noise),
+        "hidden": _several(
+            detector.hidden_layer_sizes,
+            "hidden_layer_sizes",
+            _is_count,
+            "every hidden layer needs a whole number of units, 1 or more.",
+        ),
+        "noises": _several(
+            detector.noise,
+            "noise",
+            _is_noise,
+            "a noise is a standard deviation, 0 or more.",
+        ),
         "code_weight": detector.code_weight,
         "most_trimmed": detector.max_trim,
         "n_steps": detector.max_iter,
         "batch_size": detector.batch_size,
     }
     if not isinstance(detector.max_samples, str):
-        wanted["sizes"] = _several(detector.max_samples, "max_samples", _is_size)
+        wanted["sizes"] = _several(
+            detector.max_samples,
+            "max_samples",
+            _is_size,
+            "a size is a whole number of rows, 2 or more, or a share of them in (0, 1].",
+        )
         if detector.estimator is not None and len(wanted["sizes"]) > 1:
             raise ValueError(
                 f"max_samples={detector.max_samples!r} holds several sizes; with an "
@@ -117,7 +132,7 @@ def choose_make_up(detector):
     return MakeUp(**chosen, learning_rate=detector.learning_rate_init)
 
 
-def _several(value, name, is_good):
+def _several(value, name, is_good, asked):
     """Return a value, or a sequence of values, as a tuple of Python numbers."""
     if value is None:
         return None
@@ -125,22 +140,19 @@ def _several(value, name, is_good):
     bad = [v for v in values if not is_good(v)]
     if bad or not values:
         held = f"holds {bad[0]!r}" if bad else "is empty"
-        raise ValueError(f"{name}={value!r} {held}; {is_good.__doc__}")
+        raise ValueError(f"{name}={value!r} {held}; {asked}")
     return tuple(int(v) if isinstance(v, Integral) else float(v) for v in values)
 
 
 def _is_count(value):
-    """Every hidden layer needs a whole number of units, 1 or more."""
     return isinstance(value, Integral) and value >= 1
 
 
 def _is_noise(value):
-    """A noise is a standard deviation, 0 or more."""
     return isinstance(value, Real) and np.isfinite(value) and value >= 0
 
 
 def _is_size(value):
-    """A size is a whole number of rows, 2 or more, or a share of them in (0, 1]."""
     if isinstance(value, Integral):
         return value >= 2
     return isinstance(value, Real) and 0 < value <= 1

@@ -2,6 +2,7 @@
 
 import math
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from sklearn.utils import gen_batches
@@ -13,6 +14,7 @@ from skae._front import MAX_WIDTH, PrincipalFront
 from skae._layout import MISSING
 from skae._repair import blame_by_search, value_grid
 from skae._robust import typical_rows
+from skae._rows import EncodedRows
 from skae.networks.members import MemberNetworks
 
 # Rows a fold, and cells, that the networks' rows are drawn from.
@@ -265,8 +267,17 @@ class DenoisingMembers:
         both = self._map(X, fold, dtype, block)
         return both[:, :n_features], both[:, n_features:]
 
+    def read(self, X, dtype):
+        """Return rows that are cheap to slice: those of a frame are encoded."""
+        if isinstance(X, nw.DataFrame):
+            return EncodedRows(*self.table.encode(X, dtype))
+        return X
+
     def _encode(self, X, dtype):
-        design, cells = self.table.encode(X, dtype)
+        if isinstance(X, EncodedRows):
+            design, cells = X.design.astype(dtype, copy=False), X.cells
+        else:
+            design, cells = self.table.encode(X, dtype)
         x = self.space.enter(torch.from_numpy(design).to(self.device))
         return x, None if cells is None else torch.from_numpy(cells).to(self.device)
 
@@ -274,7 +285,7 @@ class DenoisingMembers:
         """Apply `function(x, cells, fold)` block by block."""
         if self.device.type == "mps":
             dtype = np.float32
-        results = []
+        results, X = [], self.read(X, dtype)
         with torch.no_grad():
             for block in gen_batches(X.shape[0], self._block_rows()):
                 x, cells = self._encode(X[block], dtype)

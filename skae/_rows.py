@@ -88,6 +88,30 @@ class _Design:
         return self._source[index][0][:, : self.shape[1]].cpu()
 
 
+@dataclass(frozen=True)
+class EncodedRows:
+    """Rows of a frame that were encoded once, where slices of the frame would be slow.
+
+    Attributes
+    ----------
+    design : ndarray of shape (n, n_inputs)
+    cells : ndarray of uint8 of shape (n, n_features) or None
+        Which cells are observed; None: all.
+    """
+
+    design: np.ndarray
+    cells: np.ndarray | None
+
+    @property
+    def shape(self):
+        return self.design.shape
+
+    def __getitem__(self, rows):
+        return EncodedRows(
+            self.design[rows], None if self.cells is None else self.cells[rows]
+        )
+
+
 def encode_block(table, X, device, dtype=np.float32):
     """Return the design and the cells of the rows of X as tensors on the device."""
     design, cells = table.encode(X, dtype)

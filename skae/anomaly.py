@@ -32,6 +32,7 @@ from skae._folds import ContentFolds, row_hashes
 from skae._layout import OBSERVED
 from skae._make_up import choose_make_up
 from skae._members import DenoisingMembers
+from skae._rows import EncodedRows
 from skae._table import BLOCK, TableEncoder
 from skae._validation import (
     as_frame_like,
@@ -342,8 +343,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         sample_weight = check_weights(sample_weight, X)
         if sample_weight is not None:
             X = X[np.flatnonzero(sample_weight)]
-        folds = self._folds.assign(self._hashes(X))
-        scores = self._score_samples(X, folds)
+        scores, folds = self._scores_and_folds(X)
         # Other draws for every chunk of a seeded stream.
         seed = check_random_state(self.random_state).randint(MAX_SEED) + self._n_chunks
         rng = np.random.RandomState(seed % MAX_SEED)
@@ -371,7 +371,10 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         n_rows = X.shape[0]
         self._table = self._learn_table(X)
-        hashes, n_folds = self._hashes(X), self._make_up.n_folds
+        hashes = np.concatenate(
+            [self._hashes(X[block]) for block in gen_batches(n_rows, BLOCK)]
+        )
+        n_folds = self._make_up.n_folds
         self._folds = ContentFolds(n_folds if n_rows >= LEAST_SPLIT else 1).fit(hashes)
         self.n_folds_ = self._folds.n_folds_
         folds = self._folds.assign(hashes)
@@ -384,9 +387,9 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         kept = np.arange(n_rows)
         if n_rows > MAX_CALIBRATION:
             kept = np.sort(rng.choice(n_rows, MAX_CALIBRATION, replace=False))
-        scores = self._score_samples(X[kept], folds[kept])
+        scores, folds = self._scores_and_folds(X[kept])
         self._calibration = ConformalScores(self.n_folds_, MAX_CALIBRATION)
-        self._calibration.add(scores, folds[kept])
+        self._calibration.add(scores, folds)
         weight = None if sample_weight is None else sample_weight[kept]
         self.offset_ = self._threshold(scores, weight)
         self._n_chunks = int(keep_rows)
@@ -498,38 +501,38 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             At most 0; about -1 is an ordinary row, and one less a row whose errors are
             twice as large.
         """
-        return self._scores_and_folds(X)[0]
+        check_is_fitted(self)
+        return self._scores_and_folds(check_fitted_table(self, X, self._table))[0]
 
     def _scores_and_folds(self, X):
-        check_is_fitted(self)
-        X = check_fitted_table(self, X, self._table)
-        folds = self._folds.assign(self._hashes(X))
-        return self._score_samples(X, folds), folds
+        scores, folds = np.empty(X.shape[0]), np.empty(X.shape[0], dtype=int)
+        for rows, part, fold in self._by_fold(X):
+            scores[rows] = -self._members.anomaly(part, fold, float_dtype(X))
+            folds[rows] = fold
+        return scores, folds
 
-    def _score_samples(self, X, folds):
-        scores = np.empty(X.shape[0])
+    def _by_fold(self, X):
+        """Yield numbers of rows, these rows and their fold, block by block."""
         for block in gen_batches(X.shape[0], BLOCK):
-            part, of, found = X[block], folds[block], scores[block]
-            for fold in np.unique(of):
-                rows = np.flatnonzero(of == fold)
-                some = part if len(rows) == len(of) else part[rows]
-                found[rows] = -self._members.anomaly(some, fold, float_dtype(X))
-        return scores
+            part = self._members.read(X[block], float_dtype(X))
+            folds = self._folds.assign(self._hashes(part))
+            for fold in np.unique(folds):
+                rows = np.flatnonzero(folds == fold)
+                whole = len(rows) == len(folds)
+                yield block.start + rows, part if whole else part[rows], fold
 
     def _hashes(self, X):
-        """Return `row_hashes` of the cells, worked out block by block."""
-        hashes = np.empty(X.shape[0])
-        for block in gen_batches(X.shape[0], BLOCK):
-            cells = X[block]
-            if issparse(cells):
-                cells = cells.toarray()
-            elif not isinstance(cells, np.ndarray):
-                design, states = self._table.encode(cells)
-                if states is None:
-                    states = np.full((len(design), self.n_features_in_), OBSERVED)
-                cells = np.hstack([design, states])
-            hashes[block] = row_hashes(cells)
-        return hashes
+        """Return `row_hashes` of the cells."""
+        if issparse(X):
+            return row_hashes(X.toarray())
+        if isinstance(X, np.ndarray):
+            return row_hashes(X)
+        if not isinstance(X, EncodedRows):
+            X = EncodedRows(*self._table.encode(X))
+        cells = X.cells
+        if cells is None:
+            cells = np.full((len(X.design), self.n_features_in_), OBSERVED)
+        return row_hashes(np.hstack([X.design, cells]))
 
     def decision_function(self, X):
         """Return ``score_samples(X) - offset_``: below 0 are the anomalies.
@@ -567,7 +570,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         which were scored by the same networks, and like it were not seen by them. Of rows
         that come as the training rows came, a share of at most `a` has a p-value of at
         most `a`, for every `a`. Anomalies among the training rows make p-values larger:
-        they err on the safe side.
+        they err on the safe side. Weights of training rows do not count here.
 
         Parameters
         ----------
@@ -579,11 +582,9 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         pvalues : ndarray of shape (n_samples,), dtype float64
             Above 0: the smallest is ``1 / (n + 1)`` with n the training rows of a fold.
         """
-        return self._calibration_of().pvalues(*self._scores_and_folds(X))
-
-    def _calibration_of(self):
         check_is_fitted(self)
-        return self._calibration
+        X = check_fitted_table(self, X, self._table)
+        return self._calibration.pvalues(*self._scores_and_folds(X))
 
     def select(self, X, *, fdr=0.05):
         """Choose the rows that are anomalies, at a bounded share of mistakes.
@@ -639,14 +640,11 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
-        folds = self._folds.assign(self._hashes(X))
-        layout = self._table.layout_
         contributions = np.zeros((X.shape[0], self.n_features_in_))
-        design = np.empty((X.shape[0], layout.n_outputs))
-        for fold in np.unique(folds):
-            rows = np.flatnonzero(folds == fold)
+        design = np.empty((X.shape[0], self._table.layout_.n_outputs))
+        for rows, part, fold in self._by_fold(X):
             contributions[rows], design[rows] = self._members.explain(
-                X[rows], fold, float_dtype(X)
+                part, fold, float_dtype(X)
             )
         contributions = as_frame_like(self, X, contributions)
         if not expected:
