@@ -254,10 +254,7 @@ class TableEncoder:
 
     def _learn_quantiles(self, X, rows):
         numbers = self.layout_.numbers
-        # The rows may be in an order that means something; take them from all over.
-        n_rows = min(MAX_QUANTILE_ROWS, max(MAX_QUANTILE_CELLS // X.shape[1], 1000))
-        rows = rows[:: max(1, len(rows) // n_rows)]
-        raw = self._read_numbers(X[rows], numbers)
+        raw = self.read_numbers(X[self.thin(rows)])
         if not raw.shape[1]:
             return
         if self.scale == "robust":
@@ -283,6 +280,15 @@ class TableEncoder:
         if isinstance(X, nw.DataFrame):
             return X[:, int(i)]
         return nw.new_series("", X[:, i], backend="pandas")
+
+    def thin(self, rows):
+        """Return rows from all over: their order may mean something."""
+        n_rows = min(MAX_QUANTILE_ROWS, max(MAX_QUANTILE_CELLS // len(self.names), 1000))
+        return rows[:: max(1, len(rows) // n_rows)]
+
+    def read_numbers(self, X):
+        """Return the columns of numbers in raw units, NaN where missing."""
+        return self._read_numbers(X, self.layout_.numbers)
 
     def _read_numbers(self, X, numbers):
         """Return the columns of numbers as float64, NaN where missing."""

@@ -12,6 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
 from skae._density import ScoresDensity
+from skae._marginals import Marginals
+from skae._prior import fit_prior
 from skae.likelihoods import LIKELIHOODS
 from skae.losses import NegativeELBO
 from skae.networks import VariationalAutoencoder
@@ -19,6 +21,8 @@ from skae.networks import VariationalAutoencoder
 # A latent dimension is active where the posterior mean varies by more than this over the
 # rows (Burda et al., Importance Weighted Autoencoders, 2016, section 5.2).
 ACTIVE_VARIANCE = 0.01
+# Draws, and cells of them, that show how the model's columns are distributed.
+MAX_DRAWS, MAX_DRAWN_CELLS = 10_000, 10_000_000
 
 
 class VAETransformer(ScoresDensity, BaseAutoencoder):
@@ -209,6 +213,8 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         "likelihood": [StrOptions(set(LIKELIHOODS))],
+        "prior": [StrOptions({"normal", "mixture"})],
+        "match_marginals": ["boolean"],
         "divergence": [StrOptions({"kl", "mmd"})],
         "free_bits": [Interval(Real, 0, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
@@ -222,6 +228,8 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         n_components=2,
         *,
         likelihood="gaussian",
+        prior="mixture",
+        match_marginals=True,
         divergence="kl",
         beta=1.0,
         free_bits=0.0,
@@ -256,6 +264,8 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
     ):
         self.n_components = n_components
         self.likelihood = likelihood
+        self.prior = prior
+        self.match_marginals = match_marginals
         self.divergence = divergence
         self.beta = beta
         self.free_bits = free_bits
@@ -306,7 +316,24 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         check_is_fitted(self)
         check_n_samples(n_samples)
         rng = check_random_state(random_state)
-        codes = rng.standard_normal((n_samples, self.n_components_))
+        design = self._draw_design(n_samples, rng)
+        numbers, n = self._table.layout_.numbers, len(self._table.scale_)
+        if self._marginals is not None and self._marginals.own is not None:
+            raw = self._marginals.map(design[:, :n])
+            design[:, :n] = (raw - self._table.center_) / self._table.scale_
+        rows = self._table.decode(design, np.float64, rng=rng)
+        likelihood = self.net_.module_.likelihood
+        if not likelihood.is_density and isinstance(rows, np.ndarray):
+            rows[:, numbers] = rows[:, numbers].round()  # not 2.9999999 counts
+        return rows
+
+    def _draw_design(self, n_samples, rng):
+        """Return decoded draws of the prior, with noise, shape (n_samples, n_outputs)."""
+        prior = self.net_.module_.prior
+        if prior is None:
+            codes = rng.standard_normal((n_samples, self.n_components_))
+        else:
+            codes = prior.sample(n_samples, rng)
         design = self._decode_design(codes)
         n = len(self._table.scale_)
         spread = (
@@ -314,11 +341,7 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         )
         likelihood = self.net_.module_.likelihood
         design[:, :n] = likelihood.draw(design[:, :n], spread, rng)
-        rows = self._table.decode(design, codes.dtype, rng=rng)
-        if not likelihood.is_density and isinstance(rows, np.ndarray):
-            numbers = self._table.layout_.numbers
-            rows[:, numbers] = rows[:, numbers].round()  # not 2.9999999 counts
-        return rows
+        return design
 
     # The noise variances go on falling long after the means have settled.
     _patience = 2.0
@@ -334,6 +357,14 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
                 "score_samples gives; use scale='robust', or AutoencoderTransformer."
             )
         super()._learn_table(X, rows, sample_weight)
+        self._marginals = None
+        numbers = self._table.layout_.numbers
+        is_density = LIKELIHOODS[self.likelihood].is_density
+        if self.match_marginals and is_density and len(numbers):
+            taken = self._table.thin(rows)
+            raw = self._table.read_numbers(X[taken])
+            weights = None if sample_weight is None else sample_weight[taken]
+            self._marginals = Marginals(raw, weights)
 
     def _build_network(self, layout, generator):
         likelihood = LIKELIHOODS[self.likelihood]
@@ -378,6 +409,41 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         self.noise_variance_ = np.full(self.n_features_in_, np.nan)
         self.noise_variance_[self._table.layout_.numbers] = noise * self._table.scale_**2
 
+    def _complete(self, data):
+        network = self.net_.module_
+        network.prior = None
+        if self.prior == "mixture":
+            codes = self._draw_codes(data)
+            # Without held-out rows a fifth is set aside to choose by.
+            n_held_out = data.n_valid or max(1, len(codes) // 5)
+            network.prior = fit_prior(codes[:-n_held_out], codes[-n_held_out:])
+        if self._marginals is not None:
+            n_draws = max(1000, MAX_DRAWN_CELLS // self._table.layout_.n_outputs)
+            rng = np.random.RandomState(0)
+            drawn = self._draw_design(min(MAX_DRAWS, n_draws), rng)
+            self._marginals.learn_own(drawn[:, : len(self._table.scale_)])
+
+    def _draw_codes(self, data):
+        """Return a draw of the posterior of every row, in float32, in the rows' order."""
+        generator = torch.Generator(self.device_).manual_seed(0)
+        codes = []
+        with self._network(np.float32) as lent:
+            for x, _ in data.blocks(0, len(data.source)):
+                mean, log_variance = lent.network.posterior(x)
+                draws = torch.empty_like(mean).normal_(generator=generator)
+                codes.append(torch.addcmul(mean, (0.5 * log_variance).exp(), draws))
+        codes = torch.cat(codes)
+        if data.weights is not None:
+            codes = _in_proportion(codes, data)
+        return codes
+
+    def _follow_table(self):
+        super()._follow_table()
+        # What was learned of all rows of an earlier fit no longer holds.
+        self.net_.module_.prior = None
+        if self._marginals is not None:
+            self._marginals.own = None
+
     def _report(self):
         n_collapsed = self.n_components_ - self.n_active_components_
         if n_collapsed:
@@ -388,3 +454,17 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+
+def _in_proportion(codes, data):
+    """Return as many codes, each as often as its row weighs; held-out ones stay last."""
+    parts = []
+    for part, weights in (
+        (codes[: data.n_train], data.train_weights),
+        (codes[data.n_train :], data.valid_weights),
+    ):
+        shares = weights.double().cumsum(0)
+        levels = (torch.arange(len(part), device=shares.device) + 0.5) / max(len(part), 1)
+        at = torch.searchsorted(shares, levels * shares[-1:]).clamp(max=len(part) - 1)
+        parts.append(part[at])
+    return torch.cat(parts)
