@@ -423,7 +423,7 @@ class TableEncoder:
 
     # ------------------------------------------------------------------ decoding
 
-    def decode(self, design, dtype, cells=None, rng=None):
+    def decode(self, design, dtype, cells=None, rng=None, numbers=None):
         """Return the table that a design matrix, or a decoder's output, stands for.
 
         Parameters
@@ -436,6 +436,8 @@ class TableEncoder:
             Cells that are not `OBSERVED` become missing.
         rng : numpy.random.RandomState, default=None
             Levels are drawn, with the blocks as logits, instead of the largest taken.
+        numbers : ndarray of shape (n_samples, n_numbers), default=None
+            Numbers in raw units, instead of those of `design`.
 
         Returns
         -------
@@ -446,7 +448,8 @@ class TableEncoder:
         hidden[:, self.empty_] = True
         if cells is not None:
             hidden |= cells != OBSERVED
-        numbers = self._decode_numbers(design[:, : len(layout.numbers)])
+        if numbers is None:
+            numbers = self._decode_numbers(design[:, : len(layout.numbers)])
         groups, start = {}, len(layout.numbers)
         for i, size in zip(layout.categories, layout.sizes, strict=True):
             logits = np.asarray(design[:, start : start + size], dtype=np.float64)

@@ -317,11 +317,10 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         check_n_samples(n_samples)
         rng = check_random_state(random_state)
         design = self._draw_design(n_samples, rng)
-        numbers, n = self._table.layout_.numbers, len(self._table.scale_)
+        numbers, raw = self._table.layout_.numbers, None
         if self._marginals is not None and self._marginals.own is not None:
-            raw = self._marginals.map(design[:, :n])
-            design[:, :n] = (raw - self._table.center_) / self._table.scale_
-        rows = self._table.decode(design, np.float64, rng=rng)
+            raw = self._marginals.map(design[:, : len(numbers)])
+        rows = self._table.decode(design, np.float64, rng=rng, numbers=raw)
         likelihood = self.net_.module_.likelihood
         if not likelihood.is_density and isinstance(rows, np.ndarray):
             rows[:, numbers] = rows[:, numbers].round()  # not 2.9999999 counts

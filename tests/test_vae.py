@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import kstest
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -38,6 +39,9 @@ def _log_likelihood(vae, X, n_points=400, reach=6.0):
     codes = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
     log_prior = -0.5 * np.square(codes).sum(axis=1) - np.log(2 * np.pi)
     log_prior += 2 * np.log(ticks[1] - ticks[0])
+    prior = vae.net_.module_.prior
+    if prior is not None:
+        log_prior += prior.log_ratio(torch.from_numpy(codes).float()).double().numpy()
     means, variances = vae.inverse_transform(codes), vae.noise_variance_
     constant = -0.5 * np.log(2 * np.pi * variances).sum()
     squares = [0.5 * np.square(x - means) @ (1.0 / variances) for x in X]
