@@ -68,7 +68,7 @@ def test_codes_are_those_of_the_normal_prior(clustered):
 
 def test_normal_rows_keep_the_normal_prior(ppca):
     vae = VAETransformer(2, random_state=0).fit(ppca.train)
-    assert vae.net_.module_.prior is None
+    assert vae.prior_ == "normal"
 
 
 def test_pickles_sample_and_score_alike(clustered):
@@ -81,7 +81,7 @@ def test_pickles_sample_and_score_alike(clustered):
 def test_stream_has_the_normal_prior():
     vae = VAETransformer(2, random_state=0).fit(_three_clusters(300, 0))
     vae.partial_fit(_three_clusters(100, 1))
-    assert vae.net_.module_.prior is None
+    assert vae.prior_ == "normal"
     assert np.isfinite(vae.sample(5, random_state=0)).all()
 
 
