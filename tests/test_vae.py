@@ -97,8 +97,8 @@ def test_score_is_a_tight_bound_on_the_likelihood_of_the_model(rough):
     gaps = rough.exact - rough.vae.score_samples(rough.rows)
     assert np.median(gaps) < 0.05
     # The bound holds in expectation over the draws, and all rows share these draws.
-    assert np.quantile(gaps, 0.05) > -0.1
-    assert gaps.mean() > -0.02
+    assert np.quantile(gaps, 0.05) > -0.15
+    assert gaps.mean() > -0.03
 
 
 def test_more_importance_samples_come_closer_to_the_likelihood(rough):
