@@ -87,6 +87,8 @@ def fit_prior(codes, held_out):
     VAE with a VampPrior, 2018, eq. 5. Its density is estimated after training: Ghosh et
     al., From Variational to Deterministic Autoencoders, 2020, section 4.
     """
+    if len(held_out) < 2:  # which prove nothing
+        return None
     best, best_gain, settings = None, 0.0, None
     for size in SIZES:
         if len(codes) < size * (codes.shape[1] + 1):

@@ -165,6 +165,11 @@ def test_values_occur_as_often_as_they_weigh():
     assert marginals.map(drawn).mean() == pytest.approx(0.75, abs=0.02)
 
 
+def test_one_held_out_row_proves_nothing():
+    codes = torch.linspace(0.0, 1.0, 40).square()[:, None]
+    assert fit_prior(codes[:39], codes[39:]) is None
+
+
 def test_ranks_are_kept():
     rng = np.random.default_rng(0)
     marginals, drawn = Marginals(rng.exponential(size=(500, 1))), rng.normal(size=(500, 1))
