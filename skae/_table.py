@@ -254,7 +254,7 @@ class TableEncoder:
 
     def _learn_quantiles(self, X, rows):
         numbers = self.layout_.numbers
-        raw = self.read_numbers(X[self.thin(rows)])
+        raw = self._read_numbers(X[self._thin(rows)], numbers)
         if not raw.shape[1]:
             return
         if self.scale == "robust":
@@ -281,14 +281,18 @@ class TableEncoder:
             return X[:, int(i)]
         return nw.new_series("", X[:, i], backend="pandas")
 
-    def thin(self, rows):
-        """Return rows from all over: their order may mean something."""
-        n_rows = min(MAX_QUANTILE_ROWS, max(MAX_QUANTILE_CELLS // len(self.names), 1000))
-        return rows[:: max(1, len(rows) // n_rows)]
+    def some_numbers(self, X, rows):
+        """Return some of the rows, from all over, and their numbers in raw units.
 
-    def read_numbers(self, X):
-        """Return the columns of numbers in raw units, NaN where missing."""
-        return self._read_numbers(X, self.layout_.numbers)
+        NaN where missing. Of a sparse matrix it is a block's worth of rows.
+        """
+        taken = self._thin(rows, BLOCK if issparse(X) else MAX_QUANTILE_ROWS)
+        return taken, self._read_numbers(X[taken], self.layout_.numbers)
+
+    def _thin(self, rows, n_rows=MAX_QUANTILE_ROWS):
+        """Return rows from all over: their order may mean something."""
+        n_rows = min(n_rows, max(MAX_QUANTILE_CELLS // len(self.names), 1000))
+        return rows[:: max(1, len(rows) // n_rows)]
 
     def _read_numbers(self, X, numbers):
         """Return the columns of numbers as float64, NaN where missing."""

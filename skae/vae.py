@@ -392,8 +392,7 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         numbers = self._table.layout_.numbers
         is_density = LIKELIHOODS[self.likelihood].is_density
         if self.match_marginals and is_density and len(numbers):
-            taken = self._table.thin(rows)
-            raw = self._table.read_numbers(X[taken])
+            taken, raw = self._table.some_numbers(X, rows)
             weights = None if sample_weight is None else sample_weight[taken]
             self._marginals = Marginals(raw, weights)
 
