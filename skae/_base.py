@@ -150,6 +150,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
                 self._prepare(data, plan)
             self._train(data, plan, given)
             self._finish(data)
+            self._complete(data)
         self._report()
         return self
 
@@ -443,6 +444,9 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
 
     def _prepare(self, data, plan):
         """Make the new network ready for training."""
+
+    def _complete(self, data):
+        """Learn what it takes all rows to know: `partial_fit` does without."""
 
     def _penalise(self):
         """Return what is added to the losses in training, as `Plan` has it."""

@@ -7,12 +7,17 @@ import torch
 
 from skae._blame import blame
 
+# Values a row that are at work anyway, about: more of them are more copies.
+WIDTH = 256
+
 
 class ScoresDensity:
     """What a `VAETransformer` does with the rows of a block, as `AppliesNetwork` asks."""
 
     def _score_copies(self):
-        return self.n_importance_samples
+        prior = self.net_.module_.prior
+        n_values = 1 if prior is None else prior.means.numel()
+        return self.n_importance_samples * max(1, n_values // WIDTH)
 
     def _score_block(self, lent, x, cells):
         mean, log_variance = lent.network.posterior(x)
@@ -27,6 +32,8 @@ class ScoresDensity:
         ).sum(-1)
         # log p(z) - log q(z|x); the constants of the two normal densities cancel.
         log_ratio = 0.5 * (draws.square() + log_variance[:, None] - codes.square()).sum(-1)
+        if lent.network.prior is not None:
+            log_ratio = log_ratio + lent.network.prior.log_ratio(codes)
         bound = torch.logsumexp(log_ratio - losses, dim=1) - math.log(len(draws))
         return bound + self._on_numbers(self._log_jacobian(lent), x, cells)
 

@@ -254,10 +254,7 @@ class TableEncoder:
 
     def _learn_quantiles(self, X, rows):
         numbers = self.layout_.numbers
-        # The rows may be in an order that means something; take them from all over.
-        n_rows = min(MAX_QUANTILE_ROWS, max(MAX_QUANTILE_CELLS // X.shape[1], 1000))
-        rows = rows[:: max(1, len(rows) // n_rows)]
-        raw = self._read_numbers(X[rows], numbers)
+        raw = self._read_numbers(X[self._thin(rows)], numbers)
         if not raw.shape[1]:
             return
         if self.scale == "robust":
@@ -283,6 +280,19 @@ class TableEncoder:
         if isinstance(X, nw.DataFrame):
             return X[:, int(i)]
         return nw.new_series("", X[:, i], backend="pandas")
+
+    def some_numbers(self, X, rows):
+        """Return some of the rows, from all over, and their numbers in raw units.
+
+        NaN where missing. Of a sparse matrix it is a block's worth of rows.
+        """
+        taken = self._thin(rows, BLOCK if issparse(X) else MAX_QUANTILE_ROWS)
+        return taken, self._read_numbers(X[taken], self.layout_.numbers)
+
+    def _thin(self, rows, n_rows=MAX_QUANTILE_ROWS):
+        """Return rows from all over: their order may mean something."""
+        n_rows = min(n_rows, max(MAX_QUANTILE_CELLS // len(self.names), 1000))
+        return rows[:: max(1, len(rows) // n_rows)]
 
     def _read_numbers(self, X, numbers):
         """Return the columns of numbers as float64, NaN where missing."""
@@ -417,7 +427,7 @@ class TableEncoder:
 
     # ------------------------------------------------------------------ decoding
 
-    def decode(self, design, dtype, cells=None, rng=None):
+    def decode(self, design, dtype, cells=None, rng=None, numbers=None):
         """Return the table that a design matrix, or a decoder's output, stands for.
 
         Parameters
@@ -430,6 +440,8 @@ class TableEncoder:
             Cells that are not `OBSERVED` become missing.
         rng : numpy.random.RandomState, default=None
             Levels are drawn, with the blocks as logits, instead of the largest taken.
+        numbers : ndarray of shape (n_samples, n_numbers), default=None
+            Numbers in raw units, instead of those of `design`.
 
         Returns
         -------
@@ -440,7 +452,8 @@ class TableEncoder:
         hidden[:, self.empty_] = True
         if cells is not None:
             hidden |= cells != OBSERVED
-        numbers = self._decode_numbers(design[:, : len(layout.numbers)])
+        if numbers is None:
+            numbers = self._decode_numbers(design[:, : len(layout.numbers)])
         groups, start = {}, len(layout.numbers)
         for i, size in zip(layout.categories, layout.sizes, strict=True):
             logits = np.asarray(design[:, start : start + size], dtype=np.float64)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import kstest
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -38,6 +39,9 @@ def _log_likelihood(vae, X, n_points=400, reach=6.0):
     codes = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
     log_prior = -0.5 * np.square(codes).sum(axis=1) - np.log(2 * np.pi)
     log_prior += 2 * np.log(ticks[1] - ticks[0])
+    prior = vae.net_.module_.prior
+    if prior is not None:
+        log_prior += prior.log_ratio(torch.from_numpy(codes).float()).double().numpy()
     means, variances = vae.inverse_transform(codes), vae.noise_variance_
     constant = -0.5 * np.log(2 * np.pi * variances).sum()
     squares = [0.5 * np.square(x - means) @ (1.0 / variances) for x in X]
@@ -93,8 +97,8 @@ def test_score_is_a_tight_bound_on_the_likelihood_of_the_model(rough):
     gaps = rough.exact - rough.vae.score_samples(rough.rows)
     assert np.median(gaps) < 0.05
     # The bound holds in expectation over the draws, and all rows share these draws.
-    assert np.quantile(gaps, 0.05) > -0.1
-    assert gaps.mean() > -0.02
+    assert np.quantile(gaps, 0.05) > -0.15
+    assert gaps.mean() > -0.03
 
 
 def test_more_importance_samples_come_closer_to_the_likelihood(rough):

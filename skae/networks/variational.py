@@ -46,6 +46,8 @@ class VariationalAutoencoder(nn.Module):
         Codes, shape (..., n_components), to d(z), shape (..., n_outputs): means of the
         numbers, then logits of the levels.
     likelihood : Likelihood
+    prior : MixturePrior or None
+        What p(z) was replaced by after training; None: N(0, I).
     generator : torch.Generator or None
         Source of the posterior draws; without one z is the posterior mean when
         evaluating, and drawn from torch's global generator when training.
@@ -85,6 +87,7 @@ class VariationalAutoencoder(nn.Module):
         link = likelihood.link
         self.decoder = decoder if link is None else Linked(decoder, link)
         self.likelihood = likelihood
+        self.prior = None
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):

@@ -1,0 +1,144 @@
+"""The distribution of a variational autoencoder's codes, learned after training."""
+
+import math
+import warnings
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from torch import nn
+
+# Components that are tried, as long as there are as many codes as they have means.
+SIZES = 2, 4, 8, 16
+# Codes that a mixture is fitted to at most, and its steps.
+N_CODES, MAX_ITER = 5000, 50
+# Codes are about one wide.
+REGULARISATION = 1e-4
+# Rows a dimension that the covariance of all codes counts for in that of a component.
+STRENGTHS = 0.1, 1.0
+# Weight of one more component, N(0, I): whatever the row, a mixture costs it no more than
+# the logarithm of this. Hesterberg, Weighted Average Importance Sampling and Defensive
+# Mixture Distributions, 1995.
+DEFENCE = 0.01
+# Standard errors by which a mixture must be better on held-out rows.
+N_ERRORS = 2.0
+
+
+class MixturePrior(nn.Module):
+    """p(z) = sum_k w_k N(z; m_k, S_k).
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_mixed,)
+    means : ndarray of shape (n_mixed, n_components)
+    factors : ndarray of shape (n_mixed, n_components, n_components)
+        L with ``L' L = S^-1``, lower triangular, the diagonal positive.
+    """
+
+    def __init__(self, weights, means, factors):
+        super().__init__()
+        self.register_buffer("weights", torch.from_numpy(weights).float())
+        self.register_buffer("means", torch.from_numpy(means).float())
+        self.register_buffer("factors", torch.from_numpy(factors).float())
+
+    def log_ratio(self, z):
+        """Return log p(z) - log N(z; 0, I) in nats, of codes of shape (*, n_components)."""
+        n_mixed, width = self.means.shape
+        offsets = (self.factors @ self.means[:, :, None]).reshape(-1)
+        # One product for all components: (*, n_mixed * n_components)
+        scaled = z @ self.factors.reshape(-1, width).T - offsets
+        squares = scaled.square().unflatten(-1, (n_mixed, width)).sum(-1)
+        peaks = self.weights.log() + self.factors.diagonal(dim1=1, dim2=2).log().sum(1)
+        return (peaks - 0.5 * squares).logsumexp(-1) + 0.5 * z.square().sum(-1)
+
+    def sample(self, n_samples, rng):
+        """Return codes drawn with `rng`, an ndarray of shape (n_samples, n_components)."""
+        weights, means, factors = (
+            part.cpu().double().numpy() for part in (self.weights, self.means, self.factors)
+        )
+        mixed = rng.choice(len(weights), n_samples, p=weights / weights.sum())
+        draws = rng.standard_normal((n_samples, means.shape[1]))
+        spreads = np.linalg.inv(factors)
+        codes = np.empty_like(draws)
+        for k, mean in enumerate(means):
+            of_k = mixed == k
+            codes[of_k] = mean + draws[of_k] @ spreads[k].T
+        return codes
+
+
+@torch.no_grad()
+def fit_prior(codes, held_out):
+    """Return a mixture that held-out codes clearly prefer to N(0, I); None: there is none.
+
+    Its size is the one that they prefer; it is then fitted to the held-out codes as well.
+
+    Parameters
+    ----------
+    codes, held_out : torch.Tensor of shape (n, n_components)
+        Draws from the posteriors of rows that were trained on, and of others.
+
+    Returns
+    -------
+    prior : MixturePrior or None
+
+    References
+    ----------
+    The bound is highest for the prior that is the aggregated posterior: Tomczak & Welling,
+    VAE with a VampPrior, 2018, eq. 5. Its density is estimated after training: Ghosh et
+    al., From Variational to Deterministic Autoencoders, 2020, section 4.
+    """
+    if len(held_out) < 2:  # which prove nothing
+        return None
+    best, best_gain, settings = None, 0.0, None
+    for size in SIZES:
+        if len(codes) < size * (codes.shape[1] + 1):
+            break
+        fitted = _fit_mixture(codes, size)
+        for strength in STRENGTHS if fitted else ():
+            prior = _make_prior(*fitted, strength).to(codes)
+            gains = prior.log_ratio(held_out)
+            gain = gains.mean().item()
+            sure = N_ERRORS * gains.std().item() / math.sqrt(len(gains))
+            if gain > max(best_gain, 0.0 if best else sure):
+                best, best_gain, settings = prior, gain, (size, strength)
+    if best is None:
+        return None
+    size, strength = settings
+    fitted = _fit_mixture(torch.cat([codes, held_out]), size)
+    return _make_prior(*fitted, strength).to(codes) if fitted else best
+
+
+def _fit_mixture(codes, size):
+    """Return a scikit-learn mixture, the covariance of all codes, and their number.
+
+    None: far outliers leave one of its components without a covariance.
+    """
+    # Imported here: half of scikit-learn comes with it.
+    from sklearn.mixture import GaussianMixture
+
+    codes = codes[-N_CODES:].cpu().double().numpy()
+    settings = {"reg_covar": REGULARISATION, "max_iter": MAX_ITER, "random_state": 0}
+    with warnings.catch_warnings():
+        # The held-out rows judge it, converged or not.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        try:
+            mixture = GaussianMixture(size, **settings).fit(codes)
+        except ValueError:
+            return None
+    return mixture, np.atleast_2d(np.cov(codes.T)), len(codes)
+
+
+def _make_prior(mixture, total, n_codes, strength):
+    width = len(total)
+    # A component of few rows leans on the covariance of all.
+    n_lent = strength * (width + 1.0)
+    lean = (n_lent / (n_lent + mixture.weights_ * n_codes))[:, None, None]
+    covariances = mixture.covariances_ + lean * (total - mixture.covariances_)
+    return MixturePrior(
+        np.append((1.0 - DEFENCE) * mixture.weights_, DEFENCE),
+        np.vstack([mixture.means_, np.zeros(width)]),
+        # S = C C' with C lower: L = C^-1 has L' L = S^-1 and is lower as well.
+        np.concatenate(
+            [np.linalg.inv(np.linalg.cholesky(covariances)), np.eye(width)[None]]
+        ),
+    )
