@@ -10,6 +10,8 @@ from torch import nn
 
 # Components that are tried, as long as there are as many codes as they have means.
 SIZES = 2, 4, 8, 16
+# Sizes in a row that are no better than those before, after which larger ones are not tried.
+MAX_VAIN = 2
 # Codes that a mixture is fitted to at most, and its steps.
 N_CODES, MAX_ITER = 5000, 50
 # Codes are about one wide.
@@ -89,10 +91,11 @@ def fit_prior(codes, held_out):
     """
     if len(held_out) < 2:  # which prove nothing
         return None
-    best, best_gain, settings = None, 0.0, None
+    best, best_gain, settings, n_vain = None, 0.0, None, 0
     for size in SIZES:
-        if len(codes) < size * (codes.shape[1] + 1):
+        if len(codes) < size * (codes.shape[1] + 1) or n_vain == MAX_VAIN:
             break
+        n_vain += 1
         fitted = _fit_mixture(codes, size)
         for strength in STRENGTHS if fitted else ():
             prior = _make_prior(*fitted, strength).to(codes)
@@ -100,7 +103,7 @@ def fit_prior(codes, held_out):
             gain = gains.mean().item()
             sure = N_ERRORS * gains.std().item() / math.sqrt(len(gains))
             if gain > max(best_gain, 0.0 if best else sure):
-                best, best_gain, settings = prior, gain, (size, strength)
+                best, best_gain, settings, n_vain = prior, gain, (size, strength), 0
     if best is None:
         return None
     size, strength = settings
