@@ -266,6 +266,27 @@ def test_images_are_the_rows_and_their_reconstructions(digits):
     np.testing.assert_allclose(errors, expected, rtol=0.05)
 
 
+def test_several_restorations_stand_below_each_other(digits):
+    restored = {f"PCA, {k}": PCA(k).fit(digits) for k in (2, 8)}
+    restored = {
+        name: pca.inverse_transform(pca.transform(digits)) for name, pca in restored.items()
+    }
+    display = ReconstructionDisplay.from_predictions(digits, restored, image_shape=(8, 8))
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == ["original", "PCA, 2", "PCA, 8"]
+    picture = np.asarray(display.im_.get_array().filled(np.nan))
+    for line, rows in enumerate((digits, *restored.values())):
+        lines = slice(9 * line, 9 * line + 8)
+        np.testing.assert_allclose(picture[lines, :8].ravel(), rows[0])
+
+
+def test_bad_dicts_of_restorations_are_an_error(X):
+    with pytest.raises(ValueError, match=r"restored is a dict.*image_shape"):
+        ReconstructionDisplay.from_predictions(X, {"PCA": X})
+    with pytest.raises(ValueError, match=r"restored\['PCA'\] has shape \(120, 4\)"):
+        ReconstructionDisplay.from_predictions(X, {"PCA": X[:, :4]}, image_shape=(1, 5))
+
+
 def test_images_in_colours(digits):
     rows = digits[:, :48] / 16.0
     display = ReconstructionDisplay.from_predictions(
