@@ -41,7 +41,7 @@ for ax, (name, weight) in zip(
     )
     for share in (0.5, 0.95):
         ax.plot(*chi(2).ppf(share) * circle.T, "k--", lw=0.8)
-    ax.set_title(f"{name}: discrepancy {times:.2g} of the level")
+    ax.set_title(f"{name}: discrepancy {times:.2f} of the level")
     ax.set_aspect("equal", adjustable="datalim")
 axes[0].get_legend().remove()
 LatentTraversalDisplay.from_estimator(

@@ -62,6 +62,7 @@ for name, way in ways.items():
     true = draw(blend(starts[0], ends[0]))
     shown[f"{name}\nerror {error:.3f}"] = way(true[0], true[-1])
 display = ReconstructionDisplay.from_predictions(true, shown, image_shape=(SIZE, SIZE))
+display.ax_.set_yticklabels(["true way", *shown])
 display.ax_.set_title(f"From one ring to another; errors half-way, {N_PAIRS} pairs")
 display.figure_.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

@@ -57,6 +57,7 @@ figure, ax = plt.subplots(figsize=(10, 2.9), layout="constrained")
 ReconstructionDisplay.from_predictions(
     train[:N_SHOWN], shown, image_shape=(SIZE, SIZE), max_images=N_SHOWN, ax=ax
 )
+ax.set_yticklabels(["training rings", *shown])
 ax.set_title(
     f"Random codes decoded: the {N_SHOWN} outermost of {N_DRAWS} (error: to the nearest ring)"
 )

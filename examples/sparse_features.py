@@ -68,5 +68,5 @@ for part, (name, rows) in zip(parts, shown.items(), strict=True):
         ax.imshow(row.reshape(8, 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
         ax.set(xticks=[], yticks=[])
     part.subplots_adjust(left=0.06, right=0.94, bottom=0.2, top=0.88, hspace=0.25)
-figure.savefig(PICTURE, dpi=120)
+figure.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

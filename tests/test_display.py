@@ -229,6 +229,7 @@ def test_draws_some_rows_of_many(X):
     codes = np.arange(40.0).reshape(20, 2)
     display = LatentSpaceDisplay.from_predictions(codes, np.arange(20) % 2, max_samples=7)
     assert len(display.codes) == len(display.y) == 7
+    assert display.ax_.get_xlabel() == "code 0 (7 of 20 rows)"
     np.testing.assert_array_equal(display.codes[:, 0] // 2 % 2, display.y)
 
 
@@ -236,7 +237,7 @@ def test_draws_some_rows_of_many(X):
     ("codes", "params", "message"),
     [
         (np.zeros(5), {}, r"codes has shape \(5,\).*transform"),
-        (np.zeros((5, 2)), {"y": [1, 2]}, "inconsistent numbers of samples"),
+        (np.zeros((5, 2)), {"y": [1, 2]}, r"y has shape \(2,\).*5 rows"),
         (np.zeros((3, 3)), {}, "3 rows are too few.*4 or more"),
         (np.zeros((5, 2)), {"color_by": "hue"}, "color_by='hue'.*'label'"),
     ],
