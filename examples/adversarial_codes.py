@@ -1,7 +1,8 @@
 """Adversarial codes are draws from a normal distribution, and any such draw is a digit.
 
 A critic tries to tell the codes from draws of N(0, I), and the encoder learns to deceive it.
-Below the 95% level of the maximum mean discrepancy, codes cannot be told from such draws.
+Below the 95% level of the maximum mean discrepancy, codes cannot be told from such draws;
+`code_mmd_` is that of the training codes, and the picture shows held-out ones.
 
     python examples/adversarial_codes.py
 """
@@ -47,7 +48,7 @@ axes[0].get_legend().remove()
 LatentTraversalDisplay.from_estimator(
     autoencoder, train, image_shape=(8, 8), n_steps=8, ax=axes[2]
 )
-axes[2].set(title="what the adversarial codes decode to", xlabel="code 0")
+axes[2].set(title="adversarial codes, decoded", xlabel="code 0")
 figure.suptitle("Codes of held-out digits; the circles hold 50% and 95% of a normal")
 figure.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

@@ -49,7 +49,7 @@ def features(estimator):
 
 figure = plt.figure(figsize=(9.5, 4.2))
 parts = figure.subfigures(1, len(estimators) + 1)
-shown = {"images": test[:N_CODES]}
+shown = {"images": test[test.max(axis=1) > 0.4][:N_CODES]}  # those with a bar
 for name, estimator in estimators.items():
     estimator.fit(train)
     shown[name] = features(estimator)
