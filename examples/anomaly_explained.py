@@ -108,7 +108,7 @@ for place, ax in enumerate(axes):
                 shares[column],
                 bar,
                 note,
-                color="white" if is_long else "black",
+                color="white" if is_long and is_planted else "black",
                 ha="right" if is_long else "left",
                 va="center",
                 fontsize=9,

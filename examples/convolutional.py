@@ -34,8 +34,8 @@ def make_shapes(n, rng):
 
 
 rng = np.random.default_rng(0)
-train, test = make_shapes(1500, rng), make_shapes(500, rng)
-settings = {"scale": False, "max_iter": 40, "random_state": 0}
+train, test = make_shapes(1200, rng), make_shapes(500, rng)
+settings = {"scale": False, "max_iter": 30, "random_state": 0}
 estimators = {
     "PCA": PCA(N_CODES),
     "dense": AutoencoderTransformer(N_CODES, hidden_layer_sizes=48, **settings),

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skae import AutoencoderTransformer
-from skae.corruption import MaskingNoise
+from skae.corruption import GaussianNoise
 
 PICTURE = "few_labels.png"
 N_CODES, LABELLED = 16, (30, 50, 100, 200)
@@ -26,7 +26,7 @@ N_CODES, LABELLED = 16, (30, 50, 100, 200)
 X, y = load_digits(return_X_y=True)
 train, test, y_train, y_test = train_test_split(X, y, random_state=0, stratify=y)
 autoencoder = AutoencoderTransformer(
-    N_CODES, corruption=MaskingNoise(0.3), scale=False, random_state=0
+    N_CODES, corruption=GaussianNoise(1.0), scale=False, random_state=0
 )
 features = {
     "pixels": (train, test),
@@ -56,7 +56,8 @@ ax.set(xscale="log", xlabel="labelled digits", ylabel="accuracy of an SVM on tes
 ax.set_xticks(LABELLED, LABELLED)
 ax.minorticks_off()
 ax.legend(frameon=False, loc="lower right")
-ax.set_title("What an SVM makes of few labels (mean of 20 draws)")
+pixels, _, ours = (values[LABELLED.index(100)] for values in accuracy.values())
+ax.set_title(f"100 labelled digits: {ours:.1%} with codes, {pixels:.1%} with pixels")
 ax.spines[["top", "right"]].set_visible(False)
 figure.tight_layout()
 figure.savefig(PICTURE, dpi=120)

@@ -59,21 +59,23 @@ for name, score in scores.items():
 restored = autoencoder.inverse_transform(autoencoder.transform(test))
 figure, axes = plt.subplots(2, 3, figsize=(9.5, 5))
 shown = [*np.flatnonzero(~odd)[:2], *(np.flatnonzero(kinds == k)[0] for k in (1, 2, 3))]
+names = ("ordinary", "spike twice", "spike upside down", "no spike")
 for ax, i in zip(axes.flat, shown, strict=False):
     color = "#d95f02" if odd[i] else "#1b9e77"
-    ax.plot(test[i], color=color, label="odd beat" if odd[i] else "ordinary beat")
+    ax.plot(test[i], color=color, label="signal")
     ax.plot(restored[i], color="black", lw=1, ls="--", label="restored")
-    ax.set(xlabel="step", ylabel="signal", ylim=(-1.2, 1.3))
+    ax.set(xlabel="step", ylabel="signal", ylim=(-1.2, 1.3), title=names[kinds[i]])
     ax.legend(frameon=False, fontsize=8, loc="lower right")
 last = axes.flat[-1]
 bins = np.geomspace(scores["recurrent"].min(), scores["recurrent"].max(), 30)
 for label, rows, color in (("ordinary", ~odd, "#1b9e77"), ("odd", odd, "#d95f02")):
     last.hist(scores["recurrent"][rows], bins=bins, color=color, label=label, alpha=0.8)
 last.set(xscale="log", yscale="log", xlabel="error (minus the score)", ylabel="beats")
+last.set_title(f"average precision {average_precision_score(odd, scores['recurrent']):.2f}")
 last.legend(frameon=False, fontsize=8)
 figure.suptitle("Beats that a recurrent autoencoder of ordinary beats cannot write are odd")
 for ax in axes.flat:
     ax.spines[["top", "right"]].set_visible(False)
 figure.tight_layout()
-figure.savefig(PICTURE, dpi=120)
+figure.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

@@ -103,7 +103,7 @@ right.plot(rows / 1e6, size * rows / N_ROWS, color="#7f7f7f", label="rows seen, 
 right.axhline(ALLOWANCE, color="black", linestyle=":", label="allowance")
 right.set(xlabel="million rows seen", ylabel="MB")
 right.set_title("Memory")
-right.legend(frameon=False)
+right.legend(loc="upper left", bbox_to_anchor=(0.0, 0.84), frameon=False)
 for ax in (left, right):
     ax.spines[["top", "right"]].set_visible(False)
 figure.tight_layout()

@@ -31,8 +31,8 @@ def make_images(n):
     return strengths @ bars + 0.05 * rng.normal(size=(n, 64))
 
 
-train, test = make_images(3000), make_images(500)
-settings = {"scale": False, "max_iter": 150, "random_state": 0}
+train, test = make_images(2000), make_images(500)
+settings = {"scale": False, "max_iter": 120, "random_state": 0}
 estimators = {
     "PCA": PCA(N_CODES),
     "plain": AutoencoderTransformer(N_CODES, **settings),
@@ -47,9 +47,9 @@ def features(estimator):
     return estimator.inverse_transform(np.diag(size)) - origin
 
 
-figure = plt.figure(figsize=(9.5, 4.8))
+figure = plt.figure(figsize=(9.5, 4.2))
 parts = figure.subfigures(1, len(estimators) + 1)
-shown = {"images": test[:N_CODES]}
+shown = {"images": test[test.max(axis=1) > 0.4][:N_CODES]}  # those with a bar
 for name, estimator in estimators.items():
     estimator.fit(train)
     shown[name] = features(estimator)
@@ -67,6 +67,6 @@ for part, (name, rows) in zip(parts, shown.items(), strict=True):
         limit = np.abs(row).max()
         ax.imshow(row.reshape(8, 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
         ax.set(xticks=[], yticks=[])
-    part.subplots_adjust(left=0.06, right=0.94, bottom=0.24, top=0.88)
-figure.savefig(PICTURE, dpi=120)
+    part.subplots_adjust(left=0.06, right=0.94, bottom=0.2, top=0.88, hspace=0.25)
+figure.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

@@ -229,6 +229,7 @@ def test_draws_some_rows_of_many(X):
     codes = np.arange(40.0).reshape(20, 2)
     display = LatentSpaceDisplay.from_predictions(codes, np.arange(20) % 2, max_samples=7)
     assert len(display.codes) == len(display.y) == 7
+    assert display.ax_.get_xlabel() == "code 0 (7 of 20 rows)"
     np.testing.assert_array_equal(display.codes[:, 0] // 2 % 2, display.y)
 
 
@@ -236,7 +237,7 @@ def test_draws_some_rows_of_many(X):
     ("codes", "params", "message"),
     [
         (np.zeros(5), {}, r"codes has shape \(5,\).*transform"),
-        (np.zeros((5, 2)), {"y": [1, 2]}, "inconsistent numbers of samples"),
+        (np.zeros((5, 2)), {"y": [1, 2]}, r"y has shape \(2,\).*5 rows"),
         (np.zeros((3, 3)), {}, "3 rows are too few.*4 or more"),
         (np.zeros((5, 2)), {"color_by": "hue"}, "color_by='hue'.*'label'"),
     ],
@@ -264,6 +265,27 @@ def test_images_are_the_rows_and_their_reconstructions(digits):
     errors = [float(label.get_text()) for label in display.ax_.get_xticklabels()]
     expected = np.sqrt(np.square(restored - digits).mean(axis=1))[:4]
     np.testing.assert_allclose(errors, expected, rtol=0.05)
+
+
+def test_several_restorations_stand_below_each_other(digits):
+    restored = {f"PCA, {k}": PCA(k).fit(digits) for k in (2, 8)}
+    restored = {
+        name: pca.inverse_transform(pca.transform(digits)) for name, pca in restored.items()
+    }
+    display = ReconstructionDisplay.from_predictions(digits, restored, image_shape=(8, 8))
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == ["original", "PCA, 2", "PCA, 8"]
+    picture = np.asarray(display.im_.get_array().filled(np.nan))
+    for line, rows in enumerate((digits, *restored.values())):
+        lines = slice(9 * line, 9 * line + 8)
+        np.testing.assert_allclose(picture[lines, :8].ravel(), rows[0])
+
+
+def test_bad_dicts_of_restorations_are_an_error(X):
+    with pytest.raises(ValueError, match=r"restored is a dict.*image_shape"):
+        ReconstructionDisplay.from_predictions(X, {"PCA": X})
+    with pytest.raises(ValueError, match=r"restored\['PCA'\] has shape \(120, 4\)"):
+        ReconstructionDisplay.from_predictions(X, {"PCA": X[:, :4]}, image_shape=(1, 5))
 
 
 def test_images_in_colours(digits):

@@ -19,6 +19,7 @@ COLORS = (
     "#92dadd",
 )
 QUIET = "#717581"
+GAP_COLOR = "#dcdde0"
 
 
 def open_axes(display, ax, figsize):
@@ -122,6 +123,12 @@ def show_tiles(ax, images, limits, cmap, im_kw):
     if images.ndim == 5:
         images = np.clip((images - low) / (high - low or 1.0), 0.0, 1.0)
     settings = {"cmap": cmap, "vmin": low, "vmax": high, "interpolation": "nearest"}
+    import matplotlib as mpl
+
+    if isinstance(settings["cmap"], str):
+        # White images on white paper need a line between them.
+        colors = mpl.colormaps[settings["cmap"]]
+        settings["cmap"] = colors.with_extremes(bad=GAP_COLOR)
     image = ax.imshow(tile(images), **{**settings, **(im_kw or {})})
     n_rows, n_columns, height, width = images.shape[:4]
     ax.set_xticks(centres(n_columns, width))

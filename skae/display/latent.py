@@ -2,7 +2,7 @@
 
 import numpy as np
 from sklearn.manifold import TSNE
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from skae.display._axes import QUIET, check_methods, label_colors, open_axes
@@ -89,7 +89,8 @@ class LatentSpaceDisplay:
         y : array-like of shape (n_samples,), default=None
             Labels or values to colour by.
         max_samples : int or None, default=2000
-            Rows that are drawn at most, chosen at random. None: all (t-SNE is slow).
+            Rows that are drawn at most, chosen at random; the axis says so. None: all (the
+            time of t-SNE grows a little faster than their number).
         random_state : int, RandomState instance or None, default=0
             Seeds the choice and t-SNE.
         color_by : {"auto", "label", "value"}, default="auto"
@@ -159,12 +160,18 @@ class LatentSpaceDisplay:
             label_name = getattr(y, "name", None)
         if y is not None:
             y = np.asarray(y)
-            check_consistent_length(codes, y)
-        rng = check_random_state(random_state)
+            if y.shape != codes.shape[:1]:
+                raise ValueError(
+                    f"y has shape {y.shape}, but there are {len(codes)} rows of codes; give "
+                    "one label or value a row."
+                )
+        rng, n_rows = check_random_state(random_state), len(codes)
         if max_samples is not None and len(codes) > max_samples:
             rows = np.sort(rng.choice(len(codes), max_samples, replace=False))
             codes, y = codes[rows], None if y is None else y[rows]
         embedding, names = _embed(codes, rng)
+        if len(codes) < n_rows:
+            names[0] += f" ({len(codes):,} of {n_rows:,} rows)"
         display = cls(codes, embedding, y=y, names=names)
         return display.plot(ax=ax, color_by=color_by, label_name=label_name, **kwargs)
 

@@ -23,15 +23,19 @@ MAX_LEVELS = 8
 class ReconstructionDisplay:
     """Originals over reconstructions: as images, or column by column.
 
-    Images stand in two rows, the originals above, with the error of each below. Columns
+    Images stand in two rows, the originals above, with the error of each below; a dict of
+    restored rows has a row of images for each of its entries. Columns
     have a panel each: numbers as points, restored against original, with the diagonal;
     categories as bars, the share of each level's cells that are restored as that level.
     Make it by `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
-    original, restored : data frame or ndarray of shape (n_samples, n_features)
-        Rows, and what `inverse_transform(transform(X))` makes of them.
+    original : data frame or ndarray of shape (n_samples, n_features)
+        Rows.
+    restored : data frame, ndarray, or dict of str to such
+        What `inverse_transform(transform(X))` makes of them. A dict, of images only: what
+        each of several estimators makes of them, by name.
     image_shape : tuple, default=None
         (height, width) or (height, width, 3) of the images that the rows are. None: the
         rows are no images.
@@ -144,10 +148,13 @@ class ReconstructionDisplay:
 
         Parameters
         ----------
-        X, restored : data frame or array-like of shape (n_samples, n_features)
-            Rows and what became of them.
+        X : data frame or array-like of shape (n_samples, n_features)
+            Rows.
+        restored : data frame, array-like of shape (n_samples, n_features), or dict of them
+            What became of them. A dict, of images only: a row of images for each entry,
+            named by its key.
         name : str, default=None
-            Who restored them.
+            Who restored them; of a dict, its keys say so.
         image_shape, columns, max_images, max_columns, cmap, ax, **kwargs
             See `from_estimator`.
 
@@ -192,34 +199,52 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
         """
         original = Columns(self.original)
-        restored = Columns(self.restored, original.names)
-        shapes = [(table.n_rows, len(table)) for table in (original, restored)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"restored has shape {shapes[1]}, but X has {shapes[0]}; give as many rows "
-                "and columns as there are originals."
-            )
+        several = isinstance(self.restored, dict)
+        restored = {
+            name: Columns(rows, original.names)
+            for name, rows in (self.restored if several else {None: self.restored}).items()
+        }
+        expected = original.n_rows, len(original)
+        for name, table in restored.items():
+            shape = table.n_rows, len(table)
+            if shape != expected:
+                which = "restored" if name is None else f"restored[{name!r}]"
+                raise ValueError(
+                    f"{which} has shape {shape}, but X has {expected}; give as many rows "
+                    "and columns as there are originals."
+                )
         if self.image_shape is not None:
             shape = check_image_shape(self.image_shape, len(original))
             return self._draw_images(
                 ax, original, restored, shape, max_images, cmap, kwargs
             )
+        if several:
+            raise ValueError(
+                "restored is a dict, which is drawn as rows of images only; give "
+                "image_shape, or one table."
+            )
+        restored = restored[None]
         if columns is None:
             columns = range(min(max_columns, len(original)))
         chosen = [original.position(column) for column in columns]
         return self._draw_columns(ax, original, restored, chosen, kwargs)
 
     def _draw_images(self, ax, original, restored, shape, max_images, cmap, kwargs):
-        both = np.stack([t.matrix()[:max_images] for t in (original, restored)])
-        n_images = both.shape[1]
-        figure, ax = open_axes(self, ax, (0.9 * n_images + 1.2, 2.6))
-        limits = np.nanmin(both[0]), np.nanmax(both[0])
-        self.im_ = show_tiles(ax, both.reshape(2, n_images, *shape), limits, cmap, kwargs)
-        errors = np.sqrt(np.square(both[1] - both[0]).mean(axis=1))
-        ax.set_xticklabels([f"{error:.2g}" for error in errors])
-        ax.set_yticklabels(["original", "restored"])
-        by = "" if self.name is None else f" by {self.name}"
-        ax.set_xlabel(f"root mean squared error of a pixel, restored{by}")
+        rows = np.stack([t.matrix()[:max_images] for t in (original, *restored.values())])
+        n_lines, n_images = rows.shape[:2]
+        figure, ax = open_axes(self, ax, (0.9 * n_images + 1.2, 0.9 * n_lines + 0.8))
+        limits = np.nanmin(rows[0]), np.nanmax(rows[0])
+        images = rows.reshape(n_lines, n_images, *shape)
+        self.im_ = show_tiles(ax, images, limits, cmap, kwargs)
+        if None in restored:
+            errors = np.sqrt(np.square(rows[1] - rows[0]).mean(axis=1))
+            ax.set_xticklabels([f"{error:.2g}" for error in errors])
+            ax.set_yticklabels(["original", "restored"])
+            by = "" if self.name is None else f" by {self.name}"
+            ax.set_xlabel(f"root mean squared error of a pixel, restored{by}")
+        else:
+            ax.set_xticks([])
+            ax.set_yticklabels(["original", *restored])
         self.ax_, self.figure_, self.axes_ = ax, figure, np.array([ax])
         return self
 
