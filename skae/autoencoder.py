@@ -279,15 +279,16 @@ class AutoencoderTransformer(BaseAutoencoder):
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features_in_)
-            In the original units.
+        rows : ndarray or data frame of shape (n_samples, n_features_in_)
+            In the original columns and units.
         """
         check_is_fitted(self)
         check_n_samples(n_samples)
         rng = check_random_state(random_state)
         mixture = fit_code_mixture(self._codes)
         mixture.random_state = rng
-        codes = mixture.sample(n_samples)[0]
+        # The mixture draws component by component; the first rows are to be a sample too.
+        codes = rng.permutation(mixture.sample(n_samples)[0])
         return self._table.decode(self._decode_design(codes), codes.dtype, rng=rng)
 
     def _check_settings(self):

@@ -342,8 +342,8 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features_in_)
-            In the original units.
+        rows : ndarray or data frame of shape (n_samples, n_features_in_)
+            In the original columns and units.
         """
         check_is_fitted(self)
         check_n_samples(n_samples)
