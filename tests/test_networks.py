@@ -46,9 +46,11 @@ def _variational(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=
 
 # An architecture is added here, in one line.
 ARCHITECTURES = {
-    "image": Convolutional((2, 3), channels=(8, 8), kernel_size=1),
-    "channels": Convolutional((2, 1, 3), channels=8, kernel_size=1),
-    "even kernel": Convolutional((2, 3), channels=8, kernel_size=2),
+    "image": Convolutional((2, 3), (8, 8), kernel_size=1, activation=None),
+    "channels": Convolutional((2, 1, 3), 8, kernel_size=1, activation=None),
+    "even kernel": Convolutional((2, 3), 8, kernel_size=2, activation=None),
+    "max_pool": Convolutional((3, 2), 8, 2, downsampling="max_pool", activation=None),
+    "average_pool": Convolutional((2, 3), (8, 4), 1, downsampling="average_pool"),
     "gru": Recurrent(3, 2, hidden_size=8),
     "lstm": Recurrent(6, cell="lstm", hidden_size=8),
 }
@@ -248,10 +250,13 @@ def test_decoders_take_codes_of_any_shape(name):
     torch.testing.assert_close(rows[2], network.decoder(codes[2]))
 
 
-@pytest.mark.parametrize("size", [8, 9, 16, 33, 64])
+@pytest.mark.parametrize("downsampling", ["stride", "max_pool", "average_pool"])
+@pytest.mark.parametrize("size", [8, 9, 28, 33, 64])
 @pytest.mark.parametrize("channels", [(4,), (4, 8, 8)])
-def test_images_of_any_size(size, channels):
-    network = Convolutional((size, size - 1, 2), channels=channels, kernel_size=3)
+@pytest.mark.parametrize("kernel_size", [3, 4])
+def test_images_of_any_size(size, channels, kernel_size, downsampling):
+    shape = size, size - 1, 2
+    network = Convolutional(shape, channels, kernel_size, downsampling)
     n_pixels = 2 * size * (size - 1)
     settings = (), "relu", 0.0, 5.0, _generator()
     autoencoder = Autoencoder(n_pixels, n_pixels, 3, *settings, network=network)
@@ -262,7 +267,7 @@ def test_images_of_any_size(size, channels):
 
 def test_convolutions_see_rows_as_images():
     """Neighbours in both directions reach a pixel's unit, and no others."""
-    network = Convolutional((8, 8), channels=(1,), kernel_size=3)
+    network = Convolutional((8, 8), channels=(1,), kernel_size=3, activation=None)
     settings = (), "identity", 0.0, 5.0, _generator()
     stages = Autoencoder(64, 64, 1, *settings, network=network).encoder.block.correction
     x = torch.zeros(1, 64, requires_grad=True)
@@ -272,9 +277,26 @@ def test_convolutions_see_rows_as_images():
     assert sorted(set(columns.tolist())) == [3, 4, 5]
 
 
+def test_pools_keep_the_largest_or_the_mean_of_four_pixels():
+    image = torch.arange(15.0).reshape(1, 15)
+    for downsampling, expected in (
+        ("max_pool", [[6, 8, 9], [11, 13, 14]]),
+        ("average_pool", [[3, 5, 6.5], [10.5, 12.5, 14]]),
+    ):
+        network = Convolutional((3, 5), 1, 1, downsampling, activation=None)
+        settings = (), "identity", 0.0, 5.0, _generator()
+        encoder = Autoencoder(15, 15, 1, *settings, network=network).encoder
+        convolution, *rest = encoder.block.correction.stages
+        with torch.no_grad():
+            convolution.weight.fill_(1.0)
+            convolution.bias.zero_()
+            pooled = torch.nn.Sequential(convolution, *rest)(image.reshape(1, 1, 3, 5))
+        assert pooled.reshape(2, 3).tolist() == expected
+
+
 def test_channels_of_a_pixel_stand_side_by_side():
     """Rows are images of shape (height, width, channels), as numpy flattens them."""
-    network = Convolutional((4, 5, 3), channels=(2,), kernel_size=1)
+    network = Convolutional((4, 5, 3), channels=(2,), kernel_size=1, activation=None)
     settings = (), "identity", 0.0, 5.0, _generator()
     autoencoder = Autoencoder(60, 60, 1, *settings, network=network)
     encoder = autoencoder.encoder.block.correction
