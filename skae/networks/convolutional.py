@@ -11,7 +11,6 @@ from skae._images import as_image_shape, n_cells
 from skae.networks.network import Network, check_numbers_only, initialise
 from skae.networks.residual import ACTIVATIONS, Dropout, LinearPlus, linear
 
-
 POOLS = {"max_pool": nn.MaxPool2d, "average_pool": nn.AvgPool2d}
 
 
