@@ -7,18 +7,23 @@ import torch
 
 from skae._pca import principal_axes
 from skae._table import TableEncoder
+from skae.adversarial import AdversarialError
 from skae.losses import NegativeELBO, SquaredError
 from skae.networks import (
     ACTIVATIONS,
     UNITS,
+    AdversarialAutoencoder,
     Autoencoder,
     Convolutional,
     LinearPlusMLP,
     Modules,
+    QuantizedAutoencoder,
     Recurrent,
     VariationalAutoencoder,
 )
+from skae.networks.recurrent import clock, told_the_time
 from skae.networks.residual import Dropout
+from skae.vqvae import CommittedError
 
 N_FEATURES, N_COMPONENTS = 6, 2
 
@@ -44,6 +49,21 @@ def _variational(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=
     )
 
 
+def _quantized(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0, **more):
+    settings = hidden, activation, dropout, reach, _generator(seed)
+    network = QuantizedAutoencoder(
+        N_FEATURES, N_FEATURES, N_COMPONENTS, 1, 9, *settings, **more
+    )
+    entries = torch.randn(1, 9, N_COMPONENTS, generator=_generator(seed))
+    network.quantizer.start_from(entries, torch.full((1, 9), 1 / 9))
+    return network
+
+
+def _adversarial(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0, **more):
+    settings = hidden, activation, dropout, reach, (8,), 0.1, _generator(seed)
+    return AdversarialAutoencoder(N_FEATURES, N_FEATURES, N_COMPONENTS, *settings, **more)
+
+
 # An architecture is added here, in one line.
 ARCHITECTURES = {
     "image": Convolutional((2, 3), (8, 8), kernel_size=1, activation=None),
@@ -58,6 +78,10 @@ NETWORKS = {
     "autoencoder": _autoencoder,
     "variational": _variational,
     "tied": partial(_autoencoder, tied=True),
+    "quantized": _quantized,
+    "quantized image": partial(_quantized, network=ARCHITECTURES["image"]),
+    "adversarial": _adversarial,
+    "adversarial gru": partial(_adversarial, network=ARCHITECTURES["gru"]),
     **{name: partial(_autoencoder, network=made) for name, made in ARCHITECTURES.items()},
     **{
         f"variational {name}": partial(_variational, network=made)
@@ -65,10 +89,13 @@ NETWORKS = {
     },
 }
 LAYOUT = TableEncoder().fit(np.eye(2, N_FEATURES)).layout_
-CRITERIA = {
-    name: NegativeELBO(LAYOUT, 1.0) if "variational" in name else SquaredError(LAYOUT)
-    for name in NETWORKS
+LOSSES = {
+    _variational: NegativeELBO(LAYOUT, 1.0),
+    _quantized: CommittedError(LAYOUT, 0.25),
+    _adversarial: AdversarialError(LAYOUT, 1.0),
+    _autoencoder: SquaredError(LAYOUT),
 }
+CRITERIA = {name: LOSSES[getattr(make, "func", make)] for name, make in NETWORKS.items()}
 AS_IT_IS = torch.ones(N_FEATURES), torch.zeros(N_FEATURES)
 
 
@@ -323,8 +350,15 @@ def test_recurrent_encoder_reads_the_steps_in_order():
     network = Recurrent(3, 2, hidden_size=8)
     block = _autoencoder(network=network).encoder.block.correction
     steps = torch.randn(1, 3, 2, generator=_generator())
-    expected = block.last(block.cell(steps)[0][:, 2])
+    expected = block.last(block.cell(told_the_time(steps, block.clock))[0][:, 2])
     torch.testing.assert_close(block(steps.reshape(1, 6)), expected)
+
+
+@pytest.mark.parametrize("n_steps", [1, 5, 64])
+def test_the_clock_tells_steps_apart(n_steps):
+    times = clock(n_steps)
+    apart = torch.cdist(times, times) + torch.eye(n_steps)
+    assert apart.min() > 0.04
 
 
 def test_tied_decoder_has_no_weights_of_its_own(x):

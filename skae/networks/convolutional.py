@@ -1,5 +1,6 @@
 """Convolutions over rows that are flattened images."""
 
+import math
 from dataclasses import replace
 from numbers import Integral
 
@@ -11,6 +12,8 @@ from skae._images import as_image_shape, n_cells
 from skae.networks.network import Network, check_numbers_only, initialise
 from skae.networks.residual import ACTIVATIONS, Dropout, LinearPlus, linear
 
+# Channels of the first stage and of the others, which leave SMALLEST pixels a side.
+FIRST_CHANNELS, CHANNELS, SMALLEST = 16, 32, 4
 POOLS = {"max_pool": nn.MaxPool2d, "average_pool": nn.AvgPool2d}
 
 
@@ -26,8 +29,9 @@ class Convolutional(Network):
     image_shape : tuple of int
         (height, width) or (height, width, channels) of the images whose flattened pixels
         are the columns, as in the displays.
-    channels : tuple of int, default=(16, 32)
-        Channels of the encoder's stages; the decoder mirrors them.
+    channels : int or tuple of int, default=None
+        Channels of the encoder's stages; the decoder mirrors them. None: 16, then 32,
+        until the smaller side has at most 4 pixels, but two stages at least.
     kernel_size : int, default=3
         Width of the kernels; at most the image's height and width.
     downsampling : {"stride", "max_pool", "average_pool"}, default="stride"
@@ -64,7 +68,7 @@ class Convolutional(Network):
 
     _parameter_constraints: dict = {
         "image_shape": ["array-like"],
-        "channels": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "channels": ["array-like", Interval(Integral, 1, None, closed="left"), None],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "downsampling": [StrOptions({"stride", *POOLS})],
         "activation": [StrOptions(set(ACTIVATIONS)), None],
@@ -73,7 +77,7 @@ class Convolutional(Network):
     def __init__(
         self,
         image_shape,
-        channels=(16, 32),
+        channels=None,
         kernel_size=3,
         downsampling="stride",
         activation="silu",
@@ -86,7 +90,7 @@ class Convolutional(Network):
 
     def check(self):
         super().check()
-        stages = _as_tuple(self.channels)
+        stages = () if self._shape is None else self._channels
         whole = all(isinstance(size, Integral) and size >= 1 for size in stages)
         for name, good, wanted in (
             (
@@ -123,7 +127,7 @@ class Convolutional(Network):
 
     def width(self, layout):
         height, width, _ = self._shape
-        return max(_as_tuple(self.channels)) * height * width
+        return max(self._channels) * height * width
 
     def build_encoder(self, n_in, n_out, layers):
         layers, pool = self._own(layers), POOLS.get(self.downsampling)
@@ -150,7 +154,16 @@ class Convolutional(Network):
 
     @property
     def _settings(self):
-        return self._shape, _as_tuple(self.channels), int(self.kernel_size)
+        return self._shape, self._channels, int(self.kernel_size)
+
+    @property
+    def _channels(self):
+        if isinstance(self.channels, Integral):
+            return (int(self.channels),)
+        if self.channels is not None:
+            return tuple(self.channels)
+        n_halvings = math.ceil(math.log2(min(self._shape[:2]) / SMALLEST))
+        return (FIRST_CHANNELS,) + (CHANNELS,) * max(n_halvings - 1, 1)
 
 
 class ConvolutionalEncoder(nn.Module):
@@ -229,7 +242,3 @@ def _sizes(shape, n_stages, kernel_size):
     for _ in range(n_stages):
         sizes.append(tuple((size - lost) // 2 + 1 for size in sizes[-1]))
     return sizes
-
-
-def _as_tuple(sizes):
-    return (sizes,) if isinstance(sizes, Integral) else tuple(sizes)

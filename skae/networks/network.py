@@ -83,7 +83,8 @@ def check_numbers_only(network, layout, n_cells, parameter, meaning):
     if not layout.is_plain:
         raise ValueError(
             f"network={name}(...) takes rows of numbers, but X has "
-            f"{len(layout.categories)} columns of categories; use network=None."
+            f"{len(layout.categories)} columns of categories, as text and booleans are; make "
+            "numbers of them, or use network=None."
         )
     if layout.n_features != n_cells:
         raise ValueError(
