@@ -89,9 +89,9 @@ def denoising(table, seed):
 def sparse(table, seed):
     """128 codes of digits: how many are at work, and what they restore."""
     train, test = digits(seed)
-    plain = fit(train, 128, seed)
-    l1 = fit(train, 128, seed, penalties=[L1Activity(2.8)])
-    kl = fit(train, 128, seed, penalties=[KLSparsity(0.05)])
+    plain = fit(train, 128, seed, activation="silu")
+    l1 = fit(train, 128, seed, activation="silu", penalties=L1Activity(3.5))
+    kl = fit(train, 128, seed, penalties=KLSparsity(0.05))
     small = {
         name: float((np.abs(e.transform(test)) < 1e-3).mean())
         for name, e in {"l1": l1, "plain": plain}.items()
@@ -226,7 +226,7 @@ def convolutional(table, seed):
 
 
 def sparse_convolutional(table, train, test, seed, pca):
-    thin = fit(train, 16, seed, network=Convolutional((16, 16)), penalties=L1Activity(0.3))
+    thin = fit(train, 16, seed, network=Convolutional((16, 16)), penalties=L1Activity())
     zeros = float((np.abs(thin.transform(test)) < 1e-3).mean())
     r2 = reconstruction_r2(thin, test)
     table.row("sparse convolutional", "R2 of shifted digits", r2, "PCA", pca)

@@ -101,7 +101,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
         Epochs at most. None: a budget of 300 to 1000 steps (one a row), at least 8
-        epochs; three times that with `corruption` or `penalties`.
+        epochs; three times that with `corruption`, `penalties` or a `Recurrent` network.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve. False: train on all rows to the last epoch.
@@ -297,7 +297,7 @@ class AutoencoderTransformer(BaseAutoencoder):
             if not isinstance(penalty, Penalty):
                 raise ValueError(
                     f"penalties={self.penalties!r} holds {penalty!r}; give a list of "
-                    "objects of skae.penalties, such as [L1Activity(0.1)]."
+                    "objects of skae.penalties, such as [L1Activity()]."
                 )
             penalty.check()
         for name in ("tied_weights", "pretraining"):

@@ -34,6 +34,8 @@ class Penalty(Setting):
         `skae.networks.UNITS`.
     by_inputs : bool
         Whether `penalise` differentiates the codes by the rows.
+    relative : bool
+        Whether `penalise` sees the codes in units of the scale that they start with.
     scale_free : bool
         Whether codes of another scale cost the same. They are brought back to the scale
         that they had before the first step then: nothing else would hold them there.
@@ -56,6 +58,7 @@ class Penalty(Setting):
     weight = 1.0
     unit: str | None = None
     by_inputs = False
+    relative = False
     scale_free = False
 
     _parameter_constraints: dict = {"weight": [Interval(Real, 0, None, closed="left")]}
@@ -79,14 +82,15 @@ class Penalty(Setting):
 
 
 class L1Activity(Penalty):
-    """The mean size of the codes, mean_k |z_k|: few of them are used by a row.
+    """The mean size of the codes, mean_k |z_k| / s_k: few of them are used by a row.
 
     The codes are shrunk towards zero by thresholds that are learned, and those below
-    theirs are zero exactly.
+    theirs are zero exactly. s_k is the scale that a code starts with, so that a weight
+    means much the same on any table.
 
     Parameters
     ----------
-    weight : float, default=0.1
+    weight : float, default=1.0
 
     References
     ----------
@@ -95,8 +99,9 @@ class L1Activity(Penalty):
     """
 
     unit = "shrink"
+    relative = True
 
-    def __init__(self, weight=0.1):
+    def __init__(self, weight=1.0):
         self.weight = weight
 
     def penalise(self, codes, x, weights):
@@ -266,8 +271,10 @@ class Penalties:
             if self._by_inputs:
                 x = x.detach().requires_grad_()
             codes, output = network.codes_and_output(x)
+            scale = network.encoder.code_scale
             costs = sum(
-                penalty.weight * _cost(penalty, codes, x, weights)
+                penalty.weight
+                * _cost(penalty, codes / scale if penalty.relative else codes, x, weights)
                 for penalty in self._penalties
             )
         return (output, costs) if training else (output.detach(), costs.detach())
