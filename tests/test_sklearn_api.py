@@ -25,6 +25,12 @@ from skae import (
     VQVAETransformer,
 )
 
+# Tiny and noisy tables give the checks' models little to learn, of which they warn.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*latent dimensions have collapsed"),
+    pytest.mark.filterwarnings("ignore:Only .* of the codebook is in use"),
+    pytest.mark.filterwarnings("ignore:The generated rows are near"),
+]
 REASON = "random mini-batches: to the bit, a weight of 2 is not a row twice"
 STOCHASTIC = {
     "check_sample_weight_equivalence_on_dense_data": REASON,
