@@ -378,7 +378,10 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         n_train = data.n_train
         layout = self._table.layout_
         harder = self.corruption is not None or self._penalise() is not None
-        patience = _choices.choose_patience(self._table.share_missing_, harder)
+        patience = max(
+            _choices.choose_patience(self._table.share_missing_, harder),
+            self.network_.patience,
+        )
         self.batch_size_ = min(
             self.batch_size or _choices.choose_batch_size(n_train), n_train
         )

@@ -84,9 +84,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         Noise on the rows that the network sees in training, whose clean state it learns
         to restore: a `GaussianNoise`, `MaskingNoise`, `SwapNoise` or `SaltAndPepperNoise`
         of `skae.corruption`, or one's own. Held-out rows are judged with noise as well.
-    penalties : list of Penalty, default=None
+    penalties : Penalty or list of Penalty, default=None
         What is asked of the codes besides: `L1Activity`, `KLSparsity`, `Contractive`,
-        `Orthogonal` of `skae.penalties`, or one's own. They are added to the loss of
+        `Orthogonal` of `skae.penalties`, or one's own. A single one is searched through
+        the estimator (``penalties__weight``). They are added to the loss of
         training and held-out rows, but not to scores. A and B are trained as well then,
         and sparse codes may be wider than the table.
     alpha : float, default=0.2
@@ -100,7 +101,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         Peak of the one-cycle schedule, or the constant rate.
     max_iter : int, default=None
         Epochs at most. None: a budget of 300 to 1000 steps (one a row), at least 8
-        epochs; three times that with `corruption` or `penalties`.
+        epochs; three times that with `corruption`, `penalties` or a `Recurrent` network.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when
         they no longer improve. False: train on all rows to the last epoch.
@@ -193,7 +194,7 @@ class AutoencoderTransformer(BaseAutoencoder):
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         "loss": [StrOptions(set(NUMBER_LOSSES))],
-        "penalties": [list, tuple, None],
+        "penalties": [Penalty, list, tuple, None],
         "tied_weights": ["boolean"],
         "pretraining": [StrOptions({"layerwise"}), None],
     }
@@ -293,11 +294,11 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     def _check_settings(self):
         super()._check_settings()
-        for penalty in self.penalties or ():
+        for penalty in self._penalties:
             if not isinstance(penalty, Penalty):
                 raise ValueError(
                     f"penalties={self.penalties!r} holds {penalty!r}; give a list of "
-                    "objects of skae.penalties, such as [L1Activity(0.1)]."
+                    "objects of skae.penalties, such as [L1Activity()]."
                 )
             penalty.check()
         for name in ("tied_weights", "pretraining"):
@@ -306,7 +307,7 @@ class AutoencoderTransformer(BaseAutoencoder):
                     f"{name}={getattr(self, name)!r} is for perceptrons, but network="
                     f"{self.network!r}; use network=None, or leave {name} out."
                 )
-        shared_unit(self.penalties or ())
+        shared_unit(self._penalties)
         if self.pretraining and self.tied_weights and self.init == "pca":
             raise ValueError(
                 f"pretraining={self.pretraining!r} with tied_weights=True has no start at "
@@ -323,7 +324,12 @@ class AutoencoderTransformer(BaseAutoencoder):
         pretrain_layers(network, x, generator, from_pca=self.init == "pca")
 
     def _penalise(self):
-        return Penalties(self.penalties) if self.penalties else None
+        return Penalties(self._penalties) if self._penalties else None
+
+    @property
+    def _penalties(self):
+        given = self.penalties or ()
+        return [given] if isinstance(given, Penalty) else list(given)
 
     def _build_network(self, layout, generator):
         return Autoencoder(
@@ -335,8 +341,8 @@ class AutoencoderTransformer(BaseAutoencoder):
             self.dropout,
             self._reach,
             generator,
-            unit=shared_unit(self.penalties or ()),
-            free=bool(self.penalties),
+            unit=shared_unit(self._penalties),
+            free=bool(self._penalties),
             network=self.network_,
             tied=self.tied_weights,
             link=None if self._kind is None else LINKS["logistic"](*self._units()),
@@ -360,8 +366,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         return f"loss={self.loss!r}"
 
     def _finish(self, data):
+        x, _ = data.source[: min(data.n_train, N_KEPT_CODES)]
+        if self._penalties and all(penalty.scale_free for penalty in self._penalties):
+            self.net_.module_.restore_scale(x)
         with self._network(np.float32) as lent:
-            x, _ = data.source[: min(data.n_train, N_KEPT_CODES)]
             self._codes = lent.network.encode(x).cpu().numpy()
 
     def _score_block(self, lent, x, cells):

@@ -315,5 +315,11 @@ class Corrupter:
 
     def __call__(self, x, cells, generator):
         if self._noise is not None:
+            shape = x.shape
             x = self._noise.corrupt(x, cells, self._where, generator)
+            if x.shape != shape:
+                raise ValueError(
+                    f"corrupt of {self._noise!r} returns shape {tuple(x.shape)} for rows of "
+                    f"shape {tuple(shape)}; give all of their columns."
+                )
         return x if self._holes is None else self._holes(x, cells, generator)

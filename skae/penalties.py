@@ -14,21 +14,31 @@ __all__ = ["Contractive", "KLSparsity", "L1Activity", "Orthogonal", "Penalty"]
 
 # Rates are kept this far from 0 and 1, so that their logarithms stay finite.
 LEAST_RATE = 1e-6
+# Share of its variance that a code has at least apart from the others.
+RIDGE = 1e-4
 
 
 class Penalty(Setting):
     """What the penalties share: they are added, times `weight`, to the loss of the rows.
 
     The codes are those of `transform`. Held-out rows are judged by the sum as well; scores
-    are of the reconstruction alone. A subclass gives `penalise` and stores a `weight`.
+    are of the reconstruction alone. A subclass gives `penalise`, and stores its settings as
+    scikit-learn's estimators do.
 
     Attributes
     ----------
+    weight : float
+        1 where a subclass stores none.
     unit : str or None
         What the codes must pass for the penalty to mean what it says, a key of
         `skae.networks.UNITS`.
     by_inputs : bool
         Whether `penalise` differentiates the codes by the rows.
+    relative : bool
+        Whether `penalise` sees the codes in units of the scale that they start with.
+    scale_free : bool
+        Whether codes of another scale cost the same. They are brought back to the scale
+        that they had before the first step then: nothing else would hold them there.
 
     Examples
     --------
@@ -45,8 +55,11 @@ class Penalty(Setting):
     >>> small = AutoencoderTransformer(2, penalties=[Small(0.1)])
     """
 
+    weight = 1.0
     unit: str | None = None
     by_inputs = False
+    relative = False
+    scale_free = False
 
     _parameter_constraints: dict = {"weight": [Interval(Real, 0, None, closed="left")]}
 
@@ -69,14 +82,15 @@ class Penalty(Setting):
 
 
 class L1Activity(Penalty):
-    """The mean size of the codes, mean_k |z_k|: few of them are used by a row.
+    """The mean size of the codes, mean_k |z_k| / s_k: few of them are used by a row.
 
     The codes are shrunk towards zero by thresholds that are learned, and those below
-    theirs are zero exactly.
+    theirs are zero exactly. s_k is the scale that a code starts with, so that a weight
+    means much the same on any table.
 
     Parameters
     ----------
-    weight : float, default=0.1
+    weight : float, default=1.0
 
     References
     ----------
@@ -85,8 +99,9 @@ class L1Activity(Penalty):
     """
 
     unit = "shrink"
+    relative = True
 
-    def __init__(self, weight=0.1):
+    def __init__(self, weight=1.0):
         self.weight = weight
 
     def penalise(self, codes, x, weights):
@@ -131,14 +146,17 @@ class KLSparsity(Penalty):
 
 
 class Contractive(Penalty):
-    """The squared Frobenius norm of the encoder's Jacobian, sum_kj (dz_k / dx_j)^2.
+    """tr(J' C^-1 J): the encoder's squared Jacobian, of codes made uncorrelated, variance 1.
 
-    Codes change little when a row does, but along the surface on which the rows lie. The
-    norm is exact, for any network: one backward pass for all codes at once.
+    Codes change little when a row does, but along the surface on which the rows lie. J is
+    exact, for any network: one backward pass for all codes at once. C is the batch's
+    covariance, its diagonal where a batch has fewer than two rows a code. Without it codes
+    would merely shrink, or all follow the first, for a decoder that is free to undo that;
+    Rifai et al. tie it to the encoder instead.
 
     Parameters
     ----------
-    weight : float, default=0.01
+    weight : float, default=0.1
 
     References
     ----------
@@ -146,12 +164,26 @@ class Contractive(Penalty):
     """
 
     by_inputs = True
+    scale_free = True
 
-    def __init__(self, weight=0.01):
+    def __init__(self, weight=0.1):
         self.weight = weight
 
     def penalise(self, codes, x, weights):
-        return jacobian(codes, x).square().sum(dim=(0, 2))
+        n, k = codes.shape
+        centred, scale = _centred(codes, weights)
+        if n <= 3:  # which say nothing of a variance
+            return codes.new_zeros(())
+        slopes = jacobian(codes, x) * scale[:, None, None]
+        if n < 2 * (k + 2):
+            # The mean of 1 / variance over batches is (n - 1) / (n - 3) of what it should be.
+            return (n - 3) / n * slopes.square().sum(dim=(0, 2))
+        correlations = (centred * scale).T @ (centred * scale) / n
+        ridge = RIDGE * torch.eye(k, dtype=codes.dtype, device=codes.device)
+        root = torch.linalg.cholesky(correlations + ridge)
+        white = torch.linalg.solve_triangular(root, slopes.flatten(1), upper=False)
+        # As above, for the inverse of a matrix: Muirhead, 1982, theorem 3.2.12.
+        return (n - k - 2) / n * white.unflatten(1, (n, -1)).square().sum(dim=(0, 2))
 
 
 class Orthogonal(Penalty):
@@ -167,6 +199,8 @@ class Orthogonal(Penalty):
     Representations, 2016, with correlations in place of covariances.
     """
 
+    scale_free = True
+
     def __init__(self, weight=1.0):
         self.weight = weight
 
@@ -174,16 +208,23 @@ class Orthogonal(Penalty):
         n_codes = codes.shape[1]
         if n_codes == 1 or len(codes) == 1:
             return codes.new_zeros(())
-        centred = codes - weighted_mean(codes, weights)
-        if weights is not None:
-            centred = centred * (weights / weights.mean()).sqrt()[:, None]
-        covariance = centred.T @ centred / len(codes)
-        variances = covariance.diagonal()
-        least = 1e-12 * (1.0 + variances.max().detach())
-        scale = (variances + least).rsqrt()
-        correlations = covariance * scale[:, None] * scale
+        centred, scale = _centred(codes, weights)
+        correlations = (centred * scale).T @ (centred * scale) / len(codes)
         others = correlations.square().sum() - correlations.diagonal().square().sum()
         return others / (n_codes * (n_codes - 1))
+
+
+def _centred(codes, weights):
+    """Return codes less their means, and what gives them unit variance, shape (n_codes,).
+
+    Rows count by their weights: those of what is returned are in it already.
+    """
+    centred = codes - weighted_mean(codes, weights)
+    if weights is not None:
+        centred = centred * (weights / weights.mean()).sqrt()[:, None]
+    variances = centred.square().mean(dim=0)
+    least = 1e-12 * (1.0 + variances.max().detach())
+    return centred, (variances + least).rsqrt()
 
 
 def weighted_mean(values, weights):
@@ -230,11 +271,23 @@ class Penalties:
             if self._by_inputs:
                 x = x.detach().requires_grad_()
             codes, output = network.codes_and_output(x)
+            scale = network.encoder.code_scale
             costs = sum(
-                penalty.weight * penalty.penalise(codes, x, weights)
+                penalty.weight
+                * _cost(penalty, codes / scale if penalty.relative else codes, x, weights)
                 for penalty in self._penalties
             )
         return (output, costs) if training else (output.detach(), costs.detach())
+
+
+def _cost(penalty, codes, x, weights):
+    cost = penalty.penalise(codes, x, weights)
+    if cost.shape not in ((), (len(codes),)):
+        raise ValueError(
+            f"penalise of {penalty!r} returns shape {tuple(cost.shape)} for {len(codes)} "
+            f"rows; give shape ({len(codes)},), a cost a row, or ()."
+        )
+    return cost
 
 
 def shared_unit(penalties):

@@ -56,6 +56,24 @@ def test_convolutions_restore_moved_images_better_with_no_more_weights(moved):
     assert r2[0] > r2[2] + 0.1
 
 
+@pytest.mark.parametrize("downsampling", ["stride", "max_pool", "average_pool"])
+@pytest.mark.parametrize("shape", [(8, 8), (9, 13), (28, 28), (5, 6, 3), (64, 64)])
+def test_images_of_any_shape_are_restored_as_well_as_by_pca(shape, downsampling):
+    """Planes in noise, on which there is nothing to gain but much to lose."""
+    rng = np.random.default_rng(0)
+    planes = rng.normal(size=(3, np.prod(shape)))
+    X = rng.normal(size=(160, 3)) @ planes + 0.5 * rng.normal(size=(160, planes.shape[1]))
+    network = Convolutional(shape, downsampling=downsampling)
+    estimator = AutoencoderTransformer(
+        3, network=network, scale=False, max_iter=2, random_state=0
+    ).fit(X[:120])
+    assert estimator.transform(X).shape == (160, 3)
+    assert estimator.inverse_transform(estimator.transform(X[:4])).shape == (4, X.shape[1])
+    pca = PCA(3).fit(X[:120])
+    r2 = [reconstruction_r2(e, X[120:]) for e in (estimator, pca)]
+    assert r2[0] > r2[1] - 0.002
+
+
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_recurrent_beats_pca_on_waves_of_random_phase(waves, cell):
     train, test = waves

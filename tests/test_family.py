@@ -30,8 +30,24 @@ from skae.corruption import (
 )
 from skae.likelihoods import LIKELIHOODS
 from skae.losses import NUMBER_LOSSES
-from skae.networks import MLP, Convolutional, Modules, Network, Recurrent
-from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
+from skae.networks import (
+    MLP,
+    Convolutional,
+    LinearPlusMLP,
+    Modules,
+    Network,
+    Recurrent,
+)
+from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal, Penalty
+
+# Four epochs are few for a posterior.
+pytestmark = pytest.mark.filterwarnings("ignore:.*latent dimensions have collapsed")
+
+
+@pytest.fixture(autouse=True)
+def _short_pretraining(monkeypatch):
+    """The laws hold after a few steps as well."""
+    monkeypatch.setattr("skae._pretraining.N_STEPS", 20)
 
 
 def _both(name, **params):
@@ -50,6 +66,51 @@ def _pair(n_codes):
     return pair
 
 
+def _frozen(n_codes):
+    return tuple(module.requires_grad_(False) for module in _pair(n_codes))
+
+
+class ShortNoise(skae.corruption.Corruption):
+    def corrupt(self, x, cells, where, generator):
+        return x[:, :3]
+
+
+class WidePenalty(Penalty):
+    def penalise(self, codes, x, weights):
+        return codes
+
+
+class OwnNoise(skae.corruption.Corruption):
+    """Halves of a standard deviation."""
+
+    def __init__(self, steps=2):
+        self.steps = steps
+
+    def corrupt(self, x, cells, where, generator):
+        return (self.steps * x).round() / self.steps
+
+
+class OwnPenalty(Penalty):
+    def __init__(self, weight=0.1):
+        self.weight = weight
+
+    def penalise(self, codes, x, weights):
+        return codes.square().mean(dim=1)
+
+
+class OwnNetwork(Network):
+    """A layer of a width of its own, in between the linear maps."""
+
+    def __init__(self, n_units=8):
+        self.n_units = n_units
+
+    def build_encoder(self, n_in, n_out, layers):
+        settings = layers.activation, layers.dropout, layers.reach, layers.generator
+        return LinearPlusMLP(n_in, n_out, (self.n_units,), *settings)
+
+    build_decoder = build_encoder
+
+
 # What it is -> the class, its parameters.
 FAMILY = {
     **_both("GaussianNoise", corruption=GaussianNoise()),
@@ -58,6 +119,14 @@ FAMILY = {
     **_both("SaltAndPepperNoise", corruption=SaltAndPepperNoise()),
     **_both("MLP", network=MLP()),
     **_both("Convolutional", network=Convolutional((4, 4), channels=(4, 8))),
+    "AE max_pool": (
+        AutoencoderTransformer,
+        {"network": Convolutional((2, 8), (4,), 2, downsampling="max_pool")},
+    ),
+    "VAE average_pool": (
+        VAETransformer,
+        {"network": Convolutional((4, 2, 2), 4, 1, downsampling="average_pool")},
+    ),
     **_both("Recurrent", network=Recurrent(8, 2, hidden_size=8)),
     **_both("Recurrent lstm", network=Recurrent(16, cell="lstm", hidden_size=8)),
     "AE Modules": (AutoencoderTransformer, {"network": Modules(*_pair(2))}),
@@ -99,21 +168,32 @@ FAMILY = {
         AutoencoderTransformer,
         {"network": Recurrent(8, 2, hidden_size=8), "penalties": [Contractive()]},
     ),
-    "AE L1Activity": (AutoencoderTransformer, {"penalties": [L1Activity()]}),
+    "AE L1Activity": (AutoencoderTransformer, {"penalties": L1Activity()}),
     "AE KLSparsity": (AutoencoderTransformer, {"penalties": [KLSparsity()]}),
     "AE Contractive": (AutoencoderTransformer, {"penalties": [Contractive()]}),
     "AE Orthogonal": (AutoencoderTransformer, {"penalties": (Orthogonal(), Contractive())}),
+    "AE of one's own": (
+        AutoencoderTransformer,
+        {
+            "corruption": OwnNoise(),
+            "penalties": OwnPenalty(),
+            "network": OwnNetwork(),
+        },
+    ),
 }
 # What can be searched, and two values of it.
 SEARCHED = [
     ("AE GaussianNoise", "corruption__scale", [0.0, 0.5]),
     ("AE MaskingNoise", "corruption", [MaskingNoise(0.1), None]),
     ("AE Convolutional", "network__kernel_size", [1, 3]),
+    ("AE Convolutional", "network", [Convolutional((4, 4), (4, 8)), MLP()]),
+    ("AE max_pool", "network__downsampling", ["max_pool", "stride"]),
     ("VAE Recurrent", "network__cell", ["gru", "lstm"]),
     ("AE MLP", "loss", ["huber", "binary_cross_entropy"]),
     ("VAE gaussian", "likelihood", ["student_t", "bernoulli"]),
     ("VAE free_bits", "free_bits", [0.0, 2.0]),
-    ("AE L1Activity", "penalties", [[L1Activity(0.1)], [L1Activity(1.0), Contractive()]]),
+    ("AE L1Activity", "penalties__weight", [0.1, 3.0]),
+    ("AE L1Activity", "penalties", [[L1Activity(0.1)], [L1Activity(3.0), Orthogonal()]]),
 ]
 # What is out of bounds, and what the error says.
 BAD = [
@@ -126,9 +206,14 @@ BAD = [
         Convolutional((4, 4), (8,), 5),
         r"kernel_size=5 .*4 x 4 pixels; use at most 4",
     ),
+    ("network", Convolutional((4, 4), downsampling="pool"), r"'downsampling' .*'pool'"),
+    ("network", Convolutional((4, 4), activation="swish"), r"'activation' .*'swish'"),
     ("network", Recurrent(5, 3), r"n_steps=5, n_features=3 .*5 x 3 = 15 .*X has 16"),
     ("network", Recurrent(16, cell="rnn"), r"'cell' parameter of Recurrent .*'rnn'"),
     ("network", Modules(*_pair(3)), r"encoder of network=Modules.*\(2, 3\).*\(n, 2\)"),
+    ("network", (_pair(2)[0], torch.nn.Linear(2, 9)), r"decoder .*\(2, 9\).*\(n, 16\)"),
+    ("network", (torch.nn.LSTM(16, 2), _pair(2)[1]), r"encoder .*returns a tuple .*tensor"),
+    ("network", _frozen(2), r"4 parameters, none of which can be trained"),
     ("network", _pair(2)[:1], r"tuple of 1; give a pair"),
     ("network", "mlp", r"'network' parameter of"),
     ("loss", "log", r"'loss' parameter of"),
@@ -140,9 +225,12 @@ BAD = [
     ("penalties", [L1Activity(-1.0)], r"'weight' parameter of L1Activity"),
     ("penalties", [KLSparsity(1.0)], r"'target' parameter of KLSparsity"),
     ("penalties", ["l1"], r"penalties=\['l1'\] holds 'l1'; .*skae\.penalties"),
-    ("penalties", L1Activity(), r"'penalties' parameter of"),
+    ("penalties", "l1", r"'penalties' parameter of"),
+    ("penalties", KLSparsity(0.0), r"'target' parameter of KLSparsity"),
     ("penalties", [L1Activity(), KLSparsity()], r"different kinds .*use one"),
+    ("penalties", WidePenalty(), r"WidePenalty\(\) returns shape \(45, 2\).*\(45,\)"),
     ("corruption", 0.5, r"'corruption' parameter of .*Corruption"),
+    ("corruption", ShortNoise(), r"ShortNoise\(\) returns shape \(45, 3\).*\(45, 16\)"),
 ]
 
 
@@ -252,18 +340,45 @@ def test_is_searched(name, key, values, rows):
     assert scores[0] != scores[1]
 
 
+def test_settings_are_set_by_name(name):
+    """`set_params` reaches what stands in a parameter, and a clone has it too."""
+    estimator = _make(name)
+    for key in ("network", "corruption", "penalties"):
+        setting = getattr(estimator, key, None)
+        if isinstance(setting, (Network, skae.corruption.Corruption, Penalty)):
+            for inner in setting.get_params(deep=False):
+                other = clone(estimator).set_params(**{f"{key}__{inner}": 0.25})
+                assert clone(other).get_params()[f"{key}__{inner}"] == 0.25
+                assert getattr(setting, inner) != 0.25
+
+
 @pytest.mark.parametrize(("parameter", "value", "message"), BAD, ids=lambda v: str(v)[:40])
 def test_out_of_bounds_is_an_error_before_training(parameter, value, message, rows):
     with pytest.raises(ValueError, match=message):
         AutoencoderTransformer(2, **{parameter: value}).fit(rows)
 
 
-def test_images_are_numbers(rows):
+@pytest.mark.parametrize("network", [Convolutional((2, 2), 4, 1), Recurrent(4)])
+def test_images_and_sequences_are_numbers(network, rows):
     frame = (
         pd.DataFrame(rows[:, :3]).assign(c=["a", "b", "c"] * 50).set_axis([*"wxyz"], axis=1)
     )
-    with pytest.raises(ValueError, match=r"Convolutional.*takes rows of numbers.*1 col"):
-        AutoencoderTransformer(2, network=Convolutional((2, 2), 4, 1)).fit(frame)
+    with pytest.raises(ValueError, match=r"takes rows of numbers.*1 col.*make numbers"):
+        AutoencoderTransformer(2, network=network).fit(frame)
+
+
+def test_one_of_a_pair_of_modules_may_be_frozen(rows):
+    encoder, decoder = _pair(2)
+    encoder.requires_grad_(False)
+    fitted = AutoencoderTransformer(
+        2, network=(encoder, decoder), max_iter=4, random_state=0
+    ).fit(rows)
+    trained = fitted.encoder_.block.correction, fitted.decoder_.block.correction
+    same = [
+        torch.equal(a.weight, b.weight)
+        for a, b in zip((encoder, decoder), trained, strict=True)
+    ]
+    assert same == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -276,12 +391,17 @@ def test_what_perceptrons_can_do_only(parameter, rows):
 
 
 def test_all_networks_are_held_to_the_laws():
-    held = {type(params.get("network")) for _, params in FAMILY.values()}
-    assert set(Network.__subclasses__()) <= held
+    held = {type(params.get("network")).__name__ for _, params in FAMILY.values()}
+    assert {cls.__name__ for cls in Network.__subclasses__()} <= held
+
+
+def _penalties(params):
+    given = params.get("penalties", ())
+    return [given] if isinstance(given, Penalty) else given
 
 
 def test_all_penalties_are_held_to_the_laws():
-    lists = [params.get("penalties", ()) for _, params in FAMILY.values()]
+    lists = [_penalties(params) for _, params in FAMILY.values()]
     held = {type(penalty).__name__ for penalties in lists for penalty in penalties}
     assert set(skae.penalties.__all__) - {"Penalty"} <= held
 

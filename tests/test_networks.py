@@ -7,18 +7,23 @@ import torch
 
 from skae._pca import principal_axes
 from skae._table import TableEncoder
+from skae.adversarial import AdversarialError
 from skae.losses import NegativeELBO, SquaredError
 from skae.networks import (
     ACTIVATIONS,
     UNITS,
+    AdversarialAutoencoder,
     Autoencoder,
     Convolutional,
     LinearPlusMLP,
     Modules,
+    QuantizedAutoencoder,
     Recurrent,
     VariationalAutoencoder,
 )
+from skae.networks.recurrent import clock, told_the_time
 from skae.networks.residual import Dropout
+from skae.vqvae import CommittedError
 
 N_FEATURES, N_COMPONENTS = 6, 2
 
@@ -44,11 +49,28 @@ def _variational(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=
     )
 
 
+def _quantized(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0, **more):
+    settings = hidden, activation, dropout, reach, _generator(seed)
+    network = QuantizedAutoencoder(
+        N_FEATURES, N_FEATURES, N_COMPONENTS, 1, 9, *settings, **more
+    )
+    entries = torch.randn(1, 9, N_COMPONENTS, generator=_generator(seed))
+    network.quantizer.start_from(entries, torch.full((1, 9), 1 / 9))
+    return network
+
+
+def _adversarial(hidden=(8, 4), activation="tanh", dropout=0.0, reach=5.0, seed=0, **more):
+    settings = hidden, activation, dropout, reach, (8,), 0.1, _generator(seed)
+    return AdversarialAutoencoder(N_FEATURES, N_FEATURES, N_COMPONENTS, *settings, **more)
+
+
 # An architecture is added here, in one line.
 ARCHITECTURES = {
-    "image": Convolutional((2, 3), channels=(8, 8), kernel_size=1),
-    "channels": Convolutional((2, 1, 3), channels=8, kernel_size=1),
-    "even kernel": Convolutional((2, 3), channels=8, kernel_size=2),
+    "image": Convolutional((2, 3), (8, 8), kernel_size=1, activation=None),
+    "channels": Convolutional((2, 1, 3), 8, kernel_size=1, activation=None),
+    "even kernel": Convolutional((2, 3), 8, kernel_size=2, activation=None),
+    "max_pool": Convolutional((3, 2), 8, 2, downsampling="max_pool", activation=None),
+    "average_pool": Convolutional((2, 3), (8, 4), 1, downsampling="average_pool"),
     "gru": Recurrent(3, 2, hidden_size=8),
     "lstm": Recurrent(6, cell="lstm", hidden_size=8),
 }
@@ -56,6 +78,10 @@ NETWORKS = {
     "autoencoder": _autoencoder,
     "variational": _variational,
     "tied": partial(_autoencoder, tied=True),
+    "quantized": _quantized,
+    "quantized image": partial(_quantized, network=ARCHITECTURES["image"]),
+    "adversarial": _adversarial,
+    "adversarial gru": partial(_adversarial, network=ARCHITECTURES["gru"]),
     **{name: partial(_autoencoder, network=made) for name, made in ARCHITECTURES.items()},
     **{
         f"variational {name}": partial(_variational, network=made)
@@ -63,10 +89,13 @@ NETWORKS = {
     },
 }
 LAYOUT = TableEncoder().fit(np.eye(2, N_FEATURES)).layout_
-CRITERIA = {
-    name: NegativeELBO(LAYOUT, 1.0) if "variational" in name else SquaredError(LAYOUT)
-    for name in NETWORKS
+LOSSES = {
+    _variational: NegativeELBO(LAYOUT, 1.0),
+    _quantized: CommittedError(LAYOUT, 0.25),
+    _adversarial: AdversarialError(LAYOUT, 1.0),
+    _autoencoder: SquaredError(LAYOUT),
 }
+CRITERIA = {name: LOSSES[getattr(make, "func", make)] for name, make in NETWORKS.items()}
 AS_IT_IS = torch.ones(N_FEATURES), torch.zeros(N_FEATURES)
 
 
@@ -248,10 +277,13 @@ def test_decoders_take_codes_of_any_shape(name):
     torch.testing.assert_close(rows[2], network.decoder(codes[2]))
 
 
-@pytest.mark.parametrize("size", [8, 9, 16, 33, 64])
+@pytest.mark.parametrize("downsampling", ["stride", "max_pool", "average_pool"])
+@pytest.mark.parametrize("size", [8, 9, 28, 33, 64])
 @pytest.mark.parametrize("channels", [(4,), (4, 8, 8)])
-def test_images_of_any_size(size, channels):
-    network = Convolutional((size, size - 1, 2), channels=channels, kernel_size=3)
+@pytest.mark.parametrize("kernel_size", [3, 4])
+def test_images_of_any_size(size, channels, kernel_size, downsampling):
+    shape = size, size - 1, 2
+    network = Convolutional(shape, channels, kernel_size, downsampling)
     n_pixels = 2 * size * (size - 1)
     settings = (), "relu", 0.0, 5.0, _generator()
     autoencoder = Autoencoder(n_pixels, n_pixels, 3, *settings, network=network)
@@ -262,7 +294,7 @@ def test_images_of_any_size(size, channels):
 
 def test_convolutions_see_rows_as_images():
     """Neighbours in both directions reach a pixel's unit, and no others."""
-    network = Convolutional((8, 8), channels=(1,), kernel_size=3)
+    network = Convolutional((8, 8), channels=(1,), kernel_size=3, activation=None)
     settings = (), "identity", 0.0, 5.0, _generator()
     stages = Autoencoder(64, 64, 1, *settings, network=network).encoder.block.correction
     x = torch.zeros(1, 64, requires_grad=True)
@@ -272,9 +304,26 @@ def test_convolutions_see_rows_as_images():
     assert sorted(set(columns.tolist())) == [3, 4, 5]
 
 
+def test_pools_keep_the_largest_or_the_mean_of_four_pixels():
+    image = torch.arange(15.0).reshape(1, 15)
+    for downsampling, expected in (
+        ("max_pool", [[6, 8, 9], [11, 13, 14]]),
+        ("average_pool", [[3, 5, 6.5], [10.5, 12.5, 14]]),
+    ):
+        network = Convolutional((3, 5), 1, 1, downsampling, activation=None)
+        settings = (), "identity", 0.0, 5.0, _generator()
+        encoder = Autoencoder(15, 15, 1, *settings, network=network).encoder
+        convolution, *rest = encoder.block.correction.stages
+        with torch.no_grad():
+            convolution.weight.fill_(1.0)
+            convolution.bias.zero_()
+            pooled = torch.nn.Sequential(convolution, *rest)(image.reshape(1, 1, 3, 5))
+        assert pooled.reshape(2, 3).tolist() == expected
+
+
 def test_channels_of_a_pixel_stand_side_by_side():
     """Rows are images of shape (height, width, channels), as numpy flattens them."""
-    network = Convolutional((4, 5, 3), channels=(2,), kernel_size=1)
+    network = Convolutional((4, 5, 3), channels=(2,), kernel_size=1, activation=None)
     settings = (), "identity", 0.0, 5.0, _generator()
     autoencoder = Autoencoder(60, 60, 1, *settings, network=network)
     encoder = autoencoder.encoder.block.correction
@@ -301,8 +350,15 @@ def test_recurrent_encoder_reads_the_steps_in_order():
     network = Recurrent(3, 2, hidden_size=8)
     block = _autoencoder(network=network).encoder.block.correction
     steps = torch.randn(1, 3, 2, generator=_generator())
-    expected = block.last(block.cell(steps)[0][:, 2])
+    expected = block.last(block.cell(told_the_time(steps, block.clock))[0][:, 2])
     torch.testing.assert_close(block(steps.reshape(1, 6)), expected)
+
+
+@pytest.mark.parametrize("n_steps", [1, 5, 64])
+def test_the_clock_tells_steps_apart(n_steps):
+    times = clock(n_steps)
+    apart = torch.cdist(times, times) + torch.eye(n_steps)
+    assert apart.min() > 0.04
 
 
 def test_tied_decoder_has_no_weights_of_its_own(x):

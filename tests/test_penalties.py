@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
 from skae.metrics import reconstruction_r2
@@ -13,6 +14,7 @@ from skae.penalties import (
     Orthogonal,
     Penalties,
     Penalty,
+    jacobian,
     shared_unit,
 )
 
@@ -56,7 +58,8 @@ def test_costs_are_of_the_codes_of_transform(penalty):
             return super().penalise(codes, x, weights)
 
     Penalties([Watch(**penalty.get_params())])(network, x)
-    torch.testing.assert_close(seen[0], network.encode(x))
+    unit = network.encoder.code_scale if penalty.relative else 1.0
+    torch.testing.assert_close(unit * seen[0], network.encode(x))
 
 
 def test_without_gradients_costs_are_the_same(penalty):
@@ -67,6 +70,13 @@ def test_without_gradients_costs_are_the_same(penalty):
     torch.testing.assert_close(costs, expected)
     assert not costs.requires_grad
     assert not output.requires_grad
+
+
+@pytest.mark.parametrize("penalty", [p for p in PENALTIES if p.scale_free])
+def test_scale_free_costs_have_no_unit(penalty):
+    network, x = _network(), _normal(20, 6).requires_grad_()
+    costs = [penalty.penalise(c * network.encode(x), x, None) for c in (1.0, 100.0)]
+    torch.testing.assert_close(*costs)
 
 
 def test_weight_of_two_costs_as_a_row_twice(penalty):
@@ -85,11 +95,37 @@ def test_weight_of_two_costs_as_a_row_twice(penalty):
 @pytest.mark.parametrize("activation", ["tanh", "relu", "silu", "gelu", "logistic"])
 @pytest.mark.parametrize("unit", [None, *UNITS])
 def test_contractive_is_the_exact_jacobian(activation, unit):
-    network, x = _network(unit, activation), _normal(7, 6).requires_grad_()
-    costs = Contractive().penalise(network.encode(x), x, None)
-    for row, cost in zip(x.detach(), costs, strict=True):
-        jacobian = torch.autograd.functional.jacobian(network.encode, row[None])
-        torch.testing.assert_close(cost, jacobian.square().sum())
+    network, x = _network(unit, activation), _normal(60, 6).requires_grad_()
+    codes = network.encode(x)
+    # The inverse covariance of 60 rows is 59 / 55 of what it should be, on average.
+    inverse = torch.linalg.inv(torch.cov(codes.detach().T)) * 55 / 59
+    costs = Contractive().penalise(codes, x, None)
+    for row, cost in zip(x.detach()[:5], costs, strict=False):
+        jacobian = torch.autograd.functional.jacobian(network.encode, row[None])[0, :, 0]
+        expected = torch.einsum("kp,kl,lp", jacobian, inverse, jacobian)
+        torch.testing.assert_close(cost, expected, rtol=0.01, atol=0)
+
+
+def test_contractive_codes_that_are_mixed_cost_the_same():
+    network, x = _network(), _normal(80, 6).requires_grad_()
+    mixing = torch.tensor([[1.0, 2.0, 0.0], [0.0, 1.0, -1.0], [0.5, 0.0, 3.0]])
+    codes = network.encode(x)
+    costs = [Contractive().penalise(z, x, None) for z in (codes, codes @ mixing)]
+    torch.testing.assert_close(*costs, rtol=0.01, atol=0)
+
+
+def test_contractive_of_few_rows_takes_every_code_by_itself():
+    """Its diagonal is what is known of a covariance then."""
+    x = _normal(9, 6).requires_grad_()
+    costs = Contractive().penalise(x * torch.arange(1.0, 7.0), x, None)
+    expected = (6 / 8) * (1 / x.detach().var(dim=0)).sum()
+    torch.testing.assert_close(costs, expected.expand(9))
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3])
+def test_contractive_says_nothing_of_too_few_rows(n_rows):
+    x = _normal(n_rows, 6).requires_grad_()
+    assert Contractive().penalise(3.0 * x, x, None) == 0.0
 
 
 def test_kl_sparsity_is_zero_at_its_target_only():
@@ -130,15 +166,15 @@ def test_two_kinds_of_codes_are_an_error():
 # ------------------------------------------------- what each of them is known for
 
 
-def _dense(curved, n_components, *penalties):
+def _dense(curved, n_components, *penalties, max_iter=80):
     estimator = AutoencoderTransformer(
-        n_components, penalties=list(penalties) or None, max_iter=80, random_state=0
+        n_components, penalties=list(penalties) or None, max_iter=max_iter, random_state=0
     )
     return estimator.fit(curved.train)
 
 
 def test_sparse_codes_are_zero_but_few(curved):
-    sparse = _dense(curved, 16, L1Activity(2.0))
+    sparse = _dense(curved, 16, L1Activity(1.2))
     codes = sparse.transform(curved.test)
     assert (codes == 0).mean() > 0.6
     assert (codes != 0).any(axis=0).sum() >= 8
@@ -163,15 +199,23 @@ def test_codes_are_as_active_as_asked(curved):
 
 
 def test_contractive_codes_move_less(curved):
-    def norm(estimator):
-        x = ((curved.test[:50] - curved.train.mean(0)) / curved.train.std(0)).astype("f4")
+    """By themselves and, as they keep the scale of PCA's, in units of their own."""
+
+    def norms(estimator):
+        x = ((curved.test - curved.train.mean(0)) / curved.train.std(0)).astype("f4")
         x = torch.from_numpy(x).requires_grad_()
-        return Contractive().penalise(estimator.encoder_(x), x, None).mean().item()
+        codes = estimator.encoder_(x)
+        raw = jacobian(codes, x).square().sum(dim=(0, 2)).mean()
+        return torch.stack([raw, Contractive().penalise(codes, x, None).mean()])
 
     plain, contractive = _dense(curved, 2), _dense(curved, 2, Contractive(0.1))
-    assert norm(contractive) < 0.7 * norm(plain)
+    assert (norms(contractive) < 0.7 * norms(plain)).all()
     r2 = [reconstruction_r2(e, curved.test) for e in (plain, contractive)]
     assert r2[1] > r2[0] - 0.05
+    codes = PCA(2).fit_transform(curved.train / curved.train.std(0))
+    np.testing.assert_allclose(
+        contractive.transform(curved.train).std(0), codes.std(0), rtol=0.1
+    )
 
 
 def test_orthogonal_codes_are_uncorrelated(curved):
@@ -189,7 +233,7 @@ def test_orthogonal_codes_are_uncorrelated(curved):
 
 
 def test_scores_are_of_the_reconstruction_alone(curved):
-    estimator = _dense(curved, 2, Contractive(0.1))
+    estimator = _dense(curved, 2, Contractive(0.1), max_iter=5)
     back = estimator.inverse_transform(estimator.transform(curved.test))
     errors = (((back - curved.test) / curved.train.std(axis=0)) ** 2).mean(axis=1)
     np.testing.assert_allclose(estimator.score_samples(curved.test), -errors, rtol=1e-3)
@@ -203,5 +247,5 @@ def test_a_penalty_of_ones_own(curved):
         def penalise(self, codes, x, weights):
             return codes.square().mean(dim=1)
 
-    plain, small = _dense(curved, 2), _dense(curved, 2, Small(1.0))
+    plain, small = (_dense(curved, 2, *p, max_iter=20) for p in ([], [Small(1.0)]))
     assert small.transform(curved.test).std() < 0.5 * plain.transform(curved.test).std()

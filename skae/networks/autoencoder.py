@@ -70,6 +70,8 @@ class Autoencoder(nn.Module):
 
     Attributes
     ----------
+    scale : torch.Tensor of shape (n_components,)
+        Standard deviations of the codes at the start; 0 without one at PCA.
     encoder : Encoder
         Rows of the design matrix, shape (n, n_inputs), to codes, shape (n, n_components).
     decoder : Decoder
@@ -108,6 +110,7 @@ class Autoencoder(nn.Module):
             else network.build_decoder(n_components, n_outputs, layers)
         )
         self.decoder = Decoder(block, scale.clone(), link)
+        self.register_buffer("scale", torch.zeros_like(scale))
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
@@ -125,6 +128,7 @@ class Autoencoder(nn.Module):
         n_components, unit = self.n_components, self.encoder.unit
         wide = unit is not None and n_components > len(pca.variances)
         axes, scale = (_wide_axes if wide else unit_axes)(pca, n_components)
+        self.scale.copy_(scale)
         if self.tied:  # the way back is the transposed way forth: neither can be scaled
             scale = torch.ones_like(scale)
         encoder, decoder = (axes / scale).T, gains[:, None] * axes * scale
@@ -132,10 +136,21 @@ class Autoencoder(nn.Module):
             decoder = decoder / unit.slope
             offsets = offsets - unit.offset * decoder.sum(1)
         if not isinstance(unit, Logistic):  # whose codes are rates: they have no other unit
-            self.encoder.code_scale.copy_(scale)
-            self.decoder.code_scale.copy_(scale)
+            self._set_code_scale(scale)
         self.encoder.block.start_from(encoder, torch.zeros(n_components), free=self.free)
         self.decoder.block.start_from(decoder, offsets, free=self.free)
+
+    @torch.no_grad()
+    def restore_scale(self, x):
+        """Give the codes of rows x the scale of the start; reconstructions stay the same."""
+        spread = self.encoder.inner(x).std(dim=0, correction=0)
+        known = (spread > 0) & (self.scale > 0)
+        now = self.encoder.code_scale
+        self._set_code_scale(torch.where(known, self.scale / spread, now))
+
+    def _set_code_scale(self, scale):
+        self.encoder.code_scale.copy_(scale)
+        self.decoder.code_scale.copy_(scale)
 
     def encode(self, x):
         """Return the codes of `x`, shape (n, n_components)."""

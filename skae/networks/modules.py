@@ -27,10 +27,11 @@ class Modules(Network):
 
     Notes
     -----
-    `hidden_layer_sizes`, `activation`, `dropout` and `init` are not used. What the modules
-    draw from torch's global generator in training follows `random_state`, and the generator
-    is left as it was. A layer that cannot take a batch of one row (batch normalisation)
-    needs a `batch_size` that leaves no such batch.
+    `hidden_layer_sizes`, `activation`, `dropout` and `init` are not used. Parameters that
+    do not require a gradient stay as they are: one of the two may be frozen. What the
+    modules draw from torch's global generator in training follows `random_state`, and the
+    generator is left as it was. A layer that cannot take a batch of one row (batch
+    normalisation) needs a `batch_size` that leaves no such batch.
 
     Examples
     --------
@@ -54,6 +55,15 @@ class Modules(Network):
     def __init__(self, encoder, decoder):
         self.encoder = encoder
         self.decoder = decoder
+
+    def check(self):
+        super().check()
+        parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
+        if not any(parameter.requires_grad for parameter in parameters):
+            raise ValueError(
+                f"network=Modules(...) has {len(parameters)} parameters, none of which can "
+                "be trained; set requires_grad of one at least."
+            )
 
     def build_encoder(self, n_in, n_out, layers):
         return _checked(AsItIs(self.encoder), "encoder", n_in, n_out)
@@ -80,16 +90,22 @@ def _checked(block, name, n_in, n_out):
     """Return the block; raise unless it takes `n_in` columns and returns `n_out`."""
     was_training = block.correction.training
     block.eval()
+    asked = f"a module that takes {n_in} columns and returns a tensor of shape (n, {n_out})"
     try:
-        shape = tuple(block(torch.zeros(2, n_in)).shape)
+        output = block(torch.zeros(2, n_in))
     except Exception as error:
         raise ValueError(
             f"{name} of network=Modules(...) cannot take rows of shape (2, {n_in}): {error}. "
-            f"Give a module that takes {n_in} columns and returns {n_out}."
+            f"Give {asked}."
         ) from error
-    if shape != (2, n_out):
+    if not isinstance(output, torch.Tensor):
         raise ValueError(
-            f"{name} of network=Modules(...) returns shape {shape} for rows of shape "
-            f"(2, {n_in}); give a module that returns shape (n, {n_out})."
+            f"{name} of network=Modules(...) returns a {type(output).__name__} for rows of "
+            f"shape (2, {n_in}); give {asked}."
+        )
+    if tuple(output.shape) != (2, n_out):
+        raise ValueError(
+            f"{name} of network=Modules(...) returns shape {tuple(output.shape)} for rows "
+            f"of shape (2, {n_in}); give {asked}."
         )
     return block.train(was_training)

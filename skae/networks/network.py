@@ -43,6 +43,8 @@ class Network(Setting):
     ----------
     n_uses : int
         How often a weight is used for a row, more or less; it tells how large a step is.
+    patience : float
+        Multiple of an MLP's steps that it needs to learn.
     starts_at_pca : bool
         Whether the blocks have a linear map to start at.
     draws_globally : bool
@@ -50,6 +52,7 @@ class Network(Setting):
     """
 
     n_uses = 1
+    patience = 1.0
     starts_at_pca = True
     draws_globally = False
 
@@ -83,7 +86,8 @@ def check_numbers_only(network, layout, n_cells, parameter, meaning):
     if not layout.is_plain:
         raise ValueError(
             f"network={name}(...) takes rows of numbers, but X has "
-            f"{len(layout.categories)} columns of categories; use network=None."
+            f"{len(layout.categories)} columns of categories, as text and booleans are; make "
+            "numbers of them, or use network=None."
         )
     if layout.n_features != n_cells:
         raise ValueError(

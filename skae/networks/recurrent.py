@@ -1,5 +1,6 @@
 """Recurrent cells over rows that are flattened sequences."""
 
+import math
 from numbers import Integral
 
 import torch
@@ -9,6 +10,8 @@ from torch import nn
 from skae.networks.network import Network, check_numbers_only, initialise
 from skae.networks.residual import LinearPlus, linear
 
+# Waves by which a cell knows the step; the fastest turns 2^(N_WAVES - 2) times.
+N_WAVES = 5
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
@@ -16,8 +19,10 @@ class Recurrent(Network):
     """A recurrent cell reads the steps into the codes, another writes them again.
 
     The state after the last step becomes the correction of the codes; the codes become the
-    state before the first step, and the input of every step, of the decoder's cell. As
-    everywhere the linear map of PCA runs beside them, and last layers start at zero.
+    state before the first step, and the input of every step, of the decoder's cell. Beside
+    their inputs both cells see a clock, waves of a few speeds, so that what happens when
+    need not be counted in the state. As everywhere the linear map of PCA runs beside them,
+    and last layers start at zero.
 
     Parameters
     ----------
@@ -32,12 +37,14 @@ class Recurrent(Network):
 
     Notes
     -----
-    `hidden_layer_sizes`, `activation` and `dropout` are not used.
+    `hidden_layer_sizes`, `activation` and `dropout` are not used. Cells learn slowly: by
+    default they get three times the steps of an MLP.
 
     References
     ----------
     Srivastava, Mansimov & Salakhutdinov, Unsupervised Learning of Video Representations
-    using LSTMs, 2015, section 2.2; Cho et al., 2014, for the gated recurrent unit.
+    using LSTMs, 2015, section 2.2; Cho et al., 2014, for the gated recurrent unit. Waves
+    that tell positions: Vaswani et al., Attention Is All You Need, 2017, section 3.5.
 
     Examples
     --------
@@ -50,6 +57,8 @@ class Recurrent(Network):
     >>> AutoencoderTransformer(1, network=network, random_state=0).fit_transform(X).shape
     (100, 1)
     """
+
+    patience = 3.0
 
     _parameter_constraints: dict = {
         "n_steps": [Interval(Integral, 1, None, closed="left")],
@@ -102,12 +111,14 @@ class RecurrentEncoder(nn.Module):
     def __init__(self, cell, n_steps, n_features, hidden_size, n_out, generator):
         super().__init__()
         self.n_steps, self.n_features = n_steps, n_features
-        self.cell = _cell(cell, n_features, hidden_size, generator)
+        self.register_buffer("clock", clock(n_steps))
+        n_inputs = n_features + self.clock.shape[1]
+        self.cell = _cell(cell, n_inputs, hidden_size, generator)
         self.last = linear(hidden_size, n_out, generator)
 
     def forward(self, x):
         steps = x[:, : self.n_steps * self.n_features]
-        steps = steps.reshape(-1, self.n_steps, self.n_features)
+        steps = told_the_time(steps.reshape(-1, self.n_steps, self.n_features), self.clock)
         # cuDNN's cells cannot be differentiated twice, nor at all when evaluating, as a
         # contractive penalty asks.
         with torch.backends.cudnn.flags(enabled=not x.requires_grad):
@@ -120,8 +131,9 @@ class RecurrentDecoder(nn.Module):
     def __init__(self, cell, n_steps, n_features, hidden_size, n_in, generator):
         super().__init__()
         self.n_steps = n_steps
+        self.register_buffer("clock", clock(n_steps))
         self.first = linear(n_in, hidden_size, generator)
-        self.cell = _cell(cell, n_in, hidden_size, generator)
+        self.cell = _cell(cell, n_in + self.clock.shape[1], hidden_size, generator)
         self.last = linear(hidden_size, n_features, generator)
 
     def forward(self, z):
@@ -129,9 +141,24 @@ class RecurrentDecoder(nn.Module):
         state = torch.tanh(self.first(flat))[None]
         if isinstance(self.cell, nn.LSTM):
             state = (state, torch.zeros_like(state))
-        inputs = flat[:, None].expand(-1, self.n_steps, -1)
+        inputs = told_the_time(flat[:, None].expand(-1, self.n_steps, -1), self.clock)
         steps = self.last(self.cell(inputs, state)[0])
         return steps.reshape(*z.shape[:-1], -1)
+
+
+def clock(n_steps):
+    """Return waves that tell the steps apart, shape (n_steps, 2 N_WAVES).
+
+    The slowest takes half a turn in all, every other one twice as many as the one before.
+    """
+    turns = torch.arange(n_steps, dtype=torch.float32)[:, None] / n_steps
+    phases = math.pi * turns * 2.0 ** torch.arange(N_WAVES)
+    return torch.cat([phases.sin(), phases.cos()], dim=1)
+
+
+def told_the_time(steps, clock):
+    """Return inputs of shape (n, n_steps, width) with the clock beside them."""
+    return torch.cat([steps, clock.expand(len(steps), -1, -1)], dim=2)
 
 
 def _cell(name, n_in, hidden_size, generator):
