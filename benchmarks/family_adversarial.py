@@ -7,6 +7,7 @@ use that beats k-means, and eight Gaussians on a ring.
 """
 
 import argparse
+import warnings
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ from skae import (
 from skae._mmd import prior_level, prior_mmd
 from skae.metrics import reconstruction_r2
 
-RADIUS, DEVIATIONS = 2.0, (0.05, 0.02)
+RADIUS = 2.0
 ANGLES = 2 * np.pi * np.arange(8) / 8
 CENTRES = RADIUS * np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
 
@@ -133,41 +134,44 @@ def modes(rows, deviation):
     return int((counts > len(rows) / 80).sum()), float(near.mean())
 
 
+# Without the classes that start at clusters, nor rejection: what the penalty alone is worth.
+ALONE = {"n_classes": 1, "rejection": False, "max_iter": 750}
+RINGS = {
+    "default, wide": (0.05, True, {}),
+    "default": (0.02, True, {}),
+    "wasserstein": (0.02, True, {"loss": "wasserstein"}),
+    "alone, penalty": (0.02, True, ALONE | {"gradient_penalty": 0.5}),
+    "alone, spectral": (
+        0.02,
+        False,
+        ALONE | {"gradient_penalty": 0.0, "spectral_norm": True},
+    ),
+    "alone, neither": (0.02, False, ALONE | {"gradient_penalty": 0.0}),
+}
+
+
 def compare_rings(n_seeds):
     heading("Eight Gaussians, radius 2, 2,000 rows: modes, and share within 3 deviations")
-    settings = {
-        "default": {},
-        "no penalty": {"gradient_penalty": 0.0},
-        "spectral": {"gradient_penalty": 0.0, "spectral_norm": True},
-        "bare": {
-            "gradient_penalty": 0.0,
-            "n_classes": 1,
-            "instance_noise": 0.0,
-            "rejection": False,
-        },
-    }
     table = TextTable(
-        {"deviation": ">9", "settings": "<12", "seed": ">4", "modes": ">5"}
-        | {"near": ">7.3f", "coverage": ">8.2f", "seconds": ">7.1f"}
+        {"deviation": ">9", "settings": "<18", "seed": ">4", "modes": ">5"}
+        | {"near": ">7.3f", "coverage": ">8.2f", "warned": ">6", "seconds": ">7.1f"}
     )
-    for deviation in DEVIATIONS:
-        for name, params in settings.items():
-            if name != "default" and deviation != DEVIATIONS[-1]:
-                continue
-            passed = 0
-            for seed in range(n_seeds):
-                model = GANSampler(random_state=seed, **params)
-                with quiet():
-                    _, seconds = timed(model.fit, ring(2000, deviation, seed))
-                found, near = modes(model.sample(5000, random_state=seed), deviation)
-                passed += found >= 7 and near >= 0.9
-                table.row(deviation, name, seed, found, near, model.coverage_, seconds)
-            said = f"{passed} of {n_seeds} seeds"
-            if name == "default":
-                claim = f"7 modes and 90% near, deviation {deviation}"
-                verdict(claim, said, "4 of 5", passed >= 0.8 * n_seeds)
-            else:
-                remark(f"{name}: 7 modes and 90% near for {said}")
+    for name, (deviation, wanted, params) in RINGS.items():
+        passed = 0
+        for seed in range(n_seeds):
+            model = GANSampler(random_state=seed, **params)
+            with quiet(), warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                _, seconds = timed(model.fit, ring(2000, deviation, seed))
+            found, near = modes(model.sample(5000, random_state=seed), deviation)
+            passed += found >= 7 and near >= 0.9
+            said = "yes" if warned else "no"
+            table.row(deviation, name, seed, found, near, model.coverage_, said, seconds)
+        said = f"{passed} of {n_seeds} seeds"
+        if wanted:
+            verdict(f"{name}: 7 modes, 90% near", said, "4 of 5", passed >= 0.8 * n_seeds)
+        else:
+            remark(f"{name}: 7 modes, 90% near for {said}")
 
 
 if __name__ == "__main__":

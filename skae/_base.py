@@ -215,6 +215,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             corrupt=Corrupter(self.corruption, self._table.layout_, source, holes=False)
             or None,
             penalise=self._penalise(),
+            toll=self._toll(data),
         )
         with threads_for(self._n_multiplications(plan.batch_size)):
             self._train(data, plan, given)
@@ -398,6 +399,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             warm_up=self._warm_up,
             corrupt=Corrupter(self.corruption, layout, data.source) or None,
             penalise=self._penalise(),
+            toll=self._toll(data),
         )
 
     def _train(self, data, plan, given):
@@ -446,6 +448,9 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
 
     def _penalise(self):
         """Return what is added to the losses in training, as `Plan` has it."""
+
+    def _toll(self, data):
+        """Return what all rows together add to the held-out loss, as `Plan` has it."""
 
     def _report(self):
         """Warn of what a user should know about the fitted model."""

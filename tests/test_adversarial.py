@@ -142,7 +142,7 @@ def test_each_loss_moves_its_own_player(network):
     reconstruction, codes, of_encoder, of_critic = network(x)
     assert reconstruction.shape == x.shape
     assert codes.shape == (20, 2)
-    players = {"encoder": of_encoder, "critic": of_critic}
+    players = {"encoder": of_encoder, "game.critic": of_critic}
     for name, loss in players.items():
         network.zero_grad()
         loss.sum().backward(retain_graph=True)
