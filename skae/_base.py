@@ -26,6 +26,7 @@ from skae._table import TableEncoder
 from skae._training import Net, Plan
 from skae._validation import (
     check_fitted_table,
+    check_layer_sizes,
     check_table,
     check_weights,
     column_names,
@@ -234,14 +235,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         return check_fitted_table(self, X, self._table, min_samples)
 
     def _check_hidden_layer_sizes(self):
-        sizes = self.hidden_layer_sizes
-        sizes = () if sizes is None else sizes
-        for size in [sizes] if isinstance(sizes, Integral) else sizes:
-            if not isinstance(size, Integral) or size < 1:
-                raise ValueError(
-                    f"hidden_layer_sizes={sizes!r} holds {size!r}; every hidden layer needs "
-                    "a whole number of units, 1 or more."
-                )
+        if self.hidden_layer_sizes is not None:
+            check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _check_settings(self):
         """Raise if a setting inside one of the parameters is out of bounds."""

@@ -9,7 +9,6 @@ WIDTHS = (0.25, 0.5, 1.0, 2.0)
 MOST_ROWS = 512
 # The same where states of one network are compared, whose differences are smaller.
 MOST_JUDGED = 1024
-TINY = 1e-12
 
 
 def prior_mmd(codes, weights=None, most_rows=MOST_ROWS):
@@ -71,7 +70,10 @@ class RecentCodes(nn.Module):
             others = torch.cat([others, self.recent[0]])[: max(MOST_ROWS, n)]
             shares = torch.cat([shares, self.recent[1]])[: max(MOST_ROWS, n)]
         self.recent = others, shares
-        left = (shares.sum() - weights).clamp(min=TINY)
+        if len(others) < 2:
+            return codes.new_zeros(n)
+        total = shares.sum()
+        left = total - shares.square().sum() / total
         among = (_pairs(codes, others) @ shares - weights) / left
         return 2.0 * (among - _to_prior(codes))
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._base import BaseAutoencoder, check_n_samples
 from skae._blame import blame
 from skae._mmd import MOST_ROWS, RecentCodes, judge_codes, prior_level, prior_mmd
+from skae._validation import check_layer_sizes
 from skae.losses import SquaredError
 from skae.networks import AdversarialAutoencoder
 
@@ -305,6 +306,10 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         codes = rng.standard_normal((n_samples, self.n_components_))
         return self._table.decode(self._decode_design(codes), codes.dtype, rng=rng)
 
+    def _check_settings(self):
+        super()._check_settings()
+        check_layer_sizes("critic_hidden_layer_sizes", self.critic_hidden_layer_sizes)
+
     def _build_network(self, layout, generator):
         return AdversarialAutoencoder(
             layout.n_inputs,
@@ -314,7 +319,7 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
             self.activation,
             self.dropout,
             self._reach,
-            tuple(int(size) for size in np.atleast_1d(self.critic_hidden_layer_sizes)),
+            check_layer_sizes("critic_hidden_layer_sizes", self.critic_hidden_layer_sizes),
             float(self.gradient_penalty),
             generator,
             network=self.network_,

@@ -22,6 +22,7 @@ from skae._rows import encode_block
 from skae._table import TableEncoder
 from skae._validation import (
     check_fitted_table,
+    check_layer_sizes,
     check_table,
     check_weights,
     column_names,
@@ -303,14 +304,7 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _check_hidden_layer_sizes(self):
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
-        for size in sizes:
-            if not isinstance(size, Integral) or size < 1:
-                raise ValueError(
-                    f"hidden_layer_sizes={self.hidden_layer_sizes!r} holds {size!r}; every "
-                    "hidden layer needs a whole number of units, 1 or more."
-                )
-        return tuple(int(size) for size in sizes)
+        return check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _set_up(self, real, weights, hidden, rng):
         """Settle the rules and seat the players."""

@@ -16,8 +16,9 @@ from skae._mmd import RecentCodes
 LOG_2PI = math.log(2.0 * math.pi)
 # Logits beyond this size are as sure as can be; it keeps their exponentials finite.
 SUREST = 40.0
-# Nats for a squared discrepancy of 1, and for a nat of the critic's verdict.
-MMD_GAIN, CRITIC_GAIN = 200.0, 10.0
+# Nats for a squared discrepancy of 1, by the column, and in all at least; every column more
+# makes the likelihood steeper. And the share of it for a nat of the critic's verdict.
+MMD_GAIN, LEAST_MMD_GAIN, CRITIC_SHARE = 10.0, 200.0, 0.05
 # Shares are kept this far from 0 and 1.
 LEAST_SHARE = 1e-6
 
@@ -264,8 +265,8 @@ class NegativeELBO(CellLoss):
 class AggregateBound(NegativeELBO):
     """The same with a divergence of all rows' codes together, q(z), from the prior.
 
-    ``-log p(x|z) + beta * 200 MMD^2(q(z), p(z))``; with an adversary, the encoder's part of
-    the game besides. Held-out rows are judged by `skae._mmd.judge_codes`.
+    ``-log p(x|z) + beta * gain * MMD^2(q(z), p(z))``; with an adversary, the encoder's part
+    of the game besides. Held-out rows are judged by `skae._mmd.judge_codes`.
 
     References
     ----------
@@ -274,8 +275,9 @@ class AggregateBound(NegativeELBO):
 
     compares = True
 
-    def __init__(self, *args):
-        super().__init__(*args)
+    def __init__(self, layout, *args):
+        super().__init__(layout, *args)
+        self.gain = max(LEAST_MMD_GAIN, MMD_GAIN * len(layout.cell_order))
         self.pull = RecentCodes()
 
     def forward(self, output, x, cells=None, weights=None):
@@ -284,8 +286,8 @@ class AggregateBound(NegativeELBO):
         if not self.training:
             return losses
         weight = self.beta * self.warmth
-        losses = losses + weight * MMD_GAIN * self.pull(codes, weights)
+        losses = losses + weight * self.gain * self.pull(codes, weights)
         if not played:
             return losses
         of_encoder, of_critic = played
-        return losses + weight * CRITIC_GAIN * of_encoder + of_critic
+        return losses + weight * CRITIC_SHARE * self.gain * of_encoder + of_critic

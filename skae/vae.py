@@ -15,7 +15,7 @@ from skae._base import BaseAutoencoder, check_n_samples
 from skae._density import ScoresDensity
 from skae._mmd import judge_codes
 from skae.likelihoods import LIKELIHOODS
-from skae.losses import MMD_GAIN, AggregateBound, NegativeELBO
+from skae.losses import AggregateBound, NegativeELBO
 from skae.networks import AggregateAutoencoder, VariationalAutoencoder
 
 # A latent dimension is active where the posterior mean varies by more than this over the
@@ -371,7 +371,7 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
     def _toll(self, data):
         if self.divergence == "kl" or not self.beta:
             return None
-        return judge_codes(data, self.beta * MMD_GAIN)
+        return judge_codes(data, self.beta * self.net_.criterion_.gain)
 
     def _number_cost(self, network, layout):
         likelihood = network.likelihood

@@ -85,6 +85,7 @@ FAMILY = {
     },
     **{f"VAE {name}": (VAETransformer, {"likelihood": name}) for name in LIKELIHOODS},
     "VAE mmd": (VAETransformer, {"divergence": "mmd"}),
+    "VAE adversary": (VAETransformer, {"divergence": "adversary"}),
     "VAE free_bits": (VAETransformer, {"free_bits": 0.5}),
     "AE tied_weights": (AutoencoderTransformer, {"tied_weights": True}),
     "AE pretraining": (AutoencoderTransformer, {"pretraining": "layerwise"}),
@@ -113,6 +114,7 @@ SEARCHED = [
     ("AE MLP", "loss", ["huber", "binary_cross_entropy"]),
     ("VAE gaussian", "likelihood", ["student_t", "bernoulli"]),
     ("VAE free_bits", "free_bits", [0.0, 2.0]),
+    ("VAE mmd", "divergence", ["adversary", "kl"]),
     ("AE L1Activity", "penalties", [[L1Activity(0.1)], [L1Activity(1.0), Contractive()]]),
 ]
 # What is out of bounds, and what the error says.
