@@ -66,7 +66,9 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
         map leaves the space between them empty. They start at the centres, and have the
         sizes, of that many clusters (k-means; at least ten rows each). 1: none.
     loss : {"non_saturating", "wasserstein"}, default="non_saturating"
-        The game. "wasserstein" wants more steps of the critic (`n_critic_steps`).
+        The game. "wasserstein" wants more steps of the critic (`n_critic_steps`). Its
+        critic weighs differences by the way from one to the other: it finds all clumps of
+        a table, but hardly sees how wide a narrow one is (see `coverage_`).
     gradient_penalty : float, default=None
         Weight of the penalty on the critic's steepness. Non-saturating: its squared
         gradient at the table's rows (R1; fades to a tenth). Wasserstein: the squared

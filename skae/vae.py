@@ -49,7 +49,8 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         codes from draws of the prior, as in `AdversarialAutoencoderTransformer`. With the
         last two what `transform` returns, the posterior means, is distributed like the
         prior over the rows, but the posterior of a row is not trained to be one: scores are
-        still lower bounds, looser ones.
+        still lower bounds, looser ones. Where rows are restored badly, a longer `kl_warmup`
+        (0.6) lets them be restored first and matched then.
     beta : float, default=1.0
         Weight of the divergence from the posterior to the prior. 1 is the evidence
         lower bound; more presses the codes towards independence.

@@ -31,20 +31,24 @@ def _normal(n_rows, n_dimensions, seed):
 # ---------------------------------------------------------------- what it is for
 
 
-@pytest.mark.parametrize("divergence", DIVERGENCES)
-def test_codes_are_not_told_from_the_prior(curved, divergence):
+@pytest.mark.parametrize(("divergence", "warmup"), [("mmd", 0.1), ("adversary", 0.6)])
+def test_codes_are_not_told_from_the_prior(curved, divergence, warmup):
     """Those of the evidence lower bound are; and the rows are restored.
 
     Fresh rows differ from the prior by what the few rows of the fit do, besides.
     """
-    vae = VAETransformer(2, divergence=divergence, max_iter=80, random_state=0)
-    vae.fit(curved.train)
-    level = prior_level(len(curved.test), 2)
-    assert _discrepancy(vae.transform(curved.train)) < level
-    assert _discrepancy(vae.transform(curved.test)) < 2 * level
-    assert reconstruction_r2(vae, curved.test) > 0.9
+    vae = VAETransformer(
+        2, divergence=divergence, kl_warmup=warmup, max_iter=80, random_state=0
+    ).fit(curved.train)
     usual = VAETransformer(2, max_iter=20, random_state=0).fit(curved.train)
-    assert _discrepancy(usual.transform(curved.train)) > 2 * level
+    found, others = (
+        [_discrepancy(model.transform(rows)) for rows in (curved.train, curved.test)]
+        for model in (vae, usual)
+    )
+    level = prior_level(len(curved.test), 2)
+    assert found[0] < level < others[0]
+    assert found[1] < 0.5 * others[1]
+    assert reconstruction_r2(vae, curved.test) > 0.85
 
 
 def test_samples_lie_on_the_surface(curved):
