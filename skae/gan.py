@@ -74,7 +74,8 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
         gradient at the table's rows (R1; fades to a tenth). Wasserstein: the squared
         distance of the gradient's length from 1 between the table's rows and generated
         ones. None: 0.00125 times the square of the number of encoded columns (5 at most),
-        and 1. 0: no penalty.
+        and 1. 0: no penalty. Where no classes find the clumps (``n_classes=1``), 0.5 and a
+        longer `max_iter` do.
     spectral_norm : bool, default=False
         Whether every layer of the critic is held 1-Lipschitz.
     instance_noise : float, default=0.25
