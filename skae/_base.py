@@ -26,6 +26,7 @@ from skae._table import TableEncoder
 from skae._training import Net, Plan
 from skae._validation import (
     check_fitted_table,
+    check_layer_sizes,
     check_table,
     check_weights,
     column_names,
@@ -216,6 +217,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             corrupt=Corrupter(self.corruption, self._table.layout_, source, holes=False)
             or None,
             penalise=self._penalise(),
+            toll=self._toll(data),
         )
         with threads_for(self._n_multiplications(plan.batch_size)):
             self._train(data, plan, given)
@@ -234,14 +236,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         return check_fitted_table(self, X, self._table, min_samples)
 
     def _check_hidden_layer_sizes(self):
-        sizes = self.hidden_layer_sizes
-        sizes = () if sizes is None else sizes
-        for size in [sizes] if isinstance(sizes, Integral) else sizes:
-            if not isinstance(size, Integral) or size < 1:
-                raise ValueError(
-                    f"hidden_layer_sizes={sizes!r} holds {size!r}; every hidden layer needs "
-                    "a whole number of units, 1 or more."
-                )
+        if self.hidden_layer_sizes is not None:
+            check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _check_settings(self):
         """Raise if a setting inside one of the parameters is out of bounds."""
@@ -402,6 +398,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             warm_up=self._warm_up,
             corrupt=Corrupter(self.corruption, layout, data.source) or None,
             penalise=self._penalise(),
+            toll=self._toll(data),
         )
 
     def _train(self, data, plan, given):
@@ -453,6 +450,9 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
 
     def _penalise(self):
         """Return what is added to the losses in training, as `Plan` has it."""
+
+    def _toll(self, data):
+        """Return what all rows together add to the held-out loss, as `Plan` has it."""
 
     def _report(self):
         """Warn of what a user should know about the fitted model."""

@@ -1,14 +1,17 @@
 """How far codes are from draws of the prior: the maximum mean discrepancy."""
 
 import torch
+from torch import nn
 
-# Squared widths of the kernels, as shares of the number of codes.
+# Squared widths of the kernels, as shares of the number of codes; each doubles the last.
 WIDTHS = (0.25, 0.5, 1.0, 2.0)
 # Rows that are compared at most: all pairs of them are.
 MOST_ROWS = 512
+# The same where states of one network are compared, whose differences are smaller.
+MOST_JUDGED = 1024
 
 
-def prior_mmd(codes):
+def prior_mmd(codes, weights=None, most_rows=MOST_ROWS):
     """Return the squared maximum mean discrepancy of codes and N(0, I), shape ().
 
     With sums of Gaussian kernels the expectations over the prior are known: none of it is
@@ -17,21 +20,90 @@ def prior_mmd(codes):
     Parameters
     ----------
     codes : torch.Tensor of shape (n, n_components), n at least 2
+    weights : torch.Tensor of shape (n,), default=None
+        How much a code counts; None: all alike.
 
     References
     ----------
     Gretton et al., A Kernel Two-Sample Test, 2012, eq. 3; with the expectation over the
     normal distribution it is the statistic of Baringhaus & Henze, 1988.
     """
-    codes = codes[:MOST_ROWS]
-    n, width = codes.shape
-    squares = codes.square().sum(dim=1)
-    to_prior = _kernel(squares, 1.0, width).mean()
-    prior = _kernel(codes.new_zeros(()), 2.0, width)
-    distances = squares[:, None] + squares - 2.0 * codes @ codes.T
-    pairs = _kernel(distances.clamp(min=0.0), 0.0, width)
-    among = (pairs.sum() - pairs.diagonal().sum()) / max(n * (n - 1), 1)
-    return among - 2.0 * to_prior + prior
+    codes = codes[:most_rows]
+    weights = _shares(codes, None if weights is None else weights[:most_rows])
+    # Every code is at distance 0 from itself, where the kernel is 1.
+    alone = weights.square().sum()
+    among = (weights @ _pairs(codes, codes) @ weights - alone) / (1.0 - alone)
+    prior = _kernel(codes.new_zeros(()), 2.0, codes.shape[1])
+    return among - 2.0 * torch.dot(weights, _to_prior(codes)) + prior
+
+
+class RecentCodes(nn.Module):
+    """The pull of the discrepancy on a batch, as it and the batches before it see it.
+
+    The gradient of `prior_mmd` with respect to one code is twice its share of the weights
+    times that of the mean kernel to the others less that to the prior. Of a batch's own
+    codes the mean is mostly chance; with those of the last steps, 512 in all, it is not.
+
+    References
+    ----------
+    Recent examples for a steadier game: Shrivastava et al., Learning from Simulated and
+    Unsupervised Images, 2017, section 2.3.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.recent = None
+
+    def forward(self, codes, weights=None):
+        """Return what has the gradient of the squared discrepancy, shape (n,).
+
+        Parameters
+        ----------
+        codes : torch.Tensor of shape (n, n_components)
+        weights : torch.Tensor of shape (n,), default=None
+            Of the rows. What is returned is not yet multiplied by them.
+        """
+        n = len(codes)
+        weights = codes.new_ones(n) if weights is None else weights
+        others, shares = codes.detach(), weights
+        if self.recent is not None:
+            others = torch.cat([others, self.recent[0]])[: max(MOST_ROWS, n)]
+            shares = torch.cat([shares, self.recent[1]])[: max(MOST_ROWS, n)]
+        self.recent = others, shares
+        if len(others) < 2:
+            return codes.new_zeros(n)
+        total = shares.sum()
+        left = total - shares.square().sum() / total
+        among = (_pairs(codes, others) @ shares - weights) / left
+        return 2.0 * (among - _to_prior(codes))
+
+    def __getstate__(self):
+        return {**self.__dict__, "recent": None}  # of use while training only
+
+
+def _shares(codes, weights):
+    """Return the shares that codes have in a mean, shape (n,)."""
+    weights = codes.new_ones(len(codes)) if weights is None else weights.to(codes)
+    return weights / weights.sum()
+
+
+def _to_prior(codes):
+    """Return the mean kernel of every code and the prior's draws, shape (n,)."""
+    return _kernel(codes.square().sum(dim=1), 1.0, codes.shape[1])
+
+
+def _pairs(codes, others):
+    """Return the kernel of every code and every other, shape (n, n_others)."""
+    width = codes.shape[1]
+    squares = codes.square().sum(dim=1)[:, None] + others.square().sum(dim=1)
+    distances = (squares - 2.0 * codes @ others.T).clamp(min=0.0)
+    # Each kernel is the square of the next wider one: exponentials are what takes long.
+    kernel = (-0.5 / (WIDTHS[-1] * width) * distances).exp()
+    total = kernel
+    for _ in WIDTHS[1:]:
+        kernel = kernel.square()
+        total = total + kernel
+    return total / len(WIDTHS)
 
 
 def _kernel(squares, variance, width):
@@ -50,6 +122,28 @@ def _kernel(squares, variance, width):
         spread = wide + variance
         total = total + (wide / spread) ** (0.5 * width) * (-0.5 * squares / spread).exp()
     return total / len(WIDTHS)
+
+
+def judge_codes(data, gain):
+    """Return what `Plan.toll` wants: `gain` times the squared discrepancy of all rows' codes.
+
+    Held-out rows first. On these alone the discrepancy would be mostly chance.
+    """
+    n_rows = len(data.source)
+    first = max(0, n_rows - data.n_valid)
+    parts = (
+        slice(first, min(n_rows, first + MOST_JUDGED)),
+        slice(0, min(first, MOST_JUDGED)),
+    )
+    x = torch.cat([data.source[part][0] for part in parts])[:MOST_JUDGED]
+    weights = data.weights
+    if weights is not None:
+        weights = torch.cat([weights[part] for part in parts])[:MOST_JUDGED]
+
+    def toll(network):
+        return gain * prior_mmd(network.codes(x), weights, MOST_JUDGED)
+
+    return toll if len(x) > 1 else None
 
 
 def prior_level(n_rows, n_components, level=0.95, n_draws=100, seed=0):

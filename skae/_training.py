@@ -44,6 +44,8 @@ class Plan:
     penalise : callable (network, x, weights) -> (output, penalties), or None
         The network's output for rows x, and what is added to their losses: shape (n,),
         or () for what is the same for all.
+    toll : callable (network) -> torch.Tensor of shape (), or None
+        What is added to the held-out loss: of all rows together, where none has a share.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -59,6 +61,7 @@ class Plan:
     warm_up: float = 0.0
     corrupt: Callable | None = None
     penalise: Callable | None = None
+    toll: Callable | None = None
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
 
@@ -164,7 +167,9 @@ class Net(NeuralNet):
 
         `y_true` holds their weights, or None.
         """
-        losses = self.criterion_(y_pred, *X)
+        # What compares rows with each other has to know how much each of them counts.
+        known = {"weights": y_true} if getattr(self.criterion_, "compares", False) else {}
+        losses = self.criterion_(y_pred, *X, **known)
         return losses.mean() if y_true is None else (losses * y_true).mean()
 
     def fit_loop(self, X, y=None, epochs=None, *, plan, **fit_params):
@@ -409,7 +414,9 @@ class _Judge:
                 else:
                     output, extra = penalise(net.module_, seen, None)
                     losses.append(net.criterion_(output, x, cells) + extra)
-        return torch.cat(losses)
+            toll = self.plan.toll
+            toll = 0.0 if toll is None else toll(net.module_)
+        return torch.cat(losses) + toll
 
     def _sample_loss(self):
         n_rows = min(self.rows.n_train, N_SAMPLE)

@@ -1,6 +1,7 @@
 """Checks whose messages name the column or parameter, the value and the remedy."""
 
 import math
+from numbers import Integral
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -150,6 +151,17 @@ def float_dtype(X):
         narrow = all(dtype == nw.Float32 for dtype in X.schema.values())
         return np.dtype(np.float32 if narrow else np.float64)
     return X.dtype
+
+
+def check_layer_sizes(name, sizes):
+    """Return the units of the hidden layers as a tuple; raise unless they are such."""
+    for size in np.atleast_1d(np.asarray(sizes, dtype=object)):
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(
+                f"{name}={sizes!r} holds {size!r}; every hidden layer needs a whole number "
+                "of units, 1 or more."
+            )
+    return tuple(int(size) for size in np.atleast_1d(sizes))
 
 
 def check_weights(sample_weight, X):

@@ -1,5 +1,6 @@
 """The adversarial autoencoder as a transformer."""
 
+# Weight of the squared discrepancy between codes and prior beside that of the critic.
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,19 +10,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
 from skae._blame import blame
-from skae._mmd import MOST_ROWS, prior_level, prior_mmd
+from skae._mmd import MOST_ROWS, RecentCodes, judge_codes, prior_level, prior_mmd
+from skae._validation import check_layer_sizes
 from skae.losses import SquaredError
 from skae.networks import AdversarialAutoencoder
 
-# Weight of the squared discrepancy between codes and prior when held-out rows judge.
-JUDGED = 6.0
+MMD_GAIN = 6.0
 
 
 class AdversarialError(SquaredError):
     """`SquaredError`, and how well the codes pass for draws of the prior.
 
-    While training that is for the critic to say; held-out rows are judged by the maximum
-    mean discrepancy, whose yardstick does not change on the way.
+    In training that is for the critic to say, and for the maximum mean discrepancy. Held-out rows are judged by `skae._mmd.judge_codes`.
 
     Parameters
     ----------
@@ -29,19 +29,21 @@ class AdversarialError(SquaredError):
     adversarial_weight : float
     """
 
+    compares = True
+
     def __init__(self, layout, adversarial_weight):
         super().__init__(layout)
         self.adversarial_weight = adversarial_weight
+        self.pull = RecentCodes()
 
-    def forward(self, output, x, cells=None):
+    def forward(self, output, x, cells=None, weights=None):
         reconstruction, codes, of_encoder, of_critic = output
         errors = super().forward(reconstruction, x, cells)
-        if self.training:
-            return errors + self.adversarial_weight * of_encoder + of_critic
-        if self.adversarial_weight == 0.0 or len(codes) < 2:
+        if not self.training:
             return errors
-        weight = min(1.0, self.adversarial_weight) * JUDGED
-        return errors + weight * prior_mmd(codes)
+        if self.adversarial_weight:
+            of_encoder = of_encoder + MMD_GAIN * self.pull(codes, weights)
+        return errors + self.adversarial_weight * of_encoder + of_critic
 
     def errors(self, reconstruction, x, cells=None):
         """Return the reconstruction errors alone."""
@@ -53,7 +55,9 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
 
     A critic learns to tell the codes from draws of the prior N(0, I), and the encoder learns
     to deceive it, while both encoder and decoder learn to restore the rows. Where the codes
-    fill the prior, any draw of it decodes to a row.
+    fill the prior, any draw of it decodes to a row. The encoder also lowers the maximum mean
+    discrepancy of the last 512 codes: means and variances, about which the players circle,
+    it settles at once.
 
     Parameters
     ----------
@@ -165,8 +169,9 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
     loss_curve_ : list of float
         Mean training loss of every epoch, the players' losses included.
     validation_loss_curve_ : list of float
-        Held-out error, and six times the squared discrepancy of codes and prior, before
-        the first step and after every epoch. With ``early_stopping=True`` only. The start
+        Held-out error, and `adversarial_weight` times six times the squared discrepancy of
+        prior and codes (of at most 1,024 rows, held-out ones first), before the first step
+        and after every epoch. With ``early_stopping=True`` only. The start
         has seen the held-out rows: the columns' statistics and the principal axes come
         from all rows.
     net_ : skorch.NeuralNet
@@ -186,8 +191,9 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
 
     References
     ----------
-    Makhzani et al., Adversarial Autoencoders, 2016. The yardstick: Gretton et al., A Kernel
-    Two-Sample Test, 2012.
+    Makhzani et al., Adversarial Autoencoders, 2016. The discrepancy: Gretton et al., A Kernel
+    Two-Sample Test, 2012; as a training loss, Tolstikhin et al., Wasserstein Auto-Encoders,
+    2018.
 
     Examples
     --------
@@ -300,6 +306,10 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         codes = rng.standard_normal((n_samples, self.n_components_))
         return self._table.decode(self._decode_design(codes), codes.dtype, rng=rng)
 
+    def _check_settings(self):
+        super()._check_settings()
+        check_layer_sizes("critic_hidden_layer_sizes", self.critic_hidden_layer_sizes)
+
     def _build_network(self, layout, generator):
         return AdversarialAutoencoder(
             layout.n_inputs,
@@ -309,7 +319,7 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
             self.activation,
             self.dropout,
             self._reach,
-            tuple(int(size) for size in np.atleast_1d(self.critic_hidden_layer_sizes)),
+            check_layer_sizes("critic_hidden_layer_sizes", self.critic_hidden_layer_sizes),
             float(self.gradient_penalty),
             generator,
             network=self.network_,
@@ -318,15 +328,20 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
     def _build_criterion(self, layout):
         return AdversarialError(layout, self.adversarial_weight)
 
+    def _toll(self, data):
+        weight = self.adversarial_weight
+        return judge_codes(data, weight * MMD_GAIN) if weight else None
+
     def _finish(self, data):
         held_out = data.n_valid >= MOST_ROWS // 10
         start = data.n_train if held_out else 0
         stop = min(len(data.source), start + MOST_ROWS)
         with self._network(np.float32) as lent:
-            codes = lent.network.encode(data.source[start:stop][0]).double().cpu()
+            codes = lent.network.encode(data.source[start:stop][0]).cpu().double()
         self.code_mmd_, self._n_compared = np.nan, len(codes)
         if len(codes) > 1:
-            self.code_mmd_ = float(prior_mmd(codes))
+            weights = None if data.weights is None else data.weights[start:stop]
+            self.code_mmd_ = float(prior_mmd(codes, weights))
 
     @property
     def code_mmd_level_(self):

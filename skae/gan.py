@@ -22,6 +22,7 @@ from skae._rows import encode_block
 from skae._table import TableEncoder
 from skae._validation import (
     check_fitted_table,
+    check_layer_sizes,
     check_table,
     check_weights,
     column_names,
@@ -65,13 +66,16 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
         map leaves the space between them empty. They start at the centres, and have the
         sizes, of that many clusters (k-means; at least ten rows each). 1: none.
     loss : {"non_saturating", "wasserstein"}, default="non_saturating"
-        The game. "wasserstein" wants more steps of the critic (`n_critic_steps`).
+        The game. "wasserstein" wants more steps of the critic (`n_critic_steps`). Its
+        critic weighs differences by the way from one to the other: it finds all clumps of
+        a table, but hardly sees how wide a narrow one is (see `coverage_`).
     gradient_penalty : float, default=None
         Weight of the penalty on the critic's steepness. Non-saturating: its squared
         gradient at the table's rows (R1; fades to a tenth). Wasserstein: the squared
         distance of the gradient's length from 1 between the table's rows and generated
         ones. None: 0.00125 times the square of the number of encoded columns (5 at most),
-        and 1. 0: no penalty.
+        and 1. 0: no penalty. Where no classes find the clumps (``n_classes=1``), 0.5 and a
+        longer `max_iter` do.
     spectral_norm : bool, default=False
         Whether every layer of the critic is held 1-Lipschitz.
     instance_noise : float, default=0.25
@@ -303,14 +307,7 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _check_hidden_layer_sizes(self):
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
-        for size in sizes:
-            if not isinstance(size, Integral) or size < 1:
-                raise ValueError(
-                    f"hidden_layer_sizes={self.hidden_layer_sizes!r} holds {size!r}; every "
-                    "hidden layer needs a whole number of units, 1 or more."
-                )
-        return tuple(int(size) for size in sizes)
+        return check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _set_up(self, real, weights, hidden, rng):
         """Settle the rules and seat the players."""

@@ -1,6 +1,7 @@
 """The variational autoencoder as a transformer."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,10 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from skae._base import BaseAutoencoder, check_n_samples
 from skae._density import ScoresDensity
 from skae._marginals import Marginals
+from skae._mmd import judge_codes
 from skae._prior import fit_prior
 from skae.likelihoods import LIKELIHOODS
-from skae.losses import NegativeELBO
-from skae.networks import VariationalAutoencoder
+from skae.losses import AggregateBound, NegativeELBO
+from skae.networks import AggregateAutoencoder, VariationalAutoencoder
 
 # A latent dimension is active where the posterior mean varies by more than this over the
 # rows (Burda et al., Importance Weighted Autoencoders, 2016, section 5.2).
@@ -56,12 +58,15 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         Whether `sample` gives every column of numbers the distribution that it has in the
         training rows: limits, whole numbers and decimals, values that repeat. False: as
         the model has it, whose density `score_samples` tells.
-    divergence : {"kl", "mmd"}, default="kl"
+    divergence : {"kl", "mmd", "adversary"}, default="kl"
         What keeps codes near the prior. "kl": the divergence of every row's posterior, the
         evidence lower bound. "mmd": the maximum mean discrepancy of all rows' codes, a
-        Wasserstein autoencoder. Its codes are distributed like the prior, but the
-        posterior of a row is not trained to be one: scores are still lower bounds, looser
-        ones.
+        Wasserstein autoencoder. "adversary": besides, a critic that learns to tell the
+        codes from draws of the prior, as in `AdversarialAutoencoderTransformer`. With the
+        last two what `transform` returns, the posterior means, is distributed like the
+        prior over the rows, but the posterior of a row is not trained to be one: scores are
+        still lower bounds, looser ones. Where rows are restored badly, a longer `kl_warmup`
+        (0.6) lets them be restored first and matched then.
     beta : float, default=1.0
         Weight of the divergence from the posterior to the prior. 1 is the evidence
         lower bound; more presses the codes towards independence.
@@ -219,7 +224,9 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
 
     References
     ----------
-    Kingma & Welling, Auto-Encoding Variational Bayes, 2014. Importance-weighted bound:
+    Kingma & Welling, Auto-Encoding Variational Bayes, 2014. "mmd": Tolstikhin et al.,
+    Wasserstein Auto-Encoders, 2018, eq. 4; "adversary": Makhzani et al., Adversarial
+    Autoencoders, 2016, section 2. Importance-weighted bound:
     Burda et al., Importance Weighted Autoencoders, 2016, eq. 8. The start: Tipping &
     Bishop, Probabilistic Principal Component Analysis, 1999. Why the start matters:
     Lucas et al., Don't Blame the ELBO!, 2019. The bound is highest for the prior that is
@@ -244,7 +251,7 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         "likelihood": [StrOptions(set(LIKELIHOODS))],
         "prior": [StrOptions({"normal", "mixture"})],
         "match_marginals": ["boolean"],
-        "divergence": [StrOptions({"kl", "mmd"})],
+        "divergence": [StrOptions({"kl", "mmd", "adversary"})],
         "free_bits": [Interval(Real, 0, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [Interval(Real, 0, 1, closed="both")],
@@ -375,7 +382,9 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         return design
 
     # The noise variances go on falling long after the means have settled.
-    _patience = 2.0
+    @property
+    def _patience(self):
+        return 2.0 if self.divergence == "kl" else 4.0
 
     @property
     def _warm_up(self):
@@ -398,7 +407,10 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
 
     def _build_network(self, layout, generator):
         likelihood = LIKELIHOODS[self.likelihood]
-        return VariationalAutoencoder(
+        build = VariationalAutoencoder
+        if self.divergence != "kl":
+            build = partial(AggregateAutoencoder, adversary=self.divergence == "adversary")
+        return build(
             layout.n_inputs,
             layout.n_outputs,
             len(layout.numbers),
@@ -407,15 +419,21 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
             self.activation,
             self.dropout,
             self._reach,
-            generator,
-            self.min_noise_variance,
+            generator=generator,
+            min_noise_variance=self.min_noise_variance,
             network=self.network_,
             likelihood=likelihood(*self._units(), self.min_noise_variance),
         )
 
     def _build_criterion(self, layout):
         nll = LIKELIHOODS[self.likelihood].nll
-        return NegativeELBO(layout, self.beta, nll, self.free_bits, self.divergence)
+        build = NegativeELBO if self.divergence == "kl" else AggregateBound
+        return build(layout, self.beta, nll, self.free_bits)
+
+    def _toll(self, data):
+        if self.divergence == "kl" or not self.beta:
+            return None
+        return judge_codes(data, self.beta * self.net_.criterion_.gain)
 
     def _number_cost(self, network, layout):
         likelihood = network.likelihood

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from skae import AdversarialAutoencoderTransformer, AutoencoderTransformer
 from skae._mmd import WIDTHS, prior_level, prior_mmd
 from skae.metrics import reconstruction_r2
-from skae.networks import AdversarialAutoencoder
+from skae.networks import AdversarialAutoencoder, Convolutional
 
 
 def _quick(n_components=2, **params):
@@ -120,6 +120,10 @@ def test_partial_fit(X):
     [
         ({"adversarial_weight": -1.0}, "'adversarial_weight' parameter"),
         ({"gradient_penalty": -1.0}, "'gradient_penalty' parameter"),
+        ({"critic_hidden_layer_sizes": (8, 0)}, "critic_hidden_layer_sizes=.* holds 0"),
+        ({"critic_hidden_layer_sizes": (2.5,)}, "critic_hidden_layer_sizes=.* holds 2.5"),
+        ({"network": Convolutional((4, 5))}, "4 x 5 = 20 columns, but X has 5"),
+        ({"n_components": 0}, "'n_components' parameter"),
     ],
 )
 def test_bad_parameters_are_an_error(X, params, message):
@@ -142,7 +146,7 @@ def test_each_loss_moves_its_own_player(network):
     reconstruction, codes, of_encoder, of_critic = network(x)
     assert reconstruction.shape == x.shape
     assert codes.shape == (20, 2)
-    players = {"encoder": of_encoder, "critic": of_critic}
+    players = {"encoder": of_encoder, "game.critic": of_critic}
     for name, loss in players.items():
         network.zero_grad()
         loss.sum().backward(retain_graph=True)

@@ -154,6 +154,7 @@ FAMILY = {
     },
     **{f"VAE {name}": (VAETransformer, {"likelihood": name}) for name in LIKELIHOODS},
     "VAE mmd": (VAETransformer, {"divergence": "mmd"}),
+    "VAE adversary": (VAETransformer, {"divergence": "adversary"}),
     "VAE free_bits": (VAETransformer, {"free_bits": 0.5}),
     "AE tied_weights": (AutoencoderTransformer, {"tied_weights": True}),
     "AE pretraining": (AutoencoderTransformer, {"pretraining": "layerwise"}),
@@ -192,6 +193,7 @@ SEARCHED = [
     ("AE MLP", "loss", ["huber", "binary_cross_entropy"]),
     ("VAE gaussian", "likelihood", ["student_t", "bernoulli"]),
     ("VAE free_bits", "free_bits", [0.0, 2.0]),
+    ("VAE mmd", "divergence", ["adversary", "kl"]),
     ("AE L1Activity", "penalties__weight", [0.1, 3.0]),
     ("AE L1Activity", "penalties", [[L1Activity(0.1)], [L1Activity(3.0), Orthogonal()]]),
 ]

@@ -2,6 +2,7 @@ import copy
 import os
 import pickle
 import signal
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,10 @@ def mixed():
 
 def test_eight_gaussians():
     """Seven of eight modes and 90% within three deviations, with the defaults."""
-    gan = GANSampler(random_state=0).fit(_ring(2000, 0))
+    gan = GANSampler(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        gan.fit(_ring(2000, 0))
     modes, near = _quality(gan.sample(5000, random_state=0))
     assert modes >= 7
     assert near >= 0.9
@@ -280,6 +284,17 @@ def test_collapse_warns():
     with pytest.warns(ConvergenceWarning, match=r"coverage_.*collapsed.*larger max_iter"):
         gan.fit(_ring(300, 0))
     assert gan.coverage_ < 0.2
+
+
+def test_game_without_reins_collapses_and_says_so():
+    """Neither classes nor noise nor penalty: the generator finds a few modes."""
+    gan = GANSampler(
+        n_classes=1, instance_noise=0.0, gradient_penalty=0.0, max_iter=60, random_state=0
+    )
+    with pytest.warns(ConvergenceWarning, match=r"coverage_.*collapsed"):
+        gan.fit(_ring(2000, 0))
+    assert gan.coverage_ < 0.5
+    assert _quality(gan.sample(5000, random_state=0), 0.1)[0] < 7
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from skae.networks.adversarial import Critic, Generator
 from skae.networks.adversarial_autoencoder import AdversarialAutoencoder
+from skae.networks.aggregate import AggregateAutoencoder
 from skae.networks.autoencoder import Autoencoder
 from skae.networks.choice import choose_network
 from skae.networks.convolutional import Convolutional
@@ -19,6 +20,7 @@ __all__ = [
     "MLP",
     "UNITS",
     "AdversarialAutoencoder",
+    "AggregateAutoencoder",
     "Autoencoder",
     "Convolutional",
     "Critic",

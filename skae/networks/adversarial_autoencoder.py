@@ -12,15 +12,67 @@ from skae.networks.mlp import MLP
 from skae.networks.network import Layers
 
 
-class AdversarialAutoencoder(nn.Module):
-    """z = e(x), x' = d(z), and a critic D that tells codes from draws of p(z) = N(0, I).
+class CodeGame(nn.Module):
+    """A critic D learns to tell codes from draws of p(z) = N(0, I), which codes shall pass for.
 
     Parameters
     ----------
-    critic_hidden : sequence of int
+    n_components : int
+    hidden : sequence of int
         Units of the critic's hidden layers.
     gradient_penalty : float
         Weight of the penalty on the critic's squared gradient at draws of the prior.
+    generator : torch.Generator
+        Source of the initial weights (CPU).
+
+    Attributes
+    ----------
+    critic : Critic
+    generator : torch.Generator or None
+        Source of the prior's draws; without one torch's global generator.
+
+    References
+    ----------
+    Makhzani et al., Adversarial Autoencoders, 2016, section 2. The penalty on the critic:
+    Mescheder, Geiger & Nowozin, Which Training Methods for GANs do actually Converge?, 2018.
+    """
+
+    generator: torch.Generator | None = None
+
+    def __init__(self, n_components, hidden, gradient_penalty, generator):
+        super().__init__()
+        self.critic = Critic(n_components, n_components, hidden, False, generator)
+        self.gradient_penalty = gradient_penalty
+
+    def forward(self, codes):
+        """Return the two players' losses.
+
+        Returns
+        -------
+        of_encoder : torch.Tensor of shape (n,)
+            ``-log s(D(codes))``, which moves the encoder only.
+        of_critic : torch.Tensor of shape (n,)
+            ``-log s(D(z)) - log s(-D(codes))`` and the penalty, which move the critic only.
+        """
+        fixed = {name: value.detach() for name, value in self.critic.named_parameters()}
+        of_encoder = softplus(-functional_call(self.critic, fixed, (codes,)))
+        prior = torch.empty_like(codes).normal_(generator=self.generator)
+        prior.requires_grad_(self.gradient_penalty > 0)
+        of_prior = self.critic(prior)
+        of_critic = softplus(-of_prior) + softplus(self.critic(codes.detach()))
+        if self.gradient_penalty > 0:
+            slopes = torch.autograd.grad(of_prior.sum(), prior, create_graph=True)[0]
+            of_critic = of_critic + self.gradient_penalty * slopes.square().sum(dim=1)
+        return of_encoder, of_critic
+
+
+class AdversarialAutoencoder(nn.Module):
+    """z = e(x), x' = d(z), and a game in which the codes shall pass for draws of the prior.
+
+    Parameters
+    ----------
+    critic_hidden, gradient_penalty
+        See `CodeGame`.
     network : Network, default=None
         Makes encoder and decoder; None: an `MLP`.
 
@@ -30,17 +82,8 @@ class AdversarialAutoencoder(nn.Module):
         Rows, shape (n, n_inputs), to codes, shape (n, n_components).
     decoder : LinearPlus
         Codes to numbers in standard units and logits of levels, shape (n, n_outputs).
-    critic : Critic
-    generator : torch.Generator or None
-        Source of the prior's draws in training; without one torch's global generator.
-
-    References
-    ----------
-    Makhzani et al., Adversarial Autoencoders, 2016, section 2. The penalty on the critic:
-    Mescheder, Geiger & Nowozin, Which Training Methods for GANs do actually Converge?, 2018.
+    game : CodeGame
     """
-
-    generator: torch.Generator | None = None
 
     def __init__(
         self,
@@ -62,8 +105,7 @@ class AdversarialAutoencoder(nn.Module):
         self.n_components = n_components
         self.encoder = network.build_encoder(n_inputs, n_components, layers)
         self.decoder = network.build_decoder(n_components, n_outputs, layers)
-        self.critic = Critic(n_components, n_components, critic_hidden, False, generator)
-        self.gradient_penalty = gradient_penalty
+        self.game = CodeGame(n_components, critic_hidden, gradient_penalty, generator)
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
@@ -83,6 +125,8 @@ class AdversarialAutoencoder(nn.Module):
         """Return the codes of `x`, shape (n, n_components)."""
         return self.encoder(x)
 
+    codes = encode
+
     def restore(self, x):
         """Return the reconstruction of `x`."""
         return self.decoder(self.encoder(x))
@@ -94,22 +138,9 @@ class AdversarialAutoencoder(nn.Module):
         -------
         reconstruction : torch.Tensor of shape (n, n_outputs)
         codes : torch.Tensor of shape (n, n_components)
-        of_encoder : torch.Tensor of shape (n,), or None
-            ``-log s(D(e(x)))``, which moves the encoder only.
-        of_critic : torch.Tensor of shape (n,), or None
-            ``-log s(D(z)) - log s(-D(e(x)))`` and the penalty, which move the critic only.
+        of_encoder, of_critic : torch.Tensor of shape (n,), or None
+            See `CodeGame`.
         """
         codes = self.encoder(x)
-        reconstruction = self.decoder(codes)
-        if not self.training:
-            return reconstruction, codes, None, None
-        fixed = {name: value.detach() for name, value in self.critic.named_parameters()}
-        of_encoder = softplus(-functional_call(self.critic, fixed, (codes,)))
-        prior = torch.empty_like(codes).normal_(generator=self.generator)
-        prior.requires_grad_(self.gradient_penalty > 0)
-        of_prior = self.critic(prior)
-        of_critic = softplus(-of_prior) + softplus(self.critic(codes.detach()))
-        if self.gradient_penalty > 0:
-            slopes = torch.autograd.grad(of_prior.sum(), prior, create_graph=True)[0]
-            of_critic = of_critic + self.gradient_penalty * slopes.square().sum(dim=1)
-        return reconstruction, codes, of_encoder, of_critic
+        of_encoder, of_critic = self.game(codes) if self.training else (None, None)
+        return self.decoder(codes), codes, of_encoder, of_critic
