@@ -38,7 +38,7 @@ from skae import (
     VAETransformer,
     VQVAETransformer,
 )
-from skae._mmd import prior_level, prior_mmd
+from skae._codes.mmd import prior_level, prior_mmd
 from skae.metrics import reconstruction_r2
 
 RADIUS = 2.0

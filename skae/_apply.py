@@ -11,9 +11,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from skae._layout import MISSING
-from skae._rows import encode_block
-from skae._validation import (
+from skae._tables.layout import MISSING
+from skae._tables.rows import encode_block
+from skae._tables.validation import (
     as_frame_like,
     check_fitted_table,
     float_dtype,

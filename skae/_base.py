@@ -16,21 +16,21 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
 from skae import _choices
 from skae._apply import AppliesNetwork
-from skae._callbacks import EpochTasks
-from skae._devices import resolve_device, seeded_globally, threads_for
-from skae._pca import principal_axes
-from skae._ranges import check_kind
-from skae._rows import DenseRows, SparseRows, TrainingRows
-from skae._start import level_start, link_start
-from skae._table import TableEncoder
-from skae._training import Net, Plan
-from skae._validation import (
+from skae._tables.encoder import TableEncoder
+from skae._tables.ranges import check_kind
+from skae._tables.rows import DenseRows, SparseRows, TrainingRows
+from skae._tables.validation import (
     check_fitted_table,
     check_layer_sizes,
     check_table,
     check_weights,
     column_names,
 )
+from skae._training.callbacks import EpochTasks
+from skae._training.devices import resolve_device, seeded_globally, threads_for
+from skae._training.loop import Net, Plan
+from skae._training.pca import principal_axes
+from skae._training.start import level_start, link_start
 from skae.corruption import Corrupter, Corruption
 from skae.networks import ACTIVATIONS, Modules, Network, choose_network
 

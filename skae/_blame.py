@@ -2,7 +2,7 @@
 
 import torch
 
-from skae._layout import MISSING, OBSERVED
+from skae._tables.layout import MISSING, OBSERVED
 
 # Times that a hidden cell is restored from the row with what was restored before.
 N_ROUNDS = 3

@@ -9,9 +9,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
-from skae._blame import blame
-from skae._mmd import MOST_ROWS, RecentCodes, judge_codes, prior_level, prior_mmd
-from skae._validation import check_layer_sizes
+from skae._codes.mmd import MOST_ROWS, RecentCodes, judge_codes, prior_level, prior_mmd
+from skae._errors import ScoresErrors
+from skae._tables.validation import check_layer_sizes
 from skae.losses import SquaredError
 from skae.networks import AdversarialAutoencoder
 
@@ -21,7 +21,8 @@ MMD_GAIN = 6.0
 class AdversarialError(SquaredError):
     """`SquaredError`, and how well the codes pass for draws of the prior.
 
-    In training that is for the critic to say, and for the maximum mean discrepancy. Held-out rows are judged by `skae._mmd.judge_codes`.
+    In training that is for the critic to say, and for the maximum mean discrepancy. Held-out
+    rows are judged by `skae._codes.mmd.judge_codes`.
 
     Parameters
     ----------
@@ -38,19 +39,15 @@ class AdversarialError(SquaredError):
 
     def forward(self, output, x, cells=None, weights=None):
         reconstruction, codes, of_encoder, of_critic = output
-        errors = super().forward(reconstruction, x, cells)
+        errors = self.errors(reconstruction, x, cells)
         if not self.training:
             return errors
         if self.adversarial_weight:
             of_encoder = of_encoder + MMD_GAIN * self.pull(codes, weights)
         return errors + self.adversarial_weight * of_encoder + of_critic
 
-    def errors(self, reconstruction, x, cells=None):
-        """Return the reconstruction errors alone."""
-        return super().forward(reconstruction, x, cells)
 
-
-class AdversarialAutoencoderTransformer(BaseAutoencoder):
+class AdversarialAutoencoderTransformer(ScoresErrors, BaseAutoencoder):
     """Autoencoder whose codes look like draws from a normal distribution.
 
     A critic learns to tell the codes from draws of the prior N(0, I), and the encoder learns
@@ -350,18 +347,3 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         if self._n_compared < 2:
             return np.nan
         return prior_level(self._n_compared, self.n_components_)
-
-    def _score_block(self, lent, x, cells):
-        return -self._error_block(lent, x, cells)
-
-    def _error_block(self, lent, x, cells):
-        return lent.criterion.errors(lent.network.restore(x), x, cells)
-
-    def _blame_block(self, lent, x, cells, layout):
-        def error(x, cells):
-            return self._error_block(lent, x, cells)
-
-        def losses(x, cells):
-            return lent.criterion.cells(lent.network.restore(x), x, cells)
-
-        return blame(lent.network.restore, error, losses, x, cells, layout)

@@ -20,21 +20,20 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import MAX_SEED, BaseAutoencoder, warn_of_empty
-from skae._calibration import (
+from skae._detector.calibration import (
     ConformalScores,
     benjamini_hochberg,
     lower_fence,
     weighted_quantile,
 )
-from skae._clones import CloneMembers
-from skae._devices import resolve_device
-from skae._folds import ContentFolds, row_hashes
-from skae._layout import OBSERVED
-from skae._make_up import choose_make_up
-from skae._members import DenoisingMembers
-from skae._rows import EncodedRows
-from skae._table import BLOCK, TableEncoder
-from skae._validation import (
+from skae._detector.clones import CloneMembers
+from skae._detector.folds import ContentFolds, row_hashes
+from skae._detector.make_up import choose_make_up
+from skae._detector.members import DenoisingMembers
+from skae._tables.encoder import BLOCK, TableEncoder
+from skae._tables.layout import OBSERVED
+from skae._tables.rows import EncodedRows
+from skae._tables.validation import (
     as_frame_like,
     check_fitted_table,
     check_table,
@@ -43,6 +42,7 @@ from skae._validation import (
     float_dtype,
     with_index_of,
 )
+from skae._training.devices import resolve_device
 
 # Fewer rows than this cannot be split so that both sides can train.
 LEAST_SPLIT = 4

@@ -7,11 +7,11 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
-from skae._blame import blame
-from skae._codes import fit_code_mixture
-from skae._pretraining import N_ROWS as N_PRETRAINED
-from skae._pretraining import pretrain_layers
-from skae._ranges import SHARES
+from skae._codes.mixture import fit_code_mixture
+from skae._errors import ScoresErrors
+from skae._tables.ranges import SHARES
+from skae._training.pretraining import N_ROWS as N_PRETRAINED
+from skae._training.pretraining import pretrain_layers
 from skae.links import LINKS
 from skae.losses import ERRORS, NUMBER_LOSSES, OtherError, ShareDivergence, SquaredError
 from skae.networks import MLP, Autoencoder, choose_network
@@ -21,7 +21,7 @@ from skae.penalties import Penalties, Penalty, shared_unit
 N_KEPT_CODES = 2000
 
 
-class AutoencoderTransformer(BaseAutoencoder):
+class AutoencoderTransformer(ScoresErrors, BaseAutoencoder):
     """Nonlinear dimensionality reduction that starts at PCA.
 
     Encoder and decoder are each a linear map plus a multi-layer perceptron,
@@ -371,18 +371,3 @@ class AutoencoderTransformer(BaseAutoencoder):
             self.net_.module_.restore_scale(x)
         with self._network(np.float32) as lent:
             self._codes = lent.network.encode(x).cpu().numpy()
-
-    def _score_block(self, lent, x, cells):
-        return -self._error_block(lent, x, cells)
-
-    def _error_block(self, lent, x, cells):
-        return lent.criterion(lent.network(x), x, cells)
-
-    def _blame_block(self, lent, x, cells, layout):
-        def error(x, cells):
-            return self._error_block(lent, x, cells)
-
-        def losses(x, cells):
-            return lent.criterion.cells(lent.network(x), x, cells)
-
-        return blame(lent.network, error, losses, x, cells, layout)

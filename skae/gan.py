@@ -15,12 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import _choices
 from skae._base import MAX_SEED, BaseAutoencoder, check_n_samples, warn_of_empty
-from skae._callbacks import EpochTasks
-from skae._devices import resolve_device, threads_for
-from skae._game import LOSSES, Game, Rules
-from skae._rows import encode_block
-from skae._table import TableEncoder
-from skae._validation import (
+from skae._tables.encoder import TableEncoder
+from skae._tables.rows import encode_block
+from skae._tables.validation import (
     check_fitted_table,
     check_layer_sizes,
     check_table,
@@ -28,6 +25,9 @@ from skae._validation import (
     column_names,
     float_dtype,
 )
+from skae._training.callbacks import EpochTasks
+from skae._training.devices import resolve_device, threads_for
+from skae._training.game import LOSSES, Game, Rules
 from skae.networks import ACTIVATIONS, Critic, Generator
 
 BLOCK = 16_384
@@ -384,7 +384,7 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
 
     @torch.no_grad()
     def _coverage(self, real, draws):
-        from sklearn.neighbors import NearestNeighbors  # as in `skae._codes`
+        from sklearn.neighbors import NearestNeighbors  # as in `skae._codes.mixture`
 
         n_outputs = self._table.layout_.n_outputs
         n_rows = len(real)
@@ -542,7 +542,7 @@ class _GameTasks(EpochTasks):
 
 def _clusters(real, weights, n_classes, rng):
     """Return the centres and the sizes of at most `n_classes` clusters of the rows."""
-    from sklearn.cluster import KMeans  # as in `skae._codes`
+    from sklearn.cluster import KMeans  # as in `skae._codes.mixture`
 
     rows = real[:N_CLUSTERED].numpy()
     weights = None if weights is None else weights[:N_CLUSTERED].cpu().numpy()

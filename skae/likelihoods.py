@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skae._ranges import COUNTS, SHARES
+from skae._tables.ranges import COUNTS, SHARES
 from skae.links import LINKS
 from skae.losses import LEAST_SHARE, LOG_2PI, gaussian_nll
 

@@ -1,7 +1,7 @@
 """Per-cell losses: the formula whose mean trains is the formula that scores.
 
 Each criterion takes the network's output, the design matrix and what is known of the
-cells (see `skae._layout.Layout`), and returns one number a row; its `cells` returns the
+cells (see `skae._tables.layout.Layout`), and returns one number a row; its `cells` returns the
 parts, one number a column of the table.
 """
 
@@ -10,8 +10,8 @@ import math
 import torch
 from torch import nn
 
-from skae._layout import UNKNOWN, Layout
-from skae._mmd import RecentCodes
+from skae._codes.mmd import RecentCodes
+from skae._tables.layout import UNKNOWN, Layout
 
 LOG_2PI = math.log(2.0 * math.pi)
 # Logits beyond this size are as sure as can be; it keeps their exponentials finite.
@@ -188,11 +188,15 @@ class SquaredError(CellLoss):
         losses = self.join(self.number_cells(output[..., :n], x[..., :n]), levels)
         return losses if cells is None else losses * (cells > 0)
 
-    def forward(self, output, x, cells=None):
+    def errors(self, output, x, cells=None):
+        """Return the mean of a row's observed cells, shape (n,)."""
         losses = self.cells(output, x, cells)
         if cells is None:
             return losses.mean(dim=-1)
         return losses.sum(dim=-1) / (cells > 0).sum(dim=-1).clamp(min=1)
+
+    def forward(self, output, x, cells=None):
+        return self.errors(output, x, cells)
 
 
 class OtherError(SquaredError):
@@ -266,7 +270,7 @@ class AggregateBound(NegativeELBO):
     """The same with a divergence of all rows' codes together, q(z), from the prior.
 
     ``-log p(x|z) + beta * gain * MMD^2(q(z), p(z))``; with an adversary, the encoder's part
-    of the game besides. Held-out rows are judged by `skae._mmd.judge_codes`.
+    of the game besides. Held-out rows are judged by `skae._codes.mmd.judge_codes`.
 
     References
     ----------

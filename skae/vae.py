@@ -12,10 +12,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, check_n_samples
+from skae._codes.mmd import judge_codes
+from skae._codes.prior import fit_prior
 from skae._density import ScoresDensity
-from skae._marginals import Marginals
-from skae._mmd import judge_codes
-from skae._prior import fit_prior
+from skae._tables.marginals import Marginals
 from skae.likelihoods import LIKELIHOODS
 from skae.losses import AggregateBound, NegativeELBO
 from skae.networks import AggregateAutoencoder, VariationalAutoencoder

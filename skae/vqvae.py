@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import _choices
 from skae._base import BaseAutoencoder, check_n_samples
-from skae._blame import blame
-from skae._tree import ChowLiuTree
+from skae._codes.tree import ChowLiuTree
+from skae._errors import ScoresErrors
 from skae.losses import SquaredError
 from skae.networks import QuantizedAutoencoder
 
@@ -39,11 +39,11 @@ class CommittedError(SquaredError):
 
     def forward(self, output, x, cells=None):
         reconstruction, distances = output
-        errors = super().forward(reconstruction, x, cells)
+        errors = self.errors(reconstruction, x, cells)
         return errors + self.commitment * distances if self.training else errors
 
 
-class VQVAETransformer(BaseAutoencoder):
+class VQVAETransformer(ScoresErrors, BaseAutoencoder):
     """Autoencoder with discrete codes: entries of a learned codebook.
 
     A code is made of `n_blocks` blocks, and each block is one of `codebook_size` vectors.
@@ -307,7 +307,7 @@ class VQVAETransformer(BaseAutoencoder):
     @torch.no_grad()
     def _start_codebook(self, x, rng):
         """Start the entries at the clusters of the codes, block by block."""
-        from sklearn.cluster import KMeans  # as in `skae._codes`
+        from sklearn.cluster import KMeans  # as in `skae._codes.mixture`
 
         network, size = self.net_.module_, self.codebook_size_
         blocks = network.quantizer.split(network.encoder(x)).cpu().numpy()
@@ -447,21 +447,6 @@ class VQVAETransformer(BaseAutoencoder):
         rng = check_random_state(random_state)
         codes = self._look_up(self._tree.sample(n_samples, rng))
         return self._table.decode(self._decode_design(codes), codes.dtype, rng=rng)
-
-    def _score_block(self, lent, x, cells):
-        return -self._error_block(lent, x, cells)
-
-    def _error_block(self, lent, x, cells):
-        return lent.criterion(lent.network(x), x, cells)
-
-    def _blame_block(self, lent, x, cells, layout):
-        def error(x, cells):
-            return self._error_block(lent, x, cells)
-
-        def losses(x, cells):
-            return lent.criterion.cells(lent.network.restore(x), x, cells)
-
-        return blame(lent.network.restore, error, losses, x, cells, layout)
 
 
 def _indices(lent, x, cells):

@@ -7,7 +7,7 @@ import torch
 from sklearn.base import clone
 
 from skae import AdversarialAutoencoderTransformer, AutoencoderTransformer
-from skae._mmd import WIDTHS, prior_level, prior_mmd
+from skae._codes.mmd import WIDTHS, prior_level, prior_mmd
 from skae.metrics import reconstruction_r2
 from skae.networks import AdversarialAutoencoder, Convolutional
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skae import AdversarialAutoencoderTransformer, VAETransformer
-from skae._mmd import RecentCodes, prior_level, prior_mmd
+from skae._codes.mmd import RecentCodes, prior_level, prior_mmd
 from skae.metrics import reconstruction_r2
 from skae.networks import AggregateAutoencoder
 

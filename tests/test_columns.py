@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder
 from tables import ALL_KINDS, assert_frames_equal, frames_of
 
-from skae._columns import MISSING, UNKNOWN, LevelColumn, NumberColumn, is_missing, kind_of
-from skae._table import TableEncoder
+from skae._tables.columns import (
+    MISSING,
+    UNKNOWN,
+    LevelColumn,
+    NumberColumn,
+    is_missing,
+    kind_of,
+)
+from skae._tables.encoder import TableEncoder
 
 QUICK = settings(max_examples=12, deadline=None, derandomize=True, database=None)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from skae import AutoencoderTransformer
-from skae._layout import MISSING
-from skae._table import TableEncoder
+from skae._tables.encoder import TableEncoder
+from skae._tables.layout import MISSING
 from skae.corruption import (
     BorrowedHoles,
     Cells,

@@ -21,7 +21,7 @@ from skae import (
     VAETransformer,
     VQVAETransformer,
 )
-from skae._ranges import COUNTS
+from skae._tables.ranges import COUNTS
 from skae.corruption import (
     GaussianNoise,
     MaskingNoise,
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*latent dimensions have collaps
 @pytest.fixture(autouse=True)
 def _short_pretraining(monkeypatch):
     """The laws hold after a few steps as well."""
-    monkeypatch.setattr("skae._pretraining.N_STEPS", 20)
+    monkeypatch.setattr("skae._training.pretraining.N_STEPS", 20)
 
 
 def _both(name, **params):

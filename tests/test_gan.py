@@ -15,8 +15,8 @@ from sklearn.callback import ProgressBar
 from sklearn.exceptions import ConvergenceWarning
 
 from skae import GANSampler
-from skae._game import LOSSES
-from skae._table import TableEncoder
+from skae._tables.encoder import TableEncoder
+from skae._training.game import LOSSES
 from skae.display import LossCurveDisplay
 from skae.networks import Critic, Generator
 from skae.networks.adversarial import SpectralLinear
@@ -252,7 +252,7 @@ def test_curves(X):
 
 
 def test_ctrl_c_leaves_a_sampler(X, monkeypatch):
-    from skae._game import Game
+    from skae._training.game import Game
 
     play, epochs = Game.play_epoch, []
 

@@ -9,9 +9,9 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import cross_entropy
 
 from skae import AutoencoderTransformer
-from skae._layout import MISSING
-from skae._table import TableEncoder
-from skae._training import Net
+from skae._tables.encoder import TableEncoder
+from skae._tables.layout import MISSING
+from skae._training.loop import Net
 from skae.losses import (
     ERRORS,
     NUMBER_LOSSES,

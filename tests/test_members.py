@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from skae import AEAnomalyDetector
-from skae._cells import CellSpace, compress, expand
-from skae._front import PrincipalFront
-from skae._layout import Layout
-from skae._make_up import ROBUST, SHARP, choose_make_up
-from skae._robust import typical_rows
+from skae._detector.cells import CellSpace, compress, expand
+from skae._detector.front import PrincipalFront
+from skae._detector.make_up import ROBUST, SHARP, choose_make_up
+from skae._detector.robust import typical_rows
+from skae._tables.layout import Layout
 from skae.networks.members import MemberNetworks
 
 

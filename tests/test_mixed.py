@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from tables import assert_frames_equal
 
 from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
-from skae._table import TableEncoder
+from skae._tables.encoder import TableEncoder
 from skae.losses import SquaredError
 
 CITIES = ["Rome", "Oslo", "Lima"]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from skae._pca import principal_axes
-from skae._table import TableEncoder
+from skae._tables.encoder import TableEncoder
+from skae._training.pca import principal_axes
 from skae.adversarial import AdversarialError
 from skae.losses import NegativeELBO, SquaredError
 from skae.networks import (

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from skae._pca import principal_axes
-from skae._start import level_start
-from skae._table import TableEncoder
+from skae._tables.encoder import TableEncoder
+from skae._training.pca import principal_axes
+from skae._training.start import level_start
 
 
 def _encoded(frame):

@@ -10,9 +10,9 @@ from scipy.stats import kstest
 from sklearn.preprocessing import StandardScaler
 from tables import LIBRARIES, assert_frames_equal, mixed_frames
 
-from skae import _table
-from skae._layout import MISSING, OBSERVED, UNKNOWN
-from skae._table import TableEncoder
+from skae._tables import encoder as _table
+from skae._tables.encoder import TableEncoder
+from skae._tables.layout import MISSING, OBSERVED, UNKNOWN
 
 
 def _fit(X, rows=None, sample_weight=None, scale=True):

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from skae._columns import is_missing, kind_of
-from skae._validation import as_frame
+from skae._tables.columns import is_missing, kind_of
+from skae._tables.validation import as_frame
 
 DAY = np.timedelta64(1, "D")
 

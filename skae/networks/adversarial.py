@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from skae._layout import Layout
+from skae._tables.layout import Layout
 from skae.networks.residual import ACTIVATIONS, linear
 
 SLOPE = 0.2

@@ -5,7 +5,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
-from skae._pca import PrincipalAxes
+from skae._training.pca import PrincipalAxes
 from skae.networks.adversarial import Critic
 from skae.networks.autoencoder import unit_axes
 from skae.networks.mlp import MLP

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from skae._pca import PrincipalAxes
+from skae._training.pca import PrincipalAxes
 from skae.networks.mlp import MLP
 from skae.networks.network import Layers
 from skae.networks.tied import TiedDecoder
@@ -156,9 +156,13 @@ class Autoencoder(nn.Module):
         """Return the codes of `x`, shape (n, n_components)."""
         return self.encoder(x)
 
-    def forward(self, x):
+    def restore(self, x):
+        """Return the reconstruction of `x`."""
         # The scale cancels on the way through.
         return self.decoder.outer(self.encoder.inner(x))
+
+    def forward(self, x):
+        return self.restore(x)
 
     def codes_and_output(self, x):
         """Return what `encode` and `forward` do, in one pass."""

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from skae._pca import PrincipalAxes
+from skae._training.pca import PrincipalAxes
 from skae.networks.mlp import MLP
 from skae.networks.network import Layers
 

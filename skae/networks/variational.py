@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skae._pca import PrincipalAxes
+from skae._training.pca import PrincipalAxes
 from skae.likelihoods import Gaussian
 from skae.networks.mlp import MLP
 from skae.networks.network import Layers

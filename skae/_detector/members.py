@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from skae._cells import CellSpace
-from skae._denoise import train_to_denoise
-from skae._devices import threads_for
-from skae._front import MAX_WIDTH, PrincipalFront
-from skae._layout import MISSING
-from skae._repair import blame_by_search, value_grid
-from skae._robust import typical_rows
-from skae._rows import EncodedRows
+from skae._detector.cells import CellSpace
+from skae._detector.denoise import train_to_denoise
+from skae._detector.front import MAX_WIDTH, PrincipalFront
+from skae._detector.repair import blame_by_search, value_grid
+from skae._detector.robust import typical_rows
+from skae._tables.layout import MISSING
+from skae._tables.rows import EncodedRows
+from skae._training.devices import threads_for
 from skae.networks.members import MemberNetworks
 
 # Rows a fold, and cells, that the networks' rows are drawn from.

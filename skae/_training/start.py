@@ -2,7 +2,7 @@
 
 import torch
 
-from skae._layout import Layout
+from skae._tables.layout import Layout
 from skae.losses import LevelSurprise
 
 # Rows that the gains are chosen on, and what is tried.

@@ -2,7 +2,7 @@
 
 import torch
 
-from skae._layout import LEAST, MISSING, OBSERVED, UNKNOWN, Layout
+from skae._tables.layout import LEAST, MISSING, OBSERVED, UNKNOWN, Layout
 
 # Standard deviations beyond which a number counts by its logarithm only.
 TAIL = 5.0

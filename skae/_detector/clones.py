@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skae._base import MAX_SEED
-from skae._validation import check_table
+from skae._tables.validation import check_table
 
 # Errors below this are rounding, and one as good as the other.
 LEAST_ERROR = 1e-12

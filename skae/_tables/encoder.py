@@ -7,9 +7,9 @@ from scipy.sparse import issparse
 from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.utils import gen_batches
 
-from skae import _columns
-from skae._columns import EmptyColumn, LevelColumn, NumberColumn, kind_of
-from skae._layout import MISSING, OBSERVED, UNKNOWN, Layout
+from skae._tables import columns as _columns
+from skae._tables.columns import EmptyColumn, LevelColumn, NumberColumn, kind_of
+from skae._tables.layout import MISSING, OBSERVED, UNKNOWN, Layout
 
 COLUMNS = {
     "number": NumberColumn,

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import torch
 
-from skae._layout import MISSING, OBSERVED
+from skae._tables.layout import MISSING, OBSERVED
 
 # The cells of a row that are restored worst are tried; the others are beyond suspicion.
 N_SUSPECTS = 16

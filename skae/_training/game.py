@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import softplus
 
-from skae._training import one_cycle
+from skae._training.loop import one_cycle
 
 # Every so many of the critic's steps the gradient penalty is taken, at as many times its
 # weight (Karras et al., StyleGAN2, 2020, "lazy regularization").

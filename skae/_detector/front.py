@@ -1,6 +1,6 @@
 """What networks see of a table that is too wide for them: its principal axes."""
 
-from skae._pca import principal_axes
+from skae._training.pca import principal_axes
 
 # Columns that a network sees; of a wider table it sees that many principal axes.
 MAX_WIDTH = 128

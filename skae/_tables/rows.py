@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skae._table import TableEncoder
+from skae._tables.encoder import TableEncoder
 
 
 @dataclass(frozen=True)

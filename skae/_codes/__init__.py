@@ -1,0 +1,1 @@
+"""How codes are distributed: models of them, and how far they are from the prior."""

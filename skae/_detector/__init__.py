@@ -1,0 +1,1 @@
+"""What `AEAnomalyDetector` is made of."""

@@ -1,0 +1,1 @@
+"""How networks are trained: where they start, the loop, the players of a game."""
