@@ -338,6 +338,18 @@ def unit_rows(rows, axis):
     return centred / (centred.std(axis=axis) + 1e-9) / np.sqrt(rows.shape[1])
 
 
+def variational(table, seed, options):
+    """New rows, and densities, on tables of other people."""
+    if not options.data:
+        remark("The VAE's rows and densities were left out: they need --data.")
+        return []
+    loaders = frame_loaders(options.data, options.mixed)
+    outcomes = compare_samples(loaders, options.max_rows, 1, options.tvae_python)
+    rows = judge_samples(outcomes)
+    gains = compare_densities(folder_loaders(options.data), options.max_rows, seed)
+    return rows + judge_densities(gains)
+
+
 MEMBERS = {
     "denoising": denoising,
     "sparse": sparse,

@@ -6,7 +6,8 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import AutoencoderTransformer, VAETransformer, _pca
+from skae import AutoencoderTransformer, VAETransformer
+from skae._training import pca as _pca
 from skae._training.pca import principal_axes
 
 RNG = np.random.default_rng(0)
