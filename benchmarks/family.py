@@ -1,10 +1,12 @@
 """What each member of the family is known for, measured on held-out rows.
 
     python benchmarks/family.py [--only denoising sparse ...] [--seed 0] [--threads 1]
+        [--data ANOMALY_FOLDER --mixed MIXED_FOLDER --tvae-python PATH]
 
-One table: the member, what it is known for, its figure and that of its baseline; then the
-verdicts. The data ship with scikit-learn or are made here; a run takes some minutes on two
-cores, most of them for the convolutions and the recurrent cells.
+One table in the end: the member, what it is known for, its figure and that of its baseline;
+and the verdicts. The data ship with scikit-learn or are made here, but for the rows and
+densities of the variational one, which need `--data`. A run takes half an hour on two cores,
+most of it for these, the codes of `family_adversarial.py`, convolutions and recurrent cells.
 """
 
 import argparse
@@ -15,9 +17,19 @@ from _tables import (
     TextTable,
     add_threads_argument,
     describe_machine,
+    folder_loaders,
     heading,
     quiet,
+    remark,
     verdict,
+)
+from family_adversarial import RINGS, compare_codebooks, compare_codes, compare_rings
+from family_generation import (
+    compare_densities,
+    compare_samples,
+    frame_loaders,
+    judge_densities,
+    judge_samples,
 )
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -338,18 +350,34 @@ def unit_rows(rows, axis):
     return centred / (centred.std(axis=axis) + 1e-9) / np.sqrt(rows.shape[1])
 
 
-def variational(table, seed, options):
+def variational(table, options):
     """New rows, and densities, on tables of other people."""
     if not options.data:
         remark("The VAE's rows and densities were left out: they need --data.")
-        return []
+        return
     loaders = frame_loaders(options.data, options.mixed)
     outcomes = compare_samples(loaders, options.max_rows, 1, options.tvae_python)
-    rows = judge_samples(outcomes)
-    gains = compare_densities(folder_loaders(options.data), options.max_rows, seed)
-    return rows + judge_densities(gains)
+    gains = compare_densities(folder_loaders(options.data), options.max_rows, options.seed)
+    for row in judge_samples(outcomes) + judge_densities(gains):
+        table.row(*row)
 
 
+def adversarial(table, options):
+    for row in compare_codes(min(options.seeds, 3), ("surface", "digits")):
+        table.row(*row)
+
+
+def codebooks(table, options):
+    for row in compare_codebooks(options.seeds):
+        table.row(*row)
+
+
+def rings(table, options):
+    for row in compare_rings(options.seeds, RINGS):
+        table.row(*row)
+
+
+# What draws its figures from one split, and what prints tables of its own on the way.
 MEMBERS = {
     "denoising": denoising,
     "sparse": sparse,
@@ -359,20 +387,53 @@ MEMBERS = {
     "recurrent": recurrent,
     "few_labels": few_labels,
 }
+OTHERS = {
+    "variational": variational,
+    "adversarial": adversarial,
+    "codebooks": codebooks,
+    "gan": rings,
+}
+
+
+class Later:
+    """Rows that are printed together, in the end."""
+
+    def __init__(self):
+        self.rows = []
+
+    def row(self, *cells):
+        self.rows.append(cells)
+
+    def print(self):
+        table = TextTable(COLUMNS)
+        for cells in self.rows:
+            table.row(*cells)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=MEMBERS, default=list(MEMBERS))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [*MEMBERS, *OTHERS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=5, help="of rings, codes, codebooks")
+    parser.add_argument("--data", help="folder of .npz files, for the variational one")
+    parser.add_argument("--mixed", help="folder of penguins, auto_imports and adult")
+    parser.add_argument("--max-rows", type=int, default=2000, help="rows of these at most")
+    parser.add_argument("--tvae-python", help="an interpreter that has ctgan")
     add_threads_argument(parser)
     arguments = parser.parse_args()
     describe_machine(arguments.threads)
-    heading("What each member is known for (held-out rows)")
-    table, verdicts = TextTable(COLUMNS), []
+    table, verdicts = Later(), []
     for name in arguments.only:
-        verdicts += MEMBERS[name](table, arguments.seed)
-    heading("Verdicts")
+        if name in MEMBERS:
+            verdicts += MEMBERS[name](table, arguments.seed)
+        else:
+            OTHERS[name](table, arguments)
+    heading("What each member is known for (held-out rows)")
+    table.print()
+    heading("Verdicts of one split; the others stand above, with what they rest on")
     for claim in verdicts:
         verdict(*claim)
 

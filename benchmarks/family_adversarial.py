@@ -150,7 +150,13 @@ def compare_codebooks(n_seeds):
     )
     ours, theirs = np.mean(errors, axis=0)
     return [
-        ("VQ-VAE", "squared error, digits, 4 x 64 entries", ours, "k-means a block", theirs),
+        (
+            "VQ-VAE",
+            "squared error, digits, 4 x 64 entries",
+            ours,
+            "k-means a block",
+            theirs,
+        ),
         ("VQ-VAE", "least share of the codebook in use", least, "wanted", 0.8),
     ]
 

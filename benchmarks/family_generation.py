@@ -197,7 +197,9 @@ def judge_samples(outcomes):
     for other in next(iter(mean.values())):
         if other == "VAE":
             continue
-        ours, theirs = (np.mean([m[name] for m in mean.values()]) for name in ("VAE", other))
+        ours, theirs = (
+            np.mean([m[name] for m in mean.values()]) for name in ("VAE", other)
+        )
         known_for = f"two-sample AUROC of its rows, {len(mean)} tables"
         summary.append(("variational", known_for, ours, other, theirs))
         lost = [name for name, figure in mean.items() if figure["VAE"] > figure[other]]
