@@ -36,7 +36,7 @@ settings = {"scale": False, "max_iter": 120, "random_state": 0}
 estimators = {
     "PCA": PCA(N_CODES),
     "plain": AutoencoderTransformer(N_CODES, **settings),
-    "sparse": AutoencoderTransformer(N_CODES, penalties=[L1Activity(2.7)], **settings),
+    "sparse": AutoencoderTransformer(N_CODES, penalties=[L1Activity(4.5)], **settings),
 }
 
 
