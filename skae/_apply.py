@@ -97,7 +97,12 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         if not isinstance(n_steps, Integral) or n_steps < 2:
             raise ValueError(f"n_steps={n_steps!r}; ask for a whole number, 2 or more.")
-        ends = [self.transform(_one_row(name, row)) for name, row in (("x", x), ("y", y))]
+        ends = [
+            AppliesNetwork._transform(
+                self, check_fitted_table(self, _one_row(name, row), self._table)
+            )
+            for name, row in (("x", x), ("y", y))
+        ]
         dtype = np.result_type(*ends)
         share = np.linspace(0.0, 1.0, n_steps)[:, None]
         return self._decode(((1.0 - share) * ends[0] + share * ends[1]).astype(dtype))

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
 
 import numpy as np
@@ -90,6 +90,8 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
 
     # Share of the steps over which a criterion that knows warmth is warmed up.
     _warm_up = 0.0
+    # Parameters that the network and its units are built with.
+    _built_in: tuple = ("scale", "activation", "dropout")
     # Multiple of the usual budget of steps that None means for `max_iter`.
     _patience = 1.0
 
@@ -129,22 +131,28 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         resume = self.warm_start and self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
         given = X, y, sample_weight
-        X, sample_weight = self._check_training_input(X, sample_weight, reset=not resume)
-        rng = check_random_state(self.random_state)
-        rows = _weighted_rows(X, sample_weight)
-        n_valid = self._n_validation_rows(len(rows))
-        rng.shuffle(rows)
-        if resume:
-            self._check_same_network()
-        else:
-            self._learn_table(X, rows, sample_weight)
-            self.device_ = device
-        source = self._encode(X, rows)
-        if not resume:
-            self._start(source, rows, sample_weight, rng)
+        with self._intact_if_refused():
+            X, sample_weight = self._check_training_input(
+                X, sample_weight, reset=not resume
+            )
+            rng = check_random_state(self.random_state)
+            rows = _weighted_rows(X, sample_weight)
+            n_valid = self._n_validation_rows(len(rows))
+            rng.shuffle(rows)
+            if resume:
+                self._check_same_network()
+            else:
+                self._learn_table(X, rows, sample_weight)
+                self.device_ = device
+            source = self._encode(X, rows)
+            if not resume:
+                self._start(source, rows, sample_weight, rng)
+        self._learn_marginals(X, rows, sample_weight)
         data = _training_rows(source, rows, sample_weight, n_valid)
         plan = self._plan(data, rng)
         if resume:
+            criterion = self._build_criterion(self._table.layout_)
+            self.net_.criterion_ = criterion.to(self.device_)
             self.net_.restart(self.callbacks, int(self.verbose))
         with threads_for(self._n_multiplications(plan.batch_size)):
             if not resume:
@@ -193,7 +201,10 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             self._learn_table(X, rows, sample_weight)
             self.device_ = device
         else:
+            self._check_same_network()
             self._check_kind(X, rows)
+            if self.handle_unknown == "error":
+                self._encode(X, rows)  # refuses them, before anything is learned
             self._table.partial_fit(X, rows, sample_weight)
             self._follow_table()
             # The shares of the levels have moved, which the losses are measured by.
@@ -228,7 +239,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         X = self._check_table(X, reset=reset, min_samples=min_samples)
         self._check_hidden_layer_sizes()
         self._check_settings()
-        return X, check_weights(sample_weight, X)
+        return X, check_weights(sample_weight, X, min_samples)
 
     def _check_table(self, X, reset, min_samples=1):
         if reset:
@@ -304,6 +315,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         self._reach = _choices.choose_reach(len(rows))
         generator = torch.Generator().manual_seed(rng.randint(MAX_SEED))
         self.network_.check_layout(layout)
+        self._built_with = {name: getattr(self, name) for name in self._built_in}
         network = self._build_network(layout, generator)
         if self.init == "pca" and self.network_.starts_at_pca:
             start = level_start(layout, pca, x)
@@ -331,23 +343,32 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         return tuple(int(size) for size in np.atleast_1d(self.hidden_layer_sizes))
 
     def _check_same_network(self):
-        """A warm start goes on with the network that is there."""
+        """Training goes on with the network that is there: raise if another is asked for."""
         network = choose_network(self.network)
         if not isinstance(network, Modules) and repr(network) != repr(self.network_):
             raise ValueError(
-                f"warm_start=True goes on with the fitted network, {self.network_!r}, but "
+                f"Training goes on with the fitted network, {self.network_!r}, but "
                 f"network={self.network!r} now; set it back or warm_start=False."
             )
         wanted = {
             "n_components": (self.n_components, self.n_components_),
             "hidden_layer_sizes": (self.hidden_layer_sizes, self.hidden_layer_sizes_),
         }
+        for name, fitted in self._built_with.items():
+            now = getattr(self, name)
+            if repr(now) != repr(fitted):
+                raise ValueError(
+                    f"Training goes on with the fitted network, which was built with {name}="
+                    f"{fitted!r}, but {name}={now!r} now; set it back, or fit anew with "
+                    "warm_start=False."
+                )
         for name, (now, fitted) in wanted.items():
             chosen = now is None or isinstance(now, float)
             if not chosen and tuple(np.atleast_1d(now)) != tuple(np.atleast_1d(fitted)):
                 raise ValueError(
-                    f"warm_start=True goes on with the fitted network, which has {name}="
-                    f"{fitted!r}, but {name}={now!r} now; set it back or warm_start=False."
+                    f"Training goes on with the fitted network, which has {name}="
+                    f"{fitted!r}, but {name}={now!r} now; set it back, or fit anew with "
+                    "warm_start=False."
                 )
 
     def _build_net(self, network, layout):
@@ -441,6 +462,20 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             f"{self.learning_rate_init:g}; {kept} is kept. Use a smaller "
             "learning_rate_init."
         )
+
+    @contextmanager
+    def _intact_if_refused(self):
+        """Leave a fitted estimator as it was where the data are refused."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _learn_marginals(self, X, rows, sample_weight):
+        """Learn what `sample` wants to know of the columns themselves."""
 
     def _prepare(self, data, plan):
         """Make the new network ready for training."""

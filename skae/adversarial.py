@@ -214,6 +214,12 @@ class AdversarialAutoencoderTransformer(ScoresErrors, BaseAutoencoder):
         ],
     }
 
+    _built_in = (
+        *BaseAutoencoder._built_in,
+        "gradient_penalty",
+        "critic_hidden_layer_sizes",
+    )
+
     def __init__(
         self,
         n_components=2,

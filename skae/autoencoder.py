@@ -199,6 +199,8 @@ class AutoencoderTransformer(ScoresErrors, BaseAutoencoder):
         "pretraining": [StrOptions({"layerwise"}), None],
     }
 
+    _built_in = (*BaseAutoencoder._built_in, "loss", "tied_weights")
+
     def __init__(
         self,
         n_components=2,

@@ -285,7 +285,7 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
         device = resolve_device(self.device)
         given = X, y, sample_weight
         X = check_table(self, X, reset=True, min_samples=2)
-        sample_weight = check_weights(sample_weight, X)
+        sample_weight = check_weights(sample_weight, X, min_samples=2)
         hidden = self._check_hidden_layer_sizes()
         rng = check_random_state(self.random_state)
         rows = np.arange(X.shape[0])

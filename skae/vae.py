@@ -56,8 +56,9 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         The codes are the same.
     match_marginals : bool, default=True
         Whether `sample` gives every column of numbers the distribution that it has in the
-        training rows: limits, whole numbers and decimals, values that repeat. False: as
-        the model has it, whose density `score_samples` tells.
+        training rows: limits, whole numbers and decimals, values that repeat. False, and
+        in a stream (`partial_fit`): as the model has it, whose density `score_samples`
+        tells.
     divergence : {"kl", "mmd", "adversary"}, default="kl"
         What keeps codes near the prior. "kl": the divergence of every row's posterior, the
         evidence lower bound. "mmd": the maximum mean discrepancy of all rows' codes, a
@@ -259,6 +260,13 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
     }
 
+    _built_in = (
+        *BaseAutoencoder._built_in,
+        "likelihood",
+        "divergence",
+        "min_noise_variance",
+    )
+
     def __init__(
         self,
         n_components=2,
@@ -359,11 +367,10 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         numbers, raw = self._table.layout_.numbers, None
         if self._marginals is not None and self._marginals.own is not None:
             raw = self._marginals.map(design[:, : len(numbers)])
-        rows = self._table.decode(design, np.float64, rng=rng, numbers=raw)
-        likelihood = self.net_.module_.likelihood
-        if not likelihood.is_density and isinstance(rows, np.ndarray):
-            rows[:, numbers] = rows[:, numbers].round()  # not 2.9999999 counts
-        return rows
+        elif not self.net_.module_.likelihood.is_density:
+            # Not 2.9999999 counts, nor -0.
+            raw = self._table.decode_numbers(design[:, : len(numbers)]).round() + 0.0
+        return self._table.decode(design, np.float64, rng=rng, numbers=raw)
 
     def _draw_design(self, n_samples, rng):
         """Return decoded draws of the prior, with noise, shape (n_samples, n_outputs)."""
@@ -381,6 +388,9 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         design[:, :n] = likelihood.draw(design[:, :n], spread, rng)
         return design
 
+    # Learned by `fit` alone.
+    _marginals = None
+
     # The noise variances go on falling long after the means have settled.
     @property
     def _patience(self):
@@ -397,10 +407,11 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
                 "score_samples gives; use scale='robust', or AutoencoderTransformer."
             )
         super()._learn_table(X, rows, sample_weight)
+
+    def _learn_marginals(self, X, rows, sample_weight):
         self._marginals = None
-        numbers = self._table.layout_.numbers
         is_density = LIKELIHOODS[self.likelihood].is_density
-        if self.match_marginals and is_density and len(numbers):
+        if self.match_marginals and is_density and len(self._table.layout_.numbers):
             taken, raw = self._table.some_numbers(X, rows)
             weights = None if sample_weight is None else sample_weight[taken]
             self._marginals = Marginals(raw, weights)

@@ -331,7 +331,7 @@ class VQVAETransformer(ScoresErrors, BaseAutoencoder):
             now = getattr(self, name)
             if now is not None and now != fitted:
                 raise ValueError(
-                    f"warm_start=True goes on with the fitted network, which has {name}="
+                    f"Training goes on with the fitted network, which has {name}="
                     f"{fitted!r}, but {name}={now!r} now; set it back or warm_start=False."
                 )
 

@@ -411,3 +411,12 @@ def test_all_penalties_are_held_to_the_laws():
 def test_all_noises_are_held_to_the_laws():
     held = {type(params.get("corruption")).__name__ for _, params in FAMILY.values()}
     assert set(skae.corruption.__all__) - {"Corruption"} <= held
+
+
+def test_interpolates_whatever_transform_gives():
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    quick = {"max_iter": 2, "random_state": 0}
+    plain = AutoencoderTransformer(2, **quick).set_output(transform="pandas").fit(X)
+    indices = VQVAETransformer(4, codebook_size=4, encoding="indices", **quick).fit(X)
+    for fitted in plain, indices:
+        assert fitted.interpolate(X[:1], X[1:2], n_steps=4).shape == (4, 5)

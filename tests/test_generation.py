@@ -177,3 +177,28 @@ def test_ranks_are_kept():
     mapped = marginals.map(drawn)[np.argsort(drawn[:, 0]), 0]
     assert (np.diff(mapped) >= 0).all()
     assert 0 < mapped[0] < mapped[-1]
+
+
+def test_samples_reach_as_far_as_the_table():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.exp(2 * rng.normal(size=5000)), rng.normal(size=5000)])
+    X[:3, 1] = 9.0
+    rows = VAETransformer(1, max_iter=2, random_state=0).fit(X).sample(20_000, 0)
+    assert np.quantile(rows[:, 0], 0.9995) > 0.7 * np.quantile(X[:, 0], 0.9995)
+    assert rows[:, 0].max() > 0.5 * X[:, 0].max()
+    assert 3 <= (rows[:, 1] == 9.0).sum() <= 40  # 12 are expected
+
+
+def test_decimals_of_float32_columns():
+    prices = np.random.default_rng(0).uniform(0, 100, (80, 2)).round(1)
+    frame = pd.DataFrame(prices.astype(np.float32), columns=["a", "b"])
+    rows = VAETransformer(1, max_iter=2, random_state=0).fit(frame).sample(50, 0)
+    assert rows.dtypes.eq(np.float32).all()
+    assert rows.eq(rows.round(1)).all(axis=None)
+
+
+def test_a_warm_start_on_other_rows_learns_their_marginals():
+    A = np.random.default_rng(0).normal(size=(200, 3))
+    vae = VAETransformer(2, max_iter=3, warm_start=True, random_state=0).fit(A)
+    rows = vae.fit(5.0 + 2.0 * A).sample(500, random_state=0)
+    assert np.abs(rows.mean(axis=0) - 5.0).max() < 0.6

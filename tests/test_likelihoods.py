@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 import torch
@@ -219,3 +220,24 @@ def test_interpolation_goes_from_row_to_row(cls, curved):
         fitted.interpolate(curved.test[0], curved.test[:3])
     with pytest.raises(ValueError, match=r"n_steps=1; "):
         fitted.interpolate(curved.test[0], curved.test[1], n_steps=1)
+
+
+def test_whole_columns_of_a_frame_are_the_counts_that_they_are():
+    rng = np.random.default_rng(0)
+    counts = 50 + rng.poisson(0.3, (300, 2))
+    scores = [
+        VAETransformer(1, likelihood="poisson", max_iter=20, random_state=0)
+        .fit(table)
+        .score_samples(table)
+        for table in (pd.DataFrame(counts), pd.DataFrame(counts.astype(float)), counts)
+    ]
+    np.testing.assert_allclose(scores[0], scores[1])
+    np.testing.assert_allclose(scores[0], scores[2])
+
+
+def test_counts_of_a_float_frame_are_sampled_whole():
+    counts = np.random.default_rng(0).poisson(3, (200, 2)).astype(float)
+    vae = VAETransformer(1, likelihood="poisson", max_iter=5, random_state=0)
+    rows = vae.fit(pd.DataFrame(counts, columns=["a", "b"])).sample(300, 0).to_numpy()
+    assert (rows == rows.round()).all()
+    assert rows.min() >= 0.0

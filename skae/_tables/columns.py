@@ -14,6 +14,8 @@ import pandas as pd
 MISSING, UNKNOWN = -1, -2
 # Distances beyond this may not fit into 64 bits.
 FAR = 2.0**62
+# Whole numbers below this are far from where float64 skips some.
+EXACT = 2**52
 
 
 def kind_of(series, name):
@@ -116,7 +118,9 @@ class NumberColumn:
         if not len(bits):
             return
         if self.base is None:
-            self.base = bits[0]
+            # Numbers that float64 holds exactly stay what they are: a likelihood needs that.
+            exact = self.kind == "number" and (np.abs(bits.view(np.int64)) < EXACT).all()
+            self.base = np.uint64(0) if exact else bits[0]
         steps = (bits - self.base).view(np.int64)
         self.step = int(np.gcd(self.step, np.gcd.reduce(steps)))
         if self.kind == "number":

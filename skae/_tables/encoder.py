@@ -268,11 +268,15 @@ class TableEncoder:
             usable = np.flatnonzero(seen)[spread > 0]
             self.scale_[usable] = scaler.scale_[usable]
         else:
-            self._quantiles = QuantileTransformer(
-                n_quantiles=min(1000, len(raw)),
-                output_distribution="normal",
-                subsample=None,
-            ).fit(np.where(self.empty_[numbers], 0.0, raw))
+            self._quantiles = (
+                QuantileTransformer(
+                    n_quantiles=min(1000, len(raw)),
+                    output_distribution="normal",
+                    subsample=None,
+                )
+                .set_output(transform="default")
+                .fit(np.where(self.empty_[numbers], 0.0, raw))
+            )
 
     # ------------------------------------------------------------------ encoding
 
@@ -453,7 +457,7 @@ class TableEncoder:
         if cells is not None:
             hidden |= cells != OBSERVED
         if numbers is None:
-            numbers = self._decode_numbers(design[:, : len(layout.numbers)])
+            numbers = self.decode_numbers(design[:, : len(layout.numbers)])
         groups, start = {}, len(layout.numbers)
         for i, size in zip(layout.categories, layout.sizes, strict=True):
             logits = np.asarray(design[:, start : start + size], dtype=np.float64)
@@ -465,7 +469,7 @@ class TableEncoder:
             return self._array(numbers, groups, hidden, dtype, rng)
         return self._frame(numbers, groups, hidden, rng)
 
-    def _decode_numbers(self, design):
+    def decode_numbers(self, design):
         design = np.asarray(design, dtype=np.float64)
         if self.scale == "quantile" and design.shape[1]:
             return self._quantiles.inverse_transform(design)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# Levels of a column's distribution that are kept.
-N_LEVELS = 1000
+# Levels of a column's distribution that are kept, and beyond the outermost, in each tail.
+N_LEVELS, N_OUTER = 1000, 20
 MOST_DECIMALS = 6
 
 
@@ -18,14 +18,14 @@ class Marginals:
 
     Attributes
     ----------
-    columns : list of (values, loose, decimals), or None for columns without values
-        Values at evenly spaced levels, whether values between one and the next occur, and
-        the decimals that the values have.
+    columns : list of (levels, values, loose, decimals), or None for columns without values
+        Values at some levels, whether values between one and the next occur, and the
+        decimals that the values have.
     own : ndarray of shape (n_levels, n_numbers) or None
-        The other distribution's values at evenly spaced levels, once they are learned.
+        The other distribution's values at `own_levels`, once they are learned.
     """
 
-    own = None
+    own = own_levels = None
 
     def __init__(self, raw, weights=None):
         self.columns = [
@@ -40,18 +40,18 @@ class Marginals:
         ----------
         drawn : ndarray of shape (n_draws, n_numbers)
         """
-        self.own = np.quantile(drawn, _levels(min(N_LEVELS, len(drawn))), axis=0)
+        self.own_levels = _levels(len(drawn))
+        self.own = np.quantile(drawn, self.own_levels, axis=0)
 
     def map(self, drawn):
         """Return rows of the other distribution with the table's values instead."""
         mapped = np.array(drawn, dtype=np.float64)
-        levels = _levels(len(self.own))
         for i, column in enumerate(self.columns):
             if column is None:
                 continue
-            values, loose, decimals = column
-            level = np.interp(drawn[:, i], self.own[:, i], levels)
-            place = np.clip(level * len(values) - 0.5, 0.0, len(values) - 1.0)
+            levels, values, loose, decimals = column
+            level = np.interp(drawn[:, i], self.own[:, i], self.own_levels)
+            place = np.interp(level, levels, np.arange(len(levels)))
             low = np.minimum(place.astype(int), max(len(values) - 2, 0))
             share = place - low
             # Between a value that repeats and the next there is nothing.
@@ -64,7 +64,12 @@ class Marginals:
 
 
 def _levels(n):
-    return (np.arange(n) + 0.5) / n
+    """Return levels of n values: evenly spaced, but closer in the tails if not all fit."""
+    if n <= N_LEVELS:
+        return (np.arange(n) + 0.5) / n
+    even = (np.arange(N_LEVELS) + 0.5) / N_LEVELS
+    outer = np.geomspace(0.5 / n, even[0], N_OUTER, endpoint=False)
+    return np.concatenate([outer, even, 1.0 - outer[::-1]])
 
 
 def _describe(values, weights):
@@ -74,18 +79,22 @@ def _describe(values, weights):
     values = values[order]
     shares = np.ones(len(values)) if weights is None else weights[order]
     shares = np.cumsum(shares) / shares.sum()
-    levels = _levels(min(N_LEVELS, len(values)))
+    levels = _levels(len(values))
     at = np.minimum(np.searchsorted(shares, levels), len(values) - 1)
     alone = np.ones(len(values), dtype=bool)
     alone[1:] &= values[1:] != values[:-1]
     alone[:-1] &= values[1:] != values[:-1]
     alone = alone[at]
-    return values[at], np.append(alone[:-1] & alone[1:], False), _decimals(values)
+    loose = np.append(alone[:-1] & alone[1:], False)
+    return levels, values[at], loose, _decimals(values)
 
 
 def _decimals(values):
     """Return the decimals with which all values can be written; None: too many."""
+    # Of float32 as of float64: 5.2 in float32 is 5.19999981 in float64.
+    narrow = values.astype(np.float32)
+    exact = values if not np.array_equal(narrow, values) else narrow
     for decimals in range(MOST_DECIMALS + 1):
-        if np.array_equal(values.round(decimals), values):
+        if np.array_equal(values.round(decimals).astype(exact.dtype), exact):
             return decimals
     return None

@@ -164,13 +164,14 @@ def check_layer_sizes(name, sizes):
     return tuple(int(size) for size in np.atleast_1d(sizes))
 
 
-def check_weights(sample_weight, X):
+def check_weights(sample_weight, X, min_samples=1):
     """Return the weights as float64, or None where there are none.
 
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, or all are zero.
+        If a weight is negative or not finite, all are zero, or fewer than `min_samples`
+        are not.
     """
     if sample_weight is None:
         return None
@@ -182,6 +183,12 @@ def check_weights(sample_weight, X):
         raise ValueError(
             f"sample_weight[{negative[0]}] is {weights[negative[0]]:g}; weights must be "
             "0 (leave the row out) or more."
+        )
+    n_rows = np.count_nonzero(weights)
+    if n_rows < min_samples:
+        raise ValueError(
+            f"sample_weight leaves {n_rows} row in, all others have a weight of 0; at least "
+            f"{min_samples} rows are needed."
         )
     return weights
 
