@@ -114,12 +114,15 @@ class NumberColumn:
             self.unit = cells.dtype if self.whole and cells.dtype.kind in "mM" else None
         if not self.whole or cells is None:
             return
-        bits = self._bits(cells)[~is_missing(series)]
+        there = ~is_missing(series)
+        bits = self._bits(cells)[there]
         if not len(bits):
             return
         if self.base is None:
             # Numbers that float64 holds exactly stay what they are: a likelihood needs that.
-            exact = self.kind == "number" and (np.abs(bits.view(np.int64)) < EXACT).all()
+            exact = self.kind == "number" and np.all(
+                np.abs(cells[there].astype(np.float64)) < EXACT
+            )
             self.base = np.uint64(0) if exact else bits[0]
         steps = (bits - self.base).view(np.int64)
         self.step = int(np.gcd(self.step, np.gcd.reduce(steps)))
