@@ -481,3 +481,10 @@ def test_failed_fit_is_no_fit(quick_any, X):
         estimator.fit(_with(X, np.inf))
     with pytest.raises(NotFittedError):
         estimator.score_samples(X)
+
+
+def test_a_lazy_frame_is_to_be_collected(quick_any):
+    polars = pytest.importorskip("polars")
+    lazy = polars.DataFrame({"a": [1.0, 2.0, 3.0]}).lazy()
+    with pytest.raises(TypeError, match=r"lazy.*collect"):
+        quick_any().fit(lazy)

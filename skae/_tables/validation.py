@@ -21,6 +21,8 @@ def column_names(estimator, n_features):
 
 def as_frame(X):
     """Return X as a narwhals.DataFrame if it is a data frame of any library, else None."""
+    if hasattr(X, "collect") and not hasattr(X, "__array__"):
+        raise TypeError(f"X is lazy, a {type(X).__name__}; give X.collect() instead.")
     _refuse_twins(getattr(X, "columns", ()))
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     return frame if isinstance(frame, nw.DataFrame) else None
