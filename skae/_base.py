@@ -239,7 +239,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         X = self._check_table(X, reset=reset, min_samples=min_samples)
         self._check_hidden_layer_sizes()
         self._check_settings()
-        return X, check_weights(sample_weight, X, min_samples)
+        return X, check_weights(sample_weight, X)
 
     def _check_table(self, X, reset, min_samples=1):
         if reset:

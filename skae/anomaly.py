@@ -309,7 +309,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
             If training diverged or was interrupted (Ctrl-C); the detector is usable.
         """
         X = check_table(self, X, reset=True, min_samples=2)
-        return self._fit(X, check_weights(sample_weight, X, 2), keep_rows=False)
+        return self._fit(X, check_weights(sample_weight, X), keep_rows=False)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -338,7 +338,7 @@ class AEAnomalyDetector(CallbackSupportMixin, OutlierMixin, BaseEstimator):
         """
         if not getattr(self, "_n_chunks", 0):
             X = check_table(self, X, reset=True, min_samples=2)
-            return self._fit(X, check_weights(sample_weight, X, 2), keep_rows=True)
+            return self._fit(X, check_weights(sample_weight, X), keep_rows=True)
         X = check_fitted_table(self, X, self._table)
         sample_weight = check_weights(sample_weight, X)
         if sample_weight is not None:

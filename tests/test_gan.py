@@ -390,3 +390,9 @@ def test_wasserstein_penalty_is_zero_for_slope_one():
     assert steepness.abs().max() < 1e-6
     r1 = LOSSES["non_saturating"].steepness(lambda x: 2 * x @ direction, real, fake, None)
     torch.testing.assert_close(r1, torch.full((5,), 4.0))
+
+
+def test_one_row_with_weight_is_too_few():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    with pytest.raises(ValueError, match="sample_weight leaves 1 row"):
+        GANSampler(max_iter=1).fit(X, sample_weight=np.eye(20)[0])

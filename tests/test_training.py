@@ -562,11 +562,6 @@ def test_refused_rows_leave_the_model_as_it_was(X):
     np.testing.assert_array_equal(fitted.score_samples(X), scores)
 
 
-def test_one_row_with_weight_is_too_few(quick_any, X):
-    with pytest.raises(ValueError, match="sample_weight leaves 1 row"):
-        quick_any().fit(X, sample_weight=np.eye(len(X))[0])
-
-
 def test_warm_start_is_off_by_default(quick, X):
     one = quick().fit(X)
     _assert_same_codes(one.fit(X), quick().fit(X), X)
