@@ -180,13 +180,13 @@ def test_ranks_are_kept():
 
 
 def test_samples_reach_as_far_as_the_table():
+    """The outermost rows of 5,000, which lie beyond the thousand levels that are kept."""
     rng = np.random.default_rng(0)
     X = np.column_stack([np.exp(2 * rng.normal(size=5000)), rng.normal(size=5000)])
-    X[:3, 1] = 9.0
-    rows = VAETransformer(1, max_iter=2, random_state=0).fit(X).sample(20_000, 0)
-    assert np.quantile(rows[:, 0], 0.9995) > 0.7 * np.quantile(X[:, 0], 0.9995)
-    assert rows[:, 0].max() > 0.5 * X[:, 0].max()
-    assert 3 <= (rows[:, 1] == 9.0).sum() <= 40  # 12 are expected
+    rows = VAETransformer(1, max_iter=2, random_state=0).fit(X).sample(40_000, 0)
+    np.testing.assert_allclose(rows.max(axis=0), X.max(axis=0))
+    np.testing.assert_allclose(rows.min(axis=0), X.min(axis=0), atol=1e-6)
+    assert 0.6 < rows[:, 0].std() / X[:, 0].std() < 1.6
 
 
 def test_decimals_of_float32_columns():

@@ -185,10 +185,12 @@ def test_cross_val_score_is_held_out_score(quick, X):
     np.testing.assert_array_equal(scores, [expected])
 
 
-def test_codes_feed_a_classifier_in_a_pipeline(quick):
+def test_codes_feed_a_classifier_in_a_pipeline(transformer, quick):
     X, y = load_iris(return_X_y=True)
     pipeline = make_pipeline(StandardScaler(), quick(2), LogisticRegression())
-    assert cross_val_score(pipeline, X, y, cv=3).mean() > 0.8
+    # Rows that share an entry of a codebook are one to the classifier.
+    least = 0.8 if transformer is VQVAETransformer else 0.85
+    assert cross_val_score(pipeline, X, y, cv=3).mean() > least
 
 
 def test_pipeline_goes_back_to_the_columns(transformer, quick, X):

@@ -96,9 +96,12 @@ def test_rescaling_a_column_lowers_the_log_density_by_the_log_of_the_factor(ppca
 def test_score_is_a_tight_bound_on_the_likelihood_of_the_model(rough):
     gaps = rough.exact - rough.vae.score_samples(rough.rows)
     assert np.median(gaps) < 0.05
-    # The bound holds in expectation over the draws, and all rows share these draws.
-    assert np.quantile(gaps, 0.05) > -0.15
-    assert gaps.mean() > -0.03
+    # The bound holds in expectation over the draws, and all rows share these draws: with
+    # more of them chance is out of the way.
+    many = copy.copy(rough.vae).set_params(n_importance_samples=512)
+    gaps = rough.exact - many.score_samples(rough.rows)
+    assert np.quantile(gaps, 0.05) > -0.05
+    assert gaps.mean() > -0.005
 
 
 def test_more_importance_samples_come_closer_to_the_likelihood(rough):
