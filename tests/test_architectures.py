@@ -1,5 +1,8 @@
 """What each architecture is known for, inside an estimator."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +15,7 @@ from torch import nn
 from skae import AutoencoderTransformer, VAETransformer
 from skae.metrics import reconstruction_r2
 from skae.networks import Convolutional, Modules, Recurrent
+from skae.networks.convolutional import PointwiseConvolution
 
 
 def _n_weights(estimator):
@@ -131,6 +135,35 @@ def test_tied_weights_restore_with_half_the_weights(curved):
     assert _n_weights(tied) < 0.6 * _n_weights(free)
     r2 = [reconstruction_r2(e, curved.test) for e in (tied, PCA(2).fit(curved.train))]
     assert r2[0] > r2[1] + 0.1
+
+
+def test_pixelwise_convolutions_with_stride_leave_the_process_alive():
+    """oneDNN's backward pass of these damages the heap on some processors."""
+    fit = """
+import numpy as np
+from skae import AutoencoderTransformer
+from skae.networks import Convolutional
+
+X = np.random.default_rng(0).normal(size=(96, 32))
+for channels, width in ((1, 4), (2, 4), (2, 8)):
+    network = Convolutional((4, 4, channels), channels=(width,), kernel_size=1)
+    model = AutoencoderTransformer(2, network=network, max_iter=20, random_state=0)
+    model.fit(X[:, : 16 * channels])
+    assert np.isfinite(model.loss_curve_).all()
+"""
+    ended = subprocess.run([sys.executable, "-c", fit], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-500:]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pixelwise_convolution_is_torchs(stride):
+    layer = PointwiseConvolution(3, 5, torch.Generator().manual_seed(0), stride)
+    other = nn.Conv2d(3, 5, 1, stride=stride)
+    other.load_state_dict(
+        {"weight": layer.weight[:, :, None, None], "bias": layer.bias}, strict=True
+    )
+    images = torch.randn(7, 3, 5, 6, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(layer(images), other(images))
 
 
 def _pair(n_in, n_codes, n_more=0):

@@ -221,7 +221,26 @@ def _stage(n_in, n_out, kernel_size, layers, stride=1):
     return [convolution, ACTIVATIONS[layers.activation](), *dropout]
 
 
+class PointwiseConvolution(nn.Module):
+    """A convolution with a kernel of one pixel: a slice and a matrix product.
+
+    `torch.nn.Conv2d` is the same, but its backward pass with a stride, few channels and
+    channels last damages the heap on processors of AVX2 capability (oneDNN).
+    """
+
+    def __init__(self, n_in, n_out, generator, stride=1):
+        super().__init__()
+        layer = linear(n_in, n_out, generator)
+        self.weight, self.bias, self.stride = layer.weight, layer.bias, stride
+
+    def forward(self, images):
+        pixels = images[:, :, :: self.stride, :: self.stride].permute(0, 2, 3, 1)
+        return nn.functional.linear(pixels, self.weight, self.bias).permute(0, 3, 1, 2)
+
+
 def _convolution(n_in, n_out, kernel_size, layers, stride=1):
+    if kernel_size == 1:
+        return PointwiseConvolution(n_in, n_out, layers.generator, stride)
     layer = nn.utils.skip_init(
         nn.Conv2d,
         n_in,
