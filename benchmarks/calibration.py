@@ -35,7 +35,7 @@ from pyod.models.auto_encoder import AutoEncoder
 from pyod.models.knn import KNN
 
 from skae import AEAnomalyDetector
-from skae._detector.calibration import benjamini_hochberg
+from skae.detector.calibration import benjamini_hochberg
 
 TABLES = ("thyroid", "pendigits", "breastw", "cardio", "magic.gamma")
 OURS, SLOW = "skae", "AutoEnc"

@@ -38,7 +38,7 @@ from skorch.callbacks import Callback
 from torch.nn import functional as F
 
 from skae import AutoencoderTransformer
-from skae._training.devices import threads_for
+from skae.training.devices import threads_for
 
 MEMORY_TARGET = 2.5
 # Rows of a fit whose memory is what torch loads at its first use.

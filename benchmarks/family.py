@@ -37,9 +37,9 @@ from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit, train_
 from sklearn.svm import SVC
 
 from skae import AutoencoderTransformer
+from skae.architectures import Convolutional, Recurrent
 from skae.corruption import GaussianNoise, MaskingNoise
 from skae.metrics import reconstruction_r2
-from skae.networks import Convolutional, Recurrent
 from skae.penalties import Contractive, KLSparsity, L1Activity, jacobian
 
 COLUMNS = {

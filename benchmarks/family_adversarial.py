@@ -38,8 +38,8 @@ from skae import (
     VAETransformer,
     VQVAETransformer,
 )
-from skae._codes.mmd import prior_level, prior_mmd
 from skae.metrics import reconstruction_r2
+from skae.models.discrepancy import prior_level, prior_mmd
 
 RADIUS = 2.0
 ANGLES = 2 * np.pi * np.arange(8) / 8

@@ -31,7 +31,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from skae._tables.encoder import TableEncoder
+from skae.table.encoder import TableEncoder
 
 N_FLOATS, N_HOLED, N_WHOLE = 10, 3, 3
 # Levels of the columns of text, and of those of categories.

@@ -24,7 +24,7 @@ from _tables import (
 from sklearn.ensemble import IsolationForest
 
 from skae import AEAnomalyDetector
-from skae._tables.validation import check_fitted_table
+from skae.table.validation import check_fitted_table
 
 N_TRAIN, N_COLUMNS, N_REPEATS = 5000, 20, 300
 DTYPES = np.float64, np.float32

@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
+from skae.architectures import Convolutional
 from skae.metrics import reconstruction_r2
-from skae.networks import Convolutional
 
 PICTURE = "convolutional.png"
 SIZE, N_CODES, N_SHOWN = 16, 6, 8

@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 
 from skae import AutoencoderTransformer
-from skae.networks import Recurrent
+from skae.architectures import Recurrent
 
 PICTURE = "heartbeats.png"
 N_STEPS, N_CODES = 40, 3

@@ -3,6 +3,7 @@
 from skae._version import __version__
 from skae.adversarial import AdversarialAutoencoderTransformer
 from skae.anomaly import AEAnomalyDetector
+from skae.architectures import MLP, Convolutional, Modules, Recurrent
 from skae.autoencoder import AutoencoderTransformer
 from skae.corruption import (
     GaussianNoise,
@@ -11,7 +12,6 @@ from skae.corruption import (
     SwapNoise,
 )
 from skae.gan import GANSampler
-from skae.networks import MLP, Convolutional, Modules, Recurrent
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 from skae.vae import VAETransformer
 from skae.vqvae import VQVAETransformer

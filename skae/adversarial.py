@@ -8,12 +8,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import BaseAutoencoder, check_n_samples
-from skae._codes.mmd import MOST_ROWS, RecentCodes, judge_codes, prior_level, prior_mmd
-from skae._errors import ScoresErrors
-from skae._tables.validation import check_layer_sizes
-from skae.losses import SquaredError
-from skae.networks import AdversarialAutoencoder
+from skae._estimator import BaseAutoencoder, check_n_samples
+from skae.models._errors import ScoresErrors
+from skae.models.adversarial import AdversarialAutoencoder
+from skae.models.discrepancy import (
+    MOST_ROWS,
+    RecentCodes,
+    judge_codes,
+    prior_level,
+    prior_mmd,
+)
+from skae.models.losses import SquaredError
+from skae.table.validation import check_layer_sizes
 
 MMD_GAIN = 6.0
 
@@ -22,7 +28,7 @@ class AdversarialError(SquaredError):
     """`SquaredError`, and how well the codes pass for draws of the prior.
 
     In training that is for the critic to say, and for the maximum mean discrepancy. Held-out
-    rows are judged by `skae._codes.mmd.judge_codes`.
+    rows are judged by `skae.models.discrepancy.judge_codes`.
 
     Parameters
     ----------
@@ -72,7 +78,7 @@ class AdversarialAutoencoderTransformer(ScoresErrors, BaseAutoencoder):
         Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a
         linear autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
     network : Network or tuple of torch.nn.Module, default=None
-        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        The architecture: `Convolutional` or `Recurrent` of `skae.architectures`, for rows that
         are flattened images or sequences, or a pair (encoder, decoder) of torch modules
         (see `Modules`). None: an `MLP`.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \

@@ -19,21 +19,21 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import MAX_SEED, BaseAutoencoder, warn_of_empty
-from skae._detector.calibration import (
+from skae._estimator import MAX_SEED, BaseAutoencoder, warn_of_empty
+from skae.detector.calibration import (
     ConformalScores,
     benjamini_hochberg,
     lower_fence,
     weighted_quantile,
 )
-from skae._detector.clones import CloneMembers
-from skae._detector.folds import ContentFolds, row_hashes
-from skae._detector.make_up import choose_make_up
-from skae._detector.members import DenoisingMembers
-from skae._tables.encoder import BLOCK, TableEncoder
-from skae._tables.layout import OBSERVED
-from skae._tables.rows import EncodedRows
-from skae._tables.validation import (
+from skae.detector.clones import CloneMembers
+from skae.detector.ensemble import DenoisingMembers
+from skae.detector.folds import ContentFolds, row_hashes
+from skae.detector.presets import choose_make_up
+from skae.table.blocks import OBSERVED
+from skae.table.encoder import BLOCK, TableEncoder
+from skae.table.rows import EncodedRows
+from skae.table.validation import (
     as_frame_like,
     check_fitted_table,
     check_table,
@@ -42,7 +42,7 @@ from skae._tables.validation import (
     float_dtype,
     with_index_of,
 )
-from skae._training.devices import resolve_device
+from skae.training.devices import resolve_device
 
 # Fewer rows than this cannot be split so that both sides can train.
 LEAST_SPLIT = 4

@@ -6,16 +6,23 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import BaseAutoencoder, check_n_samples
-from skae._codes.mixture import fit_code_mixture
-from skae._errors import ScoresErrors
-from skae._tables.ranges import SHARES
-from skae._training.pretraining import N_ROWS as N_PRETRAINED
-from skae._training.pretraining import pretrain_layers
-from skae.links import LINKS
-from skae.losses import ERRORS, NUMBER_LOSSES, OtherError, ShareDivergence, SquaredError
-from skae.networks import MLP, Autoencoder, choose_network
+from skae._estimator import BaseAutoencoder, check_n_samples
+from skae.architectures import MLP, choose_network
+from skae.models._errors import ScoresErrors
+from skae.models.code_mixture import fit_code_mixture
+from skae.models.deterministic import Autoencoder
+from skae.models.links import LINKS
+from skae.models.losses import (
+    ERRORS,
+    NUMBER_LOSSES,
+    OtherError,
+    ShareDivergence,
+    SquaredError,
+)
 from skae.penalties import Penalties, Penalty, shared_unit
+from skae.table.support import SHARES
+from skae.training.pretraining import N_ROWS as N_PRETRAINED
+from skae.training.pretraining import pretrain_layers
 
 # Training codes that are kept for `sample`: codes, never rows.
 N_KEPT_CODES = 2000
@@ -45,7 +52,7 @@ class AutoencoderTransformer(ScoresErrors, BaseAutoencoder):
         Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a
         linear autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
     network : Network or tuple of torch.nn.Module, default=None
-        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        The architecture: `Convolutional` or `Recurrent` of `skae.architectures`, for rows that
         are flattened images or sequences, or a pair (encoder, decoder) of torch modules
         (see `Modules`). None: an `MLP`.
     tied_weights : bool, default=False

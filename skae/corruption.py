@@ -8,8 +8,8 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from skae._settings import Setting
-from skae._tables.layout import MISSING, Layout
+from skae._component import Setting
+from skae.table.blocks import MISSING, Layout
 
 __all__ = [
     "Corruption",

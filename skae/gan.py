@@ -13,11 +13,13 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae import _choices
-from skae._base import MAX_SEED, BaseAutoencoder, check_n_samples, warn_of_empty
-from skae._tables.encoder import TableEncoder
-from skae._tables.rows import encode_block
-from skae._tables.validation import (
+from skae import _defaults
+from skae._estimator import MAX_SEED, BaseAutoencoder, check_n_samples, warn_of_empty
+from skae.architectures import ACTIVATIONS
+from skae.models.gan import Critic, Generator
+from skae.table.encoder import TableEncoder
+from skae.table.rows import encode_block
+from skae.table.validation import (
     check_fitted_table,
     check_layer_sizes,
     check_table,
@@ -25,10 +27,9 @@ from skae._tables.validation import (
     column_names,
     float_dtype,
 )
-from skae._training.callbacks import EpochTasks
-from skae._training.devices import resolve_device, threads_for
-from skae._training.game import LOSSES, Game, Rules
-from skae.networks import ACTIVATIONS, Critic, Generator
+from skae.training.adversarial import LOSSES, Game, Rules
+from skae.training.callbacks import EpochTasks
+from skae.training.devices import resolve_device, threads_for
 
 BLOCK = 16_384
 # Rows, and neighbours, that the coverage is measured with.
@@ -314,7 +315,7 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
         layout, loss = self._table.layout_, LOSSES[self.loss]
         self.n_components_ = self.n_components or min(max(layout.n_outputs, 4), 32)
         self.batch_size_ = min(self.batch_size, len(real))
-        self.max_iter_ = self.max_iter or _choices.choose_game_length(
+        self.max_iter_ = self.max_iter or _defaults.choose_game_length(
             len(real), self.batch_size_
         )
         self.gradient_penalty_ = float(
@@ -384,7 +385,7 @@ class GANSampler(CallbackSupportMixin, BaseEstimator):
 
     @torch.no_grad()
     def _coverage(self, real, draws):
-        from sklearn.neighbors import NearestNeighbors  # as in `skae._codes.mixture`
+        from sklearn.neighbors import NearestNeighbors  # as in `skae.models.code_mixture`
 
         n_outputs = self._table.layout_.n_outputs
         n_rows = len(real)
@@ -542,7 +543,7 @@ class _GameTasks(EpochTasks):
 
 def _clusters(real, weights, n_classes, rng):
     """Return the centres and the sizes of at most `n_classes` clusters of the rows."""
-    from sklearn.cluster import KMeans  # as in `skae._codes.mixture`
+    from sklearn.cluster import KMeans  # as in `skae.models.code_mixture`
 
     rows = real[:N_CLUSTERED].numpy()
     weights = None if weights is None else weights[:N_CLUSTERED].cpu().numpy()

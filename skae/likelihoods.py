@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from skae._tables.ranges import COUNTS, SHARES
-from skae.links import LINKS
-from skae.losses import LEAST_SHARE, LOG_2PI, gaussian_nll
+from skae.models.links import LINKS
+from skae.models.losses import LEAST_SHARE, LOG_2PI, gaussian_nll
+from skae.table.support import COUNTS, SHARES
 
 # An optimiser that normalises gradients moves every parameter by the same steps. The
 # logarithm of a noise variance has farther to go than weights have, and is worth more.

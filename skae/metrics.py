@@ -5,7 +5,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skae._tables.validation import as_frame
+from skae.table.validation import as_frame
 
 
 @validate_params(

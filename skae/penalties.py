@@ -8,7 +8,7 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from skae._settings import Setting
+from skae._component import Setting
 
 __all__ = ["Contractive", "KLSparsity", "L1Activity", "Orthogonal", "Penalty"]
 
@@ -31,7 +31,7 @@ class Penalty(Setting):
         1 where a subclass stores none.
     unit : str or None
         What the codes must pass for the penalty to mean what it says, a key of
-        `skae.networks.UNITS`.
+        `skae.architectures.UNITS`.
     by_inputs : bool
         Whether `penalise` differentiates the codes by the rows.
     relative : bool

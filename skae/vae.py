@@ -11,14 +11,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import BaseAutoencoder, check_n_samples
-from skae._codes.mmd import judge_codes
-from skae._codes.prior import fit_prior
-from skae._density import ScoresDensity
-from skae._tables.marginals import Marginals
+from skae._estimator import BaseAutoencoder, check_n_samples
 from skae.likelihoods import LIKELIHOODS
-from skae.losses import AggregateBound, NegativeELBO
-from skae.networks import AggregateAutoencoder, VariationalAutoencoder
+from skae.models._density import ScoresDensity
+from skae.models.aggregate import AggregateAutoencoder
+from skae.models.discrepancy import judge_codes
+from skae.models.losses import AggregateBound, NegativeELBO
+from skae.models.mixture_prior import fit_prior
+from skae.models.variational import VariationalAutoencoder
+from skae.table.marginals import Marginals
 
 # A latent dimension is active where the posterior mean varies by more than this over the
 # rows (Burda et al., Importance Weighted Autoencoders, 2016, section 5.2).
@@ -86,7 +87,7 @@ class VAETransformer(ScoresDensity, BaseAutoencoder):
         Units of the encoder's hidden layers; the decoder mirrors them. None: (128, 64)
         below 10,000 rows, else (256, 128, 64).
     network : Network or tuple of torch.nn.Module, default=None
-        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        The architecture: `Convolutional` or `Recurrent` of `skae.architectures`, for rows that
         are flattened images or sequences, or a pair (encoder, decoder) of torch modules
         (see `Modules`). None: an `MLP`.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \

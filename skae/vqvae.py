@@ -10,12 +10,12 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae import _choices
-from skae._base import BaseAutoencoder, check_n_samples
-from skae._codes.tree import ChowLiuTree
-from skae._errors import ScoresErrors
-from skae.losses import SquaredError
-from skae.networks import QuantizedAutoencoder
+from skae import _defaults
+from skae._estimator import BaseAutoencoder, check_n_samples
+from skae.models._errors import ScoresErrors
+from skae.models.chow_liu import ChowLiuTree
+from skae.models.losses import SquaredError
+from skae.models.quantized import QuantizedAutoencoder
 
 # Rows that the codebook is started from.
 N_CLUSTERED = 20_000
@@ -70,7 +70,7 @@ class VQVAETransformer(ScoresErrors, BaseAutoencoder):
         Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a
         linear autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
     network : Network or tuple of torch.nn.Module, default=None
-        The architecture: `Convolutional` or `Recurrent` of `skae.networks`, for rows that
+        The architecture: `Convolutional` or `Recurrent` of `skae.architectures`, for rows that
         are flattened images or sequences, or a pair (encoder, decoder) of torch modules
         (see `Modules`). None: an `MLP`.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
@@ -293,7 +293,7 @@ class VQVAETransformer(ScoresErrors, BaseAutoencoder):
         n_train = len(rows) - self._n_validation_rows(len(rows))
         size = self.codebook_size
         if size is None:
-            size = _choices.choose_codebook_size(n_train)
+            size = _defaults.choose_codebook_size(n_train)
         elif size > n_train:
             raise ValueError(
                 f"codebook_size={size} is more than the {n_train} rows to train on "
@@ -307,7 +307,7 @@ class VQVAETransformer(ScoresErrors, BaseAutoencoder):
     @torch.no_grad()
     def _start_codebook(self, x, rng):
         """Start the entries at the clusters of the codes, block by block."""
-        from sklearn.cluster import KMeans  # as in `skae._codes.mixture`
+        from sklearn.cluster import KMeans  # as in `skae.models.code_mixture`
 
         network, size = self.net_.module_, self.codebook_size_
         blocks = network.quantizer.split(network.encoder(x)).cpu().numpy()

@@ -7,9 +7,10 @@ import torch
 from sklearn.base import clone
 
 from skae import AdversarialAutoencoderTransformer, AutoencoderTransformer
-from skae._codes.mmd import WIDTHS, prior_level, prior_mmd
+from skae.architectures import Convolutional
 from skae.metrics import reconstruction_r2
-from skae.networks import AdversarialAutoencoder, Convolutional
+from skae.models.adversarial import AdversarialAutoencoder
+from skae.models.discrepancy import WIDTHS, prior_level, prior_mmd
 
 
 def _quick(n_components=2, **params):

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from skae import AdversarialAutoencoderTransformer, VAETransformer
-from skae._codes.mmd import RecentCodes, prior_level, prior_mmd
 from skae.metrics import reconstruction_r2
-from skae.networks import AggregateAutoencoder
+from skae.models.aggregate import AggregateAutoencoder
+from skae.models.discrepancy import RecentCodes, prior_level, prior_mmd
 
 DIVERGENCES = ["mmd", "adversary"]
 

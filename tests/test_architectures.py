@@ -13,9 +13,9 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from skae import AutoencoderTransformer, VAETransformer
+from skae.architectures import Convolutional, Modules, Recurrent
+from skae.architectures.convolutional import PointwiseConvolution
 from skae.metrics import reconstruction_r2
-from skae.networks import Convolutional, Modules, Recurrent
-from skae.networks.convolutional import PointwiseConvolution
 
 
 def _n_weights(estimator):
@@ -142,7 +142,7 @@ def test_pixelwise_convolutions_with_stride_leave_the_process_alive():
     fit = """
 import numpy as np
 from skae import AutoencoderTransformer
-from skae.networks import Convolutional
+from skae.architectures import Convolutional
 
 X = np.random.default_rng(0).normal(size=(96, 32))
 for channels, width in ((1, 4), (2, 4), (2, 8)):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder
 from tables import ALL_KINDS, assert_frames_equal, frames_of
 
-from skae._tables.columns import (
+from skae.table.columns import (
     MISSING,
     UNKNOWN,
     LevelColumn,
@@ -18,7 +18,7 @@ from skae._tables.columns import (
     is_missing,
     kind_of,
 )
-from skae._tables.encoder import TableEncoder
+from skae.table.encoder import TableEncoder
 
 QUICK = settings(max_examples=12, deadline=None, derandomize=True, database=None)
 

@@ -5,8 +5,6 @@ import pytest
 import torch
 
 from skae import AutoencoderTransformer
-from skae._tables.encoder import TableEncoder
-from skae._tables.layout import MISSING
 from skae.corruption import (
     BorrowedHoles,
     Cells,
@@ -15,6 +13,8 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae.table.blocks import MISSING
+from skae.table.encoder import TableEncoder
 
 
 @pytest.fixture

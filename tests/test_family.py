@@ -21,16 +21,7 @@ from skae import (
     VAETransformer,
     VQVAETransformer,
 )
-from skae._tables.ranges import COUNTS
-from skae.corruption import (
-    GaussianNoise,
-    MaskingNoise,
-    SaltAndPepperNoise,
-    SwapNoise,
-)
-from skae.likelihoods import LIKELIHOODS
-from skae.losses import NUMBER_LOSSES
-from skae.networks import (
+from skae.architectures import (
     MLP,
     Convolutional,
     LinearPlusMLP,
@@ -38,7 +29,16 @@ from skae.networks import (
     Network,
     Recurrent,
 )
+from skae.corruption import (
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+    SwapNoise,
+)
+from skae.likelihoods import LIKELIHOODS
+from skae.models.losses import NUMBER_LOSSES
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal, Penalty
+from skae.table.support import COUNTS
 
 # Four epochs are few for a posterior.
 pytestmark = pytest.mark.filterwarnings("ignore:.*latent dimensions have collapsed")
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*latent dimensions have collaps
 @pytest.fixture(autouse=True)
 def _short_pretraining(monkeypatch):
     """The laws hold after a few steps as well."""
-    monkeypatch.setattr("skae._training.pretraining.N_STEPS", 20)
+    monkeypatch.setattr("skae.training.pretraining.N_STEPS", 20)
 
 
 def _both(name, **params):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skae._detector.folds import ContentFolds, row_hashes
+from skae.detector.folds import ContentFolds, row_hashes
 
 N_ROWS = 5000
 

@@ -15,11 +15,10 @@ from sklearn.callback import ProgressBar
 from sklearn.exceptions import ConvergenceWarning
 
 from skae import GANSampler
-from skae._tables.encoder import TableEncoder
-from skae._training.game import LOSSES
 from skae.display import LossCurveDisplay
-from skae.networks import Critic, Generator
-from skae.networks.adversarial import SpectralLinear
+from skae.models.gan import Critic, Generator, SpectralLinear
+from skae.table.encoder import TableEncoder
+from skae.training.adversarial import LOSSES
 
 QUICK = {"max_iter": 3, "batch_size": 32, "hidden_layer_sizes": (16,), "random_state": 0}
 pytestmark = pytest.mark.filterwarnings("ignore:The generated rows are near")
@@ -252,7 +251,7 @@ def test_curves(X):
 
 
 def test_ctrl_c_leaves_a_sampler(X, monkeypatch):
-    from skae._training.game import Game
+    from skae.training.adversarial import Game
 
     play, epochs = Game.play_epoch, []
 

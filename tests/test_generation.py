@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from skae import VAETransformer
-from skae._codes.prior import fit_prior
-from skae._tables.marginals import Marginals
+from skae.models.mixture_prior import fit_prior
+from skae.table.marginals import Marginals
 
 CENTRES = np.array([[-4.0, -4.0], [4.0, 4.0], [-4.0, 4.0]])
 DEVIATION = 0.3

@@ -6,7 +6,7 @@ import torch
 
 from skae import AutoencoderTransformer, VAETransformer
 from skae.likelihoods import LIKELIHOODS
-from skae.losses import gaussian_kl
+from skae.models.losses import gaussian_kl
 
 CENTER, SCALE = np.array([0.4, 0.5, 0.7]), np.array([0.2, 0.1, 2.0])
 

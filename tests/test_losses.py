@@ -9,10 +9,9 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import cross_entropy
 
 from skae import AutoencoderTransformer
-from skae._tables.encoder import TableEncoder
-from skae._tables.layout import MISSING
-from skae._training.loop import Net
-from skae.losses import (
+from skae.metrics import reconstruction_r2
+from skae.models.deterministic import Autoencoder
+from skae.models.losses import (
     ERRORS,
     NUMBER_LOSSES,
     LevelSurprise,
@@ -24,8 +23,9 @@ from skae.losses import (
     gaussian_nll,
     squared_error,
 )
-from skae.metrics import reconstruction_r2
-from skae.networks import Autoencoder
+from skae.table.blocks import MISSING
+from skae.table.encoder import TableEncoder
+from skae.training.loop import Net
 
 
 def _numbers(n_columns):

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from skae import AEAnomalyDetector
-from skae._detector.cells import CellSpace, compress, expand
-from skae._detector.front import PrincipalFront
-from skae._detector.make_up import ROBUST, SHARP, choose_make_up
-from skae._detector.robust import typical_rows
-from skae._tables.layout import Layout
-from skae.networks.members import MemberNetworks
+from skae.detector.batched_mlp import MemberNetworks
+from skae.detector.presets import ROBUST, SHARP, choose_make_up
+from skae.detector.projection import PrincipalFront
+from skae.detector.space import CellSpace, compress, expand
+from skae.detector.trimming import typical_rows
+from skae.table.blocks import Layout
 
 
 @pytest.fixture

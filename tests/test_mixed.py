@@ -20,8 +20,8 @@ from sklearn.pipeline import make_pipeline
 from tables import assert_frames_equal
 
 from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
-from skae._tables.encoder import TableEncoder
-from skae.losses import SquaredError
+from skae.models.losses import SquaredError
+from skae.table.encoder import TableEncoder
 
 CITIES = ["Rome", "Oslo", "Lima"]
 
@@ -722,7 +722,7 @@ def test_sparse_matrix_trains_with_weights_and_by_chunks(quick):
 
 def test_sparse_matrix_is_never_dense_as_a_whole(monkeypatch, quick_any):
     X = csr_array(_counts(4000))
-    monkeypatch.setattr("skae._apply.BLOCK_CELLS", 2000 * 128)
+    monkeypatch.setattr("skae._inference.BLOCK_CELLS", 2000 * 128)
     for room in ("_tables.encoder", "_training.pca", "anomaly"):
         monkeypatch.setattr(f"skae.{room}.BLOCK", 2000)
     heights, toarray = [], csr_array.toarray

@@ -5,24 +5,18 @@ import numpy as np
 import pytest
 import torch
 
-from skae._tables.encoder import TableEncoder
-from skae._training.pca import principal_axes
 from skae.adversarial import AdversarialError
-from skae.losses import NegativeELBO, SquaredError
-from skae.networks import (
-    ACTIVATIONS,
-    UNITS,
-    AdversarialAutoencoder,
-    Autoencoder,
-    Convolutional,
-    LinearPlusMLP,
-    Modules,
-    QuantizedAutoencoder,
-    Recurrent,
-    VariationalAutoencoder,
-)
-from skae.networks.recurrent import clock, told_the_time
-from skae.networks.residual import Dropout
+from skae.architectures import ACTIVATIONS, Convolutional, LinearPlusMLP, Modules, Recurrent
+from skae.architectures.linear_plus import Dropout
+from skae.architectures.recurrent import clock, told_the_time
+from skae.models.adversarial import AdversarialAutoencoder
+from skae.models.code_activations import UNITS
+from skae.models.deterministic import Autoencoder
+from skae.models.losses import NegativeELBO, SquaredError
+from skae.models.quantized import QuantizedAutoencoder
+from skae.models.variational import VariationalAutoencoder
+from skae.table.encoder import TableEncoder
+from skae.training.pca import principal_axes
 from skae.vqvae import CommittedError
 
 N_FEATURES, N_COMPONENTS = 6, 2

@@ -7,8 +7,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer, VAETransformer
-from skae._training import pca as _pca
-from skae._training.pca import principal_axes
+from skae.training import pca as _pca
+from skae.training.pca import principal_axes
 
 RNG = np.random.default_rng(0)
 TALL = RNG.normal(size=(60, 6)) @ RNG.normal(size=(6, 6))

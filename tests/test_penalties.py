@@ -5,8 +5,8 @@ from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
 from skae.metrics import reconstruction_r2
-from skae.networks import Autoencoder
-from skae.networks.units import UNITS
+from skae.models.code_activations import UNITS
+from skae.models.deterministic import Autoencoder
 from skae.penalties import (
     Contractive,
     KLSparsity,

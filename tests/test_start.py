@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from skae._tables.encoder import TableEncoder
-from skae._training.pca import principal_axes
-from skae._training.start import level_start
+from skae.models.pca_start import level_start
+from skae.table.encoder import TableEncoder
+from skae.training.pca import principal_axes
 
 
 def _encoded(frame):

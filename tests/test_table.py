@@ -10,9 +10,9 @@ from scipy.stats import kstest
 from sklearn.preprocessing import StandardScaler
 from tables import LIBRARIES, assert_frames_equal, mixed_frames
 
-from skae._tables import encoder as _table
-from skae._tables.encoder import TableEncoder
-from skae._tables.layout import MISSING, OBSERVED, UNKNOWN
+from skae.table import encoder as _table
+from skae.table.blocks import MISSING, OBSERVED, UNKNOWN
+from skae.table.encoder import TableEncoder
 
 
 def _fit(X, rows=None, sample_weight=None, scale=True):

@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping
 
 from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer, _apply
-from skae._training.loop import BATCH_HOOKS, one_cycle
 from skae.metrics import reconstruction_r2
+from skae.training.loop import BATCH_HOOKS, one_cycle
 
 STEPS = {"max_iter": 6, "batch_size": 20, "random_state": 0}
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
-from skae._training.loop import Net
+from skae.training.loop import Net
 
 
 @pytest.fixture(autouse=True)

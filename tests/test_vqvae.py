@@ -13,8 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from skae import VQVAETransformer
-from skae._codes.tree import ChowLiuTree
-from skae.networks.quantized import Quantizer, deal
+from skae.models.chow_liu import ChowLiuTree
+from skae.models.quantized import Quantizer, deal
 
 QUICK = {"max_iter": 4, "random_state": 0}
 

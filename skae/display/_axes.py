@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skae._images import as_image_shape, n_cells
+from skae.architectures.images import as_image_shape, n_cells
 
 # Ten colours that also the colour-blind can tell apart (Petroff, 2021, arXiv:2107.02270).
 COLORS = (

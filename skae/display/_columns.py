@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from skae._tables.columns import is_missing, kind_of
-from skae._tables.validation import as_frame
+from skae.table.columns import is_missing, kind_of
+from skae.table.validation import as_frame
 
 DAY = np.timedelta64(1, "D")
 

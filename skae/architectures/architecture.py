@@ -1,0 +1,104 @@
+"""What an architecture is to the estimators."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from skae._component import Setting
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What the estimator's parameters say of the layers.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of the encoder's hidden layers.
+    activation : str
+        A key of `ACTIVATIONS`.
+    dropout : float
+    reach : float
+        Largest size of an input that a correction sees.
+    generator : torch.Generator
+        Source of the initial weights (CPU).
+    """
+
+    hidden: tuple[int, ...]
+    activation: str
+    dropout: float
+    reach: float
+    generator: torch.Generator
+
+
+class Network(Setting):
+    """An architecture. One of one's own is a subclass, in a file of its own.
+
+    It makes two blocks, each a linear map plus a correction: see `LinearPlus`, which gives
+    a correction the linear start and keeps it within reach of the data. A correction is any
+    module whose last linear or convolutional layer is its attribute `last`.
+
+    Attributes
+    ----------
+    n_uses : int
+        How often a weight is used for a row, more or less; it tells how large a step is.
+    patience : float
+        Multiple of an MLP's steps that it needs to learn.
+    starts_at_pca : bool
+        Whether the blocks have a linear map to start at.
+    draws_globally : bool
+        Whether training may draw from torch's global generator, which is lent then.
+    """
+
+    n_uses = 1
+    patience = 1.0
+    starts_at_pca = True
+    draws_globally = False
+
+    def check_layout(self, layout):
+        """Raise unless rows of this layout can be given to the network."""
+
+    def width(self, layout):
+        """Return the most numbers that a layer holds of a row, apart from hidden layers."""
+        return 1
+
+    def build_encoder(self, n_in: int, n_out: int, layers: Layers) -> nn.Module:
+        """Return the block from rows, shape (n, n_in), to codes, shape (n, n_out)."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method build_encoder.")
+
+    def build_decoder(self, n_in: int, n_out: int, layers: Layers) -> nn.Module:
+        """Return the block from codes, shape (*, n_in), to rows, shape (*, n_out)."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method build_decoder.")
+
+
+def check_numbers_only(network, layout, n_cells, parameter, meaning):
+    """Raise unless the rows are `n_cells` numbers.
+
+    Parameters
+    ----------
+    parameter : str
+        Name and value, for the message.
+    meaning : str
+        What the number of cells is made of, for the message.
+    """
+    name = type(network).__name__
+    if not layout.is_plain:
+        raise ValueError(
+            f"network={name}(...) takes rows of numbers, but X has "
+            f"{len(layout.categories)} columns of categories, as text and booleans are; make "
+            "numbers of them, or use network=None."
+        )
+    if layout.n_features != n_cells:
+        raise ValueError(
+            f"{parameter} of {name} stands for rows of {meaning} = {n_cells} columns, but X "
+            f"has {layout.n_features}; give the shape that the rows were flattened from."
+        )
+
+
+@torch.no_grad()
+def initialise(layer, fan_in, generator):
+    """Draw all weights of a layer uniformly from +-1 / sqrt(fan_in), as torch does."""
+    for parameter in layer.parameters():
+        parameter.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
+    return layer

@@ -1,0 +1,1 @@
+"""Which cells make a row anomalous."""

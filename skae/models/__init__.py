@@ -1,0 +1,1 @@
+"""Torch models: network, losses and start together."""

@@ -1,0 +1,195 @@
+"""The autoencoder whose codes are entries of a codebook."""
+
+import torch
+from torch import nn
+
+from skae.architectures.architecture import Layers
+from skae.architectures.mlp import MLP
+from skae.training.pca import PrincipalAxes
+
+# Weight of the past in the moving averages of the codebook.
+AVERAGING = 0.8
+# An entry whose share of the codes falls below this part of its fair one starts anew.
+DEAD = 0.1
+TINY = 1e-8
+
+
+class Quantizer(nn.Module):
+    """Each block of a code becomes the nearest of the block's entries.
+
+    Entries follow the codes that they stand for by moving averages of their number and
+    their sum; one that stands for hardly any starts anew at a code of the batch.
+
+    Parameters
+    ----------
+    n_blocks, n_entries, width : int
+        Blocks of a code, entries for each, and numbers of a block.
+
+    Attributes
+    ----------
+    entries : torch.Tensor of shape (n_blocks, n_entries, width)
+    shares : torch.Tensor of shape (n_blocks, n_entries)
+        Moving average of the share of the codes that an entry stands for.
+    generator : torch.Generator or None
+        Source of new starts; without one torch's global generator.
+
+    References
+    ----------
+    van den Oord, Vinyals & Kavukcuoglu, Neural Discrete Representation Learning, 2017,
+    appendix A.1 (moving averages). New starts: Dhariwal et al., Jukebox, 2020, section 3.1.
+    """
+
+    generator: torch.Generator | None = None
+
+    def __init__(self, n_blocks, n_entries, width):
+        super().__init__()
+        self.register_buffer("entries", torch.zeros(n_blocks, n_entries, width))
+        shares = torch.full((n_blocks, n_entries), 1.0 / n_entries)
+        self.register_buffer("shares", shares)
+
+    @torch.no_grad()
+    def start_from(self, entries, shares):
+        """Start at these entries, which stand for these shares of the codes."""
+        self.entries.copy_(entries)
+        self.shares.copy_(shares)
+
+    def split(self, codes):
+        """Return codes of shape (n, n_components) as (n_blocks, n, width)."""
+        n_blocks, _, width = self.entries.shape
+        return codes.unflatten(1, (n_blocks, width)).transpose(0, 1)
+
+    def nearest(self, codes):
+        """Return the numbers of the nearest entries, shape (n, n_blocks)."""
+        # The squares of the codes are the same for all entries.
+        products = torch.bmm(self.split(codes), self.entries.transpose(1, 2))
+        distances = self.entries.square().sum(dim=2)[:, None] - 2.0 * products
+        return distances.argmin(dim=2).T
+
+    def look_up(self, indices):
+        """Return the codes of shape (n, n_components) that entries make up."""
+        blocks = torch.arange(len(self.entries), device=indices.device)
+        return self.entries[blocks, indices].flatten(1)
+
+    def forward(self, codes):
+        """Return the codes made of entries; training moves the entries."""
+        indices = self.nearest(codes.detach())
+        quantized = self.look_up(indices)
+        if self.training:
+            self._follow(codes.detach(), indices)
+        return quantized
+
+    @torch.no_grad()
+    def _follow(self, codes, indices):
+        n_blocks, n_entries, _ = self.entries.shape
+        blocks = self.split(codes)
+        members = nn.functional.one_hot(indices.T, n_entries).to(codes)
+        shares = self.shares * AVERAGING + (1.0 - AVERAGING) * members.mean(dim=1)
+        sums = torch.bmm(members.transpose(1, 2), blocks) / len(codes)
+        sums = self.entries * self.shares[..., None] * AVERAGING + (1.0 - AVERAGING) * sums
+        entries = sums / shares.clamp(min=TINY)[..., None]
+        dead = shares < DEAD / n_entries
+        place = torch.randint(
+            len(codes),
+            (n_blocks, n_entries),
+            generator=self.generator,
+            device=codes.device,
+        )
+        fresh = blocks[torch.arange(n_blocks, device=codes.device)[:, None], place]
+        # In place: whoever keeps and restores the state holds on to these tensors.
+        self.entries.copy_(torch.where(dead[..., None], fresh, entries))
+        self.shares.copy_(torch.where(dead, 1.0 / n_entries, shares))
+
+
+class QuantizedAutoencoder(nn.Module):
+    """x' = d(q(e(x))), with q the nearest entries of a codebook.
+
+    Gradients pass q as if it were not there (straight through); a second output draws the
+    codes to their entries.
+
+    Parameters
+    ----------
+    n_blocks, n_entries : int
+        Blocks of a code, and entries for each.
+    network : Network, default=None
+        Makes encoder and decoder; None: an `MLP`.
+
+    Attributes
+    ----------
+    encoder : LinearPlus
+        Rows, shape (n, n_inputs), to codes before they are quantised, (n, n_components).
+    quantizer : Quantizer
+    decoder : LinearPlus
+        Codes to numbers in standard units and logits of levels, shape (n, n_outputs).
+
+    References
+    ----------
+    van den Oord, Vinyals & Kavukcuoglu, Neural Discrete Representation Learning, 2017,
+    eq. 3. Axes dealt out to blocks: Ge et al., Optimized Product Quantization, 2013,
+    section 3.2.
+    """
+
+    def __init__(
+        self,
+        n_inputs,
+        n_outputs,
+        n_components,
+        n_blocks,
+        n_entries,
+        hidden,
+        activation,
+        dropout,
+        reach,
+        generator,
+        network=None,
+    ):
+        super().__init__()
+        network = MLP() if network is None else network
+        layers = Layers(tuple(hidden), activation, dropout, reach, generator)
+        self.encoder = network.build_encoder(n_inputs, n_components, layers)
+        self.quantizer = Quantizer(n_blocks, n_entries, n_components // n_blocks)
+        self.decoder = network.build_decoder(n_components, n_outputs, layers)
+
+    @torch.no_grad()
+    def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
+        """Start at product quantisation of the principal components.
+
+        The components keep their proportions, so that what is near in code is near in the
+        row; they are dealt out so that every block gets large and small ones.
+
+        Parameters
+        ----------
+        pca : PrincipalAxes
+        gains, offsets : torch.Tensor of shape (n_outputs,)
+            1 and 0 for numbers; for levels, what turns PCA's columns into logits.
+        """
+        n_blocks, _, width = self.quantizer.entries.shape
+        axes = pca.padded_axes(n_blocks * width)[:, deal(n_blocks, width)]
+        scale = float(pca.variances.mean().sqrt()) or 1.0
+        self.encoder.start_from((axes / scale).T, torch.zeros(n_blocks * width))
+        self.decoder.start_from(gains[:, None] * axes * scale, offsets)
+
+    def encode(self, x):
+        """Return the quantised codes of `x`, shape (n, n_components)."""
+        return self.quantizer.look_up(self.indices(x))
+
+    def indices(self, x):
+        """Return the numbers of the entries that make up the codes, shape (n, n_blocks)."""
+        return self.quantizer.nearest(self.encoder(x))
+
+    def restore(self, x):
+        """Return the reconstruction of `x`."""
+        return self.decoder(self.encode(x))
+
+    def forward(self, x):
+        """Return the reconstruction, and the squared distances of codes from their entries."""
+        codes = self.encoder(x)
+        quantized = self.quantizer(codes)
+        distances = (codes - quantized).square().sum(dim=1)
+        return self.decoder(codes + (quantized - codes).detach()), distances
+
+
+def deal(n_blocks, width):
+    """Return the order in which components go to blocks: there and back, like cards."""
+    turns = torch.arange(n_blocks * width).reshape(width, n_blocks)
+    turns[1::2] = turns[1::2].flip(1)
+    return turns.T.flatten()

@@ -1,0 +1,153 @@
+"""The rows that a fit learns from, batch by batch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from skae.table.encoder import TableEncoder
+
+
+@dataclass(frozen=True)
+class DenseRows:
+    """Encoded rows in memory, on the device.
+
+    Attributes
+    ----------
+    x : torch.Tensor of shape (n, n_inputs)
+    cells : torch.Tensor of uint8 of shape (n, n_features) or None
+        Which cells are observed; None: all.
+    """
+
+    x: torch.Tensor
+    cells: torch.Tensor | None
+
+    def __len__(self):
+        return len(self.x)
+
+    @property
+    def device(self):
+        return self.x.device
+
+    def design(self, n_outputs):
+        """Return the first columns of the design matrix, on the CPU."""
+        return self.x[:, :n_outputs].cpu()
+
+    def part(self, start, stop):
+        """Return what a skorch callback gets to see of the rows."""
+        return self.x[start:stop]
+
+    def __getitem__(self, index):
+        """Return the design and the cells of a slice, or of a tensor of row numbers."""
+        if isinstance(index, slice):
+            return self.x[index], None if self.cells is None else self.cells[index]
+        x = self.x.index_select(0, index)
+        return x, None if self.cells is None else self.cells.index_select(0, index)
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """Rows of a sparse matrix, encoded when they are asked for: never dense as a whole.
+
+    Attributes
+    ----------
+    matrix : csr matrix
+    rows : ndarray of int
+        The rows of `matrix` that count, in the order of the fit.
+    table : TableEncoder
+    device : torch.device
+    """
+
+    matrix: object
+    rows: np.ndarray
+    table: TableEncoder
+    device: torch.device
+
+    def __len__(self):
+        return len(self.rows)
+
+    def design(self, n_outputs):
+        """Return something to slice the design matrix from, as tensors on the CPU."""
+        return _Design(self)
+
+    def part(self, start, stop):
+        """Return what a skorch callback gets to see of the rows."""
+        return self.matrix[self.rows[start:stop]]
+
+    def __getitem__(self, index):
+        index = index if isinstance(index, slice) else index.cpu().numpy()
+        return encode_block(self.table, self.matrix[self.rows[index]], self.device)
+
+
+class _Design:
+    def __init__(self, source):
+        self._source = source
+        self.shape = (len(source), source.table.layout_.n_outputs)
+
+    def __getitem__(self, index):
+        return self._source[index][0][:, : self.shape[1]].cpu()
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Rows of a frame that were encoded once, where slices of the frame would be slow.
+
+    Attributes
+    ----------
+    design : ndarray of shape (n, n_inputs)
+    cells : ndarray of uint8 of shape (n, n_features) or None
+        Which cells are observed; None: all.
+    """
+
+    design: np.ndarray
+    cells: np.ndarray | None
+
+    @property
+    def shape(self):
+        return self.design.shape
+
+    def __getitem__(self, rows):
+        return EncodedRows(
+            self.design[rows], None if self.cells is None else self.cells[rows]
+        )
+
+
+def encode_block(table, X, device, dtype=np.float32):
+    """Return the design and the cells of the rows of X as tensors on the device."""
+    design, cells = table.encode(X, dtype)
+    cells = None if cells is None else torch.from_numpy(cells).to(device)
+    return torch.from_numpy(design).to(device), cells
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows to learn from; the last `n_valid` are held out.
+
+    Attributes
+    ----------
+    source : DenseRows or SparseRows
+    weights : torch.Tensor of shape (n,) or None
+        Row weights, 1 on average over the rows that train.
+    n_valid : int
+    """
+
+    source: DenseRows | SparseRows
+    weights: torch.Tensor | None
+    n_valid: int
+
+    @property
+    def n_train(self):
+        return len(self.source) - self.n_valid
+
+    @property
+    def train_weights(self):
+        return None if self.weights is None else self.weights[: self.n_train]
+
+    @property
+    def valid_weights(self):
+        return None if self.weights is None else self.weights[self.n_train :]
+
+    def blocks(self, start, stop, size=2048):
+        """Yield the design and the cells of rows `start` to `stop`, some at a time."""
+        for first in range(start, stop, size):
+            yield self.source[first : min(first + size, stop)]

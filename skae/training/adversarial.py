@@ -1,0 +1,284 @@
+"""The adversarial game: a critic and a generator that learn against each other."""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn.functional import softplus
+
+from skae.training.loop import one_cycle
+
+# Every so many of the critic's steps the gradient penalty is taken, at as many times its
+# weight (Karras et al., StyleGAN2, 2020, "lazy regularization").
+LAZY = 4
+# A penalty of the gradient at real rows ends at this share of its weight: the critic may
+# be steep once the generator is near.
+LAST_PENALTY = 0.1
+# Share of the steps after which rows are shown without noise.
+NOISE_UNTIL = 0.4
+BETAS = 0.0, 0.99
+# Share of the generated rows that are strewn far and wide before the critic sees them.
+SPOILED = 0.125
+# A loss of this size, or none at all, is that of a player who has lost his footing.
+HOPELESS = 1e4
+
+
+class NonSaturating:
+    """Critic: ``-log s(D(x)) - log s(-D(G(z)))``; generator: ``-log s(D(G(z)))``.
+
+    The best D is the log ratio of the two densities. The penalty is R1: the squared
+    gradient of D at real rows.
+
+    References
+    ----------
+    Goodfellow et al., Generative Adversarial Networks, 2014, section 3. R1: Mescheder,
+    Geiger & Nowozin, Which Training Methods for GANs do actually Converge?, 2018, eq. 9.
+    """
+
+    last_penalty = LAST_PENALTY
+
+    @staticmethod
+    def penalty(n_columns):
+        """Return a fair weight of the penalty: in more columns a critic is steeper."""
+        return min(0.00125 * n_columns**2, 5.0)
+
+    @staticmethod
+    def critic(real, fake):
+        """Return the losses of real rows, and of generated ones."""
+        return softplus(-real), softplus(fake)
+
+    @staticmethod
+    def generator(fake):
+        return softplus(-fake)
+
+    @staticmethod
+    def steepness(critic, real, fake, generator):
+        """Return what the penalty punishes, shape (n,)."""
+        return _gradient(critic, real).square().sum(dim=1)
+
+
+class Wasserstein:
+    """Critic: ``D(G(z)) - D(x)``; generator: ``-D(G(z))``.
+
+    The penalty holds the length of D's gradient at 1 between real and generated rows, where
+    D then is the potential of the transport from one to the other.
+
+    References
+    ----------
+    Arjovsky, Chintala & Bottou, Wasserstein GAN, 2017. Penalty: Gulrajani et al., Improved
+    Training of Wasserstein GANs, 2017, eq. 3.
+    """
+
+    last_penalty = 1.0
+
+    @staticmethod
+    def penalty(n_columns):
+        """Return a fair weight of the penalty."""
+        return 1.0
+
+    @staticmethod
+    def critic(real, fake):
+        """Return the losses of real rows, and of generated ones."""
+        return -real, fake
+
+    @staticmethod
+    def generator(fake):
+        return -fake
+
+    @staticmethod
+    def steepness(critic, real, fake, generator):
+        """Return what the penalty punishes, shape (n,)."""
+        place = torch.empty_like(real[:, :1]).uniform_(generator=generator)
+        lengths = _gradient(critic, fake.lerp(real, place)).norm(dim=1)
+        return (lengths - 1.0).square()
+
+
+LOSSES = {"non_saturating": NonSaturating, "wasserstein": Wasserstein}
+
+
+def _gradient(critic, x):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(critic(x).sum(), x, create_graph=True)[0]
+
+
+@dataclass
+class Rules:
+    """How the game is played.
+
+    Attributes
+    ----------
+    loss : NonSaturating or Wasserstein
+    n_epochs, batch_size : int
+    generator_rate, critic_rate : float
+        Peaks of the players' one-cycle schedules.
+    penalty : float
+        Weight of the gradient penalty.
+    noise : float
+        Standard deviation, at the start, of the noise on all rows that the critic sees.
+    averaging : float
+        Weight of the past in the moving average of the generator's weights.
+    n_critic_steps : int
+        Steps of the critic for each of the generator's.
+    seed : int
+    """
+
+    loss: type
+    n_epochs: int
+    batch_size: int
+    generator_rate: float
+    critic_rate: float
+    penalty: float
+    noise: float
+    averaging: float
+    n_critic_steps: int
+    seed: int
+
+
+class Game:
+    """Plays epochs, and keeps the average of the generators on the way.
+
+    Parameters
+    ----------
+    generator : Generator
+    critic : Critic
+    rows : torch.Tensor of shape (n, n_inputs)
+        Real rows, on the device.
+    weights : torch.Tensor of shape (n,) or None
+        Their weights, 1 on average.
+    rules : Rules
+
+    Attributes
+    ----------
+    average : Generator
+        The moving average: what generates in the end.
+    generator_losses, critic_losses : list of float
+        Of the epochs played.
+    """
+
+    def __init__(self, generator, critic, rows, weights, rules):
+        self.generator, self.critic = generator.train(), critic.train()
+        self.average = copy.deepcopy(generator).eval().requires_grad_(False)
+        self.rows, self.weights, self.rules = rows, weights, rules
+        self.draws = torch.Generator(rows.device).manual_seed(rules.seed)
+        fused = rows.device.type in ("cpu", "cuda")
+        self._optimisers = [
+            torch.optim.Adam(player.parameters(), lr=rate, betas=BETAS, fused=fused)
+            for player, rate in (
+                (generator, rules.generator_rate),
+                (critic, rules.critic_rate),
+            )
+        ]
+        self._rates = rules.generator_rate, rules.critic_rate
+        steps = math.ceil(len(rows) / rules.batch_size)
+        self._n_steps, self._step = rules.n_epochs * steps, 0
+        self.generator_losses, self.critic_losses = [], []
+
+    def play_epoch(self):
+        """Take every real row once; return whether both players are still sound."""
+        device = self.rows.device
+        order = torch.randperm(len(self.rows), generator=self.draws, device=device)
+        totals = torch.zeros(2, device=device)
+        kept = self.average, self.critic
+        before = [copy.deepcopy(player.state_dict()) for player in kept]
+        for batch in order.split(self.rules.batch_size):
+            self._set_rates()
+            real = self.rows.index_select(0, batch)
+            weight = None if self.weights is None else self.weights.index_select(0, batch)
+            totals[1] += len(batch) * self._train_critic(real, weight)
+            if (self._step + 1) % self.rules.n_critic_steps == 0:
+                self._last = self._train_generator(len(batch))
+                self._follow()
+            totals[0] += len(batch) * getattr(self, "_last", totals.new_zeros(()))
+            self._step += 1
+        totals = (totals / len(self.rows)).tolist()
+        sound = all(abs(total) < HOPELESS for total in totals) and all(
+            bool(value.isfinite().all()) for player in kept for value in player.parameters()
+        )
+        if not sound:
+            for player, state in zip(kept, before, strict=True):
+                player.load_state_dict(state)
+            return False
+        self.generator_losses.append(totals[0])
+        self.critic_losses.append(totals[1])
+        return True
+
+    def _set_rates(self):
+        factor = one_cycle(self._step / self._n_steps)
+        for optimiser, rate in zip(self._optimisers, self._rates, strict=True):
+            optimiser.param_groups[0]["lr"] = rate * factor
+
+    def _noisy(self, rows):
+        """Return rows with noise that fades: what is alike from afar is learned first.
+
+        References
+        ----------
+        Sonderby et al., Amortised MAP Inference for Image Super-resolution, 2017, section
+        3.2 (instance noise).
+        """
+        left = 1.0 - self._step / (NOISE_UNTIL * self._n_steps)
+        if self.rules.noise == 0.0 or left <= 0.0:
+            return rows
+        noise = torch.empty_like(rows).normal_(generator=self.draws)
+        return torch.add(rows, noise, alpha=self.rules.noise * left)
+
+    def _generate(self, n_rows):
+        output = self.generator(self.generator.draw(n_rows, self.draws))
+        return self._noisy(self.generator.show(output, self.draws))
+
+    def _spoil(self, fake):
+        """Return generated rows some of which are strewn far and wide.
+
+        When the generator is good, nothing but these tells the critic what is not real;
+        without them it would end up knowing nothing, and let the generator stray.
+
+        References
+        ----------
+        Sinha et al., Negative Data Augmentation, 2021, section 4.
+        """
+        n_spoiled = round(SPOILED * len(fake))
+        noise = torch.empty_like(fake[:n_spoiled]).normal_(generator=self.draws)
+        return torch.cat([fake[:n_spoiled] + noise, fake[n_spoiled:]])
+
+    def _train_critic(self, real, weight):
+        loss, real = self.rules.loss, self._noisy(real)
+        with torch.no_grad():
+            fake = self._spoil(self._generate(len(real)))
+        verdicts = self.critic(torch.cat([real, fake]))
+        of_real, of_fake = loss.critic(verdicts[: len(real)], verdicts[len(real) :])
+        if weight is not None:
+            of_real = of_real * weight
+        cost = of_real.mean() + of_fake.mean()
+        value = cost.detach()
+        if self.rules.penalty and self._step % LAZY == 0:
+            steepness = loss.steepness(self.critic, real, fake, self.draws).mean()
+            fade = loss.last_penalty ** (self._step / self._n_steps)
+            cost = cost + LAZY * fade * self.rules.penalty * steepness
+        self._take_step(1, cost)
+        return value
+
+    def _train_generator(self, n_rows):
+        self.critic.requires_grad_(False)
+        cost = self.rules.loss.generator(self.critic(self._generate(n_rows))).mean()
+        self._take_step(0, cost)
+        self.critic.requires_grad_(True)
+        return cost.detach()
+
+    def _take_step(self, player, cost):
+        optimiser = self._optimisers[player]
+        optimiser.zero_grad()
+        cost.backward()
+        optimiser.step()
+
+    @torch.no_grad()
+    def _follow(self):
+        """Let the average follow the generator: fast in the first steps.
+
+        References
+        ----------
+        Yazici et al., The Unusual Effectiveness of Averaging in GAN Training, 2019.
+        """
+        past = min(self.rules.averaging, (1 + self._step) / (10 + self._step))
+        pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
+        for kept, live in pairs:
+            kept.lerp_(live, 1.0 - past)
