@@ -11,15 +11,19 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
+from skae.divergences import KL, MMD, Adversary
 from skae.gan import GANSampler
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 from skae.vae import VAETransformer
 from skae.vqvae import VQVAETransformer
 
 __all__ = [
+    "KL",
     "MLP",
+    "MMD",
     "AEAnomalyDetector",
     "AdversarialAutoencoderTransformer",
+    "Adversary",
     "AutoencoderTransformer",
     "Contractive",
     "Convolutional",

@@ -8,7 +8,7 @@ import math
 
 MIN_STEPS, MAX_STEPS, STEPS_PER_ROW = 300, 1000, 1.0
 MIN_EPOCHS = 8
-GAME_STEPS = 2000
+ADVERSARIAL_STEPS = 2000
 DEEP_FROM = 10_000
 
 
@@ -28,25 +28,25 @@ def choose_batch_size(n_train):
     return 2 ** round(math.log2(min(max(n_train / 16, 32), largest)))
 
 
-def choose_max_iter(n_train, batch_size, patience=1.0):
-    """The epochs that `patience` times the budget of steps allows."""
-    budget = patience * min(max(STEPS_PER_ROW * n_train, MIN_STEPS), MAX_STEPS)
+def choose_max_iter(n_train, batch_size, budget_factor=1.0):
+    """The epochs that `budget_factor` times the budget of steps allows."""
+    budget = budget_factor * min(max(STEPS_PER_ROW * n_train, MIN_STEPS), MAX_STEPS)
     return max(MIN_EPOCHS, math.ceil(budget / math.ceil(n_train / batch_size)))
 
 
-def choose_patience(share_missing, harder=False):
+def choose_budget_factor(missing_fraction, harder=False):
     """More steps, up to three times as many, where a tenth of the cells and more are missing.
 
     There every step hides other cells, so that there is more to learn from a row. Noise
     of the user's makes every step another one as well, and a penalty leads far from the
     start: `harder`.
     """
-    return 3.0 if harder else 1.0 + min(10.0 * share_missing, 2.0)
+    return 3.0 if harder else 1.0 + min(10.0 * missing_fraction, 2.0)
 
 
-def choose_game_length(n_rows, batch_size):
+def choose_adversarial_max_iter(n_rows, batch_size):
     """The epochs of an adversarial game: 2,000 steps, at least 4 epochs."""
-    return max(4, math.ceil(GAME_STEPS / math.ceil(n_rows / batch_size)))
+    return max(4, math.ceil(ADVERSARIAL_STEPS / math.ceil(n_rows / batch_size)))
 
 
 def choose_codebook_size(n_train):
@@ -59,7 +59,7 @@ def choose_n_iter_no_change(max_iter):
     return max(10, max_iter // 2)
 
 
-def choose_reach(n_samples):
+def choose_clip(n_samples):
     """How many standard deviations the corrections look: as far as 75 rows can be.
 
     At most n / c of n rows lie beyond c mean sizes (Markov), and where there are fewer

@@ -3,25 +3,34 @@
 import math
 import warnings
 from contextlib import contextmanager, nullcontext
-from numbers import Integral, Real
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from skae import _defaults
-from skae._inference import AppliesNetwork
-from skae.architectures import ACTIVATIONS, Modules, Network, choose_network
-from skae.corruption import Corrupter, Corruption
-from skae.models.pca_start import level_start, link_start
+from skae._inference import InferenceMixin
+from skae._parameters import (
+    NetworkParameters,
+    RandomState,
+    TableParameters,
+    TrainingParameters,
+)
+from skae.architectures import Modules, choose_network
+from skae.architectures.architecture import Layers
+from skae.corruption import Corrupter
 from skae.table.encoder import TableEncoder
 from skae.table.rows import DenseRows, SparseRows, TrainingRows
-from skae.table.support import check_kind
 from skae.table.validation import (
     check_fitted_table,
     check_layer_sizes,
@@ -30,9 +39,11 @@ from skae.table.validation import (
     column_names,
 )
 from skae.training.callbacks import EpochTasks
-from skae.training.devices import resolve_device, seeded_globally, threads_for
-from skae.training.loop import Net, Plan
+from skae.training.devices import resolve_device, threads_for
+from skae.training.generators import seeded_globally
+from skae.training.loop import Net
 from skae.training.pca import principal_axes
+from skae.training.schedule import Schedule
 
 # partial_fit runs a small one-cycle schedule over every chunk: the network is fit for use
 # after each. A chunk of few steps is too short for one and learns at a constant rate.
@@ -40,65 +51,90 @@ STREAM_PEAK, STREAM_RATE, STREAM_STEPS = 0.3, 0.1, 10
 MAX_SEED = np.iinfo(np.int32).max
 
 
-class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
+@dataclass(eq=False, repr=False, kw_only=True)
+class BaseAutoencoder(
+    CallbackSupportMixin,
+    InferenceMixin,
+    NetworkParameters,
+    TrainingParameters,
+    TableParameters,
+    BaseEstimator,
+):
     """What the transformers share.
 
-    A subclass stores the parameters and says which network (`_build_network`) is
-    trained by which loss (`_build_criterion`) and what is learned from the trained network
-    (`_finish`); for the rest see `AppliesNetwork`.
+    The steps of a fit, of which a subclass overrides these:
+
+    - `_build_model`: the `Model` that is trained.
+    - `_configure_model`: what in it may change from fit to fit.
+    - `_check_parameters`, `_number_support`: what is refused before anything is learned.
+    - `_learn_marginals`: what `sample` needs to know of the columns.
+    - `_initialise_model`, `_pretrain`: where training starts.
+    - `_budget_factor`, `_is_harder`, `_warmup`: how long it takes.
+    - `_after_fit`, `_after_full_fit`: what is learned from the trained model, also in a
+      stream, or only where all rows are there.
+    - `_warn_of_result`: what a user should know about it.
     """
 
-    _parameter_constraints: dict = {
-        "n_components": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-        ],
-        "hidden_layer_sizes": [
-            "array-like",
-            Interval(Integral, 1, None, closed="left"),
-            None,
-        ],
-        "network": [Network, tuple, None],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "init": [StrOptions({"pca", "random"})],
-        "scale": ["boolean", StrOptions({"robust", "quantile"})],
-        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "handle_unknown": [StrOptions({"ignore", "error"})],
-        "min_frequency": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            None,
-        ],
-        "max_categories": [Interval(Integral, 1, None, closed="left"), None],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "corruption": [Corruption, None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "learning_rate": [StrOptions({"one_cycle", "constant"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
-        "callbacks": [list, None],
-        "device": [str, torch.device],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+    _parameter_constraints: ClassVar[dict] = {
+        **NetworkParameters._parameter_constraints,
+        **TrainingParameters._parameter_constraints,
+        **TableParameters._parameter_constraints,
     }
 
-    # Share of the steps over which a criterion that knows warmth is warmed up.
-    _warm_up = 0.0
-    # Parameters that the network and its units are built with.
-    _built_in: tuple = ("scale", "activation", "dropout")
+    # Parameters that a fitted network cannot go on training without.
+    _structural: ClassVar[tuple[str, ...]] = ("scale", "activation", "dropout")
     # Multiple of the usual budget of steps that None means for `max_iter`.
-    _patience = 1.0
+    _budget_factor = 1.0
+    # Fraction of the steps over which the weight of a divergence rises.
+    _warmup = 0.0
+
+    # ------------------------------------------------------------------ to override
+
+    def _build_model(self, design, layers):
+        """Return the `Model` for rows of `design`, not yet started."""
+        raise NotImplementedError
+
+    def _configure_model(self, model):
+        """Set what may change from fit to fit: the losses, and weights of their parts."""
+        raise NotImplementedError
+
+    def _check_parameters(self):
+        """Raise if a setting, alone or beside others, is out of bounds."""
+        if self.hidden_layer_sizes is not None:
+            check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        choose_network(self.network).check()
+        if self.corruption is not None:
+            self.corruption.check()
+
+    def _is_harder(self):
+        """Return whether every step shows other rows, or leads far from the start."""
+        return self.corruption is not None
+
+    def _learn_marginals(self, X, rows, sample_weight):
+        """Learn what `sample` needs to know of the columns themselves."""
+
+    def _initialise_model(self, model, pca, source, n_train, rng):
+        """Let the model start where `init` says."""
+        if self.init == "pca" and self.network_.starts_at_pca:
+            design = self._table.design_
+            model.initialise(design, pca, source.design(design.n_outputs))
+
+    def _pretrain(self, data, seed):
+        """Train parts of the new model before all of it is trained."""
+
+    def _after_fit(self, data):
+        """Learn from the trained model what a chunk of rows can tell."""
+
+    def _after_full_fit(self, data):
+        """Learn from the trained model what it takes all rows to know."""
+
+    def _warn_of_result(self):
+        """Warn of what a user should know about the fitted model."""
 
     # ------------------------------------------------------------------ fitting
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the network from the rows of X.
 
         Parameters
@@ -149,31 +185,32 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
                 self._start(source, rows, sample_weight, rng)
         self._learn_marginals(X, rows, sample_weight)
         data = _training_rows(source, rows, sample_weight, n_valid)
-        plan = self._plan(data, rng)
+        schedule = self._schedule(data, rng)
         if resume:
-            criterion = self._build_criterion(self._table.layout_)
-            self.net_.criterion_ = criterion.to(self.device_)
+            self._configure()
             self.net_.restart(self.callbacks, int(self.verbose))
-        with threads_for(self._n_multiplications(plan.batch_size)):
+        with threads_for(self._n_multiplications(schedule.batch_size)):
             if not resume:
-                self._prepare(data, plan)
-            self._train(data, plan, given)
-            self._finish(data)
-            self._complete(data)
-        self._report()
+                self._pretrain(data, schedule.seed)
+            self._train(data, schedule, given)
+            self._after_fit(data)
+            self._after_full_fit(data)
+        self._warn_of_result()
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Take one pass over a chunk of rows.
 
         The first call learns the columns, their categories and the principal axes from
         its chunk, and builds the network; every call then takes one epoch, under a
         small one-cycle schedule with three tenths of `learning_rate_init` as its peak (a
-        chunk of fewer than ten steps: at a constant tenth). No rows are held out. Later calls go on learning
-        the means, the standard deviations and the shares of the levels, but no new
-        columns: a level that neither the first chunk holds nor its dtype declares stays
-        unknown.
+        chunk of fewer than ten steps: at a constant tenth). No rows are held out. Later
+        calls go on learning the means, the standard deviations and the proportions of the
+        categories, but no new columns: a category that neither the first chunk holds nor
+        its dtype declares stays unknown.
 
         Parameters
         ----------
@@ -202,59 +239,29 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             self.device_ = device
         else:
             self._check_same_network()
-            self._check_kind(X, rows)
+            self._check_support(X, rows)
             if self.handle_unknown == "error":
                 self._encode(X, rows)  # refuses them, before anything is learned
             self._table.partial_fit(X, rows, sample_weight)
-            self._follow_table()
-            # The shares of the levels have moved, which the losses are measured by.
-            criterion = self._build_criterion(self._table.layout_)
-            self.net_.criterion_ = criterion.to(self.device_)
         source = self._encode(X, rows)
         if first:
             self._start(source, rows, sample_weight, rng)
         data = _training_rows(source, rows, sample_weight, 0)
-        batch_size = self.batch_size or _defaults.choose_batch_size(len(rows))
-        cycle = len(rows) >= STREAM_STEPS * batch_size
-        plan = Plan(
-            n_epochs=1,
-            batch_size=batch_size,
-            learning_rate=(STREAM_PEAK if cycle else STREAM_RATE) * self.learning_rate_init,
-            one_cycle=cycle,
-            n_iter_no_change=1,
-            tol=0.0,
-            # Another order of rows and other draws for every chunk of a seeded stream.
-            seed=(rng.randint(MAX_SEED) + getattr(self, "n_iter_", 0)) % MAX_SEED,
-            corrupt=Corrupter(self.corruption, self._table.layout_, source, holes=False)
-            or None,
-            penalise=self._penalise(),
-            toll=self._toll(data),
-        )
-        with threads_for(self._n_multiplications(plan.batch_size)):
-            self._train(data, plan, given)
-            self._finish(data)
+        schedule = self._stream_schedule(data, rng)
+        # The statistics of the columns have moved, by which the losses are measured.
+        self._configure()
+        with threads_for(self._n_multiplications(schedule.batch_size)):
+            self._train(data, schedule, given)
+            self._after_fit(data)
         return self
 
     def _check_training_input(self, X, sample_weight, reset, min_samples=2):
-        X = self._check_table(X, reset=reset, min_samples=min_samples)
-        self._check_hidden_layer_sizes()
-        self._check_settings()
-        return X, check_weights(sample_weight, X)
-
-    def _check_table(self, X, reset, min_samples=1):
         if reset:
-            return check_table(self, X, reset=True, min_samples=min_samples)
-        return check_fitted_table(self, X, self._table, min_samples)
-
-    def _check_hidden_layer_sizes(self):
-        if self.hidden_layer_sizes is not None:
-            check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-
-    def _check_settings(self):
-        """Raise if a setting inside one of the parameters is out of bounds."""
-        choose_network(self.network).check()
-        if self.corruption is not None:
-            self.corruption.check()
+            X = check_table(self, X, reset=True, min_samples=min_samples)
+        else:
+            X = check_fitted_table(self, X, self._table, min_samples)
+        self._check_parameters()
+        return X, check_weights(sample_weight, X)
 
     def _n_validation_rows(self, n_rows):
         if not self.early_stopping:
@@ -266,81 +273,75 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         return min(max(1, round(fraction * n_rows)), n_rows - 1)
 
     def _learn_table(self, X, rows, sample_weight):
-        self._table = TableEncoder(
-            self.scale,
-            self.categorical_features,
-            self.handle_unknown,
-            self.min_frequency,
-            self.max_categories,
-        ).fit(X, rows, sample_weight, column_names(self, X.shape[1]))
+        self._table = TableEncoder(**self._table_parameters())
+        self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
         warn_of_empty(self._table)
-        self._check_kind(X, rows)
-
-    # The kind of numbers that the loss or the likelihood is for; None: any.
-    _kind = None
-
-    def _check_kind(self, X, rows=None):
-        """Raise unless the numbers are of the kind that can be scored."""
-        if self._kind is not None:
-            rows = np.arange(X.shape[0]) if rows is None else rows
-            check_kind(self._kind, self._table, X, rows, self._kind_parameter())
-
-    def _units(self):
-        """Return center and scale of the numbers: raw units per standard unit."""
-        return self._table.center_, self._table.scale_
+        self._check_support(X, rows)
 
     def _encode(self, X, rows):
         """Return the rows to learn from, encoded, or ready to be."""
         if issparse(X):
             return SparseRows(X, rows, self._table, self.device_)
-        design, cells = self._table.encode_rows(X, rows)
-        cells = None if cells is None else torch.from_numpy(cells).to(self.device_)
-        return DenseRows(torch.from_numpy(design).to(self.device_), cells)
+        design, observed = self._table.encode_rows(X, rows)
+        if observed is not None:
+            observed = torch.from_numpy(observed).to(self.device_)
+        return DenseRows(torch.from_numpy(design).to(self.device_), observed)
+
+    # ------------------------------------------------------------------ the model
 
     def _start(self, source, rows, sample_weight, rng):
         """Find the principal axes and build the net that starts there."""
         self.__dict__.pop("validation_loss_curve_", None)
-        layout = self._table.layout_
-        x = source.design(layout.n_outputs)
-        pca, n_components = None, self.n_components
-        weights = None if sample_weight is None else torch.from_numpy(sample_weight[rows])
-        if not isinstance(n_components, Integral):
-            n_components = float(n_components)
-        if self.init == "pca" or isinstance(n_components, float):
-            with threads_for(math.prod(x.shape) * min(x.shape)):
-                pca = principal_axes(x, weights, n_components, rng)
-        self.n_components_ = self._choose_n_components(pca)
+        design, pca = (
+            self._table.design_,
+            self._principal_axes(source, rows, sample_weight, rng),
+        )
+        self.n_components_ = (
+            int(self.n_components)
+            if isinstance(self.n_components, Integral)
+            else pca.axes.shape[1]
+        )
         self.hidden_layer_sizes_ = self._choose_hidden_layer_sizes(len(rows))
         self.network_ = choose_network(self.network)
-        self._reach = _defaults.choose_reach(len(rows))
-        generator = torch.Generator().manual_seed(rng.randint(MAX_SEED))
-        self.network_.check_layout(layout)
-        self._built_with = {name: getattr(self, name) for name in self._built_in}
-        network = self._build_network(layout, generator)
-        if self.init == "pca" and self.network_.starts_at_pca:
-            start = level_start(layout, pca, x)
-            link = getattr(network.decoder, "link", None)
-            if link is not None:
-                cost = self._number_cost(network, layout)
-                start = link_start(link, cost, layout, pca, x, *start)
-            network.start_from_pca(pca, *start)
-        self.net_ = self._build_net(network, layout)
+        self.network_.check_design(design)
+        layers = Layers(
+            self.hidden_layer_sizes_,
+            self.activation,
+            self.dropout,
+            _defaults.choose_clip(len(rows)),
+            torch.Generator().manual_seed(rng.randint(MAX_SEED)),
+        )
+        self._fitted_structure = self._structure()
+        model = self._build_model(design, layers)
+        self._configure_model(model)
+        n_train = len(rows) - self._n_validation_rows(len(rows))
+        self._initialise_model(model, pca, source, n_train, rng)
+        self.net_ = self._build_net(model)
 
-    def _follow_table(self):
-        """Take over the units that the table has moved to."""
-        link = getattr(self.net_.module_.decoder, "link", None)
-        if link is not None:
-            link.follow(*self._units())
+    def _configure(self):
+        self._configure_model(self.net_.module_)
+        self.net_.module_.to(self.device_)
 
-    def _choose_n_components(self, pca):
-        if isinstance(self.n_components, Integral):
-            return int(self.n_components)
-        return pca.axes.shape[1]
+    def _principal_axes(self, source, rows, sample_weight, rng):
+        """Return the `PrincipalAxes` of the rows, if anybody asks for them."""
+        n_components = self.n_components
+        if not isinstance(n_components, Integral):
+            n_components = float(n_components)
+        elif self.init != "pca":
+            return None
+        x = source.design(self._table.design_.n_outputs)
+        weights = None if sample_weight is None else torch.from_numpy(sample_weight[rows])
+        with threads_for(math.prod(x.shape) * min(x.shape)):
+            return principal_axes(x, weights, n_components, rng)
 
     def _choose_hidden_layer_sizes(self, n_rows):
         if self.hidden_layer_sizes is None:
             return _defaults.choose_hidden_layer_sizes(n_rows)
-        return tuple(int(size) for size in np.atleast_1d(self.hidden_layer_sizes))
+        return check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+
+    def _structure(self):
+        """Return the parameters that the weights of a fitted network depend on."""
+        return {name: getattr(self, name) for name in self._structural}
 
     def _check_same_network(self):
         """Training goes on with the network that is there: raise if another is asked for."""
@@ -350,32 +351,21 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
                 f"Training goes on with the fitted network, {self.network_!r}, but "
                 f"network={self.network!r} now; set it back or warm_start=False."
             )
-        wanted = {
-            "n_components": (self.n_components, self.n_components_),
-            "hidden_layer_sizes": (self.hidden_layer_sizes, self.hidden_layer_sizes_),
-        }
-        for name, fitted in self._built_with.items():
-            now = getattr(self, name)
-            if repr(now) != repr(fitted):
-                raise ValueError(
-                    f"Training goes on with the fitted network, which was built with {name}="
-                    f"{fitted!r}, but {name}={now!r} now; set it back, or fit anew with "
-                    "warm_start=False."
-                )
-        for name, (now, fitted) in wanted.items():
-            chosen = now is None or isinstance(now, float)
-            if not chosen and tuple(np.atleast_1d(now)) != tuple(np.atleast_1d(fitted)):
-                raise ValueError(
-                    f"Training goes on with the fitted network, which has {name}="
-                    f"{fitted!r}, but {name}={now!r} now; set it back, or fit anew with "
-                    "warm_start=False."
-                )
+        now = self._structure()
+        for name, fitted in self._fitted_structure.items():
+            if repr(now[name]) != repr(fitted):
+                raise ValueError(_other_network("was built with", name, fitted, now[name]))
+        for name in ("n_components", "hidden_layer_sizes"):
+            asked, fitted = getattr(self, name), getattr(self, f"{name}_")
+            chosen = asked is None or isinstance(asked, float)
+            if not chosen and tuple(np.atleast_1d(asked)) != tuple(np.atleast_1d(fitted)):
+                raise ValueError(_other_network("has", name, fitted, asked))
 
-    def _build_net(self, network, layout):
+    def _build_net(self, model):
         fused = {"fused": True} if self.device_.type in ("cpu", "cuda") else {}
         net = Net(
-            network,
-            criterion=self._build_criterion(layout),
+            model,
+            criterion=nn.Identity,
             optimizer=torch.optim.AdamW,
             lr=self.learning_rate_init,
             # Only the correction decays: the linear part stays at what the data say.
@@ -387,28 +377,30 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             device=self.device_,
         ).initialize()
         # The blueprint would be a second copy of the network in every pickle.
-        net.module, net.criterion = type(net.module_), type(net.criterion_)
+        net.module = type(net.module_)
         return net
 
-    def _plan(self, data, rng):
+    # ------------------------------------------------------------------ training
+
+    def _schedule(self, data, rng):
         """Settle how to train on `data`, and say so in attributes."""
         n_train = data.n_train
-        layout = self._table.layout_
-        harder = self.corruption is not None or self._penalise() is not None
-        patience = max(
-            _defaults.choose_patience(self._table.share_missing_, harder),
-            self.network_.patience,
+        factor = max(
+            _defaults.choose_budget_factor(
+                self._table.missing_fraction_, self._is_harder()
+            ),
+            self.network_.budget_factor,
         )
         self.batch_size_ = min(
             self.batch_size or _defaults.choose_batch_size(n_train), n_train
         )
         self.max_iter_ = self.max_iter or _defaults.choose_max_iter(
-            n_train, self.batch_size_, self._patience * patience
+            n_train, self.batch_size_, self._budget_factor * factor
         )
         self.n_iter_no_change_ = self.n_iter_no_change or _defaults.choose_n_iter_no_change(
             self.max_iter_
         )
-        return Plan(
+        return Schedule(
             n_epochs=self.max_iter_,
             batch_size=self.batch_size_,
             learning_rate=self.learning_rate_init,
@@ -416,24 +408,43 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             n_iter_no_change=self.n_iter_no_change_,
             tol=self.tol,
             seed=rng.randint(MAX_SEED),
-            warm_up=self._warm_up,
-            corrupt=Corrupter(self.corruption, layout, data.source) or None,
-            penalise=self._penalise(),
-            toll=self._toll(data),
+            warmup=self._warmup,
+            corrupt=Corrupter(self.corruption, self._table.design_, data.source) or None,
         )
 
-    def _train(self, data, plan, given):
+    def _stream_schedule(self, data, rng):
+        """Settle how to take one pass over a chunk of a stream."""
+        n_rows = data.n_train
+        batch_size = self.batch_size or _defaults.choose_batch_size(n_rows)
+        cycle = n_rows >= STREAM_STEPS * batch_size
+        rate = STREAM_PEAK if cycle else STREAM_RATE
+        corrupt = Corrupter(
+            self.corruption, self._table.design_, data.source, missing_values=False
+        )
+        return Schedule(
+            n_epochs=1,
+            batch_size=batch_size,
+            learning_rate=rate * self.learning_rate_init,
+            one_cycle=cycle,
+            n_iter_no_change=1,
+            tol=0.0,
+            # Another order of rows and other draws for every chunk of a seeded stream.
+            seed=(rng.randint(MAX_SEED) + getattr(self, "n_iter_", 0)) % MAX_SEED,
+            corrupt=corrupt or None,
+        )
+
+    def _train(self, data, schedule, given):
         net = self.net_
-        net.set_lr(plan.learning_rate)
-        tasks = EpochTasks(self, data, plan.n_epochs, given)
-        plan.begin_epoch, plan.end_epoch = tasks.begin, tasks.end
+        net.set_lr(schedule.learning_rate)
+        tasks = EpochTasks(self, data, schedule.n_epochs, given)
+        schedule.begin_epoch, schedule.end_epoch = tasks.begin, tasks.end
         draws = self.network_.draws_globally
-        with seeded_globally(plan.seed, self.device_) if draws else nullcontext():
-            net.partial_fit(data, plan=plan)
+        with seeded_globally(schedule.seed, self.device_) if draws else nullcontext():
+            net.partial_fit(data, schedule=schedule)
         tasks.finish()
         self._read_history()
         if net.stop_reason_ in ("diverged", "interrupted"):
-            warnings.warn(self._warning(net), ConvergenceWarning, stacklevel=3)
+            warnings.warn(self._how_it_ended(net), ConvergenceWarning, stacklevel=3)
 
     def _read_history(self):
         net = self.net_
@@ -446,7 +457,7 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
                 epoch["valid_loss"] for epoch in epochs
             ]
 
-    def _warning(self, net):
+    def _how_it_ended(self, net):
         kept = (
             f"the state after epoch {net.best_epoch_}"
             if net.best_epoch_
@@ -474,27 +485,40 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
             self.__dict__.update(before)
             raise
 
-    def _learn_marginals(self, X, rows, sample_weight):
-        """Learn what `sample` wants to know of the columns themselves."""
-
-    def _prepare(self, data, plan):
-        """Make the new network ready for training."""
-
-    def _complete(self, data):
-        """Learn what it takes all rows to know: `partial_fit` does without."""
-
-    def _penalise(self):
-        """Return what is added to the losses in training, as `Plan` has it."""
-
-    def _toll(self, data):
-        """Return what all rows together add to the held-out loss, as `Plan` has it."""
-
-    def _report(self):
-        """Warn of what a user should know about the fitted model."""
-
     def _n_multiplications(self, n_rows):
         n_weights = sum(p.numel() for p in self.net_.module_.parameters())
-        return n_rows * n_weights * self.network_.n_uses
+        return n_rows * n_weights * self.network_.n_weight_uses
+
+    # ------------------------------------------------------------------ sampling
+
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Any:
+        """Draw new rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draws.
+
+        Returns
+        -------
+        rows : ndarray or data frame of shape (n_samples, n_features_in_)
+            In the original columns and units.
+        """
+        check_is_fitted(self)
+        check_n_samples(n_samples)
+        return self._sample(n_samples, check_random_state(random_state))
+
+    def _sample(self, n_samples, rng):
+        """Return rows drawn with `rng`: codes, decoded."""
+        return self._decode(self._sample_codes(n_samples, rng), rng)
+
+    def _sample_codes(self, n_samples, rng):
+        """Return codes drawn with `rng`: here from the prior N(0, I)."""
+        return rng.standard_normal((n_samples, self.n_components_))
+
+    # ------------------------------------------------------------------ scikit-learn
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
@@ -511,6 +535,13 @@ class BaseAutoencoder(CallbackSupportMixin, AppliesNetwork, BaseEstimator):
         super().__setstate__(state)
         if "net_" in state:  # skorch has moved it if its device is not on this machine
             self.device_ = next(self.net_.module_.parameters()).device
+
+
+def _other_network(how, name, fitted, now):
+    return (
+        f"Training goes on with the fitted network, which {how} {name}={fitted!r}, but "
+        f"{name}={now!r} now; set it back, or fit anew with warm_start=False."
+    )
 
 
 def _weighted_rows(X, sample_weight):

@@ -3,16 +3,19 @@
 import copy
 from contextlib import contextmanager
 from numbers import Integral
-from types import SimpleNamespace
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from skae.attribution.occlusion import attribute
 from skae.table.blocks import MISSING
 from skae.table.rows import encode_block
+from skae.table.support import check_support
 from skae.table.validation import (
     as_frame_like,
     check_fitted_table,
@@ -22,19 +25,27 @@ from skae.table.validation import (
 
 # Cells of work space: what bounds the memory.
 BLOCK_CELLS = 2_000_000
-# Times that a network which knows no holes is asked for the missing cells.
+# Times that a network is asked for cells missing in columns that were complete in fit.
 N_FILLS = 5
 
 
-class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """Codes, rows, scores, explanations and filled gaps from a fitted network.
+class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Codes, reconstructions, scores, explanations and imputed cells from a fitted model.
 
-    A subclass says how the rows of a block score (`_score_block`), what error is explained
-    (`_error_block`) and how it is shared out (`_blame_block`), and which numbers can be
-    scored (`_check_kind`).
+    What a row scores is for the model to say (see `skae.models.model.Model`). A subclass
+    may override `_encode_rows`, if `transform` returns something else than the codes.
     """
 
-    def transform(self, X):
+    _table: Any
+    net_: Any
+    network_: Any
+    device_: torch.device
+    n_components_: int
+    hidden_layer_sizes_: tuple[int, ...]
+
+    # ------------------------------------------------------------------ codes
+
+    def transform(self, X: Any) -> NDArray:
         """Return the codes of the rows of X.
 
         Parameters
@@ -48,14 +59,16 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             In the floating dtype of X.
         """
         check_is_fitted(self)
-        X = check_fitted_table(self, X, self._table)
-        return self._transform(X)
+        return self._encode_rows(check_fitted_table(self, X, self._table))
 
-    def _transform(self, X):
+    def _encode_rows(self, X):
+        return self._codes_of(X)
+
+    def _codes_of(self, X):
         codes = self._map_rows(_encode, X, self.n_components_)
         return codes.astype(float_dtype(X), copy=False)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Any:
         """Return the rows that the codes X stand for.
 
         Parameters
@@ -67,7 +80,8 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         rows : ndarray or data frame of shape (n_samples, n_features_in_)
             In the original columns and units; a frame of the library that was fitted, if
-            one was, with its dtypes. A category is the most probable one.
+            one was, with its dtypes. A category is the most probable one, an ordered one
+            the median.
         """
         check_is_fitted(self)
         codes = check_array(X, dtype=[np.float64, np.float32])
@@ -78,7 +92,7 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return self._decode(codes)
 
-    def interpolate(self, x, y, n_steps=10):
+    def interpolate(self, x: Any, y: Any, n_steps: int = 10) -> Any:
         """Return rows on the way from x to y: the codes between theirs, decoded.
 
         Parameters
@@ -86,8 +100,8 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         x, y : data frame or array-like of shape (1, n_features), or a sequence of n_features
             Two rows with the columns seen in fit.
         n_steps : int, default=10
-            Number of rows, two or more. The first and the last are what the network makes
-            of x and y.
+            Number of rows, two or more. The first and the last are the reconstructions of
+            x and y.
 
         Returns
         -------
@@ -98,29 +112,29 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if not isinstance(n_steps, Integral) or n_steps < 2:
             raise ValueError(f"n_steps={n_steps!r}; ask for a whole number, 2 or more.")
         ends = [
-            AppliesNetwork._transform(
-                self, check_fitted_table(self, _one_row(name, row), self._table)
-            )
+            self._codes_of(check_fitted_table(self, _one_row(name, row), self._table))
             for name, row in (("x", x), ("y", y))
         ]
         dtype = np.result_type(*ends)
-        share = np.linspace(0.0, 1.0, n_steps)[:, None]
-        return self._decode(((1.0 - share) * ends[0] + share * ends[1]).astype(dtype))
+        place = np.linspace(0.0, 1.0, n_steps)[:, None]
+        return self._decode(((1.0 - place) * ends[0] + place * ends[1]).astype(dtype))
 
-    def _decode(self, codes):
-        return self._table.decode(self._decode_design(codes), codes.dtype)
+    def _decode(self, codes, rng=None):
+        return self._table.decode(self._decode_design(codes), codes.dtype, rng=rng)
 
     def _decode_design(self, codes):
         """Return the decoder's output for codes: numbers in standard units, and logits."""
-        out = np.empty((len(codes), self._table.layout_.n_outputs), dtype=codes.dtype)
-        with self._network(codes.dtype) as lent:
+        out = np.empty((len(codes), self._table.design_.n_outputs), dtype=codes.dtype)
+        with self._model_for(codes.dtype) as (model, dtype):
             for block in self._blocks(len(codes)):
-                z = torch.from_numpy(codes[block].astype(lent.dtype)).to(self.device_)
-                out[block] = lent.network.decoder(z).cpu().numpy()
+                z = torch.from_numpy(codes[block].astype(dtype)).to(self.device_)
+                out[block] = model.decode(z).cpu().numpy()
         return out
 
-    def score_samples(self, X):
-        """Return one number a row; higher is more normal.
+    # ------------------------------------------------------------------ scores
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return one number per row; higher is more normal.
 
         Parameters
         ----------
@@ -133,19 +147,14 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             See the class for the unit.
         """
         check_is_fitted(self)
-        X = check_fitted_table(self, X, self._table)
-        return self._score_samples(X)
+        return self._score_samples(check_fitted_table(self, X, self._table))
 
     def _score_samples(self, X):
-        self._check_kind(X)
-        scores = self._map_rows(self._score_block, X, None, self._score_copies())
+        self._check_support(X)
+        scores = self._map_rows(_score, X, None, scored=True)
         return scores.astype(np.float64, copy=False)
 
-    def _score_copies(self):
-        """Return how many copies of a row are at work at a time in `_score_block`."""
-        return 1
-
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples(X)`.
 
         Parameters
@@ -162,8 +171,13 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         return float(self.score_samples(X).mean())
 
-    def explain(self, X, *, expected=False):
-        """Say which cells make a row anomalous.
+    @overload
+    def explain(self, X: Any, *, expected: Literal[False] = ...) -> Any: ...
+    @overload
+    def explain(self, X: Any, *, expected: Literal[True]) -> tuple[Any, Any]: ...
+
+    def explain(self, X: Any, *, expected: bool = False) -> Any:
+        """Attribute the anomaly score of every row to its cells.
 
         Parameters
         ----------
@@ -180,8 +194,8 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             when the cell is replaced by what the others imply. See the class for the
             score that they sum to.
         expected : data frame or ndarray of shape (n_samples, n_features_in_)
-            Only with ``expected=True``: every cell as the network restores it from the
-            others.
+            Only with ``expected=True``: every cell as the network reconstructs it from
+            the others.
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
@@ -193,23 +207,41 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _errors(self, X):
         """Return what the contributions of `_explain` sum to."""
-        self._check_kind(X)
-        errors = self._map_rows(self._error_block, X, None, self._score_copies())
-        return errors.astype(np.float64)
+        self._check_support(X)
+        return self._map_rows(_error, X, None, scored=True).astype(np.float64)
 
     def _explain(self, X):
         """Return the cells' contributions, and what the decoder expects in their place."""
-        self._check_kind(X)
-        layout = self._table.layout_
+        self._check_support(X)
+        design = self._table.design_
 
-        def block(lent, x, cells):
-            return torch.cat(self._blame_block(lent, x, cells, layout), dim=1)
+        def explain_block(model, x, observed):
+            parts = attribute(
+                model.forward, model.error, model.cell_errors, x, observed, design
+            )
+            return torch.cat(parts, dim=1)
 
-        width = layout.n_features + layout.n_outputs
-        both = self._map_rows(block, X, width, self._score_copies()).astype(np.float64)
-        return both[:, : layout.n_features], both[:, layout.n_features :]
+        width = design.n_features + design.n_outputs
+        both = self._map_rows(explain_block, X, width, scored=True).astype(np.float64)
+        return both[:, : design.n_features], both[:, design.n_features :]
 
-    def impute(self, X):
+    def _number_support(self):
+        """Return the support of the numeric columns' loss, and the parameter that asks it.
+
+        None and "": any number can be scored.
+        """
+        return None, ""
+
+    def _check_support(self, X, rows=None):
+        """Raise unless the numeric columns hold what can be scored."""
+        support, parameter = self._number_support()
+        if support is not None:
+            rows = np.arange(X.shape[0]) if rows is None else rows
+            check_support(support, self._table, X, rows, parameter)
+
+    # ------------------------------------------------------------------ missing cells
+
+    def impute(self, X: Any) -> Any:
         """Fill the missing cells.
 
         Parameters
@@ -226,40 +258,42 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
-        design = self._map_rows(self._fill_block, X, self._table.layout_.n_outputs)
+        design = self._map_rows(self._impute_block, X, self._table.design_.n_outputs)
         return self._table.fill(X, self._table.decode(design, float_dtype(X)))
 
-    def _fill_block(self, lent, x, cells):
+    def _impute_block(self, model, x, observed):
         """Return decoder outputs for the rows that have missing cells, zeros for others."""
-        layout = self._table.layout_
-        filled = torch.zeros(len(x), layout.n_outputs, dtype=x.dtype, device=x.device)
-        if cells is None:
+        design = self._table.design_
+        filled = torch.zeros(len(x), design.n_outputs, dtype=x.dtype, device=x.device)
+        if observed is None:
             return filled
-        rows = (cells == MISSING).any(1).nonzero().squeeze(1)
-        x, cells = x[rows].clone(), cells[rows]
-        # A network knows what to make of a hole in a column that had holes in fit. In any
-        # other an empty cell is an average one to it: what it makes of the cell is put in
-        # its place, and again.
-        strange = [
-            (columns, holes)
-            for feature, columns in enumerate(layout.outputs_of_features())
-            if feature not in layout.holed
-            and len(holes := (cells[:, feature] == MISSING).nonzero().squeeze(1))
+        rows = (observed == MISSING).any(1).nonzero().squeeze(1)
+        x, observed = x[rows].clone(), observed[rows]
+        # A network knows what to make of a missing cell in a column that had some in fit.
+        # In any other a missing cell is an average one to it: what it makes of the cell is
+        # put in its place, and again.
+        unforeseen = [
+            (columns, at)
+            for feature, columns in enumerate(design.slices())
+            if feature not in design.missing_indicators
+            and len(at := (observed[:, feature] == MISSING).nonzero().squeeze(1))
         ]
-        for _ in range(N_FILLS if strange else 1):
-            output = lent.network.decoder(lent.network.encode(x))
-            for columns, holes in strange:
-                x[holes, columns] = layout.as_design(output[holes, columns], columns)
+        for _ in range(N_FILLS if unforeseen else 1):
+            output = model(x)
+            for columns, at in unforeseen:
+                x[at, columns] = design.as_design(output[at, columns], columns)
         filled[rows] = output
         return filled
 
+    # ------------------------------------------------------------------ parts, blocks
+
     @property
-    def encoder_(self):
+    def encoder_(self) -> torch.nn.Module:
         """The encoder, a torch module; inputs are rows in standard units."""
         return self.net_.module_.encoder
 
     @property
-    def decoder_(self):
+    def decoder_(self) -> torch.nn.Module:
         """The decoder, a torch module; outputs are rows in standard units."""
         return self.net_.module_.decoder
 
@@ -267,53 +301,58 @@ class AppliesNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _n_features_out(self):
         return self.n_components_
 
-    def _map_rows(self, function, X, width, copies=1):
-        """Apply `function(lent, design, cells)` block by block; see `_network`."""
+    def _map_rows(self, function, X, width, scored=False):
+        """Apply `function(model, design, observed)` block by block; see `_model_for`."""
         n_rows = X.shape[0]
         shape = (n_rows,) if width is None else (n_rows, width)
-        with self._network(float_dtype(X)) as lent:
-            out = np.empty(shape, dtype=lent.dtype)
+        with self._model_for(float_dtype(X)) as (model, dtype):
+            copies = model.copies_per_row if scored else 1
+            out = np.empty(shape, dtype=dtype)
             for block in self._blocks(n_rows, copies):
-                out[block] = self._map_block(function, lent, X[block])
+                out[block] = self._map_block(function, model, dtype, X[block])
         return out
 
-    def _map_block(self, function, lent, X):
+    def _map_block(self, function, model, dtype, X):
         """Return the result for one block; halves it where the device has too little memory."""
         try:
-            design, cells = encode_block(self._table, X, self.device_, lent.dtype)
-            return function(lent, design, cells).cpu().numpy()
+            design, observed = encode_block(self._table, X, self.device_, dtype)
+            return function(model, design, observed).cpu().numpy()
         except torch.OutOfMemoryError:
             half = X.shape[0] // 2
             if not half:
                 raise
-        parts = [self._map_block(function, lent, part) for part in (X[:half], X[half:])]
+        halves = X[:half], X[half:]
+        parts = [self._map_block(function, model, dtype, part) for part in halves]
         return np.concatenate(parts)
 
     def _blocks(self, n_rows, copies=1):
-        layout = self._table.layout_
+        design = self._table.design_
         widest = max(
-            layout.n_inputs,
+            design.n_inputs,
             *self.hidden_layer_sizes_,
             self.n_components_,
-            self.network_.width(layout),
+            self.network_.width(design),
         )
         return gen_batches(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
 
     @contextmanager
-    def _network(self, dtype):
-        """Lend the network, the criterion and the dtype of rows, for inference in `dtype`.
+    def _model_for(self, dtype):
+        """Give the model, ready for inference, and the dtype of its rows.
 
         float64 rows are worked on in float64: a row's result then does not depend, to
         float32's last digits, on which rows stand beside it.
         """
-        network, criterion = self.net_.module_.eval(), self.net_.criterion_.eval()
+        model = self.net_.module_.eval()
         if dtype == np.float64 and self.device_.type != "mps":
-            network = copy.deepcopy(network).double()
-            criterion = copy.deepcopy(criterion).double()
+            model = copy.deepcopy(model).double()
         else:
             dtype = np.float32
+        self._configure_inference(model)
         with torch.no_grad():
-            yield SimpleNamespace(network=network, criterion=criterion, dtype=dtype)
+            yield model, dtype
+
+    def _configure_inference(self, model):
+        """Hand the model the parameters that scoring reads from the estimator."""
 
 
 def _one_row(name, row):
@@ -328,5 +367,13 @@ def _one_row(name, row):
     return row
 
 
-def _encode(lent, x, cells):
-    return lent.network.encode(x)
+def _encode(model, x, observed):
+    return model.encode(x)
+
+
+def _score(model, x, observed):
+    return model.score(x, observed)
+
+
+def _error(model, x, observed):
+    return model.error(x, observed)

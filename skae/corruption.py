@@ -298,16 +298,16 @@ class Corrupter:
     layout : Layout
     source : DenseRows or SparseRows
         The rows of the fit.
-    holes : bool, default=True
+    missing_values : bool, default=True
         Whether rows borrow each other's holes, where the table has any.
     """
 
-    def __init__(self, noise, layout, source, *, holes=True):
+    def __init__(self, noise, layout, source, *, missing_values=True):
         self._noise, self._holes = noise, None
         if noise is not None:
             rows, _ = source[: min(len(source), N_ROWS)]
             self._where = Cells(layout, source.device, rows)
-        if holes and len(layout.holed):
+        if missing_values and len(layout.holed):
             self._holes = BorrowedHoles(layout, source.device)
 
     def __bool__(self):

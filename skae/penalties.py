@@ -29,9 +29,8 @@ class Penalty(Setting):
     ----------
     weight : float
         1 where a subclass stores none.
-    unit : str or None
-        What the codes must pass for the penalty to mean what it says, a key of
-        `skae.architectures.UNITS`.
+    code_activation : {"shrink", "logistic"} or None
+        The activation that the codes need for the penalty to mean what it says.
     by_inputs : bool
         Whether `penalise` differentiates the codes by the rows.
     relative : bool
@@ -56,7 +55,7 @@ class Penalty(Setting):
     """
 
     weight = 1.0
-    unit: str | None = None
+    code_activation: str | None = None
     by_inputs = False
     relative = False
     scale_free = False
@@ -98,7 +97,7 @@ class L1Activity(Penalty):
     Sparse Code, 1996; the thresholds: Gregor & LeCun, 2010.
     """
 
-    unit = "shrink"
+    code_activation = "shrink"
     relative = True
 
     def __init__(self, weight=1.0):
@@ -127,7 +126,7 @@ class KLSparsity(Penalty):
     Autoencoder, CS294A lecture notes, 2011, section 3.
     """
 
-    unit = "logistic"
+    code_activation = "logistic"
 
     _parameter_constraints: dict = {
         **Penalty._parameter_constraints,
@@ -257,6 +256,7 @@ class Penalties:
     def __init__(self, penalties):
         self._penalties = penalties
         self._by_inputs = any(penalty.by_inputs for penalty in penalties)
+        self.scale_free = all(penalty.scale_free for penalty in penalties)
 
     def __call__(self, network, x, weights=None):
         """Return the network's output for rows x, and what is added to their losses.
@@ -290,18 +290,37 @@ def _cost(penalty, codes, x, weights):
     return cost
 
 
-def shared_unit(penalties):
-    """Return what the codes must pass for all of the penalties, a key of `UNITS` or None.
+def shared_code_activation(penalties):
+    """Return the code activation that all of the penalties can do with, or None.
 
     Raises
     ------
     ValueError
         If two of them need different ones.
     """
-    needed = {p.unit: type(p).__name__ for p in penalties if p.unit is not None}
+    needed = {p.code_activation: type(p).__name__ for p in penalties if p.code_activation}
     if len(needed) > 1:
         raise ValueError(
             f"penalties={penalties!r}: {' and '.join(needed.values())} need codes of "
-            f"different kinds ({' and '.join(map(repr, needed))}); use one of them."
+            f"different activations ({' and '.join(map(repr, needed))}); use one of them."
         )
     return next(iter(needed), None)
+
+
+def as_list(penalties):
+    """Return the penalties that a single one, several or None stand for.
+
+    Raises
+    ------
+    ValueError
+        If one of them is none, or a setting of one is out of bounds.
+    """
+    given = [penalties] if isinstance(penalties, Penalty) else list(penalties or ())
+    for penalty in given:
+        if not isinstance(penalty, Penalty):
+            raise ValueError(
+                f"penalties={penalties!r} holds {penalty!r}; give a list of objects of "
+                "skae.penalties, such as [L1Activity()]."
+            )
+        penalty.check()
+    return given

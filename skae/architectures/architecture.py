@@ -19,7 +19,7 @@ class Layers:
     activation : str
         A key of `ACTIVATIONS`.
     dropout : float
-    reach : float
+    clip : float
         Largest size of an input that a correction sees.
     generator : torch.Generator
         Source of the initial weights (CPU).
@@ -28,7 +28,7 @@ class Layers:
     hidden: tuple[int, ...]
     activation: str
     dropout: float
-    reach: float
+    clip: float
     generator: torch.Generator
 
 
@@ -36,14 +36,14 @@ class Network(Setting):
     """An architecture. One of one's own is a subclass, in a file of its own.
 
     It makes two blocks, each a linear map plus a correction: see `LinearPlus`, which gives
-    a correction the linear start and keeps it within reach of the data. A correction is any
+    a correction the linear start and keeps it within clip of the data. A correction is any
     module whose last linear or convolutional layer is its attribute `last`.
 
     Attributes
     ----------
-    n_uses : int
+    n_weight_uses : int
         How often a weight is used for a row, more or less; it tells how large a step is.
-    patience : float
+    budget_factor : float
         Multiple of an MLP's steps that it needs to learn.
     starts_at_pca : bool
         Whether the blocks have a linear map to start at.
@@ -51,15 +51,15 @@ class Network(Setting):
         Whether training may draw from torch's global generator, which is lent then.
     """
 
-    n_uses = 1
-    patience = 1.0
+    n_weight_uses = 1
+    budget_factor = 1.0
     starts_at_pca = True
     draws_globally = False
 
-    def check_layout(self, layout):
-        """Raise unless rows of this layout can be given to the network."""
+    def check_design(self, design):
+        """Raise unless rows of this design can be given to the network."""
 
-    def width(self, layout):
+    def width(self, design):
         """Return the most numbers that a layer holds of a row, apart from hidden layers."""
         return 1
 
@@ -72,7 +72,7 @@ class Network(Setting):
         raise NotImplementedError(f"{type(self).__name__} needs a method build_decoder.")
 
 
-def check_numbers_only(network, layout, n_cells, parameter, meaning):
+def check_numbers_only(network, design, n_cells, parameter, meaning):
     """Raise unless the rows are `n_cells` numbers.
 
     Parameters
@@ -83,16 +83,16 @@ def check_numbers_only(network, layout, n_cells, parameter, meaning):
         What the number of cells is made of, for the message.
     """
     name = type(network).__name__
-    if not layout.is_plain:
+    if not design.is_plain:
         raise ValueError(
             f"network={name}(...) takes rows of numbers, but X has "
-            f"{len(layout.categories)} columns of categories, as text and booleans are; make "
+            f"{len(design.categories)} columns of categories, as text and booleans are; make "
             "numbers of them, or use network=None."
         )
-    if layout.n_features != n_cells:
+    if design.n_features != n_cells:
         raise ValueError(
             f"{parameter} of {name} stands for rows of {meaning} = {n_cells} columns, but X "
-            f"has {layout.n_features}; give the shape that the rows were flattened from."
+            f"has {design.n_features}; give the shape that the rows were flattened from."
         )
 
 

@@ -117,15 +117,15 @@ class Convolutional(Network):
         return as_image_shape(self.image_shape)
 
     @property
-    def n_uses(self):
+    def n_weight_uses(self):
         return self._shape[0] * self._shape[1]
 
-    def check_layout(self, layout):
+    def check_design(self, design):
         meaning = " x ".join(map(str, self.image_shape))
         parameter = f"image_shape={self.image_shape!r}"
-        check_numbers_only(self, layout, n_cells(self._shape), parameter, meaning)
+        check_numbers_only(self, design, n_cells(self._shape), parameter, meaning)
 
-    def width(self, layout):
+    def width(self, design):
         height, width, _ = self._shape
         return max(self._channels) * height * width
 
@@ -135,7 +135,7 @@ class Convolutional(Network):
         def make():
             return ConvolutionalEncoder(*self._settings, n_out, layers, pool)
 
-        return LinearPlus(n_in, n_out, make, layers.reach, layers.generator)
+        return LinearPlus(n_in, n_out, make, layers.clip, layers.generator)
 
     def build_decoder(self, n_in, n_out, layers):
         layers = self._own(layers)
@@ -143,7 +143,7 @@ class Convolutional(Network):
         def make():
             return ConvolutionalDecoder(*self._settings, n_in, layers)
 
-        return LinearPlus(n_in, n_out, make, layers.reach, layers.generator)
+        return LinearPlus(n_in, n_out, make, layers.clip, layers.generator)
 
     def _own(self, layers):
         return (

@@ -41,9 +41,9 @@ def linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
 
 
 class LinearPlus(nn.Module):
-    """y = A x + a + f(x), with f a correction of inputs cut to `reach`.
+    """y = A x + a + f(x), with f a correction of inputs cut to `clip`.
 
-    Beyond the reach of the data the correction stays what it is at the edge, and the
+    Beyond the clip of the data the correction stays what it is at the edge, and the
     linear map alone goes on: far rows are treated as PCA would, not by extrapolated
     layers.
 
@@ -53,15 +53,15 @@ class LinearPlus(nn.Module):
         Widths of x, shape (*, n_in), and y, shape (*, n_out).
     make_correction : callable () -> torch.nn.Module or None
         Makes f, whose last layer is its attribute `last`. None: no f, a linear map.
-    reach : float
+    clip : float
         Largest size of an input that f sees, in the unit of x.
     generator : torch.Generator
         Source of the initial weights of A (CPU).
     """
 
-    def __init__(self, n_in, n_out, make_correction, reach, generator):
+    def __init__(self, n_in, n_out, make_correction, clip, generator):
         super().__init__()
-        self.reach = reach
+        self.clip = clip
         self.linear = linear(n_in, n_out, generator)
         self.correction = make_correction()
 
@@ -86,7 +86,7 @@ class LinearPlus(nn.Module):
         y = self.linear(x)
         if self.correction is None:
             return y
-        return y + self.correction(x.clamp(-self.reach, self.reach))
+        return y + self.correction(x.clamp(-self.clip, self.clip))
 
 
 class Perceptron(nn.Sequential):
@@ -110,13 +110,13 @@ class LinearPlusMLP(LinearPlus):
         A key of `ACTIVATIONS`.
     dropout : float
         Share of the hidden units that a training step leaves out.
-    reach : float
+    clip : float
         Largest size of an input that f sees, in the unit of x.
     generator : torch.Generator
         Source of the initial weights (CPU).
     """
 
-    def __init__(self, n_in, n_out, hidden, activation, dropout, reach, generator):
+    def __init__(self, n_in, n_out, hidden, activation, dropout, clip, generator):
         def make():
             layers: list[nn.Module] = []
             width = n_in
@@ -129,4 +129,4 @@ class LinearPlusMLP(LinearPlus):
                 layers.append(linear(width, n_out, generator))
             return Perceptron(*layers) if layers else None
 
-        super().__init__(n_in, n_out, make, reach, generator)
+        super().__init__(n_in, n_out, make, clip, generator)

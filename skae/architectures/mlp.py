@@ -18,5 +18,5 @@ class MLP(Network):
 
 
 def _block(n_in, n_out, hidden, layers):
-    settings = layers.activation, layers.dropout, layers.reach, layers.generator
+    settings = layers.activation, layers.dropout, layers.clip, layers.generator
     return LinearPlusMLP(n_in, n_out, hidden, *settings)

@@ -58,7 +58,7 @@ class Recurrent(Network):
     (100, 1)
     """
 
-    patience = 3.0
+    budget_factor = 3.0
 
     _parameter_constraints: dict = {
         "n_steps": [Interval(Integral, 1, None, closed="left")],
@@ -74,30 +74,30 @@ class Recurrent(Network):
         self.hidden_size = hidden_size
 
     @property
-    def n_uses(self):
+    def n_weight_uses(self):
         return self.n_steps
 
-    def check_layout(self, layout):
+    def check_design(self, design):
         steps, features = self.n_steps, self.n_features
         parameter = f"n_steps={steps!r}, n_features={features!r}"
         check_numbers_only(
-            self, layout, steps * features, parameter, f"{steps} x {features}"
+            self, design, steps * features, parameter, f"{steps} x {features}"
         )
 
-    def width(self, layout):
+    def width(self, design):
         return 4 * self.n_steps * self.hidden_size
 
     def build_encoder(self, n_in, n_out, layers):
         def make():
             return RecurrentEncoder(*self._settings, n_out, layers.generator)
 
-        return LinearPlus(n_in, n_out, make, layers.reach, layers.generator)
+        return LinearPlus(n_in, n_out, make, layers.clip, layers.generator)
 
     def build_decoder(self, n_in, n_out, layers):
         def make():
             return RecurrentDecoder(*self._settings, n_in, layers.generator)
 
-        return LinearPlus(n_in, n_out, make, layers.reach, layers.generator)
+        return LinearPlus(n_in, n_out, make, layers.clip, layers.generator)
 
     @property
     def _settings(self):
@@ -118,7 +118,7 @@ class RecurrentEncoder(nn.Module):
 
     def forward(self, x):
         steps = x[:, : self.n_steps * self.n_features]
-        steps = told_the_time(steps.reshape(-1, self.n_steps, self.n_features), self.clock)
+        steps = with_clock(steps.reshape(-1, self.n_steps, self.n_features), self.clock)
         # cuDNN's cells cannot be differentiated twice, nor at all when evaluating, as a
         # contractive penalty asks.
         with torch.backends.cudnn.flags(enabled=not x.requires_grad):
@@ -141,7 +141,7 @@ class RecurrentDecoder(nn.Module):
         state = torch.tanh(self.first(flat))[None]
         if isinstance(self.cell, nn.LSTM):
             state = (state, torch.zeros_like(state))
-        inputs = told_the_time(flat[:, None].expand(-1, self.n_steps, -1), self.clock)
+        inputs = with_clock(flat[:, None].expand(-1, self.n_steps, -1), self.clock)
         steps = self.last(self.cell(inputs, state)[0])
         return steps.reshape(*z.shape[:-1], -1)
 
@@ -156,7 +156,7 @@ def clock(n_steps):
     return torch.cat([phases.sin(), phases.cos()], dim=1)
 
 
-def told_the_time(steps, clock):
+def with_clock(steps, clock):
     """Return inputs of shape (n, n_steps, width) with the clock beside them."""
     return torch.cat([steps, clock.expand(len(steps), -1, -1)], dim=2)
 

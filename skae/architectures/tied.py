@@ -76,4 +76,4 @@ class TiedDecoder(nn.Module):
         y = nn.functional.linear(z, linear) * self.gains + self.bias
         if not len(self.biases):
             return y
-        return y + self._correct(z.clamp(-self.encoder.reach, self.encoder.reach))
+        return y + self._correct(z.clamp(-self.encoder.clip, self.encoder.clip))

@@ -9,7 +9,7 @@ N_ROUNDS = 3
 
 
 @torch.no_grad()
-def blame(restore, error, losses, x, cells, layout):
+def attribute(reconstruct, error, losses, x, cells, layout):
     """Share the error of every row out among its cells.
 
     A wrong cell misleads the code, and the loss of the other cells grows with it; the
@@ -19,7 +19,7 @@ def blame(restore, error, losses, x, cells, layout):
 
     Parameters
     ----------
-    restore : callable (x) -> decoder output of shape (n, n_outputs)
+    reconstruct : callable (x) -> decoder output of shape (n, n_outputs)
     error : callable (x, cells) -> errors of shape (n,), not negative
         What is explained.
     losses : callable (x, cells) -> losses of the cells, shape (n, n_features)
@@ -50,7 +50,7 @@ def blame(restore, error, losses, x, cells, layout):
         if feature in holes:
             repaired[:, holes[feature]] = 1.0
         for _ in range(N_ROUNDS):
-            output = restore(repaired)[:, columns]
+            output = reconstruct(repaired)[:, columns]
             repaired[:, columns] = layout.as_design(output, columns)
             if feature in holes:
                 repaired[:, holes[feature]] = 0.0

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from skae.training.loop import one_cycle
+from skae.training.schedule import one_cycle
 
 WEIGHT_DECAY = 0.01
 # Times that progress is told of.

@@ -54,4 +54,4 @@ class Logistic(nn.Module):
         return torch.sigmoid(u)
 
 
-UNITS = {"shrink": Shrink, "logistic": Logistic}
+CODE_ACTIVATIONS = {"shrink": Shrink, "logistic": Logistic}

@@ -3,29 +3,29 @@
 import torch
 from torch import nn
 
-from skae.architectures.architecture import Layers
-from skae.architectures.mlp import MLP
+from skae.architectures import MLP
 from skae.architectures.tied import TiedDecoder
-from skae.models.code_activations import UNITS, Logistic
+from skae.models.code_activations import CODE_ACTIVATIONS, Logistic
+from skae.models.model import Model
 from skae.training.pca import PrincipalAxes
 
-# Codes of less than this share of the largest code's variance are not blown up further.
+# Codes of less than this fraction of the largest code's variance are not scaled up further.
 LEAST_VARIANCE = 1e-4
 
 
 class Encoder(nn.Module):
-    """z = s u(A x + f(x)), with s the scale of the codes and u what they pass, if anything."""
+    """z = s a(A x + f(x)), with s the scale of the codes and a their activation, if any."""
 
-    def __init__(self, block, code_scale, unit=None):
+    def __init__(self, block, code_scale, activation=None):
         super().__init__()
         self.block = block
         self.register_buffer("code_scale", code_scale)
-        self.unit = unit
+        self.activation = activation
 
     def inner(self, x):
-        """Return the codes in the unit of the layers, z / s."""
+        """Return the codes in the scale of the layers, z / s."""
         z = self.block(x)
-        return z if self.unit is None else self.unit(z)
+        return z if self.activation is None else self.activation(z)
 
     def forward(self, x):
         return self.inner(x) * self.code_scale
@@ -41,7 +41,7 @@ class Decoder(nn.Module):
         self.link = link
 
     def outer(self, z):
-        """Return the rows of codes in the unit of the layers, z / s."""
+        """Return the rows of codes in the scale of the layers, z / s."""
         y = self.block(z)
         return y if self.link is None else self.link(y)
 
@@ -49,7 +49,7 @@ class Decoder(nn.Module):
         return self.outer(z / self.code_scale)
 
 
-class Autoencoder(nn.Module):
+class DeterministicModel(Model):
     """Encoder and decoder, each a linear map plus a correction.
 
     Between the two the codes have unit variance at the start, which is what layers and
@@ -57,92 +57,100 @@ class Autoencoder(nn.Module):
 
     Parameters
     ----------
-    unit : str, default=None
-        A key of `UNITS`, which the codes pass.
-    free : bool, default=False
-        Whether A and B are trained as well when they start from PCA.
-    network : Network, default=None
+    design : Design
+    n_components : int
+    layers : Layers
+    architecture : Network, default=None
         Makes the two blocks; None: an `MLP`.
+    code_activation : str, default=None
+        A key of `CODE_ACTIVATIONS`.
+    train_linear : bool, default=False
+        Whether A and B are trained as well when they start from PCA.
     link : Link, default=None
-        What the decoder's numbers pass.
+        Of the decoder's numbers.
     tied : bool, default=False
         Whether the decoder uses the encoder's weights, transposed; an `MLP` can.
 
     Attributes
     ----------
     scale : torch.Tensor of shape (n_components,)
-        Standard deviations of the codes at the start; 0 without one at PCA.
-    encoder : Encoder
-        Rows of the design matrix, shape (n, n_inputs), to codes, shape (n, n_components).
-    decoder : Decoder
-        Codes to numbers in standard units and logits of levels, shape (n, n_outputs).
+        Standard deviations of the codes at the start; 0 where it is not PCA.
+    penalties : Penalties or None
+        Added to the losses of training and held-out rows.
     """
 
     def __init__(
         self,
-        n_inputs,
-        n_outputs,
+        design,
         n_components,
-        hidden,
-        activation,
-        dropout,
-        reach,
-        generator,
-        unit=None,
-        free=False,
-        network=None,
-        tied=False,
+        layers,
+        architecture=None,
+        *,
+        code_activation=None,
+        train_linear=False,
         link=None,
+        tied=False,
     ):
         super().__init__()
-        network = MLP() if network is None else network
-        layers = Layers(tuple(hidden), activation, dropout, reach, generator)
+        architecture = MLP() if architecture is None else architecture
         scale = torch.ones(n_components, dtype=torch.float32)
-        self.n_components, self.free, self.tied = n_components, free, tied
-        self.encoder = Encoder(
-            network.build_encoder(n_inputs, n_components, layers),
-            scale,
-            None if unit is None else UNITS[unit](n_components),
-        )
+        self.n_components, self.train_linear, self.tied = n_components, train_linear, tied
+        activation = None
+        if code_activation is not None:
+            activation = CODE_ACTIVATIONS[code_activation](n_components)
+        block = architecture.build_encoder(design.n_inputs, n_components, layers)
+        self.encoder = Encoder(block, scale, activation)
         block = (
-            TiedDecoder(self.encoder.block, n_outputs)
+            TiedDecoder(block, design.n_outputs)
             if tied
-            else network.build_decoder(n_components, n_outputs, layers)
+            else architecture.build_decoder(n_components, design.n_outputs, layers)
         )
         self.decoder = Decoder(block, scale.clone(), link)
         self.register_buffer("scale", torch.zeros_like(scale))
+        self.penalties = None
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
         """Make the network PCA: z = U'x, x' = c + g U z with U the principal axes.
 
-        With a unit it is PCA as far as the unit is linear about zero.
-
-        Parameters
-        ----------
-        pca : PrincipalAxes
-        gains, offsets : torch.Tensor of shape (n_outputs,)
-            g and c: 1 and 0 for numbers; for levels, and numbers with a link, what turns
-            PCA's columns into logits and logarithms.
+        With a code activation it is PCA as far as the activation is linear about zero.
         """
-        n_components, unit = self.n_components, self.encoder.unit
-        wide = unit is not None and n_components > len(pca.variances)
+        n_components, activation = self.n_components, self.encoder.activation
+        wide = activation is not None and n_components > len(pca.variances)
         axes, scale = (_wide_axes if wide else unit_axes)(pca, n_components)
         self.scale.copy_(scale)
-        if self.tied:  # the way back is the transposed way forth: neither can be scaled
+        if self.tied:  # the decoder is the transposed encoder: neither can be scaled
             scale = torch.ones_like(scale)
         encoder, decoder = (axes / scale).T, gains[:, None] * axes * scale
-        if unit is not None:
-            decoder = decoder / unit.slope
-            offsets = offsets - unit.offset * decoder.sum(1)
-        if not isinstance(unit, Logistic):  # whose codes are rates: they have no other unit
+        if activation is not None:
+            decoder = decoder / activation.slope
+            offsets = offsets - activation.offset * decoder.sum(1)
+        if not isinstance(activation, Logistic):  # whose codes are rates, without a unit
             self._set_code_scale(scale)
-        self.encoder.block.start_from(encoder, torch.zeros(n_components), free=self.free)
-        self.decoder.block.start_from(decoder, offsets, free=self.free)
+        free, zeros = self.train_linear, torch.zeros(n_components)
+        self.encoder.block.start_from(encoder, zeros, free=free)
+        self.decoder.block.start_from(decoder, offsets, free=free)
+
+    def losses(self, seen, x, observed, weights=None):
+        if self.penalties is None:
+            return super().losses(seen, x, observed, weights)
+        output, costs = self.penalties(self, seen, weights)
+        return self.columns.mean(output, x, observed) + costs, output
+
+    def forward(self, x):
+        # The scale cancels on the way through.
+        return self.decoder.outer(self.encoder.inner(x))
+
+    def codes_and_output(self, x):
+        """Return what `encode` and `forward` do, in one pass."""
+        inner = self.encoder.inner(x)
+        return inner * self.encoder.code_scale, self.decoder.outer(inner)
 
     @torch.no_grad()
-    def restore_scale(self, x):
-        """Give the codes of rows x the scale of the start; reconstructions stay the same."""
+    def after_fit(self, x):
+        """Give the codes the scale of the start where no penalty holds them at any."""
+        if self.penalties is None or not self.penalties.scale_free:
+            return
         spread = self.encoder.inner(x).std(dim=0, correction=0)
         known = (spread > 0) & (self.scale > 0)
         now = self.encoder.code_scale
@@ -152,26 +160,9 @@ class Autoencoder(nn.Module):
         self.encoder.code_scale.copy_(scale)
         self.decoder.code_scale.copy_(scale)
 
-    def encode(self, x):
-        """Return the codes of `x`, shape (n, n_components)."""
-        return self.encoder(x)
-
-    def restore(self, x):
-        """Return the reconstruction of `x`."""
-        # The scale cancels on the way through.
-        return self.decoder.outer(self.encoder.inner(x))
-
-    def forward(self, x):
-        return self.restore(x)
-
-    def codes_and_output(self, x):
-        """Return what `encode` and `forward` do, in one pass."""
-        inner = self.encoder.inner(x)
-        return inner * self.encoder.code_scale, self.decoder.outer(inner)
-
 
 def unit_axes(pca, n_components):
-    """Return the principal axes, a column a code, and the scales of the codes."""
+    """Return the principal axes, one column per code, and the scales of the codes."""
     least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
     variances = torch.full((n_components,), least, dtype=torch.float32)
     variances[: len(pca.variances)] = pca.variances.clamp(min=least)
@@ -179,10 +170,10 @@ def unit_axes(pca, n_components):
 
 
 def _wide_axes(pca, n_components):
-    """Return more directions than there are axes, all at work, and the codes' scales.
+    """Return more directions than there are axes, all in use, and the codes' scales.
 
-    With Q of shape (n_components, n_axes) and Q'Q = I the codes QU'x restore U Q'Q U'x,
-    which is what PCA restores. A code without a direction would never find one.
+    With Q of shape (n_components, n_axes) and Q'Q = I the codes QU'x reconstruct
+    U Q'Q U'x, which is what PCA does. A code without a direction would never find one.
     """
     n_axes = len(pca.variances)
     generator = torch.Generator().manual_seed(0)

@@ -124,28 +124,6 @@ def _kernel(squares, variance, width):
     return total / len(WIDTHS)
 
 
-def judge_codes(data, gain):
-    """Return what `Plan.toll` wants: `gain` times the squared discrepancy of all rows' codes.
-
-    Held-out rows first. On these alone the discrepancy would be mostly chance.
-    """
-    n_rows = len(data.source)
-    first = max(0, n_rows - data.n_valid)
-    parts = (
-        slice(first, min(n_rows, first + MOST_JUDGED)),
-        slice(0, min(first, MOST_JUDGED)),
-    )
-    x = torch.cat([data.source[part][0] for part in parts])[:MOST_JUDGED]
-    weights = data.weights
-    if weights is not None:
-        weights = torch.cat([weights[part] for part in parts])[:MOST_JUDGED]
-
-    def toll(network):
-        return gain * prior_mmd(network.codes(x), weights, MOST_JUDGED)
-
-    return toll if len(x) > 1 else None
-
-
 def prior_level(n_rows, n_components, level=0.95, n_draws=100, seed=0):
     """Return the quantile of `prior_mmd` of so many draws of the prior itself."""
     generator = torch.Generator().manual_seed(seed)

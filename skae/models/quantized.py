@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from skae.architectures.architecture import Layers
-from skae.architectures.mlp import MLP
+from skae.architectures import MLP
+from skae.models.model import Model
 from skae.training.pca import PrincipalAxes
 
 # Weight of the past in the moving averages of the codebook.
@@ -100,67 +100,53 @@ class Quantizer(nn.Module):
         self.shares.copy_(torch.where(dead, 1.0 / n_entries, shares))
 
 
-class QuantizedAutoencoder(nn.Module):
+class QuantizedModel(Model):
     """x' = d(q(e(x))), with q the nearest entries of a codebook.
 
-    Gradients pass q as if it were not there (straight through); a second output draws the
-    codes to their entries.
+    Gradients pass q as if it were not there (straight through); training adds the squared
+    distance of the codes from their entries, which draws them there.
 
     Parameters
     ----------
+    design : Design
+    n_components : int
+    layers : Layers
     n_blocks, n_entries : int
-        Blocks of a code, and entries for each.
-    network : Network, default=None
+        Blocks per code, and entries per block.
+    architecture : Network, default=None
         Makes encoder and decoder; None: an `MLP`.
 
     Attributes
     ----------
-    encoder : LinearPlus
+    encoder : torch.nn.Module
         Rows, shape (n, n_inputs), to codes before they are quantised, (n, n_components).
     quantizer : Quantizer
-    decoder : LinearPlus
-        Codes to numbers in standard units and logits of levels, shape (n, n_outputs).
+    commitment : float
+        Weight of the squared distance, as a mean over the columns like the error itself.
 
     References
     ----------
     van den Oord, Vinyals & Kavukcuoglu, Neural Discrete Representation Learning, 2017,
-    eq. 3. Axes dealt out to blocks: Ge et al., Optimized Product Quantization, 2013,
+    eq. 3. Components dealt to blocks: Ge et al., Optimized Product Quantization, 2013,
     section 3.2.
     """
 
     def __init__(
-        self,
-        n_inputs,
-        n_outputs,
-        n_components,
-        n_blocks,
-        n_entries,
-        hidden,
-        activation,
-        dropout,
-        reach,
-        generator,
-        network=None,
+        self, design, n_components, layers, n_blocks, n_entries, architecture=None
     ):
         super().__init__()
-        network = MLP() if network is None else network
-        layers = Layers(tuple(hidden), activation, dropout, reach, generator)
-        self.encoder = network.build_encoder(n_inputs, n_components, layers)
+        architecture = MLP() if architecture is None else architecture
+        self.encoder = architecture.build_encoder(design.n_inputs, n_components, layers)
         self.quantizer = Quantizer(n_blocks, n_entries, n_components // n_blocks)
-        self.decoder = network.build_decoder(n_components, n_outputs, layers)
+        self.decoder = architecture.build_decoder(n_components, design.n_outputs, layers)
+        self.commitment = 0.0
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
         """Start at product quantisation of the principal components.
 
         The components keep their proportions, so that what is near in code is near in the
-        row; they are dealt out so that every block gets large and small ones.
-
-        Parameters
-        ----------
-        pca : PrincipalAxes
-        gains, offsets : torch.Tensor of shape (n_outputs,)
-            1 and 0 for numbers; for levels, what turns PCA's columns into logits.
+        row; they are dealt so that every block gets large and small ones.
         """
         n_blocks, _, width = self.quantizer.entries.shape
         axes = pca.padded_axes(n_blocks * width)[:, deal(n_blocks, width)]
@@ -168,24 +154,21 @@ class QuantizedAutoencoder(nn.Module):
         self.encoder.start_from((axes / scale).T, torch.zeros(n_blocks * width))
         self.decoder.start_from(gains[:, None] * axes * scale, offsets)
 
+    def losses(self, seen, x, observed, weights=None):
+        codes = self.encoder(seen)
+        quantized = self.quantizer(codes)
+        distances = (codes - quantized).square().sum(dim=1)
+        output = self.decode(codes + (quantized - codes).detach())
+        losses = self.columns.mean(output, x, observed)
+        return losses + self.commitment * distances if self.training else losses, output
+
     def encode(self, x):
-        """Return the quantised codes of `x`, shape (n, n_components)."""
+        """Return the quantised codes of rows, shape (n, n_components)."""
         return self.quantizer.look_up(self.indices(x))
 
     def indices(self, x):
-        """Return the numbers of the entries that make up the codes, shape (n, n_blocks)."""
+        """Return the indices of the entries of the codes, shape (n, n_blocks)."""
         return self.quantizer.nearest(self.encoder(x))
-
-    def restore(self, x):
-        """Return the reconstruction of `x`."""
-        return self.decoder(self.encode(x))
-
-    def forward(self, x):
-        """Return the reconstruction, and the squared distances of codes from their entries."""
-        codes = self.encoder(x)
-        quantized = self.quantizer(codes)
-        distances = (codes - quantized).square().sum(dim=1)
-        return self.decoder(codes + (quantized - codes).detach()), distances
 
 
 def deal(n_blocks, width):

@@ -1,13 +1,17 @@
 """The variational autoencoder."""
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
 
-from skae.architectures.architecture import Layers
-from skae.architectures.mlp import MLP
-from skae.likelihoods import Gaussian
+from skae.architectures import MLP
+from skae.models.model import Model
 from skae.training.pca import PrincipalAxes
+
+# Codes of one row that are at work anyway, about: more of them are more copies.
+WIDTH = 256
 
 
 class Linked(nn.Module):
@@ -24,70 +28,68 @@ class Linked(nn.Module):
         return self.link(self.block(z))
 
 
-class VariationalAutoencoder(nn.Module):
+class VariationalModel(Model):
     """q(z|x) = N(m(x), diag v(x)), p(z) = N(0, I), and p(x|z) about d(z) by a likelihood.
 
-    Levels of categories are drawn with the softmax of their part of d(z).
+    Categories have the softmax of their part of d(z) as probabilities.
 
     Parameters
     ----------
-    min_noise_variance : float
-        Floor of every noise variance, in units of the column's variance.
-    network : Network, default=None
+    design : Design
+    n_components : int
+    layers : Layers
+    likelihood : FittedLikelihood
+        Of the numeric columns.
+    divergence : callable (generator) -> DivergenceTerm
+    architecture : Network, default=None
         Makes encoder and decoder; None: an `MLP`.
-    likelihood : Likelihood, default=None
-        Of the numbers; None: `Gaussian`.
 
     Attributes
     ----------
-    encoder : LinearPlus
+    encoder : torch.nn.Module
         Rows, shape (n, n_inputs), to [m, log v], shape (n, 2 n_components).
-    decoder : LinearPlus
-        Codes, shape (..., n_components), to d(z), shape (..., n_outputs): means of the
-        numbers, then logits of the levels.
-    likelihood : Likelihood
+    decoder : torch.nn.Module
+        Codes, shape (*, n_components), to d(z), shape (*, n_outputs): means of the numeric
+        columns, then logits.
+    divergence : DivergenceTerm
+    divergence_weight : float
+        beta.
     prior : MixturePrior or None
         What p(z) was replaced by after training; None: N(0, I).
+    log_jacobian : ndarray of shape (n_numbers,)
+        log |d standard / d raw| of the numeric columns: turns log densities into raw units.
+    n_importance_samples : int
+        Draws per row in `score`.
     generator : torch.Generator or None
         Source of the posterior draws; without one z is the posterior mean when
         evaluating, and drawn from torch's global generator when training.
 
     References
     ----------
-    Kingma & Welling, Auto-Encoding Variational Bayes, 2014, section 3.
+    Kingma & Welling, Auto-Encoding Variational Bayes, 2014, section 3; beta: Higgins et
+    al., beta-VAE, 2017, eq. 4.
     """
 
     generator: torch.Generator | None = None
+    n_importance_samples = 64
 
     def __init__(
-        self,
-        n_inputs,
-        n_outputs,
-        n_numbers,
-        n_components,
-        hidden,
-        activation,
-        dropout,
-        reach,
-        generator,
-        min_noise_variance,
-        network=None,
-        likelihood=None,
+        self, design, n_components, layers, likelihood, divergence, architecture=None
     ):
         super().__init__()
-        network = MLP() if network is None else network
-        if likelihood is None:
-            likelihood = Gaussian(
-                np.zeros(n_numbers), np.ones(n_numbers), min_noise_variance
-            )
-        layers = Layers(tuple(hidden), activation, dropout, reach, generator)
-        self.n_components = n_components
-        self.encoder = network.build_encoder(n_inputs, 2 * n_components, layers)
-        decoder = network.build_decoder(n_components, n_outputs, layers)
+        architecture = MLP() if architecture is None else architecture
+        self.n_components, self.divergence_weight = n_components, 1.0
+        self.encoder = architecture.build_encoder(design.n_inputs, 2 * n_components, layers)
+        decoder = architecture.build_decoder(n_components, design.n_outputs, layers)
         link = likelihood.link
         self.decoder = decoder if link is None else Linked(decoder, link)
-        self.likelihood = likelihood
-        self.prior = None
+        self.likelihood, self.prior = likelihood, None
+        self.divergence = divergence(layers.generator)
+        self.log_jacobian = np.zeros(len(likelihood.center))
+
+    @property
+    def has_dataset_loss(self):
+        return self.divergence.has_dataset_loss and bool(self.divergence_weight)
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
@@ -97,13 +99,6 @@ class VariationalAutoencoder(nn.Module):
         eigenvalues), W = U (L - s)^(1/2), and the posterior of z given x has mean
         L^-1 (L - s)^(1/2) U' x and variance s / l_k, which is diagonal: the encoder can
         hold it exactly, so the bound is tight before the first step.
-
-        Parameters
-        ----------
-        pca : PrincipalAxes
-        gains, offsets : torch.Tensor of shape (n_outputs,)
-            1 and 0 for numbers; for levels, and numbers with a link, what turns PCA's
-            columns into logits and logarithms.
 
         References
         ----------
@@ -124,25 +119,94 @@ class VariationalAutoencoder(nn.Module):
         self.decoder.start_from(gains[:, None] * axes * loadings, offsets)
         self.likelihood.start(noise)
 
-    def noise_variance(self):
-        """Return the noise variance of the numbers, shape (n_numbers,)."""
-        return self.likelihood.variance()
-
     def posterior(self, x):
         """Return m and log v, each of shape (n, n_components)."""
         mean, log_variance = self.encoder(x).chunk(2, dim=-1)
         # exp stays finite in float32 whatever the row; no posterior is that wide or narrow.
         return mean, log_variance.clamp(-30.0, 30.0)
 
-    def encode(self, x):
-        """Return the posterior means of `x`, shape (n, n_components)."""
-        return self.posterior(x)[0]
-
-    def forward(self, x):
-        """Return d(z) for one draw of z, what the likelihood needs besides, m and log v."""
-        mean, log_variance = self.posterior(x)
-        code = mean
+    def losses(self, seen, x, observed, weights=None):
+        """Return minus the evidence lower bound of rows for one draw of z; see `Model`."""
+        mean, log_variance = self.posterior(seen)
+        codes = mean
         if self.training or self.generator is not None:
             draw = torch.empty_like(mean).normal_(generator=self.generator)
-            code = torch.addcmul(mean, (0.5 * log_variance).exp(), draw)
-        return self.decoder(code), self.likelihood.noise(), mean, log_variance
+            codes = torch.addcmul(mean, (0.5 * log_variance).exp(), draw)
+        output = self.decode(codes)
+        losses = self.columns.total(output, x, observed)
+        weight = self.divergence_weight * (self.annealing if self.training else 1.0)
+        losses = self.divergence.add_to(losses, mean, log_variance, weight, weights)
+        return losses, output
+
+    def dataset_loss(self, x, weights):
+        return self.divergence.dataset_loss(self.encode(x), weights, self.divergence_weight)
+
+    def encode(self, x):
+        """Return the posterior means of rows, shape (n, n_components)."""
+        return self.posterior(x)[0]
+
+    # ---------------------------------------------------------------- scores
+
+    @property
+    def copies_per_row(self):
+        n_values = 1 if self.prior is None else self.prior.means.numel()
+        return self.n_importance_samples * max(1, n_values // WIDTH)
+
+    def score(self, x, observed):
+        """Return the importance-weighted bound of log p(x), shape (n,), in raw units.
+
+        ``log (1 / L) sum_l p(x|z_l) p(z_l) / q(z_l|x)`` with z_l drawn from q(z|x): a fixed
+        quasi-random set, so that equal rows score alike.
+
+        References
+        ----------
+        Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016, eq. 8.
+        """
+        mean, log_variance = self.posterior(x)
+        draws = sobol_normal(self.n_importance_samples, self.n_components).to(x)
+        # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
+        codes = mean[:, None] + (0.5 * log_variance).exp()[:, None] * draws
+        nll = self.columns.total(
+            self.decode(codes), x[:, None], None if observed is None else observed[:, None]
+        )
+        # log p(z) - log q(z|x); the constants of the two normal densities cancel.
+        log_ratio = 0.5 * (draws.square() + log_variance[:, None] - codes.square()).sum(-1)
+        if self.prior is not None:
+            log_ratio = log_ratio + self.prior.log_ratio(codes)
+        bound = torch.logsumexp(log_ratio - nll, dim=1) - math.log(len(draws))
+        return bound + self._sum_of_numbers(self._log_jacobian(x), x, observed)
+
+    def _log_jacobian(self, x):
+        """Return the log-determinant's part of every numeric column; 0 for probabilities."""
+        values = torch.from_numpy(self.log_jacobian).to(x)
+        return values if self.likelihood.is_density else torch.zeros_like(values)
+
+    def _sum_of_numbers(self, values, x, observed):
+        """Return the sum over a row's observed numeric cells of a value per column."""
+        if observed is None:
+            return values.sum()
+        return (observed[:, self.columns.numeric] > 0).to(x) @ values
+
+    def error(self, x, observed):
+        """Return how far a row's score is below the highest that it could be, in nats.
+
+        That is where every number sits at the mode of its noise and every category is
+        certain.
+        """
+        best = self.likelihood.mode_nll().to(x) - self._log_jacobian(x)
+        distance = -self._sum_of_numbers(best, x, observed) - self.score(x, observed)
+        return distance.clamp(min=0.0)
+
+    def cell_errors(self, x, observed):
+        """Return the losses less those of cells that are just as expected."""
+        losses = self.columns.per_cell(self(x), x, observed)
+        best = torch.zeros_like(losses)
+        best[:, self.columns.numeric] = self.likelihood.mode_nll().to(x)
+        return losses - (best if observed is None else best * (observed > 0))
+
+
+def sobol_normal(n_draws, n_dimensions):
+    """Return draws of N(0, I) from a scrambled Sobol sequence, always the same ones."""
+    sobol = torch.quasirandom.SobolEngine(n_dimensions, scramble=True, seed=0)
+    uniform = sobol.draw(n_draws, dtype=torch.float64)
+    return torch.special.ndtri(uniform.clamp(1e-9, 1.0 - 1e-9))

@@ -109,3 +109,14 @@ class Layout:
 
     def _sum_blocks(self, values):
         return torch.zeros(len(self.sizes)).index_add_(0, self.block_of_level, values)
+
+    # aliases
+    is_numeric = is_plain
+    missing_indicators = property(lambda self: self.holed)
+    slices = outputs_of_features
+
+    @property
+    def numeric(self):
+        from types import SimpleNamespace
+
+        return SimpleNamespace(features=self.numbers, columns=slice(0, len(self.numbers)))

@@ -63,6 +63,7 @@ class TableEncoder:
         handle_unknown="ignore",
         min_frequency=None,
         max_categories=None,
+        ordinal_features=None,
     ):
         self.scale = scale
         self.categorical_features = categorical_features
@@ -112,8 +113,10 @@ class TableEncoder:
             self._settle(X, rows)
         return self
 
+    design_ = property(lambda self: self.layout_)
+
     @property
-    def share_missing_(self):
+    def missing_fraction_(self):
         """Share of the cells that are missing, columns without any cell left out."""
         there = ~self.empty_
         if not there.any():

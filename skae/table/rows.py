@@ -151,3 +151,14 @@ class TrainingRows:
         """Yield the design and the cells of rows `start` to `stop`, some at a time."""
         for first in range(start, stop, size):
             yield self.source[first : min(first + size, stop)]
+
+    def sample(self, most):
+        """Return the design of some rows, held-out ones first, and their weights."""
+        n_rows = len(self.source)
+        first = max(0, n_rows - self.n_valid)
+        parts = slice(first, min(n_rows, first + most)), slice(0, min(first, most))
+        x = torch.cat([self.source[part][0] for part in parts])[:most]
+        weights = self.weights
+        if weights is not None:
+            weights = torch.cat([weights[part] for part in parts])[:most]
+        return x, weights

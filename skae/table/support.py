@@ -11,7 +11,7 @@ SLACK = 1e-5
 
 
 @dataclass(frozen=True)
-class Kind:
+class Support:
     """A kind of numbers.
 
     Attributes
@@ -36,16 +36,16 @@ class Kind:
         return bad | (np.abs(raw - np.round(raw)) > SLACK * (1 + np.abs(raw))) & self.whole
 
 
-SHARES = Kind("numbers in [0, 1]", "bring it there (MinMaxScaler)", largest=1.0)
-COUNTS = Kind("counts, whole numbers from 0 on", "round it or shift it", whole=True)
+PROPORTIONS = Support("numbers in [0, 1]", "bring it there (MinMaxScaler)", largest=1.0)
+COUNTS = Support("counts, whole numbers from 0 on", "round it or shift it", whole=True)
 
 
-def check_kind(kind, table, X, rows, parameter):
+def check_support(support, table, X, rows, parameter):
     """Raise unless all numbers in `X[rows]` are of the kind that `parameter` needs.
 
     Parameters
     ----------
-    kind : Kind
+    support : Support
     table : TableEncoder
     X : ndarray, csr matrix or narwhals.DataFrame
     rows : ndarray of int
@@ -55,16 +55,16 @@ def check_kind(kind, table, X, rows, parameter):
     numbers = table.layout_.numbers
     if table.scale == "quantile":
         raise ValueError(
-            f"{parameter} needs {kind.name}, which scale='quantile' turns into others; use "
+            f"{parameter} needs {support.name}, which scale='quantile' turns into others; use "
             "scale=True or False."
         )
     for block in gen_batches(len(rows), BLOCK):
         raw = table._read_numbers(X[rows[block]], numbers)
-        bad = np.argwhere(kind.bad(raw))
+        bad = np.argwhere(support.bad(raw))
         if len(bad):
             row, column = bad[0]
             raise ValueError(
-                f"{parameter} needs {kind.name}, but column "
+                f"{parameter} needs {support.name}, but column "
                 f"{table.names[numbers[column]]!r} holds {raw[row, column]:g}; "
-                f"{kind.remedy}, or choose another."
+                f"{support.remedy}, or choose another."
             )

@@ -55,5 +55,5 @@ class EpochTasks:
         estimator = copy.copy(self._estimator)
         estimator.net_ = estimator.net_.snapshot()
         estimator._read_history()
-        estimator._finish(self._data)
+        estimator._after_fit(self._data)
         return vars(estimator)

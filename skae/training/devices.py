@@ -54,11 +54,3 @@ def threads_for(n_multiplications):
         yield
     finally:
         torch.set_num_threads(n_threads)
-
-
-@contextmanager
-def seeded_globally(seed, device):
-    """Seed torch's global generators for what can draw from no other; restore them."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from skae.training.loop import one_cycle
+from skae.training.schedule import one_cycle
 
 # Rows that the layers are trained on at most; steps and rows a step of each layer.
 N_ROWS, N_STEPS, BATCH = 20_000, 300, 128

@@ -1,0 +1,307 @@
+"""Constructor parameters that estimators share: type, default, constraint and text, once.
+
+An estimator is a dataclass (``eq=False, repr=False``: scikit-learn has its own) whose bases
+are the groups of this room. The dataclass writes the constructor, which therefore only
+stores, and `documented` puts the texts of the groups into the estimator's docstring.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from torch import nn
+
+from skae.architectures import ACTIVATIONS, Network
+from skae.corruption import Corruption
+
+Activation: TypeAlias = Literal[
+    "relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"
+]
+RandomState: TypeAlias = int | np.random.RandomState | None
+Estimator = TypeVar("Estimator", bound=type)
+
+_COUNT = Interval(Integral, 1, None, closed="left")
+_FRACTION = Interval(RealNotInt, 0, 1, closed="neither")
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class TableParameters:
+    """How the columns of a table are encoded.
+
+    Parameters
+    ----------
+    scale : bool, "robust" or "quantile", default=True
+        True: numeric columns are standardised inside, so that each counts alike. False:
+        they keep their proportions, and the loss is the squared error in raw units, as
+        PCA's is. For columns with heavy tails: "robust", by median and interquartile
+        range, or "quantile", by the normal quantile of the rank.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Columns that hold categories whatever their dtype: names, positions or a mask.
+        "from_dtype": text, categorical and boolean columns do. None: text and categories
+        are refused.
+    ordinal_features : "from_dtype", None or array-like, default="from_dtype"
+        Columns that hold ordered categories: names, positions or a mask. "from_dtype":
+        ordered categorical columns of pandas do. On request so do polars' `Enum` and
+        unordered categorical columns, in the order in which their categories are declared,
+        and numbers, in ascending order. None: no column does.
+    handle_unknown : {"ignore", "error"}, default="ignore"
+        What to do with a category that was not seen in fit: "ignore" takes the cell as
+        unknown, which tells the network nothing and scores at least as badly as the rarest
+        category.
+    min_frequency : int or float, default=None
+        Number, or fraction, of the rows below which a category is rare. Rare categories
+        are merged into one; of ordered ones, each into a neighbour.
+    max_categories : int, default=100
+        Maximum number of categories per column; the rarest are merged. None: no limit.
+    """
+
+    scale: bool | Literal["robust", "quantile"] = True
+    categorical_features: Literal["from_dtype"] | ArrayLike | None = "from_dtype"
+    ordinal_features: Literal["from_dtype"] | ArrayLike | None = "from_dtype"
+    handle_unknown: Literal["ignore", "error"] = "ignore"
+    min_frequency: int | float | None = None
+    max_categories: int | None = 100
+
+    _parameter_constraints: ClassVar[dict] = {
+        "scale": ["boolean", StrOptions({"robust", "quantile"})],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "ordinal_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "handle_unknown": [StrOptions({"ignore", "error"})],
+        "min_frequency": [_COUNT, _FRACTION, None],
+        "max_categories": [_COUNT, None],
+    }
+
+    def _table_parameters(self) -> dict[str, Any]:
+        return {spec.name: getattr(self, spec.name) for spec in fields(TableParameters)}
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class NetworkParameters:
+    """What encoder and decoder are made of.
+
+    Parameters
+    ----------
+    n_components : int or float, default=2
+        Number of codes. A float in (0, 1): the smallest number with which PCA explains
+        more than that fraction of the variance.
+    hidden_layer_sizes : int or tuple of int, default=None
+        Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a linear
+        autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
+    network : Network or tuple of torch.nn.Module, default=None
+        The architecture: `Convolutional` or `Recurrent` of `skae.architectures`, for rows
+        that are flattened images or sequences, or a pair (encoder, decoder) of torch
+        modules (see `Modules`). None: an `MLP`.
+    activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
+            default="relu"
+        Activation of the hidden layers.
+    init : {"pca", "random"}, default="pca"
+        Where training starts. "pca": at the principal components, probabilistic PCA in
+        `VAETransformer`. "random": at random weights, and the linear maps are trained too.
+    dropout : float, default=0.0
+        Fraction of the hidden units left out of each training step.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of codes.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names.
+    network_ : Network
+        The architecture that was used.
+    encoder_, decoder_ : torch.nn.Module
+        The parts of the network. They take and return rows in standard units.
+    """
+
+    n_components: int | float = field(default=2, kw_only=False)
+    hidden_layer_sizes: int | Sequence[int] | None = None
+    network: Network | tuple[nn.Module, nn.Module] | None = None
+    activation: Activation = "relu"
+    init: Literal["pca", "random"] = "pca"
+    dropout: float = 0.0
+
+    _parameter_constraints: ClassVar[dict] = {
+        "n_components": [_COUNT, _FRACTION],
+        "hidden_layer_sizes": ["array-like", _COUNT, None],
+        "network": [Network, tuple, None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "init": [StrOptions({"pca", "random"})],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class TrainingParameters:
+    """How the network is trained, and where.
+
+    Parameters
+    ----------
+    corruption : Corruption, default=None
+        Noise on the rows that the network sees in training; it learns to reconstruct the
+        clean rows. One of `GaussianNoise`, `MaskingNoise`, `SwapNoise` and
+        `SaltAndPepperNoise` of `skae.corruption`, or your own. Held-out rows are judged
+        with noise as well.
+    alpha : float, default=0.2
+        Decoupled weight decay (AdamW) of the weights of the corrections f and g.
+    batch_size : int, default=None
+        Rows per step. None: a sixteenth of the rows, from 32 to 256; up to 1024 for more
+        than 50,000 rows.
+    learning_rate : {"one_cycle", "constant"}, default="one_cycle"
+        Schedule of the learning rate.
+    learning_rate_init : float, default=0.01
+        Peak of the one-cycle schedule, or the constant rate.
+    max_iter : int, default=None
+        Maximum number of epochs. None: a budget of 300 to 1000 steps (one per row), and at
+        least 8 epochs; up to three times as many with missing values, `corruption`,
+        penalties or a `Recurrent` network.
+    early_stopping : bool, default=True
+        Whether to hold out rows, keep the state that is best on them, and stop when they
+        no longer improve. False: train on all rows to the last epoch.
+    validation_fraction : float, default=None
+        Fraction of the rows that is held out. None: 0.1, or as much as gives 100 rows, but
+        at most 0.3.
+    n_iter_no_change : int, default=None
+        Epochs without an improvement by `tol` after which training stops. None: half of
+        the epochs.
+    tol : float, default=1e-4
+        Smallest improvement of the held-out loss that counts, relative to its value before
+        the first step.
+    warm_start : bool, default=False
+        Whether `fit` continues with the network of the last fit.
+    callbacks : list of skorch callbacks, default=None
+        Passed to the skorch net. Callbacks of scikit-learn are set by `set_callbacks`.
+    device : str or torch.device, default="auto"
+        "auto" is the CUDA device where there is one, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out rows, the weights, the order of the batches and all other draws.
+        The global generators are not touched when it is an int.
+    verbose : int, default=0
+        1 prints a line per epoch.
+
+    Attributes
+    ----------
+    hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
+        The values that were used for the parameters of those names.
+    device_ : torch.device
+        Where the network is.
+    n_iter_ : int
+        Number of epochs run.
+    best_iter_ : int
+        Epoch whose weights were kept; 0 is the start.
+    loss_curve_ : list of float
+        Mean training loss of every epoch.
+    validation_loss_curve_ : list of float
+        Held-out loss before the first step and after every epoch; only with
+        ``early_stopping=True``. The start has seen the held-out rows: the columns'
+        statistics and the principal axes come from all rows.
+    net_ : skorch.NeuralNet
+        The net that was trained.
+    """
+
+    corruption: Corruption | None = None
+    alpha: float = 0.2
+    batch_size: int | None = None
+    learning_rate: Literal["one_cycle", "constant"] = "one_cycle"
+    learning_rate_init: float = 0.01
+    max_iter: int | None = None
+    early_stopping: bool = True
+    validation_fraction: float | None = None
+    n_iter_no_change: int | None = None
+    tol: float = 1e-4
+    warm_start: bool = False
+    callbacks: list | None = None
+    device: str | torch.device = "auto"
+    random_state: RandomState = None
+    verbose: int = 0
+
+    _parameter_constraints: ClassVar[dict] = {
+        "corruption": [Corruption, None],
+        "alpha": [_NOT_NEGATIVE],
+        "batch_size": [_COUNT, None],
+        "learning_rate": [StrOptions({"one_cycle", "constant"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [_COUNT, None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "n_iter_no_change": [_COUNT, None],
+        "tol": [_NOT_NEGATIVE],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+
+# ------------------------------------------------------------------ docstrings
+
+_SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
+_ENTRY = re.compile(r"^(?=\S)", re.MULTILINE)
+_DEFAULT = re.compile(r"default=\S+$", re.MULTILINE)
+
+
+def documented(cls: Estimator) -> Estimator:
+    """Put the parameters and attributes that `cls` inherits into its docstring.
+
+    What the class documents itself comes first and wins over the text of a base; an
+    inherited default is replaced by the one that the class has.
+    """
+    if cls.__doc__ is None:  # python -OO
+        return cls
+    texts = _split(cls.__doc__)
+    defaults = {spec.name: spec.default for spec in fields(cls)}
+    for name in ("Parameters", "Attributes"):
+        entries = dict(_entries(texts.get(name, "")))
+        for base in cls.__mro__[1:]:
+            inherited = _entries(_split(base.__doc__ or "").get(name, ""))
+            known = {item for names in entries for item in names}
+            for names, text in inherited:
+                if known.isdisjoint(names):
+                    entries[names] = _with_default(text, defaults.get(names[0], MISSING))
+        texts[name] = "".join(entries.values())
+    order = dict.fromkeys(["", "Parameters", "Attributes", *texts])
+    cls.__doc__ = "".join(
+        texts[name]
+        if not name
+        else f"{name}\n{'-' * len(name)}\n{texts[name].rstrip()}\n\n"
+        for name in order
+    )
+    return cls
+
+
+def _split(doc):
+    """Return the sections of a numpydoc docstring; the first, without a title, is ""."""
+    head, *rest = _SECTION.split(inspect.cleandoc(doc))
+    return {"": head} | dict(zip(rest[::2], rest[1::2], strict=True))
+
+
+def _entries(section):
+    """Yield the names that an entry of a section documents, and its text."""
+    for text in _ENTRY.split(section):
+        if text:
+            names = text.split("\n", 1)[0].split(" : ")[0].split(", ")
+            text = re.sub(r", +default=", ", default=", text.rstrip())  # a continued line
+            yield tuple(name.strip() for name in names), text + "\n"
+
+
+def _with_default(text, default):
+    if default is MISSING:
+        return text
+    head, newline, body = text.partition("\n    ")
+    if not head.endswith("default=" + _as_text(default)):
+        head = _DEFAULT.sub("default=" + _as_text(default), head)
+    return head + newline + body
+
+
+def _as_text(default):
+    return json.dumps(default) if isinstance(default, str) else repr(default)

@@ -1,0 +1,98 @@
+"""What a fit trains: encoder and decoder, and what a row costs."""
+
+import torch
+from torch import nn
+
+from skae.models.pca_start import level_start, link_start
+
+
+class Model(nn.Module):
+    """Encoder, decoder and losses of one kind of autoencoder.
+
+    A subclass builds `encoder` and `decoder`, sets `columns`, and overrides what differs.
+    Rows are rows of the design matrix, x of shape (n, n_inputs), with `observed` of shape
+    (n, n_features): the state of every cell, or None where all are observed.
+
+    Attributes
+    ----------
+    encoder, decoder : torch.nn.Module
+    columns : ColumnLosses
+        What every cell costs.
+    annealing : float
+        Factor on the weight of a divergence while training; the loop raises it to 1.
+    has_dataset_loss : bool
+        Whether `dataset_loss` is part of the loss of held-out rows.
+    copies_per_row : int
+        Copies of a row that `score` works on at a time.
+    """
+
+    annealing = 1.0
+    has_dataset_loss = False
+    copies_per_row = 1
+
+    @torch.no_grad()
+    def initialise(self, design, pca, x):
+        """Start at the principal components of the training rows `x` (CPU)."""
+        gains, offsets = level_start(design, pca, x)
+        link = getattr(self.decoder, "link", None)
+        if link is not None:
+            cost = self.columns.number_loss
+            gains, offsets = link_start(link, cost, design, pca, x, gains, offsets)
+        self.start_from_pca(pca, gains, offsets)
+
+    def start_from_pca(self, pca, gains, offsets):
+        """Set the linear maps so that the decoder returns ``gains * (U z) + offsets``.
+
+        Parameters
+        ----------
+        pca : PrincipalAxes
+        gains, offsets : torch.Tensor of shape (n_outputs,)
+            1 and 0 for numeric columns; for categories, and numeric columns with a link,
+            what turns PCA's reconstruction into logits and logarithms.
+        """
+        raise NotImplementedError
+
+    def losses(self, seen, x, observed, weights=None):
+        """Return the losses of rows, shape (n,), and their reconstruction.
+
+        Parameters
+        ----------
+        seen : torch.Tensor of shape (n, n_inputs)
+            The rows as the network sees them: `x`, corrupted or not.
+        weights : torch.Tensor of shape (n,), default=None
+            Of the rows, for terms that compare rows with each other. The losses are not
+            yet multiplied by them.
+        """
+        output = self(seen)
+        return self.columns.mean(output, x, observed), output
+
+    def dataset_loss(self, x, weights):
+        """Return the dataset-level regulariser of rows, shape ()."""
+        raise NotImplementedError
+
+    def encode(self, x):
+        """Return the codes of rows, shape (n, n_components)."""
+        return self.encoder(x)
+
+    def decode(self, codes):
+        """Return numbers in standard units and logits, shape (n, n_outputs)."""
+        return self.decoder(codes)
+
+    def forward(self, x):
+        """Return the reconstruction of rows, shape (n, n_outputs)."""
+        return self.decode(self.encode(x))
+
+    def score(self, x, observed):
+        """Return how normal rows are, shape (n,); higher is more normal."""
+        return -self.error(x, observed)
+
+    def error(self, x, observed):
+        """Return how anomalous rows are, shape (n,), not negative: what `explain` attributes."""
+        return self.columns.mean(self(x), x, observed)
+
+    def cell_errors(self, x, observed):
+        """Return the error of every cell given the code, shape (n, n_features)."""
+        return self.columns.per_cell(self(x), x, observed)
+
+    def after_fit(self, x):
+        """Settle what training leaves open, on training rows `x`."""

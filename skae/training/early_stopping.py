@@ -1,0 +1,158 @@
+"""Which state of a network is kept, and when training stops."""
+
+import math
+
+import torch
+
+from skae.training.generators import use_generator
+
+# Training rows on which a fit without held-out rows is checked for harm.
+N_CHECKED = 2048
+# Standard errors by which the start must be beaten.
+N_ERRORS = 2.0
+# A loss that exceeds its start by this factor will not come back.
+DIVERGED = 1e3
+# Rows whose codes a dataset-level regulariser compares with the prior at most.
+N_COMPARED = 1024
+
+
+class Checkpoint:
+    """A copy of a module's weights, in memory, on the device."""
+
+    def __init__(self, module):
+        self._live = list(module.state_dict().values())
+        self._kept = [tensor.clone() for tensor in self._live]
+
+    @torch.no_grad()
+    def save(self):
+        for kept, live in zip(self._kept, self._live, strict=True):
+            kept.copy_(live)
+
+    @torch.no_grad()
+    def restore(self):
+        for kept, live in zip(self._kept, self._live, strict=True):
+            live.copy_(kept)
+
+
+class EarlyStopping:
+    """Keeps the best state and says when to stop.
+
+    With held-out rows, the start is replaced only by a state whose loss on them is lower
+    by more than two standard errors of the rows' paired differences: on few rows a smaller
+    gain is luck. After that, the lowest loss wins.
+
+    Parameters
+    ----------
+    net : Net
+    rows : TrainingRows
+    schedule : Schedule
+    """
+
+    def __init__(self, net, rows, schedule):
+        self.net, self.rows, self.schedule = net, rows, schedule
+        self.first, self.best = Checkpoint(net.module_), Checkpoint(net.module_)
+        self.left_start = False
+        self._compared = None
+        if net.module_.has_dataset_loss:
+            # Held-out rows first: on these alone the discrepancy would be mostly chance.
+            self._compared = rows.sample(N_COMPARED)
+        if rows.n_valid:
+            self.start_losses = self._losses(rows.n_train, len(rows.source))
+            self.start = self.best_loss = self._mean(self.start_losses).item()
+        else:
+            self.start, self.best_loss = self._checked_loss(), math.inf
+        self.reference, self.reference_epoch = self.start, 0
+
+    def end_epoch(self, epoch, total):
+        """Record the epoch's losses; return why training should stop, or None."""
+        history, n_valid = self.net.history, self.rows.n_valid
+        figures = [total / self.rows.n_train]
+        if n_valid:
+            losses = self._losses(self.rows.n_train, len(self.rows.source))
+            gain, error = self._paired_gain(losses)
+            figures += [self._mean(losses), gain - N_ERRORS * error]
+        # The epoch's only synchronisation with the device.
+        train_loss, *held_out = torch.stack(figures).tolist()
+        loss = held_out[0] if n_valid else train_loss
+        better = loss < self.best_loss
+        if n_valid and not self.left_start:
+            better = better and held_out[1] > 0
+        history.record("train_loss", train_loss)
+        history.record("train_loss_best", better)
+        if n_valid:
+            history.record("valid_loss", loss)
+            history.record("valid_loss_best", better)
+        limit = self.start + DIVERGED * (1.0 + abs(self.start))
+        if not max(train_loss, loss) < limit:  # NaN included
+            return "diverged"
+        if better:
+            self.best_loss, self.left_start = loss, True
+            self.net.best_epoch_ = epoch
+            self.best.save()
+        return self._no_change(epoch, loss) if n_valid else None
+
+    def _no_change(self, epoch, loss):
+        if loss < self.reference - self.schedule.tol * abs(self.start):
+            self.reference, self.reference_epoch = loss, epoch
+        waited = epoch - self.reference_epoch
+        return "no_change" if waited >= self.schedule.n_iter_no_change else None
+
+    def restore_best(self):
+        """Leave the module in the state that is kept."""
+        net = self.net
+        if self.rows.n_valid:
+            self.best.restore()
+            return
+        # Without held-out rows the last state stands, unless it is worse than the start
+        # on the rows it was trained on (nothing was left to learn, or it diverged).
+        net.best_epoch_ = len(net.history)
+        for fallback in (self.best, self.first):
+            if self._checked_loss() <= self.start:
+                return
+            fallback.restore()
+            net.best_epoch_ = 0
+
+    @torch.no_grad()
+    def _losses(self, start, stop):
+        """Return the losses of rows `start` to `stop`, with the same draws at every call."""
+        net, corrupt = self.net, self.schedule.corrupt
+        net._set_training(False)
+        generator = torch.Generator(net.device).manual_seed(self.schedule.seed)
+        losses = []
+        with use_generator(generator, net.module_):
+            for x, observed in self.rows.blocks(start, stop):
+                seen = x if corrupt is None else corrupt(x, observed, generator)
+                losses.append(net.module_.losses(seen, x, observed)[0])
+            common = 0.0
+            if self._compared is not None:
+                common = net.module_.dataset_loss(*self._compared)
+        return torch.cat(losses) + common
+
+    def _checked_loss(self):
+        n_rows = min(self.rows.n_train, N_CHECKED)
+        losses, weights = self._losses(0, n_rows), self.rows.train_weights
+        return _weighted(losses, None if weights is None else weights[:n_rows]).item()
+
+    def _mean(self, losses):
+        weights = self.rows.valid_weights
+        return (
+            losses.mean() if weights is None else torch.dot(losses, weights) / weights.sum()
+        )
+
+    def _paired_gain(self, losses):
+        """Return the mean fall of the rows' losses since the start, and its error."""
+        falls = self.start_losses - losses
+        weights = self.rows.valid_weights
+        if weights is None:
+            weights = torch.ones_like(falls)
+        fractions = weights / weights.sum()
+        mean = torch.dot(fractions, falls)
+        spread = (fractions.square() * (falls - mean).square()).sum()
+        # One row has no standard error, and proves nothing.
+        n_rows = len(falls)
+        inflate = n_rows / (n_rows - 1) if n_rows > 1 else math.inf
+        return mean, (spread * inflate).sqrt()
+
+
+def _weighted(losses, weights):
+    return (losses if weights is None else losses * weights).mean()

@@ -1,0 +1,74 @@
+"""How long to train and how fast to learn: epochs, learning rates, annealing."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Schedule:
+    """What a fit settles before its first step.
+
+    Attributes
+    ----------
+    n_epochs, batch_size : int
+    learning_rate : float
+        Peak of the one-cycle schedule, or the constant rate.
+    one_cycle : bool
+    n_iter_no_change : int
+        Epochs without an improvement of the held-out loss after which training stops.
+    tol : float
+        Smallest improvement that counts, relative to the held-out loss at the start.
+    seed : int
+        Seeds the order of the rows, dropout and the draws of the model.
+    warmup : float
+        Fraction of the steps over which a model's `annealing` rises to 1.
+    corrupt : callable (x, observed, generator) -> x, or None
+        What the network sees of a batch, whose clean rows it learns to reconstruct.
+    begin_epoch : callable () -> None
+    end_epoch : callable () -> bool
+        scikit-learn's callbacks; true asks to stop.
+    """
+
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    one_cycle: bool
+    n_iter_no_change: int
+    tol: float
+    seed: int
+    warmup: float = 0.0
+    corrupt: Callable | None = None
+    begin_epoch: Callable[[], None] = field(default=lambda: None)
+    end_epoch: Callable[[], bool] = field(default=lambda: False)
+
+    def learning_rates(self, first_step, n_steps):
+        """Return the rates of an epoch's steps; None leaves the optimiser's."""
+        if not self.one_cycle:
+            return None
+        n_all = self.n_epochs * n_steps
+        steps = range(first_step, first_step + n_steps)
+        return [self.learning_rate * one_cycle(step / n_all) for step in steps]
+
+    def annealing(self, first_step, n_steps):
+        """Return the factors on a divergence's weight at an epoch's steps."""
+        n_warm = max(self.warmup * self.n_epochs * n_steps, 1.0)
+        steps = range(first_step, first_step + n_steps)
+        return [min(1.0, (step + 1) / n_warm) for step in steps]
+
+
+def one_cycle(progress, warm=0.1, start=0.04, end=0.01):
+    """Return the factor on the peak learning rate at `progress` in [0, 1].
+
+    Half a cosine up from `start` during the fraction `warm` of the steps, half a cosine
+    down to `end` during the rest.
+
+    References
+    ----------
+    Smith & Topin, Super-Convergence, 2018 (with cosine annealing).
+    """
+    if progress < warm:
+        low, phase = start, 1.0 - progress / warm
+    else:
+        low, phase = end, (progress - warm) / (1.0 - warm)
+    return low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * phase))
