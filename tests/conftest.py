@@ -1,62 +1,89 @@
 """Tables on which a wrong answer looks different from a right one."""
 
+import os
+from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from frames import as_library, draw_rows
+from registry import DEFAULT_DETECTORS, ESTIMATORS, TRANSFORMERS, held_to, make
 from scipy.stats import multivariate_normal
 from threadpoolctl import threadpool_limits
 
-from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
-
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    """The tables are tiny, and threads that wait for a busy core cost seconds."""
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
+def _threads():
+    """One: the tables are tiny, and threads that wait for a busy core cost seconds."""
+    n_threads = int(os.environ.get("SKAE_TEST_THREADS", "1"))
+    torch.set_num_threads(n_threads)
+    with threadpool_limits(n_threads):
         yield
 
 
-@pytest.fixture(
-    params=[AutoencoderTransformer, VAETransformer], ids=lambda cls: cls.__name__
-)
+def pytest_generate_tests(metafunc):
+    """Run a law over all estimators, or all transformers, that are held to it."""
+    law = metafunc.function.__name__
+    for fixture, names in (("quick_any", ESTIMATORS), ("transformer", TRANSFORMERS)):
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, held_to(law, names), indirect=True)
+
+
+@pytest.fixture
+def quick_any(request):
+    """Make any estimator, with a few short epochs."""
+    return partial(make, request.param)
+
+
+@pytest.fixture
 def transformer(request):
-    """The class of a transformer."""
-    return request.param
+    """The class of any transformer."""
+    return TRANSFORMERS[request.param][0]
 
 
 @pytest.fixture
 def quick(transformer):
     """Make a transformer of a few short epochs."""
 
-    def make(n_components=2, **params):
-        return transformer(n_components, **{"max_iter": 4, "random_state": 0, **params})
+    def quickly(n_components=2, **params):
+        return make(transformer.__name__, n_components=n_components, **params)
 
-    return make
-
-
-def _quick_detector(**params):
-    inner = AutoencoderTransformer(2, max_iter=4)
-    return AEAnomalyDetector(inner, **{"random_state": 0, **params})
-
-
-@pytest.fixture(
-    params=[AutoencoderTransformer, VAETransformer, AEAnomalyDetector],
-    ids=lambda cls: cls.__name__,
-)
-def quick_any(request):
-    """Make any of the three estimators, with a few short epochs."""
-    if request.param is AEAnomalyDetector:
-        return _quick_detector
-    return lambda **params: request.param(2, **{"max_iter": 4, "random_state": 0, **params})
+    return quickly
 
 
 @pytest.fixture
 def quick_detector():
-    """Make a detector of a few short epochs."""
-    return _quick_detector
+    """Make a detector of clones of a few short epochs."""
+    return partial(make, "AEAnomalyDetector of clones")
+
+
+@pytest.fixture(params=DEFAULT_DETECTORS)
+def detector(request):
+    """A detector that finds anomalies."""
+    return clone(DEFAULT_DETECTORS[request.param])
+
+
+@pytest.fixture
+def training(monkeypatch):
+    """A training that begins fails the test, but within `training()`."""
+    real, allowed = torch.Tensor.backward, False
+
+    def backward(*args, **kwargs):
+        if not allowed:
+            pytest.fail("the training began")
+        return real(*args, **kwargs)
+
+    @contextmanager
+    def allow():
+        nonlocal allowed
+        allowed = True
+        yield
+        allowed = False
+
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    return allow
 
 
 def _frozen(array):
@@ -121,3 +148,15 @@ def ppca():
         covariance=covariance,
         mean=mean,
     )
+
+
+@pytest.fixture(params=["pandas", "polars"])
+def library(request):
+    """The library that a data frame is of."""
+    return request.param
+
+
+@pytest.fixture
+def holed(library):
+    """150 rows of columns of many kinds, a cell in seven missing."""
+    return as_library(library, draw_rows(150, 0, missing=0.15))

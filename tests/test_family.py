@@ -10,21 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from registry import FAMILY, make, pair_of_modules
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import skae.corruption
 import skae.penalties
 from skae import (
-    AdversarialAutoencoderTransformer,
     AutoencoderTransformer,
-    VAETransformer,
     VQVAETransformer,
 )
 from skae.architectures import (
     MLP,
     Convolutional,
-    LinearPlusMLP,
     Modules,
     Network,
     Recurrent,
@@ -36,8 +34,7 @@ from skae.corruption import (
     SwapNoise,
 )
 from skae.likelihoods import LIKELIHOODS
-from skae.models.losses import NUMBER_LOSSES
-from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal, Penalty
+from skae.penalties import KLSparsity, L1Activity, Orthogonal, Penalty
 from skae.table.support import COUNTS
 
 # Four epochs are few for a posterior.
@@ -50,24 +47,8 @@ def _short_pretraining(monkeypatch):
     monkeypatch.setattr("skae.training.pretraining.N_STEPS", 20)
 
 
-def _both(name, **params):
-    return {
-        f"{kind} {name}": (cls, params)
-        for kind, cls in {"AE": AutoencoderTransformer, "VAE": VAETransformer}.items()
-    }
-
-
-def _pair(n_codes):
-    generator = torch.Generator().manual_seed(0)
-    pair = torch.nn.Linear(16, n_codes), torch.nn.Linear(2, 16)
-    for module in pair:
-        for parameter in module.parameters():
-            torch.nn.init.normal_(parameter, std=0.1, generator=generator)
-    return pair
-
-
 def _frozen(n_codes):
-    return tuple(module.requires_grad_(False) for module in _pair(n_codes))
+    return tuple(module.requires_grad_(False) for module in pair_of_modules(n_codes))
 
 
 class ShortNoise(skae.corruption.Corruption):
@@ -80,108 +61,6 @@ class WidePenalty(Penalty):
         return codes
 
 
-class OwnNoise(skae.corruption.Corruption):
-    """Halves of a standard deviation."""
-
-    def __init__(self, steps=2):
-        self.steps = steps
-
-    def corrupt(self, x, cells, where, generator):
-        return (self.steps * x).round() / self.steps
-
-
-class OwnPenalty(Penalty):
-    def __init__(self, weight=0.1):
-        self.weight = weight
-
-    def penalise(self, codes, x, weights):
-        return codes.square().mean(dim=1)
-
-
-class OwnNetwork(Network):
-    """A layer of a width of its own, in between the linear maps."""
-
-    def __init__(self, n_units=8):
-        self.n_units = n_units
-
-    def build_encoder(self, n_in, n_out, layers):
-        settings = layers.activation, layers.dropout, layers.reach, layers.generator
-        return LinearPlusMLP(n_in, n_out, (self.n_units,), *settings)
-
-    build_decoder = build_encoder
-
-
-# What it is -> the class, its parameters.
-FAMILY = {
-    **_both("GaussianNoise", corruption=GaussianNoise()),
-    **_both("MaskingNoise", corruption=MaskingNoise()),
-    **_both("SwapNoise", corruption=SwapNoise()),
-    **_both("SaltAndPepperNoise", corruption=SaltAndPepperNoise()),
-    **_both("MLP", network=MLP()),
-    **_both("Convolutional", network=Convolutional((4, 4), channels=(4, 8))),
-    "AE max_pool": (
-        AutoencoderTransformer,
-        {"network": Convolutional((2, 8), (4,), 2, downsampling="max_pool")},
-    ),
-    "VAE average_pool": (
-        VAETransformer,
-        {"network": Convolutional((4, 2, 2), 4, 1, downsampling="average_pool")},
-    ),
-    **_both("Recurrent", network=Recurrent(8, 2, hidden_size=8)),
-    **_both("Recurrent lstm", network=Recurrent(16, cell="lstm", hidden_size=8)),
-    "AE Modules": (AutoencoderTransformer, {"network": Modules(*_pair(2))}),
-    "VAE Modules": (VAETransformer, {"network": Modules(*_pair(4))}),
-    "VQVAE": (
-        VQVAETransformer,
-        {
-            "network": Convolutional((4, 2, 2), channels=4, kernel_size=2),
-            "corruption": MaskingNoise(),
-        },
-    ),
-    "VQVAE Modules": (VQVAETransformer, {"network": Modules(*_pair(2))}),
-    "adversarial": (
-        AdversarialAutoencoderTransformer,
-        {"network": Recurrent(8, 2, hidden_size=8), "corruption": GaussianNoise()},
-    ),
-    "adversarial Modules": (
-        AdversarialAutoencoderTransformer,
-        {"network": Modules(*_pair(2))},
-    ),
-    **{
-        f"AE {loss}": (AutoencoderTransformer, {"loss": loss})
-        for loss in NUMBER_LOSSES
-        if loss != "squared"
-    },
-    **{f"VAE {name}": (VAETransformer, {"likelihood": name}) for name in LIKELIHOODS},
-    "VAE mmd": (VAETransformer, {"divergence": "mmd"}),
-    "VAE adversary": (VAETransformer, {"divergence": "adversary"}),
-    "VAE free_bits": (VAETransformer, {"free_bits": 0.5}),
-    "AE tied_weights": (AutoencoderTransformer, {"tied_weights": True}),
-    "AE pretraining": (AutoencoderTransformer, {"pretraining": "layerwise"}),
-    "AE sparse Convolutional": (
-        AutoencoderTransformer,
-        {
-            "network": Convolutional((4, 4), channels=4),
-            "penalties": [L1Activity(), Contractive()],
-        },
-    ),
-    "AE contractive Recurrent": (
-        AutoencoderTransformer,
-        {"network": Recurrent(8, 2, hidden_size=8), "penalties": [Contractive()]},
-    ),
-    "AE L1Activity": (AutoencoderTransformer, {"penalties": L1Activity()}),
-    "AE KLSparsity": (AutoencoderTransformer, {"penalties": [KLSparsity()]}),
-    "AE Contractive": (AutoencoderTransformer, {"penalties": [Contractive()]}),
-    "AE Orthogonal": (AutoencoderTransformer, {"penalties": (Orthogonal(), Contractive())}),
-    "AE of one's own": (
-        AutoencoderTransformer,
-        {
-            "corruption": OwnNoise(),
-            "penalties": OwnPenalty(),
-            "network": OwnNetwork(),
-        },
-    ),
-}
 # What can be searched, and two values of it.
 SEARCHED = [
     ("AE GaussianNoise", "corruption__scale", [0.0, 0.5]),
@@ -212,11 +91,23 @@ BAD = [
     ("network", Convolutional((4, 4), activation="swish"), r"'activation' .*'swish'"),
     ("network", Recurrent(5, 3), r"n_steps=5, n_features=3 .*5 x 3 = 15 .*X has 16"),
     ("network", Recurrent(16, cell="rnn"), r"'cell' parameter of Recurrent .*'rnn'"),
-    ("network", Modules(*_pair(3)), r"encoder of network=Modules.*\(2, 3\).*\(n, 2\)"),
-    ("network", (_pair(2)[0], torch.nn.Linear(2, 9)), r"decoder .*\(2, 9\).*\(n, 16\)"),
-    ("network", (torch.nn.LSTM(16, 2), _pair(2)[1]), r"encoder .*returns a tuple .*tensor"),
+    (
+        "network",
+        Modules(*pair_of_modules(3)),
+        r"encoder of network=Modules.*\(2, 3\).*\(n, 2\)",
+    ),
+    (
+        "network",
+        (pair_of_modules(2)[0], torch.nn.Linear(2, 9)),
+        r"decoder .*\(2, 9\).*\(n, 16\)",
+    ),
+    (
+        "network",
+        (torch.nn.LSTM(16, 2), pair_of_modules(2)[1]),
+        r"encoder .*returns a tuple .*tensor",
+    ),
     ("network", _frozen(2), r"4 parameters, none of which can be trained"),
-    ("network", _pair(2)[:1], r"tuple of 1; give a pair"),
+    ("network", pair_of_modules(2)[:1], r"tuple of 1; give a pair"),
     ("network", "mlp", r"'network' parameter of"),
     ("loss", "log", r"'loss' parameter of"),
     ("pretraining", "stacked", r"'pretraining' parameter of"),
@@ -249,15 +140,6 @@ def rows(request):
     return X
 
 
-def _make(name, **more):
-    cls, params = FAMILY[name]
-    return cls(2, **{"max_iter": 4, "random_state": 0, **clone_of(params), **more})
-
-
-def clone_of(params):
-    return {key: clone(value, safe=False) for key, value in params.items()}
-
-
 def _outputs(estimator, X):
     codes = estimator.transform(X)
     return [codes, estimator.inverse_transform(codes), estimator.score_samples(X)]
@@ -274,7 +156,7 @@ def name(request):
 
 
 def test_fits_to_finite_outputs_of_the_right_shape(name, rows):
-    codes, back, scores = _outputs(_make(name).fit(rows), rows)
+    codes, back, scores = _outputs(make(name).fit(rows), rows)
     assert codes.shape == (150, 2)
     assert back.shape == rows.shape
     assert scores.shape == (150,)
@@ -284,7 +166,7 @@ def test_fits_to_finite_outputs_of_the_right_shape(name, rows):
 def test_is_deterministic_and_leaves_global_generators_alone(name, rows):
     numpys = np.random.get_state()[1].copy()  # noqa: NPY002
     torchs = torch.get_rng_state()
-    one, other = (_make(name).fit(rows) for _ in range(2))
+    one, other = (make(name).fit(rows) for _ in range(2))
     _assert_same(one, other, rows)
     _assert_same(one, one, rows)
     now = np.random.get_state()[1]  # noqa: NPY002
@@ -293,7 +175,7 @@ def test_is_deterministic_and_leaves_global_generators_alone(name, rows):
 
 
 def test_clones_and_pickles(name, rows):
-    fitted = _make(name).fit(rows)
+    fitted = make(name).fit(rows)
     _assert_same(clone(fitted).fit(rows), fitted, rows)
     _assert_same(pickle.loads(pickle.dumps(fitted)), fitted, rows)
 
@@ -302,7 +184,7 @@ def test_clones_and_pickles(name, rows):
 def test_missing_cells_are_filled_and_weights_count(name, rows):
     """A pair of one's own modules is made for as many columns as there are."""
     holed = np.where(np.random.default_rng(1).random(rows.shape) < 0.1, np.nan, rows)
-    fitted = _make(name).fit(holed, sample_weight=np.arange(150) % 3)
+    fitted = make(name).fit(holed, sample_weight=np.arange(150) % 3)
     assert np.isfinite(fitted.impute(holed)).all()
     assert np.isfinite(fitted.sample(3, random_state=0)).all()
     contributions = fitted.explain(holed[:20]).to_numpy()
@@ -313,29 +195,29 @@ def test_missing_cells_are_filled_and_weights_count(name, rows):
 
 
 def test_learns_from_a_stream_and_goes_on(name, rows):
-    stream = _make(name)
+    stream = make(name)
     for chunk in np.split(rows, 3):
         stream.partial_fit(chunk)
     assert np.isfinite(stream.score_samples(rows)).all()
-    resumed = _make(name, warm_start=True).fit(rows).fit(rows)
+    resumed = make(name, warm_start=True).fit(rows).fit(rows)
     assert np.isfinite(resumed.score_samples(rows)).all()
 
 
 def test_fit_changes_no_setting(name, rows):
-    estimator = _make(name)
+    estimator = make(name)
     before = repr(estimator.get_params())
     assert repr(estimator.fit(rows).get_params()) == before
 
 
 def test_float32_rows_of_any_number(name, rows):
     """One row beyond a batch is a batch; two rows are enough to fit."""
-    _make(name, batch_size=16).fit(rows[:50].astype(np.float32))
-    _make(name).fit(rows[:2])
+    make(name, batch_size=16).fit(rows[:50].astype(np.float32))
+    make(name).fit(rows[:2])
 
 
 @pytest.mark.parametrize(("name", "key", "values"), SEARCHED, ids=lambda value: str(value))
 def test_is_searched(name, key, values, rows):
-    eager = _make(name, max_iter=20, init="random")
+    eager = make(name, max_iter=20, init="random")
     search = GridSearchCV(eager, {key: values}, cv=2).fit(rows)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
@@ -344,7 +226,7 @@ def test_is_searched(name, key, values, rows):
 
 def test_settings_are_set_by_name(name):
     """`set_params` reaches what stands in a parameter, and a clone has it too."""
-    estimator = _make(name)
+    estimator = make(name)
     for key in ("network", "corruption", "penalties"):
         setting = getattr(estimator, key, None)
         if isinstance(setting, (Network, skae.corruption.Corruption, Penalty)):
@@ -370,7 +252,7 @@ def test_images_and_sequences_are_numbers(network, rows):
 
 
 def test_one_of_a_pair_of_modules_may_be_frozen(rows):
-    encoder, decoder = _pair(2)
+    encoder, decoder = pair_of_modules(2)
     encoder.requires_grad_(False)
     fitted = AutoencoderTransformer(
         2, network=(encoder, decoder), max_iter=4, random_state=0

@@ -57,36 +57,6 @@ def test_estimator_checks(estimator, check):
     check(estimator)
 
 
-TRANSFORMERS = [
-    AutoencoderTransformer,
-    VAETransformer,
-    VQVAETransformer,
-    AdversarialAutoencoderTransformer,
-]
-
-
-@pytest.fixture(params=TRANSFORMERS, ids=lambda cls: cls.__name__)
-def transformer(request):
-    """The class of any transformer: the laws of this file hold for all of them."""
-    return request.param
-
-
-@pytest.fixture(
-    params=[*TRANSFORMERS, AEAnomalyDetector, GANSampler], ids=lambda cls: cls.__name__
-)
-def quick_any(request):
-    """Make any estimator, with a few short epochs."""
-    settings = {"max_iter": 4, "random_state": 0}
-    if request.param is AEAnomalyDetector:
-        inner = AutoencoderTransformer(2, max_iter=4)
-        settings = {"n_estimators": 4, "random_state": 0}
-        return lambda **params: AEAnomalyDetector(inner, **{**settings, **params})
-    if request.param is GANSampler:
-        settings["hidden_layer_sizes"] = 16
-        return lambda **params: GANSampler(**{**settings, **params})
-    return lambda **params: request.param(2, **{**settings, **params})
-
-
 def _outputs(estimator, X):
     """Everything that a fitted estimator says of X."""
     names = ("transform", "score_samples", "decision_function", "predict")

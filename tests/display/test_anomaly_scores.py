@@ -1,0 +1,71 @@
+"""Scores of anomalies and their threshold."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import IsolationForest
+from sklearn.mixture import GaussianMixture
+from sklearn.svm import OneClassSVM
+
+from skae.display import (
+    AnomalyScoreDisplay,
+)
+
+
+@pytest.mark.parametrize("detector", [IsolationForest(random_state=0), OneClassSVM(nu=0.1)])
+def test_scores_and_threshold_are_the_detectors(X, detector):
+    detector = detector.fit(X)
+    display = AnomalyScoreDisplay.from_estimator(detector, X)
+    np.testing.assert_array_equal(display.scores, detector.score_samples(X))
+    assert display.line_.get_xdata()[0] == pytest.approx(
+        float(np.squeeze(detector.offset_))
+    )
+    assert display.n_flagged_ == (detector.decision_function(X) < 0).sum()
+    assert sum(bar.get_height() for bar in display.bars_[0]) == len(X)
+
+
+def test_detector_of_ours(X, quick_detector):
+    detector = quick_detector().fit(X)
+    display = AnomalyScoreDisplay.from_estimator(detector, X)
+    assert display.n_flagged_ == (detector.predict(X) == -1).sum()
+    assert "AEAnomalyDetector" in display.ax_.get_xlabel()
+
+
+def test_density_has_no_threshold(X):
+    display = AnomalyScoreDisplay.from_estimator(GaussianMixture().fit(X), X)
+    assert display.line_ is None
+    assert display.ax_.get_legend() is None
+
+
+def test_labels_have_histograms_of_their_own():
+    scores, y = np.r_[np.zeros(90), -np.ones(10)], np.r_[np.ones(90), -np.ones(10)]
+    display = AnomalyScoreDisplay.from_predictions(scores, y.astype(int), threshold=-0.5)
+    assert [sum(b.get_height() for b in bars) for bars in display.bars_] == [90, 10]
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts[:2] == ["inliers (1)", "anomalies (-1)"]
+    assert texts[2] == "threshold -0.5: 10 rows (10.0%) below"
+
+
+def test_a_row_far_away_stands_in_the_first_bin():
+    scores = np.r_[np.linspace(0, 1, 100), -1e9]
+    display = AnomalyScoreDisplay.from_predictions(scores)
+    assert display.ax_.get_xlim()[0] > -10
+    assert sum(bar.get_height() for bar in display.bars_[0]) == 101
+    assert display.ax_.texts[0].get_text() == "1 rows score\nlower still"
+
+
+def test_few_beside_many_have_a_logarithmic_axis():
+    scores, y = np.linspace(0, 1, 100), np.arange(100) < 3
+    assert AnomalyScoreDisplay.from_predictions(scores, y).ax_.get_yscale() == "log"
+
+
+@pytest.mark.parametrize(
+    ("scores", "y", "message"),
+    [
+        (np.zeros((3, 2)), None, r"scores has shape \(3, 2\)"),
+        ([0.0, np.nan], None, r"scores\[1\] is nan"),
+        ([0.0, 1.0], [1], "inconsistent numbers of samples"),
+    ],
+)
+def test_bad_scores_are_an_error(scores, y, message):
+    with pytest.raises(ValueError, match=message):
+        AnomalyScoreDisplay.from_predictions(scores, y)

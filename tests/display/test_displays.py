@@ -1,0 +1,125 @@
+"""Laws of all displays."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.manifold import TSNE
+from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderTransformer
+from skae.display import (
+    AnomalyScoreDisplay,
+    ExplanationDisplay,
+    LatentSpaceDisplay,
+    LatentTraversalDisplay,
+    LossCurveDisplay,
+    ReconstructionDisplay,
+)
+
+
+@pytest.fixture(scope="module")
+def drawers(X):
+    """A call of every display, which takes `ax`."""
+    pca = PCA(2).fit(X)
+    transformer = AutoencoderTransformer(2, max_iter=4, random_state=0).fit(X)
+    forest = IsolationForest(n_estimators=10, random_state=0).fit(X)
+    return {
+        "latent": lambda **kw: LatentSpaceDisplay.from_estimator(pca, X, **kw),
+        "images": lambda **kw: ReconstructionDisplay.from_estimator(
+            pca, X, image_shape=(1, 5), **kw
+        ),
+        "columns": lambda **kw: ReconstructionDisplay.from_estimator(pca, X, **kw),
+        "loss": lambda **kw: LossCurveDisplay.from_estimator(transformer, **kw),
+        "grid": lambda **kw: LatentTraversalDisplay.from_estimator(
+            pca, X, image_shape=(5, 1), **kw
+        ),
+        "lines": lambda **kw: LatentTraversalDisplay.from_estimator(pca, X, **kw),
+        "scores": lambda **kw: AnomalyScoreDisplay.from_estimator(forest, X, **kw),
+        "bars": lambda **kw: ExplanationDisplay.from_estimator(transformer, X[:1], **kw),
+        "map": lambda **kw: ExplanationDisplay.from_estimator(transformer, X[:4], **kw),
+    }
+
+
+DRAWERS = sorted(
+    "latent images columns loss grid lines scores bars map".split()  # noqa: SIM905
+)
+
+
+@pytest.mark.parametrize("name", DRAWERS)
+def test_draws_on_new_axes(drawers, name, plt):
+    display = drawers[name]()
+    assert display.figure_ is display.ax_.figure
+    assert plt.get_fignums() == [display.figure_.number]
+    display.figure_.canvas.draw()
+
+
+@pytest.mark.parametrize("name", DRAWERS)
+def test_draws_on_the_axes_given(drawers, name, plt):
+    figure, axes = plt.subplots(1, 2)
+    display = drawers[name](ax=axes[1])
+    assert display.ax_ is axes[1]
+    assert display.figure_ is figure
+    assert not axes[0].has_data()
+    assert plt.get_fignums() == [figure.number]
+
+
+@pytest.mark.parametrize("name", DRAWERS)
+def test_every_axis_has_a_name(drawers, name):
+    display = drawers[name]()
+    panels = np.atleast_1d(getattr(display, "axes_", display.ax_))
+    assert any(panel.get_xlabel() for panel in panels) or name == "map"
+    named = any(panel.get_ylabel() for panel in panels)
+    ticks = any(label.get_text() for label in panels[0].get_yticklabels())
+    assert named or ticks
+
+
+@pytest.mark.parametrize("name", DRAWERS)
+def test_plots_again(drawers, name, plt):
+    display = drawers[name]()
+    first = display.ax_
+    assert display.plot() is display
+    assert display.ax_ is not first
+
+
+BLOCKED = """
+import sys
+sys.modules["matplotlib"] = None
+import numpy as np
+from skae.display import AnomalyScoreDisplay
+try:
+    AnomalyScoreDisplay.from_predictions(np.arange(5.0))
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_without_matplotlib_the_error_says_so():
+    done = subprocess.run([sys.executable, "-c", BLOCKED], capture_output=True, text=True)
+    assert "AnomalyScoreDisplay.plot requires matplotlib" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("display", "estimator"),
+    [
+        (LatentSpaceDisplay, GaussianMixture()),
+        (ReconstructionDisplay, TSNE()),
+        (LatentTraversalDisplay, TSNE()),
+        (AnomalyScoreDisplay, StandardScaler()),
+        (ExplanationDisplay, PCA()),
+    ],
+)
+def test_estimator_without_the_method_is_an_error(X, display, estimator):
+    with pytest.raises(TypeError, match=rf"{display.__name__} needs an estimator with"):
+        display.from_estimator(estimator, X)
+
+
+@pytest.mark.filterwarnings("error")
+def test_axes_without_a_place_for_panels_are_an_error(X, plt):
+    ax = plt.figure().add_axes((0, 0, 1, 1))
+    with pytest.raises(ValueError, match=r"ax has no place in a grid.*subplots"):
+        ReconstructionDisplay.from_estimator(PCA(2).fit(X), X, ax=ax)

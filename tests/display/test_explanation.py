@@ -1,0 +1,54 @@
+"""Contributions as bars and as a map."""
+
+import numpy as np
+import pytest
+
+from skae.display import (
+    ExplanationDisplay,
+)
+
+
+def test_bars_are_the_contributions_of_a_row(mixed, fitted):
+    contributions, expected = fitted.explain(mixed.iloc[:1], expected=True)
+    display = ExplanationDisplay.from_estimator(fitted, mixed.iloc[:1], max_columns=3)
+    row = contributions.iloc[0].sort_values(ascending=False)
+    widths = [bar.get_width() for bar in display.bars_]
+    np.testing.assert_allclose(widths, [*row[:3], row[3:].sum()])
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert [label.split(" = ")[0] for label in labels[:3]] == list(row.index[:3])
+    assert labels[3] == "3 other columns"
+    assert "row row0" in display.ax_.get_xlabel()
+    for text, column in zip(display.text_, row.index[:3], strict=True):
+        cell = expected[column].iloc[0]
+        if column in "abc":
+            assert text.get_text() == f"expected {cell:.4g}"
+
+
+def test_map_has_a_row_a_row(mixed, fitted):
+    contributions = fitted.explain(mixed.iloc[:5])
+    display = ExplanationDisplay.from_estimator(fitted, mixed.iloc[:5])
+    order = [mixed.columns[i] for i in display.shown_]
+    np.testing.assert_allclose(display.im_.get_array(), contributions[order])
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == [f"row{i}" for i in range(5)]
+
+
+def test_contributions_alone(X):
+    contributions = np.abs(X[:3])
+    display = ExplanationDisplay.from_predictions(contributions)
+    assert display.im_.get_array().shape == (3, 5)
+    assert display.text_ == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "params", "message"),
+    [
+        ((np.ones((2, 3)), np.ones((2, 4))), {}, r"X has shape \(2, 4\)"),
+        ((np.ones((2, 3)), None, np.ones((1, 3))), {}, r"expected has shape \(1, 3\)"),
+        ((np.ones((31, 3)),), {}, "31 rows cannot be read.*30 or fewer"),
+        ((np.ones((1, 3)),), {"max_columns": 0}, "max_columns=0"),
+    ],
+)
+def test_bad_explanations_are_an_error(arguments, params, message):
+    with pytest.raises(ValueError, match=message):
+        ExplanationDisplay.from_predictions(*arguments, **params)

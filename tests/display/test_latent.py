@@ -1,0 +1,85 @@
+"""Codes as points."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from skae.display import (
+    LatentSpaceDisplay,
+)
+
+
+def test_two_codes_are_the_axes(X):
+    pca = PCA(2).fit(X)
+    display = LatentSpaceDisplay.from_estimator(pca, X)
+    np.testing.assert_allclose(display.artists_[0].get_offsets(), pca.transform(X))
+    assert display.ax_.get_xlabel() == "code 0"
+    assert display.ax_.get_ylabel() == "code 1"
+
+
+def test_each_label_has_its_points(X):
+    y = pd.Series(np.where(X[:, 0] > 0, "plus", "minus"), name="sign")
+    pca = PCA(2).fit(X)
+    display = LatentSpaceDisplay.from_estimator(pca, X, y)
+    codes = pca.transform(X)
+    for artist, label in zip(display.artists_, ["minus", "plus"], strict=True):
+        assert artist.get_label() == label
+        np.testing.assert_allclose(artist.get_offsets(), codes[y == label])
+    legend = display.ax_.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["minus", "plus"]
+    assert legend.get_title().get_text() == "sign"
+
+
+@pytest.mark.parametrize("y", [np.linspace(0, 1, 120), np.arange(120)])
+def test_values_have_a_colour_bar(X, y):
+    display = LatentSpaceDisplay.from_estimator(PCA(2).fit(X), X, y, label_name="age")
+    np.testing.assert_allclose(display.artists_[0].get_array(), y)
+    assert [ax.get_ylabel() for ax in display.figure_.axes] == ["code 1", "age"]
+
+
+def test_more_than_two_codes_are_laid_out_by_tsne(X):
+    display = LatentSpaceDisplay.from_estimator(PCA(4).fit(X), X)
+    codes = PCA(4).fit(X).transform(X).astype(np.float32)
+    generator = np.random.RandomState(0)
+    expected = TSNE(init="pca", random_state=generator).fit_transform(codes)
+    np.testing.assert_allclose(display.embedding, expected, rtol=1e-4, atol=1e-3)
+    assert display.ax_.get_xlabel() == "t-SNE of 4 codes, axis 1"
+
+
+def test_one_code_is_a_histogram(X):
+    y = (X[:, 0] > 0).astype(int)
+    display = LatentSpaceDisplay.from_estimator(PCA(1).fit(X), X, y)
+    heights = [sum(patch.get_height() for patch in bars) for bars in display.artists_]
+    assert heights == [np.sum(y == 0), np.sum(y == 1)]
+    assert display.ax_.get_ylabel() == "rows"
+
+
+def test_one_code_against_a_value(X):
+    pca = PCA(1).fit(X)
+    display = LatentSpaceDisplay.from_estimator(pca, X, X[:, 1], label_name="x1")
+    expected = np.column_stack([pca.transform(X)[:, 0], X[:, 1]])
+    np.testing.assert_allclose(display.artists_[0].get_offsets(), expected)
+
+
+def test_draws_some_rows_of_many(X):
+    codes = np.arange(40.0).reshape(20, 2)
+    display = LatentSpaceDisplay.from_predictions(codes, np.arange(20) % 2, max_samples=7)
+    assert len(display.codes) == len(display.y) == 7
+    assert display.ax_.get_xlabel() == "code 0 (7 of 20 rows)"
+    np.testing.assert_array_equal(display.codes[:, 0] // 2 % 2, display.y)
+
+
+@pytest.mark.parametrize(
+    ("codes", "params", "message"),
+    [
+        (np.zeros(5), {}, r"codes has shape \(5,\).*transform"),
+        (np.zeros((5, 2)), {"y": [1, 2]}, r"y has shape \(2,\).*5 rows"),
+        (np.zeros((3, 3)), {}, "3 rows are too few.*4 or more"),
+        (np.zeros((5, 2)), {"color_by": "hue"}, "color_by='hue'.*'label'"),
+    ],
+)
+def test_bad_codes_are_an_error(codes, params, message):
+    with pytest.raises(ValueError, match=message):
+        LatentSpaceDisplay.from_predictions(codes, **params)

@@ -1,0 +1,220 @@
+"""Every estimator and every option, with quick settings: what all laws run over.
+
+A new estimator is added to `ESTIMATORS`, a new option to `FAMILY`, each in one line, and is
+held to all of the laws. Where a law cannot hold for an estimator, `EXCEPTIONS` says why.
+"""
+
+import torch
+from sklearn.base import clone
+
+import skae.corruption
+import skae.penalties
+from skae import (
+    AdversarialAutoencoderTransformer,
+    AEAnomalyDetector,
+    AutoencoderTransformer,
+    GANSampler,
+    VAETransformer,
+    VQVAETransformer,
+)
+from skae.architectures import (
+    MLP,
+    Convolutional,
+    LinearPlusMLP,
+    Modules,
+    Network,
+    Recurrent,
+)
+from skae.corruption import (
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+    SwapNoise,
+)
+from skae.likelihoods import LIKELIHOODS
+from skae.models.losses import NUMBER_LOSSES
+from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal, Penalty
+
+QUICK = {"max_iter": 4, "random_state": 0}
+
+# What it is called -> the class, quick settings.
+TRANSFORMERS = {
+    cls.__name__: (cls, {"n_components": 2, **QUICK})
+    for cls in (
+        AutoencoderTransformer,
+        VAETransformer,
+        VQVAETransformer,
+        AdversarialAutoencoderTransformer,
+    )
+}
+DETECTORS = {
+    "AEAnomalyDetector": (AEAnomalyDetector, {"n_estimators": 4, **QUICK}),
+    "AEAnomalyDetector of clones": (
+        AEAnomalyDetector,
+        {
+            "estimator": AutoencoderTransformer(2, max_iter=4),
+            "n_estimators": 2,
+            "random_state": 0,
+        },
+    ),
+}
+SAMPLERS = {
+    "GANSampler": (
+        GANSampler,
+        {**QUICK, "batch_size": 32, "hidden_layer_sizes": (16,)},
+    ),
+}
+ESTIMATORS = {**TRANSFORMERS, **DETECTORS, **SAMPLERS}
+
+
+def pair_of_modules(n_codes):
+    """Make an encoder and a decoder of one's own for 16 columns."""
+    generator = torch.Generator().manual_seed(0)
+    pair = torch.nn.Linear(16, n_codes), torch.nn.Linear(2, 16)
+    for module in pair:
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, std=0.1, generator=generator)
+    return pair
+
+
+class OwnNoise(skae.corruption.Corruption):
+    """Halves of a standard deviation."""
+
+    def __init__(self, steps=2):
+        self.steps = steps
+
+    def corrupt(self, x, cells, where, generator):
+        return (self.steps * x).round() / self.steps
+
+
+class OwnPenalty(Penalty):
+    def __init__(self, weight=0.1):
+        self.weight = weight
+
+    def penalise(self, codes, x, weights):
+        return codes.square().mean(dim=1)
+
+
+class OwnNetwork(Network):
+    """A layer of a width of its own, in between the linear maps."""
+
+    def __init__(self, n_units=8):
+        self.n_units = n_units
+
+    def build_encoder(self, n_in, n_out, layers):
+        settings = layers.activation, layers.dropout, layers.reach, layers.generator
+        return LinearPlusMLP(n_in, n_out, (self.n_units,), *settings)
+
+    build_decoder = build_encoder
+
+
+def _both(name, **params):
+    return {
+        f"{kind} {name}": (cls, params)
+        for kind, cls in {"AE": AutoencoderTransformer, "VAE": VAETransformer}.items()
+    }
+
+
+# Options of the transformers: what it is -> the class, its parameters.
+FAMILY = {
+    **_both("GaussianNoise", corruption=GaussianNoise()),
+    **_both("MaskingNoise", corruption=MaskingNoise()),
+    **_both("SwapNoise", corruption=SwapNoise()),
+    **_both("SaltAndPepperNoise", corruption=SaltAndPepperNoise()),
+    **_both("MLP", network=MLP()),
+    **_both("Convolutional", network=Convolutional((4, 4), channels=(4, 8))),
+    "AE max_pool": (
+        AutoencoderTransformer,
+        {"network": Convolutional((2, 8), (4,), 2, downsampling="max_pool")},
+    ),
+    "VAE average_pool": (
+        VAETransformer,
+        {"network": Convolutional((4, 2, 2), 4, 1, downsampling="average_pool")},
+    ),
+    **_both("Recurrent", network=Recurrent(8, 2, hidden_size=8)),
+    **_both("Recurrent lstm", network=Recurrent(16, cell="lstm", hidden_size=8)),
+    "AE Modules": (AutoencoderTransformer, {"network": Modules(*pair_of_modules(2))}),
+    "VAE Modules": (VAETransformer, {"network": Modules(*pair_of_modules(4))}),
+    "VQVAE": (
+        VQVAETransformer,
+        {
+            "network": Convolutional((4, 2, 2), channels=4, kernel_size=2),
+            "corruption": MaskingNoise(),
+        },
+    ),
+    "VQVAE Modules": (VQVAETransformer, {"network": Modules(*pair_of_modules(2))}),
+    "adversarial": (
+        AdversarialAutoencoderTransformer,
+        {"network": Recurrent(8, 2, hidden_size=8), "corruption": GaussianNoise()},
+    ),
+    "adversarial Modules": (
+        AdversarialAutoencoderTransformer,
+        {"network": Modules(*pair_of_modules(2))},
+    ),
+    **{
+        f"AE {loss}": (AutoencoderTransformer, {"loss": loss})
+        for loss in NUMBER_LOSSES
+        if loss != "squared"
+    },
+    **{f"VAE {name}": (VAETransformer, {"likelihood": name}) for name in LIKELIHOODS},
+    "VAE mmd": (VAETransformer, {"divergence": "mmd"}),
+    "VAE adversary": (VAETransformer, {"divergence": "adversary"}),
+    "VAE free_bits": (VAETransformer, {"free_bits": 0.5}),
+    "AE tied_weights": (AutoencoderTransformer, {"tied_weights": True}),
+    "AE pretraining": (AutoencoderTransformer, {"pretraining": "layerwise"}),
+    "AE sparse Convolutional": (
+        AutoencoderTransformer,
+        {
+            "network": Convolutional((4, 4), channels=4),
+            "penalties": [L1Activity(), Contractive()],
+        },
+    ),
+    "AE contractive Recurrent": (
+        AutoencoderTransformer,
+        {"network": Recurrent(8, 2, hidden_size=8), "penalties": [Contractive()]},
+    ),
+    "AE L1Activity": (AutoencoderTransformer, {"penalties": L1Activity()}),
+    "AE KLSparsity": (AutoencoderTransformer, {"penalties": [KLSparsity()]}),
+    "AE Contractive": (AutoencoderTransformer, {"penalties": [Contractive()]}),
+    "AE Orthogonal": (AutoencoderTransformer, {"penalties": (Orthogonal(), Contractive())}),
+    "AE of one's own": (
+        AutoencoderTransformer,
+        {
+            "corruption": OwnNoise(),
+            "penalties": OwnPenalty(),
+            "network": OwnNetwork(),
+        },
+    ),
+}
+
+
+# Detectors that find what there is to find.
+DEFAULT_DETECTORS = {
+    "default": AEAnomalyDetector(random_state=0),
+    "autoencoder": AEAnomalyDetector(AutoencoderTransformer(2), random_state=0),
+    "variational": AEAnomalyDetector(
+        VAETransformer(2, n_importance_samples=8), n_estimators=4, random_state=0
+    ),
+}
+
+
+def make(name, **more):
+    """Make the estimator or the member of the family of that name."""
+    cls, params = ESTIMATORS[name] if name in ESTIMATORS else _of_family(name)
+    return cls(
+        **{key: clone(value, safe=False) for key, value in {**params, **more}.items()}
+    )
+
+
+def _of_family(name):
+    cls, params = FAMILY[name]
+    return cls, {"n_components": 2, **QUICK, **params}
+
+
+# Law -> estimator -> why it does not hold there.
+EXCEPTIONS = {}
+
+
+def held_to(law, names=ESTIMATORS):
+    """Return the names of those that the law is asked of."""
+    return [name for name in names if name not in EXCEPTIONS.get(law, {})]

@@ -1,0 +1,228 @@
+"""Thresholds and p-values keep what they promise, in fits and in streams."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from arrays import auroc, correlated_rows
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from skae import AEAnomalyDetector, AutoencoderTransformer
+
+
+def _share(flags):
+    return np.mean(flags == -1)
+
+
+def test_decision_function_is_the_score_less_the_offset(detector):
+    X = correlated_rows(200, 0)
+    detector.set_params(contamination=0.1).fit(X)
+    decision = detector.decision_function(X)
+    np.testing.assert_allclose(decision, detector.score_samples(X) - detector.offset_)
+    np.testing.assert_array_equal(detector.predict(X), np.where(decision < 0, -1, 1))
+    np.testing.assert_array_equal(clone(detector).fit_predict(X), detector.predict(X))
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.2, 0.5])
+def test_contamination_is_the_share_of_training_rows_flagged(contamination):
+    X = correlated_rows(400, 0)
+    detector = AEAnomalyDetector(contamination=contamination, random_state=0).fit(X)
+    assert _share(detector.predict(X)) == pytest.approx(contamination, abs=0.005)
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.2])
+def test_share_flagged_among_fresh_rows_is_the_contamination(contamination, detector):
+    detector.set_params(contamination=contamination)
+    shares = [
+        _share(
+            detector.fit(correlated_rows(400, seed)).predict(
+                correlated_rows(2000, 100 + seed)
+            )
+        )
+        for seed in range(2)
+    ]
+    # Three standard deviations of a quantile of 800 rows and of its test on 4000.
+    spread = np.sqrt(contamination * (1 - contamination) * (1 / 800 + 1 / 4000))
+    assert np.mean(shares) == pytest.approx(contamination, abs=3 * spread)
+
+
+def test_threshold_does_not_come_from_rows_that_the_network_has_seen():
+    """Networks that learn their rows by heart: training errors would flag nearly all."""
+    by_heart = AutoencoderTransformer(
+        2, init="random", early_stopping=False, alpha=0.0, max_iter=300, random_state=0
+    )
+    X, fresh = correlated_rows(60, 0, 8), correlated_rows(1000, 1, 8)
+    by_heart.fit(X)
+    naive = np.quantile(by_heart.score_samples(X), 0.1)
+    assert np.mean(by_heart.score_samples(fresh) < naive) > 0.4
+    detector = AEAnomalyDetector(by_heart, contamination=0.1, random_state=0).fit(X)
+    assert _share(detector.predict(fresh)) < 0.25
+
+
+def test_clean_rows_raise_few_alarms(detector):
+    detector.set_params(contamination=0.0, false_alarm_rate=0.02)
+    shares = [
+        _share(
+            detector.fit(correlated_rows(400, seed)).predict(
+                correlated_rows(2000, 100 + seed)
+            )
+        )
+        for seed in range(2)
+    ]
+    assert 0.008 < np.mean(shares) < 0.04
+
+
+def test_auto_flags_the_planted_share(curved):
+    X = np.vstack([curved.train, curved.anomalies[:60]])
+    detector = AEAnomalyDetector(random_state=0).fit(X)
+    flags = detector.predict(X)
+    assert _share(flags[600:]) > 0.3
+    assert _share(flags[:600]) < 0.05
+
+
+def test_auto_flags_few_where_there_are_none():
+    detector = AEAnomalyDetector(random_state=0).fit(correlated_rows(500, 0))
+    assert 0.002 < _share(detector.predict(correlated_rows(2000, 1))) < 0.05
+
+
+def test_weights_count_for_the_threshold():
+    """Anomalies of next to no weight are no part of the contamination."""
+    X = np.vstack(
+        [correlated_rows(300, 0), np.full((100, 5), 30.0) + correlated_rows(100, 1)]
+    )
+    weights = np.repeat([1.0, 1e-6], [300, 100])
+    detector = AEAnomalyDetector(contamination=0.1, random_state=0)
+    flags = detector.fit(X, sample_weight=weights).predict(X)
+    assert _share(flags[:300]) == pytest.approx(0.1, abs=0.01)
+    assert _share(flags[300:]) == 1.0
+
+
+def test_pvalues_of_fresh_rows_are_what_they_promise():
+    """Over many splits a share of a has a p-value of at most a, and hardly less."""
+    at_most = {0.05: [], 0.2: []}
+    for seed in range(12):
+        detector = AEAnomalyDetector(
+            contamination=0.0, max_iter=50, max_samples=64, random_state=seed
+        )
+        p = detector.fit(correlated_rows(200, seed)).pvalues(
+            correlated_rows(1000, 100 + seed)
+        )
+        assert p.min() > 0
+        for a, shares in at_most.items():
+            shares.append(np.mean(p <= a))
+    # The mean over 12 fits varies by about sqrt(a (1 - a) / 200 / 12).
+    assert 0.03 < np.mean(at_most[0.05]) < 0.06
+    assert 0.16 < np.mean(at_most[0.2]) < 0.225
+
+
+def test_pvalues_rise_with_the_score_within_a_fold(curved):
+    detector = AEAnomalyDetector(contamination=0.0, random_state=0).fit(curved.train)
+    rows = np.vstack([curved.test[:100], curved.anomalies[:100]])
+    p, scores = detector.pvalues(rows), detector.score_samples(rows)
+    folds = detector._folds.assign(detector._hashes(rows))
+    for fold in range(detector.n_folds_):
+        order = np.argsort(scores[folds == fold])
+        assert (np.diff(p[folds == fold][order]) >= 0).all()
+
+
+def test_selected_rows_are_mostly_anomalies(curved):
+    detector = AEAnomalyDetector(contamination=0.0, random_state=0).fit(curved.train)
+    rows = np.vstack([curved.test[:300], 3 * curved.anomalies[:60]])
+    few, many = (detector.select(rows, fdr=fdr) for fdr in (0.05, 0.3))
+    assert few.dtype == bool
+    assert few[300:].mean() > 0.3
+    assert few[:300].sum() / few.sum() < 0.1
+    assert (few <= many).all()
+    assert many.sum() > few.sum()
+
+
+def test_nothing_is_selected_where_nothing_is_wrong():
+    chosen = []
+    for seed in range(5):
+        detector = AEAnomalyDetector(contamination=0.0, max_iter=50, random_state=seed)
+        chosen.append(
+            detector.fit(correlated_rows(400, seed))
+            .select(correlated_rows(100, 50 + seed))
+            .any()
+        )
+    # At fdr=0.05 one batch of normal rows in twenty holds a mistake.
+    assert sum(chosen) <= 1
+
+
+@pytest.mark.parametrize("fdr", [0.0, 1.0, -0.1, "5%"])
+def test_fdr_out_of_range(X, fdr):
+    detector = AEAnomalyDetector(max_iter=2, random_state=0).fit(X)
+    with pytest.raises(ValueError, match=r"fdr=.*between 0 and 1"):
+        detector.select(X, fdr=fdr)
+
+
+def test_no_pvalues_before_fit_and_none_of_nothing(X):
+    with pytest.raises(NotFittedError):
+        AEAnomalyDetector().pvalues(X)
+    frame = pd.DataFrame(X)
+    frame.columns = [f"c{i}" for i in range(X.shape[1])]
+    detector = AEAnomalyDetector(max_iter=2, random_state=0).fit(frame)
+    with pytest.raises(ValueError, match=r"0 sample\(s\).*minimum of 1"):
+        detector.select(frame[:0])
+
+
+def test_a_stream_moves_the_threshold_with_the_rows(detector):
+    """Rows change for good: what was strange becomes ordinary."""
+    detector.set_params(contamination=0.1, random_state=0)
+    old, new = (
+        correlated_rows(400, 0),
+        correlated_rows(400, 1) + 2 * np.sqrt(correlated_rows(400, 0).var(axis=0)),
+    )
+    detector.partial_fit(old)
+    before, offset = detector.score_samples(new).mean(), detector.offset_
+    flagged = _share(detector.predict(new))
+    for seed in range(2, 8):
+        detector.partial_fit(new + 0.1 * correlated_rows(400, seed))
+    assert detector.score_samples(new).mean() > before
+    assert detector.offset_ != offset
+    assert _share(detector.predict(new)) < flagged
+
+
+def test_a_stream_ends_about_where_a_fit_does(curved):
+    X = np.vstack([curved.train, curved.test[:200]])
+    whole = AEAnomalyDetector(contamination=0.0, random_state=0).fit(X)
+    stream = AEAnomalyDetector(contamination=0.0, random_state=0)
+    for start in range(0, 800, 200):
+        stream.partial_fit(X[start : start + 200])
+    found = [auroc(d, curved.test[200:], curved.anomalies) for d in (whole, stream)]
+    assert found[1] > found[0] - 0.03
+
+
+def test_a_stream_takes_single_rows_weights_and_holes(X):
+    detector = AEAnomalyDetector(max_iter=20, random_state=0).partial_fit(X)
+    detector.partial_fit(X[:1])
+    holed = X[:40].copy()
+    holed[::3, 1] = np.nan
+    detector.partial_fit(holed, sample_weight=np.arange(40) % 2)
+    assert np.isfinite(detector.score_samples(holed)).all()
+    with pytest.raises(ValueError, match="5 features"):
+        detector.partial_fit(X[:, :3])
+
+
+def test_a_seeded_stream_of_single_rows_reaches_every_network(X):
+    """With the same draws for every chunk a row would enter the same networks, or none."""
+    detector = AEAnomalyDetector(max_iter=1, max_trim=0.0, random_state=0).partial_fit(X)
+    before = detector._members._pools.clone()
+    for row in np.random.default_rng(5).permutation(X)[:60] + 1e-3:
+        detector.partial_fit(row[None])
+    changed = (detector._members._pools != before).flatten(1).any(1)
+    assert changed.float().mean() > 0.9
+
+
+def test_one_more_row_hardly_moves_the_scores_of_clones(X):
+    inner = AutoencoderTransformer(2, max_iter=4)
+    detector = AEAnomalyDetector(inner, n_estimators=4, random_state=0).partial_fit(X)
+    before = detector.score_samples(X)
+    detector.partial_fit(X[:1] + 1e-3)
+    assert np.abs(detector.score_samples(X) - before).mean() < 0.1
+
+
+def test_fit_forgets_the_stream(X):
+    once = AEAnomalyDetector(max_iter=20, random_state=0).fit(X)
+    again = AEAnomalyDetector(max_iter=20, random_state=0).partial_fit(X[:60]).fit(X)
+    np.testing.assert_array_equal(once.score_samples(X), again.score_samples(X))

@@ -1,0 +1,188 @@
+"""Callbacks of scikit-learn and of skorch."""
+
+import numpy as np
+import pytest
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback, EarlyStopping
+
+from skae import AEAnomalyDetector, AutoencoderTransformer
+from skae.metrics import reconstruction_r2
+from skae.training.loop import BATCH_HOOKS
+
+STEPS = {"max_iter": 6, "batch_size": 20, "random_state": 0}
+
+
+def _assert_same_codes(one, other, X):
+    np.testing.assert_array_equal(one.transform(X), other.transform(X))
+
+
+def test_progress_bar_shows_the_fit(quick, X, capsys):
+    pytest.importorskip("rich")
+    estimator = quick().set_callbacks(ProgressBar()).fit(X)
+    assert f"{type(estimator).__name__} - fit" in capsys.readouterr().out
+    _assert_same_codes(estimator, quick().fit(X), X)
+
+
+def test_progress_bar_through_a_pipeline(quick, X, capsys):
+    pytest.importorskip("rich")
+    make_pipeline(StandardScaler(), quick()).set_callbacks(ProgressBar()).fit(X)
+    assert "Pipeline - fit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_progress_bar_through_a_grid_search(quick, X, n_jobs, capsys):
+    pytest.importorskip("rich")
+    search = GridSearchCV(quick(), {"n_components": [1, 2]}, cv=2, n_jobs=n_jobs)
+    search.set_callbacks(ProgressBar()).fit(X)
+    assert "GridSearchCV - fit" in capsys.readouterr().out
+
+
+def test_progress_bar_through_a_detector(quick_detector, X, capsys):
+    pytest.importorskip("rich")
+    quick_detector().set_callbacks(ProgressBar()).fit(X)
+    assert "AEAnomalyDetector - fit" in capsys.readouterr().out
+
+
+class _Tasks:
+    """Records the tasks of a fit; asks to stop at the end of epoch `stop_at`."""
+
+    max_propagation_depth = None
+
+    def __init__(self, stop_at=None):
+        self.stop_at, self.begun, self.ended = stop_at, [], []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun.append((context.task_name, context.task_id))
+
+    def on_fit_task_end(self, estimator, context):
+        self.ended.append((context.task_name, context.task_id))
+        return self.ended[-1] == ("epoch", self.stop_at)
+
+
+def test_every_epoch_is_a_task(quick, X):
+    tasks = _Tasks()
+    quick(max_iter=3).set_callbacks(tasks).fit(X)
+    epochs = [("epoch", i) for i in range(3)]
+    assert tasks.begun == [("fit", 0), *epochs]
+    assert tasks.ended == [*epochs, ("fit", 0)]
+
+
+@pytest.mark.filterwarnings("error")
+def test_callback_stops_the_fit_after_its_epoch(quick, X):
+    estimator = quick().set_callbacks(_Tasks(stop_at=1)).fit(X)
+    assert estimator.n_iter_ == 2
+    assert estimator.transform(X).shape == (120, 2)
+
+
+def test_callback_stops_every_network_of_a_detector(X):
+    inner = AutoencoderTransformer(2, max_iter=5)
+    detector = AEAnomalyDetector(inner, random_state=0).set_callbacks(_Tasks(stop_at=1))
+    detector.fit(X)
+    assert {member.n_iter_ for member in detector.estimators_} == {2}
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_scoring_monitor_logs_a_score_an_epoch(quick, X, early_stopping):
+    monitor = ScoringMonitor(scoring={"r2": reconstruction_r2})
+    estimator = quick(early_stopping=early_stopping, max_iter=5)
+    estimator.set_callbacks(monitor).fit(X)
+    log = monitor.get_logs().data_as_pandas
+    scores = log.loc[log["task_name"] == "epoch", "r2"]
+    assert len(scores) == 5
+    assert scores.nunique() == 5
+    if not early_stopping:
+        assert scores.iloc[-1] == pytest.approx(reconstruction_r2(estimator, X))
+
+
+def test_watching_does_not_change_the_fit(quick, X):
+    monitor = ScoringMonitor(scoring={"r2": reconstruction_r2})
+    watched = quick(dropout=0.2, callbacks=[_CountBatches()]).set_callbacks(monitor).fit(X)
+    _assert_same_codes(watched, quick(dropout=0.2).fit(X), X)
+
+
+class _Look:
+    """Keeps what scikit-learn hands to a callback that wants to look."""
+
+    def __init__(self):
+        self.scores, self.arguments = [], []
+
+    def setup(self, estimator, context):
+        pass
+
+    teardown = on_fit_task_begin = setup
+
+    def on_fit_task_end(
+        self, estimator, context, *, X=None, metadata=None, fitted_estimator=None
+    ):
+        if context.task_name == "epoch":
+            self.arguments.append((X, metadata))
+            self.scores.append(fitted_estimator.score(X))
+            fitted_estimator.sample(2, random_state=0)
+
+
+def test_callbacks_see_a_usable_estimator_the_rows_and_the_weights(quick, X):
+    look, weights = _Look(), np.linspace(0.5, 1.5, len(X))
+    quick(early_stopping=False).set_callbacks(look).fit(X, sample_weight=weights)
+    assert len(look.scores) == 4
+    assert np.isfinite(look.scores).all()
+    rows, metadata = look.arguments[0]
+    np.testing.assert_array_equal(rows, X)
+    np.testing.assert_array_equal(metadata["sample_weight"], weights)
+
+
+class _CountBatches(Callback):
+    def initialize(self):
+        self.calls = dict.fromkeys((*BATCH_HOOKS, "on_epoch_end", "on_train_end"), 0)
+        return self
+
+    def on_batch_begin(self, net, **kwargs):
+        self.calls["on_batch_begin"] += 1
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        learned = [p for _, p in named_parameters if p.requires_grad]
+        assert learned
+        assert all(p.grad is not None for p in learned)
+        self.calls["on_grad_computed"] += 1
+
+    def on_batch_end(self, net, loss, **kwargs):
+        assert np.isfinite(loss.item())
+        self.calls["on_batch_end"] += 1
+
+    def on_epoch_end(self, net, **kwargs):
+        self.calls["on_epoch_end"] += 1
+
+    def on_train_end(self, net, **kwargs):
+        self.calls["on_train_end"] += 1
+
+
+def test_every_hook_of_a_skorch_callback_is_called(transformer, X):
+    counter = _CountBatches()
+    estimator = transformer(callbacks=[counter], early_stopping=False, **STEPS).fit(X)
+    batches = dict.fromkeys(BATCH_HOOKS, 6 * 6)
+    assert counter.calls == {**batches, "on_epoch_end": 6, "on_train_end": 1}
+    assert len(estimator.net_.history[-1, "batches", :]) == 6
+
+
+@pytest.mark.filterwarnings("error")
+def test_skorch_early_stopping_stops_in_silence(transformer, curved):
+    stopping = EarlyStopping(patience=2, sink=lambda text: None)
+    estimator = transformer(
+        2, max_iter=100, learning_rate_init=1e-12, callbacks=[stopping], random_state=0
+    ).fit(curved.train)
+    assert estimator.n_iter_ < 10
+    assert estimator.net_.stop_reason_ == "callback"
+
+
+def test_named_callbacks_are_taken(quick, X):
+    counter = _CountBatches()
+    quick(callbacks=[("counter", counter)], max_iter=2).fit(X)
+    assert counter.calls["on_epoch_end"] == 2

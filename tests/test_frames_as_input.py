@@ -1,0 +1,94 @@
+"""What scikit-learn users do with estimators, done on data frames."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import as_library, draw_rows, independent_levels
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from tables import assert_frames_equal
+
+
+def test_pickled_fit_on_a_frame(quick_any, holed):
+    estimator = quick_any().fit(holed)
+    again = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(
+        again.score_samples(holed), estimator.score_samples(holed)
+    )
+    if hasattr(estimator, "sample"):
+        assert_frames_equal(
+            again.sample(5, random_state=0), estimator.sample(5, random_state=0)
+        )
+        assert_frames_equal(again.impute(holed), estimator.impute(holed))
+
+
+def test_pickle_holds_no_rows_of_a_frame(quick_any):
+    """Levels are kept, and a frame of no rows; a detector keeps a score a row."""
+    frame = draw_rows(6000, 0)
+    small, large = (len(pickle.dumps(quick_any().fit(frame[:n]))) for n in (5000, 6000))
+    # One column of 1000 rows beside the scores would be 8,000 bytes more.
+    assert large - small < 12_000
+
+
+def test_clone_fits_a_frame_to_the_same_bits(quick_any, holed):
+    estimator = quick_any().fit(holed)
+    again = clone(estimator).fit(holed)
+    np.testing.assert_array_equal(
+        again.score_samples(holed), estimator.score_samples(holed)
+    )
+
+
+def test_refit_on_another_frame_forgets_the_first(quick_any, holed):
+    again = quick_any().fit(independent_levels()).fit(holed)
+    np.testing.assert_array_equal(
+        again.score_samples(holed), quick_any().fit(holed).score_samples(holed)
+    )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_codes_of_a_frame_feed_a_classifier(quick, library):
+    frame = draw_rows(200, 0, missing=0.1)
+    y = (draw_rows(200, 0)["size"] > 50.0).to_numpy()
+    columns = frame.drop(columns="size")
+    pipeline = make_pipeline(quick(), LogisticRegression())
+    search = GridSearchCV(pipeline, {f"{pipeline.steps[0][0]}__n_components": [1, 2]}, cv=2)
+    search.fit(as_library(library, columns), y)
+    assert search.score(as_library(library, columns), y) > 0.85
+
+
+def test_set_output_keeps_the_index(quick):
+    frame = draw_rows(60, 0)
+    codes = quick().set_output(transform="pandas").fit_transform(frame)
+    pd.testing.assert_index_equal(codes.index, frame.index)
+
+
+def test_feature_names_are_those_of_the_frame(quick_any, holed):
+    assert list(quick_any().fit(holed).feature_names_in_) == list(holed.columns)
+
+
+@pytest.mark.filterwarnings("error")
+def test_frames_are_left_alone(quick_any, library):
+    frame = as_library(library, draw_rows(60, 0, missing=0.1))
+    before = frame.copy() if library == "pandas" else frame.clone()
+    estimator = quick_any().fit(frame)
+    estimator.explain(frame, expected=True)
+    assert_frames_equal(frame, before)
+
+
+def test_weight_zero_leaves_rows_of_a_frame_out(quick_any, library):
+    frame = draw_rows(90, 0)
+    weights = np.where(np.arange(90) % 3 == 0, 0.0, 1.0)
+    spoilt = frame.copy()
+    spoilt.loc[spoilt.index[::3], "size"] = 1e6
+    one = quick_any().fit(as_library(library, spoilt), sample_weight=weights)
+    other = quick_any().fit(
+        as_library(library, frame[weights > 0]), sample_weight=weights[weights > 0]
+    )
+    np.testing.assert_array_equal(
+        one.score_samples(as_library(library, frame)),
+        other.score_samples(as_library(library, frame)),
+    )

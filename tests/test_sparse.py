@@ -1,0 +1,75 @@
+"""Sparse matrices are the tables that they stand for."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csc_array, csr_array, csr_matrix
+
+from skae import AutoencoderTransformer
+
+
+def counts(n_rows=90):
+    rng = np.random.default_rng(0)
+    topic = rng.random((n_rows, 1))
+    rates = np.hstack([topic, 1 - topic, topic / 2, np.full_like(topic, 0.1)])
+    return rng.poisson(rates @ np.repeat(np.eye(4), 2, axis=1)).astype(float)
+
+
+@pytest.mark.parametrize("make", [csr_array, csc_array, csr_matrix])
+def test_sparse_matrix_is_the_same_table(quick_any, make):
+    X = counts()
+    dense, sparse = quick_any().fit(X), quick_any().fit(make(X))
+    for name in ("transform", "score_samples", "explain", "impute", "predict", "score"):
+        if not hasattr(dense, name):
+            continue
+        expected, found = getattr(dense, name)(X), getattr(sparse, name)(make(X))
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(dense, name)(make(X)), expected, rtol=1e-9, atol=1e-12, err_msg=name
+        )
+
+
+def test_sparse_matrix_trains_with_weights_and_by_chunks(quick):
+    X = counts()
+    weights = np.linspace(0.1, 2.0, len(X))
+    np.testing.assert_allclose(
+        quick().fit(csr_array(X), sample_weight=weights).transform(X),
+        quick().fit(X, sample_weight=weights).transform(X),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+    dense, sparse = quick(), quick()
+    for chunk in np.array_split(X, 3):
+        dense.partial_fit(chunk)
+        sparse.partial_fit(csr_array(chunk))
+    np.testing.assert_allclose(
+        sparse.transform(X), dense.transform(X), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_sparse_matrix_is_never_dense_as_a_whole(monkeypatch, quick_any):
+    X = csr_array(counts(4000))
+    monkeypatch.setattr("skae._inference.BLOCK_CELLS", 2000 * 128)
+    for room in ("table.encoder", "training.pca", "anomaly"):
+        monkeypatch.setattr(f"skae.{room}.BLOCK", 2000)
+    heights, toarray = [], csr_array.toarray
+
+    def watched(self, *args, **kwargs):
+        heights.append(self.shape[0])
+        return toarray(self, *args, **kwargs)
+
+    monkeypatch.setattr(csr_array, "toarray", watched)
+    quick_any().fit(X).score_samples(X)
+    assert heights
+    assert max(heights) < 3000
+
+
+def test_restored_sparse_rows_are_an_array(quick):
+    fitted = quick().fit(csr_array(counts()))
+    restored = fitted.inverse_transform(fitted.transform(csr_array(counts())))
+    assert isinstance(restored, np.ndarray)
+    assert restored.shape == (90, 8)
+
+
+def test_categories_in_a_sparse_matrix_are_refused():
+    with pytest.raises(ValueError, match=r"categorical_features .* sparse"):
+        AutoencoderTransformer(2, categorical_features=[0]).fit(csr_array(counts()))

@@ -1,0 +1,65 @@
+"""A fit that goes on from the last one."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from skae import AutoencoderTransformer, VAETransformer
+
+STEPS = {"max_iter": 6, "batch_size": 20, "random_state": 0}
+
+
+def _assert_same_codes(one, other, X):
+    np.testing.assert_array_equal(one.transform(X), other.transform(X))
+
+
+def test_warm_start_goes_on(transformer, curved):
+    estimator = transformer(
+        2, max_iter=5, warm_start=True, early_stopping=False, random_state=0
+    )
+    first = estimator.fit(curved.train).loss_curve_
+    second = estimator.fit(curved.train).loss_curve_
+    assert len(second) == 5
+    assert second[-1] < first[-1]
+    assert second[0] < first[0]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "changed"),
+    [
+        (VAETransformer(), {"likelihood": "student_t"}),
+        (VAETransformer(), {"divergence": "adversary"}),
+        (AutoencoderTransformer(), {"loss": "absolute"}),
+        (AutoencoderTransformer(), {"activation": "tanh"}),
+    ],
+)
+def test_what_the_network_is_built_with_cannot_change_on_the_way(X, estimator, changed):
+    fitted = clone(estimator).set_params(**STEPS).fit(X)
+    scores = fitted.score_samples(X)
+    fitted.set_params(warm_start=True, **changed)
+    (name,) = changed
+    for go_on in fitted.fit, fitted.partial_fit:
+        with pytest.raises(ValueError, match=f"{name}='.*set it back"):
+            go_on(X)
+    fitted.set_params(**{name: estimator.get_params()[name]})
+    np.testing.assert_array_equal(fitted.score_samples(X), scores)
+
+
+def test_a_warm_start_takes_a_new_weight_of_the_loss(X):
+    fitted = VAETransformer(2, warm_start=True, early_stopping=False, **STEPS).fit(X)
+    heavy = clone(fitted).fit(X).set_params(beta=50.0).fit(X)
+    assert heavy.transform(X).std() < 0.9 * fitted.fit(X).transform(X).std()
+
+
+def test_refused_rows_leave_the_model_as_it_was(X):
+    fitted = AutoencoderTransformer(2, **STEPS).fit(X)
+    scores = fitted.score_samples(X)
+    with pytest.raises(ValueError, match="binary_cross_entropy"):
+        fitted.set_params(loss="binary_cross_entropy").fit(5.0 + 3.0 * X[:, :2])
+    fitted.set_params(loss="squared")
+    np.testing.assert_array_equal(fitted.score_samples(X), scores)
+
+
+def test_warm_start_is_off_by_default(quick, X):
+    one = quick().fit(X)
+    _assert_same_codes(one.fit(X), quick().fit(X), X)
