@@ -215,7 +215,7 @@ def test_one_code_is_a_histogram(X):
     display = LatentSpaceDisplay.from_estimator(PCA(1).fit(X), X, y)
     heights = [sum(patch.get_height() for patch in bars) for bars in display.artists_]
     assert heights == [np.sum(y == 0), np.sum(y == 1)]
-    assert display.ax_.get_ylabel() == "rows"
+    assert display.ax_.get_ylabel() == "number of rows"
 
 
 def test_one_code_against_a_value(X):
@@ -282,9 +282,9 @@ def test_several_restorations_stand_below_each_other(digits):
 
 
 def test_bad_dicts_of_restorations_are_an_error(X):
-    with pytest.raises(ValueError, match=r"restored is a dict.*image_shape"):
+    with pytest.raises(ValueError, match=r"reconstruction is a dict.*image_shape"):
         ReconstructionDisplay.from_predictions(X, {"PCA": X})
-    with pytest.raises(ValueError, match=r"restored\['PCA'\] has shape \(120, 4\)"):
+    with pytest.raises(ValueError, match=r"reconstruction\['PCA'\] has shape \(120, 4\)"):
         ReconstructionDisplay.from_predictions(X, {"PCA": X[:, :4]}, image_shape=(1, 5))
 
 
@@ -351,12 +351,14 @@ def test_bad_reconstructions_are_an_error(X, params, message):
 
 
 def test_tables_of_different_shapes_are_an_error(X):
-    with pytest.raises(ValueError, match=r"restored has shape \(120, 4\).*\(120, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"reconstruction has shape \(120, 4\).*\(120, 5\)"
+    ):
         ReconstructionDisplay.from_predictions(X, X[:, :4])
 
 
 def test_images_of_text_are_an_error(mixed):
-    with pytest.raises(ValueError, match=r"Columns \['kind', 'yes'\] hold no numbers"):
+    with pytest.raises(ValueError, match=r"Columns \['kind', 'yes'\] are not numeric"):
         ReconstructionDisplay.from_predictions(mixed, mixed, image_shape=(2, 3))
 
 
@@ -458,7 +460,7 @@ def test_lines_of_a_mixed_frame(mixed, fitted):
         ({"kind": "grid"}, "kind='grid' shows images.*use kind='each'"),
         ({"components": [0, 5]}, "counted from 0 to 2"),
         ({"n_steps": 1}, "n_steps=1"),
-        ({"share": 1.5}, "share=1.5"),
+        ({"proportion": 1.5}, "proportion=1.5"),
         ({"start": [0.0]}, "start has shape .* 3 codes"),
         ({"image_shape": (2, 2)}, "has 4 cells"),
     ],
@@ -583,5 +585,5 @@ def test_bad_explanations_are_an_error(arguments, params, message):
 @pytest.mark.filterwarnings("error")
 def test_axes_without_a_place_for_panels_are_an_error(X, plt):
     ax = plt.figure().add_axes((0, 0, 1, 1))
-    with pytest.raises(ValueError, match=r"ax has no place in a grid.*subplots"):
+    with pytest.raises(ValueError, match=r"ax is not part of a grid.*subplots"):
         ReconstructionDisplay.from_estimator(PCA(2).fit(X), X, ax=ax)
