@@ -1,11 +1,25 @@
-"""What the displays share: axes, panels, colours and images side by side."""
+"""Helpers shared by the displays: axes, panels, colours, images and checks of estimators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skae.architectures.images import as_image_shape, n_cells
 
-# Ten colours that also the colour-blind can tell apart (Petroff, 2021, arXiv:2107.02270).
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.container import BarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+# Ten colours that colour-blind readers can also tell apart (Petroff, 2021,
+# arXiv:2107.02270).
 COLORS = (
     "#3f90da",
     "#ffa90e",
@@ -20,10 +34,13 @@ COLORS = (
 )
 QUIET = "#717581"
 GAP_COLOR = "#dcdde0"
+PANELS_PER_LINE = 3
 
 
-def open_axes(display, ax, figsize):
-    """Return the figure and the axes to draw on; without `ax` new ones.
+def open_axes(
+    display: object, ax: Axes | None, figsize: tuple[float, float]
+) -> tuple[Figure, Axes]:
+    """Return the figure and the axes to draw on, creating both if `ax` is None.
 
     Raises
     ------
@@ -35,29 +52,31 @@ def open_axes(display, ax, figsize):
 
     if ax is None:
         _, ax = plt.subplots(figsize=figsize, layout="constrained")
-    return ax.figure, ax
+    # The figure is a SubFigure if `ax` belongs to one; both have the methods used here.
+    return cast("Figure", ax.figure), ax
 
 
-def split_axes(ax, n_rows, n_columns, **kwargs):
-    """Return an array of panels of shape (n_rows, n_columns) in the place of `ax`."""
+def grid_shape(n_panels: int) -> tuple[int, int]:
+    """Return the number of rows and of columns in which `n_panels` panels are laid out."""
+    n_columns = min(PANELS_PER_LINE, n_panels)
+    return math.ceil(n_panels / n_columns), n_columns
+
+
+def split_axes(ax: Axes, n_panels: int) -> np.ndarray:
+    """Replace `ax` by `n_panels` panels, returned as an array of Axes."""
     spec = ax.get_subplotspec()
     if spec is None:
         raise ValueError(
-            "ax has no place in a grid, which its panels could take; make it with "
+            "ax is not part of a grid that could be divided into panels; create it with "
             "matplotlib.pyplot.subplots or Figure.add_subplot."
         )
     ax.set_axis_off()
-    panels = spec.subgridspec(n_rows, n_columns, **kwargs)
-    return np.array(
-        [
-            [ax.figure.add_subplot(panels[i, j]) for j in range(n_columns)]
-            for i in range(n_rows)
-        ]
-    )
+    panels = spec.subgridspec(*grid_shape(n_panels))
+    return np.array([ax.figure.add_subplot(panels[i]) for i in range(n_panels)])
 
 
-def label_colors(n_labels):
-    """Return a colour for every label."""
+def label_colors(n_labels: int) -> list[Any]:
+    """Return one colour per label."""
     if n_labels <= len(COLORS):
         return list(COLORS[:n_labels])
     import matplotlib as mpl
@@ -65,13 +84,40 @@ def label_colors(n_labels):
     return list(mpl.colormaps["turbo"](np.linspace(0.03, 0.97, n_labels)))
 
 
-def check_image_shape(image_shape, n_columns):
+def draw_histograms(
+    ax: Axes,
+    values: np.ndarray,
+    groups: Mapping[Any, np.ndarray],
+    colors: Sequence[Any],
+    **style: Any,
+) -> list[BarContainer]:
+    """Draw one histogram per group and return their bars.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    values : ndarray of shape (n_samples,)
+    groups : dict of label to ndarray of int
+        Rows of each group. The key is the label in the legend.
+    colors : sequence of matplotlib colours
+        One per group.
+    **style : dict
+        Passed to `Axes.hist`; overrides colour and label.
+    """
+    containers = []
+    for (label, rows), color in zip(groups.items(), colors, strict=True):
+        _, _, bars = ax.hist(values[rows], **{"color": color, "label": label, **style})
+        containers.append(cast("BarContainer", bars))
+    return containers
+
+
+def check_image_shape(image_shape: Any, n_columns: int) -> tuple[int, ...]:
     """Return `image_shape` as (height, width), or (height, width, 3 or 4) for colours.
 
     Raises
     ------
     ValueError
-        If it is no shape of an image, or has not as many cells as a row has columns.
+        If it is not the shape of an image, or does not have `n_columns` values.
     """
     shape = as_image_shape(image_shape)
     if shape is None or shape[2] not in (1, 3, 4):
@@ -87,10 +133,10 @@ def check_image_shape(image_shape, n_columns):
     return shape[:2] if shape[2] == 1 else shape
 
 
-def tile(images, gap=1):
+def tile(images: np.ndarray, gap: int = 1) -> np.ndarray:
     """Return images of shape (n_rows, n_columns, height, width, ...) as one image.
 
-    Between them lie `gap` empty pixels (NaN; white between images in colours).
+    They are separated by `gap` empty pixels (NaN, or white for images in colours).
     """
     n_rows, n_columns, height, width, *channels = images.shape
     size = n_rows * (height + gap) - gap, n_columns * (width + gap) - gap
@@ -102,13 +148,19 @@ def tile(images, gap=1):
     return canvas
 
 
-def centres(n_tiles, size, gap=1):
-    """Return where the middles of tiles are."""
+def centres(n_tiles: int, size: int, gap: int = 1) -> np.ndarray:
+    """Return the positions of the centres of tiles along one axis."""
     return np.arange(n_tiles) * (size + gap) + (size - 1) / 2
 
 
-def show_tiles(ax, images, limits, cmap, im_kw):
-    """Draw images side by side; return the AxesImage.
+def show_tiles(
+    ax: Axes,
+    images: np.ndarray,
+    limits: tuple[float, float],
+    cmap: str | Colormap,
+    im_kw: Mapping[str, Any],
+) -> AxesImage:
+    """Draw a grid of images with a tick at the centre of each row and column.
 
     Parameters
     ----------
@@ -117,19 +169,19 @@ def show_tiles(ax, images, limits, cmap, im_kw):
     limits : tuple (float, float)
         Smallest and largest value of a pixel.
     cmap : str or matplotlib Colormap
-    im_kw : dict or None
+    im_kw : dict
+        Passed to `Axes.imshow`.
     """
     low, high = limits
     if images.ndim == 5:
         images = np.clip((images - low) / (high - low or 1.0), 0.0, 1.0)
-    settings = {"cmap": cmap, "vmin": low, "vmax": high, "interpolation": "nearest"}
-    import matplotlib as mpl
+    if isinstance(cmap, str):
+        import matplotlib as mpl
 
-    if isinstance(settings["cmap"], str):
-        # White images on white paper need a line between them.
-        colors = mpl.colormaps[settings["cmap"]]
-        settings["cmap"] = colors.with_extremes(bad=GAP_COLOR)
-    image = ax.imshow(tile(images), **{**settings, **(im_kw or {})})
+        # White images on white paper need a visible gap between them.
+        cmap = mpl.colormaps[cmap].with_extremes(bad=GAP_COLOR)
+    settings = {"cmap": cmap, "vmin": low, "vmax": high, "interpolation": "nearest"}
+    image = ax.imshow(tile(images), **{**settings, **im_kw})
     n_rows, n_columns, height, width = images.shape[:4]
     ax.set_xticks(centres(n_columns, width))
     ax.set_yticks(centres(n_rows, height))
@@ -138,18 +190,23 @@ def show_tiles(ax, images, limits, cmap, im_kw):
     return image
 
 
-def name_of(estimator):
-    """Return the class name of an estimator, or of a pipeline's last step."""
+def of_estimator(name: str | None) -> str:
+    """Return " of NAME" for use in a label, or an empty string if there is no name."""
+    return "" if name is None else f" of {name}"
+
+
+def name_of(estimator: Any) -> str:
+    """Return the class name of an estimator, or of the last step of a pipeline."""
     return type(last_step(estimator)).__name__
 
 
-def last_step(estimator):
-    """Return the last step of a pipeline; anything else is its own last step."""
+def last_step(estimator: Any) -> Any:
+    """Return the last step of a pipeline, or the estimator itself."""
     return estimator[-1] if hasattr(estimator, "steps") else estimator
 
 
-def check_methods(display, estimator, *names):
-    """Raise unless the estimator has the methods that a display asks."""
+def check_methods(display: type, estimator: Any, *names: str) -> None:
+    """Raise a TypeError unless the estimator has the methods that a display calls."""
     missing = [name for name in names if not hasattr(estimator, name)]
     if missing:
         raise TypeError(

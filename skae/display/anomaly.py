@@ -1,43 +1,63 @@
-"""Where anomaly scores lie, and where the threshold cuts them."""
+"""Distribution of anomaly scores, with the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
-from skae.display._axes import COLORS, check_methods, label_colors, name_of, open_axes
+from skae.display._axes import (
+    COLORS,
+    check_methods,
+    draw_histograms,
+    label_colors,
+    name_of,
+    of_estimator,
+    open_axes,
+)
+from skae.display._columns import Table
 
-# Scores farther from the middle half of them than this many times its width stand in the
-# last bin: one row at -1e6 shall not press all others into a single bar.
-FARTHEST = 8.0
-# How scikit-learn's outlier detectors call the two.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Scores farther than this many interquartile ranges from the quartiles are counted in the
+# outermost bins: a single row at -1e6 must not squeeze all others into one bar.
+MAX_RANGES = 8.0
+# Names of the two labels of scikit-learn's outlier detectors.
 MEANINGS = {-1: "anomalies (-1)", 1: "inliers (1)"}
 
 
 class AnomalyScoreDisplay:
-    """The distribution of scores, label by label, with the threshold.
+    """Histogram of anomaly scores for each label, with the threshold.
 
-    Make it by `from_estimator` or `from_predictions`.
+    It is recommended to create it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     scores : ndarray of shape (n_samples,)
-        Higher is more normal.
+        Anomaly scores. The higher, the more normal.
     y : ndarray of shape (n_samples,), default=None
         Labels of the rows.
     threshold : float, default=None
         Score below which a row is an anomaly.
     name : str, default=None
-        Whose scores these are.
+        Name of the estimator. If None, it is not shown.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
+        Axes with the histograms.
     figure_ : matplotlib Figure
+        Figure containing the axes.
     bars_ : list of matplotlib BarContainer
-        The histograms, one a label.
+        The histograms, one per label.
     line_ : matplotlib Line2D or None
         The threshold.
     n_flagged_ : int or None
-        Rows below it.
+        Number of rows whose score is below the threshold.
 
     Examples
     --------
@@ -51,7 +71,14 @@ class AnomalyScoreDisplay:
     -0.5
     """
 
-    def __init__(self, scores, *, y=None, threshold=None, name=None):
+    def __init__(
+        self,
+        scores: np.ndarray,
+        *,
+        y: np.ndarray | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+    ) -> None:
         self.scores = scores
         self.y = y
         self.threshold = threshold
@@ -59,33 +86,43 @@ class AnomalyScoreDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y=None, *, bins=40, log_scale="auto", ax=None, **kwargs
-    ):
-        """Draw the scores that a detector gives to rows.
+        cls,
+        estimator: Any,
+        X: Table,
+        y: ArrayLike | None = None,
+        *,
+        bins: int = 40,
+        log_scale: bool | Literal["auto"] = "auto",
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the scores that a fitted estimator gives to rows.
 
         Parameters
         ----------
         estimator : fitted estimator
-            Anything with `score_samples`: `AEAnomalyDetector`, `IsolationForest`, skae's
-            transformers, `GaussianMixture`. Its `offset_`, if it has one, is the
+            Any estimator with `score_samples`: `AEAnomalyDetector`, `IsolationForest`,
+            skae's transformers, `GaussianMixture`. Its `offset_`, if it has one, is the
             threshold.
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows to score.
         y : array-like of shape (n_samples,), default=None
-            Labels of the rows; each has a histogram of its own.
+            Labels of the rows. One histogram is drawn per label.
         bins : int, default=40
-            Bins of the histograms.
+            Number of bins of the histograms.
         log_scale : bool or "auto", default="auto"
-            Whether counts have a logarithmic axis, which shows the few beside the many.
-            "auto": if the smallest label has less than a twentieth of the rows.
+            Whether the counts have a logarithmic axis, on which small groups remain visible
+            beside large ones. If "auto", they do when the smallest group has less than a
+            twentieth of the rows.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: new ones.
+            Axes to draw on. If None, a new figure and axes are created.
         **kwargs : dict
-            Passed to `Axes.hist`.
+            Additional keyword arguments passed to `Axes.hist`.
 
         Returns
         -------
         display : AnomalyScoreDisplay
+            The display that was drawn.
         """
         check_methods(cls, estimator, "score_samples")
         offset = getattr(estimator, "offset_", None)
@@ -103,49 +140,50 @@ class AnomalyScoreDisplay:
     @classmethod
     def from_predictions(
         cls,
-        scores,
-        y=None,
+        scores: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        threshold=None,
-        name=None,
-        bins=40,
-        log_scale="auto",
-        ax=None,
-        **kwargs,
-    ):
-        """Draw scores.
+        threshold: float | None = None,
+        name: str | None = None,
+        bins: int = 40,
+        log_scale: bool | Literal["auto"] = "auto",
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot given scores.
 
         Parameters
         ----------
         scores : array-like of shape (n_samples,)
-            Higher is more normal.
+            Anomaly scores. The higher, the more normal.
         y, bins, log_scale, ax, **kwargs
             See `from_estimator`.
         threshold : float, default=None
             Score below which a row is an anomaly.
         name : str, default=None
-            Whose scores these are.
+            Name of the estimator. If None, it is not shown.
 
         Returns
         -------
         display : AnomalyScoreDisplay
+            The display that was drawn.
 
         Raises
         ------
         ValueError
-            If the scores are not one finite number a row, or y has another number of rows.
+            If `scores` is not one finite number per row, or `y` has another number of rows.
         """
         scores = np.asarray(scores, dtype=np.float64)
         if scores.ndim != 1:
             raise ValueError(
-                f"scores has shape {scores.shape}; give one score a row, as score_samples "
+                f"scores has shape {scores.shape}; give one score per row, as score_samples "
                 "returns them."
             )
         if not np.isfinite(scores).all():
             row = int(np.flatnonzero(~np.isfinite(scores))[0])
             raise ValueError(
-                f"scores[{row}] is {scores[row]}, which has no place on the axis; leave "
-                "such rows out."
+                f"scores[{row}] is {scores[row]}, which cannot be drawn; leave such rows "
+                "out."
             )
         if y is not None:
             y = np.asarray(y)
@@ -153,8 +191,15 @@ class AnomalyScoreDisplay:
         display = cls(scores, y=y, threshold=threshold, name=name)
         return display.plot(ax=ax, bins=bins, log_scale=log_scale, **kwargs)
 
-    def plot(self, ax=None, *, bins=40, log_scale="auto", **kwargs):
-        """Draw the scores.
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        bins: int = 40,
+        log_scale: bool | Literal["auto"] = "auto",
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the histograms.
 
         Parameters
         ----------
@@ -164,86 +209,81 @@ class AnomalyScoreDisplay:
         Returns
         -------
         display : AnomalyScoreDisplay
+            The display itself.
         """
-        figure, ax = open_axes(self, ax, (6.4, 4.0))
+        self.figure_, self.ax_ = open_axes(self, ax, (6.4, 4.0))
         low, high = self._limits()
-        edges = np.linspace(low, high, bins + 1)
         groups = self._groups()
-        self.bars_ = []
-        for (label, rows), color in zip(groups.items(), self._colors(groups), strict=True):
-            style = {"bins": edges, "color": color, "alpha": 0.65, "label": label}
-            scores = np.clip(self.scores[rows], low, high)
-            _, _, bars = ax.hist(scores, **{**style, **kwargs})
-            self.bars_.append(bars)
-        self._draw_threshold(ax)
-        self._tell_of_the_far(ax, low, high)
-        if self._has_few(groups) if log_scale == "auto" else log_scale:
-            ax.set_yscale("log")
-        of = "" if self.name is None else f" of {self.name}"
-        ax.set(xlabel=f"score{of} (lower: more anomalous)", ylabel="rows")
-        if ax.get_legend_handles_labels()[1]:
-            ax.legend(edgecolor="none", framealpha=0.85)
-        self.ax_, self.figure_ = ax, figure
+        colors = (COLORS[0], COLORS[2]) if len(groups) == 2 else label_colors(len(groups))
+        style = {"bins": np.linspace(low, high, bins + 1), "alpha": 0.65, **kwargs}
+        scores = np.clip(self.scores, low, high)
+        self.bars_ = draw_histograms(self.ax_, scores, groups, colors, **style)
+        self._draw_threshold(self.ax_)
+        self._annotate_outer_bins(self.ax_, low, high)
+        if _is_unbalanced(groups) if log_scale == "auto" else log_scale:
+            self.ax_.set_yscale("log")
+        label = f"score{of_estimator(self.name)} (lower: more anomalous)"
+        self.ax_.set(xlabel=label, ylabel="number of rows")
+        if self.ax_.get_legend_handles_labels()[1]:
+            self.ax_.legend(edgecolor="none", framealpha=0.85)
         return self
 
-    def _limits(self):
+    def _limits(self) -> tuple[float, float]:
+        """Return the range of scores that is drawn."""
         first, third = np.quantile(self.scores, [0.25, 0.75])
-        reach = FARTHEST * (third - first)
+        margin = MAX_RANGES * (third - first)
         low, high = self.scores.min(), self.scores.max()
-        if reach > 0:
-            low, high = max(low, first - reach), min(high, third + reach)
+        if margin > 0:
+            low, high = max(low, first - margin), min(high, third + margin)
         if self.threshold is not None:
             low, high = min(low, self.threshold), max(high, self.threshold)
-        room = 0.02 * (high - low) or 0.5
-        return low - room, high + room
+        padding = 0.02 * (high - low) or 0.5
+        return low - padding, high + padding
 
-    def _groups(self):
+    def _groups(self) -> dict[str | None, np.ndarray]:
+        """Return the rows of each label, or of None if there are no labels."""
         if self.y is None:
             return {None: np.arange(len(self.scores))}
         labels = np.unique(self.y)
         named = set(labels.tolist()) <= set(MEANINGS)
-        # Anomalies are few: they are drawn last, over the others.
+        # Small groups, such as anomalies, are drawn last so that they are not hidden.
         return {
             MEANINGS[label] if named else str(label): np.flatnonzero(self.y == label)
             for label in sorted(labels.tolist(), key=lambda label: -(self.y == label).sum())
         }
 
-    def _colors(self, groups):
-        if len(groups) == 2:
-            return COLORS[0], COLORS[2]
-        return label_colors(len(groups))
-
-    def _has_few(self, groups):
-        sizes = [len(rows) for rows in groups.values()]
-        return len(sizes) > 1 and min(sizes) < sum(sizes) / 20
-
-    def _draw_threshold(self, ax):
+    def _draw_threshold(self, ax: Axes) -> None:
         self.line_, self.n_flagged_ = None, None
         if self.threshold is None:
             return
         self.n_flagged_ = int((self.scores < self.threshold).sum())
-        share = self.n_flagged_ / len(self.scores)
+        fraction = self.n_flagged_ / len(self.scores)
         self.line_ = ax.axvline(
             self.threshold,
             color="black",
             linestyle="--",
             linewidth=1.2,
             label=f"threshold {self.threshold:.3g}: {self.n_flagged_} rows "
-            f"({share:.1%}) below",
+            f"({fraction:.1%}) below",
         )
 
-    def _tell_of_the_far(self, ax, low, high):
-        """Say how many rows stand in the outer bins that belong farther out."""
-        for n_rows, place, side, align in (
+    def _annotate_outer_bins(self, ax: Axes, low: float, high: float) -> None:
+        """Write how many rows in the outermost bins have scores beyond the axis."""
+        for n_rows, position, side, align in (
             (int((self.scores < low).sum()), 0.01, "lower", "left"),
             (int((self.scores > high).sum()), 0.99, "higher", "right"),
         ):
             if n_rows:
                 ax.text(
-                    place,
+                    position,
                     0.6,
                     f"{n_rows} rows score\n{side} still",
                     transform=ax.transAxes,
                     ha=align,
                     fontsize="small",
                 )
+
+
+def _is_unbalanced(groups: Mapping[Any, np.ndarray]) -> bool:
+    sizes = [len(rows) for rows in groups.values()]
+    return len(sizes) > 1 and min(sizes) < sum(sizes) / 20

@@ -1,46 +1,70 @@
-"""Codes on a plane."""
+"""Codes of rows, drawn in the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.manifold import TSNE
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from skae.display._axes import QUIET, check_methods, label_colors, open_axes
+from skae.display._axes import (
+    QUIET,
+    check_methods,
+    draw_histograms,
+    label_colors,
+    open_axes,
+)
+from skae.display._columns import dense
 
-# Labels beyond this number are shown as values, and so are their colours.
-MOST_LABELS = 20
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from skae.display._columns import Table
+
+ColorBy = Literal["auto", "label", "value"]
+Groups = Mapping[Any, np.ndarray]
+
+# More different labels than this are treated as values, and coloured as such.
+MAX_LABELS = 20
 PERPLEXITY = 30.0
 
 
 class LatentSpaceDisplay:
-    """The codes of rows, coloured by label or by value.
+    """Scatter plot of the codes of rows, coloured by label or by value.
 
-    Two codes are the axes. More are laid out by t-SNE, which keeps neighbours together
-    but no distances; one is shown by its distribution. Make it by `from_estimator` or
-    `from_predictions`.
+    Two codes are the axes of the plot. More than two are embedded in the plane by t-SNE,
+    which preserves neighbourhoods but not distances. A single code is drawn as a histogram,
+    or against the values of `y`. It is recommended to create the display with
+    `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, n_components)
         Codes of the rows that are drawn.
-    embedding : ndarray of shape (n_samples, 1 or 2)
-        Where the rows are drawn.
+    embedding : ndarray of shape (n_samples, 1) or (n_samples, 2)
+        Coordinates of the rows.
     y : ndarray of shape (n_samples,), default=None
-        Labels, or values, of the rows.
+        Labels or values of the rows.
     names : list of str, default=None
-        What the axes show.
+        Labels of the axes.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
+        Axes with the codes.
     figure_ : matplotlib Figure
+        Figure containing the axes.
     artists_ : list
-        The points: one collection a label (or one for all), the patches of the
-        histograms for a single code.
+        One collection of points per label (or one for all rows); for a single code, the
+        bars of the histograms.
 
     See Also
     --------
-    LatentTraversalDisplay : What the codes stand for.
+    LatentTraversalDisplay : Rows decoded along the codes.
 
     References
     ----------
@@ -58,7 +82,14 @@ class LatentSpaceDisplay:
     'code 0'
     """
 
-    def __init__(self, codes, embedding, *, y=None, names=None):
+    def __init__(
+        self,
+        codes: np.ndarray,
+        embedding: np.ndarray,
+        *,
+        y: np.ndarray | None = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
         self.codes = codes
         self.embedding = embedding
         self.y = y
@@ -67,45 +98,48 @@ class LatentSpaceDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: Table,
+        y: ArrayLike | None = None,
         *,
-        max_samples=2000,
-        random_state=0,
-        color_by="auto",
-        label_name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Draw the codes that an estimator gives to rows.
+        max_samples: int | None = 2000,
+        random_state: int | np.random.RandomState | None = 0,
+        color_by: ColorBy = "auto",
+        label_name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the codes that a fitted estimator gives to rows.
 
         Parameters
         ----------
         estimator : fitted estimator
-            Anything with `transform`: skae's transformers, `PCA`, a `Pipeline`.
+            Any estimator with `transform`: skae's transformers, `PCA`, a `Pipeline`.
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows, best not those of the fit.
+            Rows, preferably not those that the estimator was fitted on.
         y : array-like of shape (n_samples,), default=None
-            Labels or values to colour by.
+            Labels or values that determine the colours.
         max_samples : int or None, default=2000
-            Rows that are drawn at most, chosen at random; the axis says so. None: all (the
-            time of t-SNE grows a little faster than their number).
+            Maximum number of rows to draw. They are chosen at random, and the label of the
+            axis says how many there are. If None, all rows are drawn; the time of t-SNE
+            grows slightly faster than their number.
         random_state : int, RandomState instance or None, default=0
-            Seeds the choice and t-SNE.
+            Determines the choice of rows and the initialisation of t-SNE.
         color_by : {"auto", "label", "value"}, default="auto"
-            What y is. "auto": labels, if it is text, or whole numbers of which there are
-            at most 20 different ones.
+            How `y` is interpreted. If "auto", it holds labels if it is text, or if it holds
+            at most 20 different whole numbers.
         label_name : str, default=None
-            Title of the legend. None: the name of y, if it has one.
+            Title of the legend. If None, the name of `y`, if it has one.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: new ones.
+            Axes to draw on. If None, a new figure and axes are created.
         **kwargs : dict
-            Passed to `Axes.scatter` (for one code, `Axes.hist`).
+            Additional keyword arguments passed to `Axes.scatter` (for a single code, to
+            `Axes.hist`).
 
         Returns
         -------
         display : LatentSpaceDisplay
+            The display that was drawn.
         """
         check_methods(cls, estimator, "transform")
         return cls.from_predictions(
@@ -122,35 +156,36 @@ class LatentSpaceDisplay:
     @classmethod
     def from_predictions(
         cls,
-        codes,
-        y=None,
+        codes: Table,
+        y: ArrayLike | None = None,
         *,
-        max_samples=2000,
-        random_state=0,
-        color_by="auto",
-        label_name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Draw codes.
+        max_samples: int | None = 2000,
+        random_state: int | np.random.RandomState | None = 0,
+        color_by: ColorBy = "auto",
+        label_name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot given codes.
 
         Parameters
         ----------
-        codes : array-like of shape (n_samples, n_components)
-            What `transform` returns.
+        codes : array-like or sparse matrix of shape (n_samples, n_components)
+            Output of `transform`.
         y, max_samples, random_state, color_by, label_name, ax, **kwargs
             See `from_estimator`.
 
         Returns
         -------
         display : LatentSpaceDisplay
+            The display that was drawn.
 
         Raises
         ------
         ValueError
-            If the codes are no table of numbers, or y has another number of rows.
+            If `codes` is not two-dimensional, or `y` has another number of rows.
         """
-        codes = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
+        codes = dense(codes)
         if codes.ndim != 2 or not codes.shape[1]:
             raise ValueError(
                 f"codes has shape {codes.shape}; give a table of shape "
@@ -163,11 +198,11 @@ class LatentSpaceDisplay:
             if y.shape != codes.shape[:1]:
                 raise ValueError(
                     f"y has shape {y.shape}, but there are {len(codes)} rows of codes; give "
-                    "one label or value a row."
+                    "one label or value per row."
                 )
         rng, n_rows = check_random_state(random_state), len(codes)
-        if max_samples is not None and len(codes) > max_samples:
-            rows = np.sort(rng.choice(len(codes), max_samples, replace=False))
+        if max_samples is not None and n_rows > max_samples:
+            rows = np.sort(rng.choice(n_rows, max_samples, replace=False))
             codes, y = codes[rows], None if y is None else y[rows]
         embedding, names = _embed(codes, rng)
         if len(codes) < n_rows:
@@ -175,8 +210,15 @@ class LatentSpaceDisplay:
         display = cls(codes, embedding, y=y, names=names)
         return display.plot(ax=ax, color_by=color_by, label_name=label_name, **kwargs)
 
-    def plot(self, ax=None, *, color_by="auto", label_name=None, **kwargs):
-        """Draw the codes.
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        color_by: ColorBy = "auto",
+        label_name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the codes.
 
         Parameters
         ----------
@@ -186,103 +228,112 @@ class LatentSpaceDisplay:
         Returns
         -------
         display : LatentSpaceDisplay
+            The display itself.
         """
         if color_by not in ("auto", "label", "value"):
             raise ValueError(
                 f"color_by={color_by!r}; it is one of 'auto', 'label' and 'value'."
             )
-        figure, ax = open_axes(self, ax, (6.4, 4.8))
-        names = self.names or [f"code {i}" for i in range(self.embedding.shape[1])]
+        self.figure_, self.ax_ = open_axes(self, ax, (6.4, 4.8))
+        n_axes = self.embedding.shape[1]
+        names = self.names or [f"code {i}" for i in range(n_axes)]
+        self.ax_.set_xlabel(names[0])
         by_label = self.y is not None and _are_labels(self.y, color_by)
         groups = self._groups(by_label)
-        if self.embedding.shape[1] == 1 and (by_label or self.y is None):
-            self._draw_histograms(ax, groups, kwargs)
-            ax.set(xlabel=names[0], ylabel="rows")
-        elif self.embedding.shape[1] == 1:
-            style = {"s": 16, "alpha": 0.7, "linewidths": 0, "color": label_colors(1)[0]}
-            points = ax.scatter(self.embedding[:, 0], self.y, **{**style, **kwargs})
-            self.artists_ = [points]
-            ax.set(xlabel=names[0], ylabel=label_name or "y")
+        if n_axes == 2:
+            self._draw_points(groups, by_label, label_name, kwargs)
+            self.ax_.set_ylabel(names[1])
+        elif by_label or self.y is None:
+            self._draw_histograms(groups, kwargs)
         else:
-            self._draw_points(figure, ax, groups, by_label, label_name, kwargs)
-            ax.set(xlabel=names[0], ylabel=names[1])
+            self._draw_against_values(self.y, label_name, kwargs)
         if self.codes.shape[1] > 2:
-            # t-SNE's coordinates have no unit and no origin.
-            ax.set(xticks=[], yticks=[])
+            # The coordinates of t-SNE have neither a unit nor an origin.
+            self.ax_.set(xticks=[], yticks=[])
         if by_label:
-            ax.legend(
-                title=label_name,
-                loc="center left",
-                bbox_to_anchor=(1.0, 0.5),
-                frameon=False,
-                ncols=1 if len(groups) <= 12 else 2,
-                # Points that can be seen, however small and many those of the picture are.
-                **({} if self.embedding.shape[1] == 1 else {"markerscale": 1.6}),
-            )
-        self.ax_, self.figure_ = ax, figure
+            self._draw_legend(label_name, len(groups))
         return self
 
-    def _groups(self, by_label):
-        """Return label -> rows; None for all."""
-        if not by_label:
+    def _groups(self, by_label: bool) -> Groups:
+        """Return the rows of each label, or of None if there are no labels."""
+        if self.y is None or not by_label:
             return {None: np.arange(len(self.codes))}
-        labels = list(dict.fromkeys(sorted(self.y.tolist(), key=_order)))
+        labels = list(dict.fromkeys(sorted(self.y.tolist(), key=_sort_key)))
         return {label: np.flatnonzero(self.y == label) for label in labels}
 
-    def _draw_histograms(self, ax, groups, kwargs):
-        edges = np.histogram_bin_edges(self.embedding[:, 0], bins=40)
-        self.artists_ = []
-        for (label, rows), color in zip(
-            groups.items(), label_colors(len(groups)), strict=True
-        ):
-            style = {"bins": edges, "color": color, "alpha": 0.6, "label": label}
-            _, _, patches = ax.hist(self.embedding[rows, 0], **{**style, **kwargs})
-            self.artists_.append(patches)
-
-    def _draw_points(self, figure, ax, groups, by_label, label_name, kwargs):
+    def _draw_points(
+        self, groups: Groups, by_label: bool, label_name: str | None, kwargs: dict[str, Any]
+    ) -> None:
         size = float(np.clip(9000 / len(self.codes), 6, 30))
         style = {"s": size, "alpha": 0.75, "linewidths": 0}
         x, y = self.embedding.T
         if self.y is not None and not by_label:
-            points = ax.scatter(x, y, c=self.y, **{**style, **kwargs})
-            figure.colorbar(points, ax=ax, label=label_name or "y")
-            self.artists_ = [points]
+            points = self.ax_.scatter(x, y, c=self.y, **{**style, **kwargs})
+            self.figure_.colorbar(points, ax=self.ax_, label=label_name or "y")
+            self.artists_: list[Any] = [points]
             return
-        colors = label_colors(len(groups)) if by_label else [label_colors(1)[0]]
         self.artists_ = [
-            ax.scatter(
+            self.ax_.scatter(
                 x[rows], y[rows], **{**style, "color": color, "label": label, **kwargs}
             )
-            for (label, rows), color in zip(groups.items(), colors, strict=True)
+            for (label, rows), color in zip(
+                groups.items(), label_colors(len(groups)), strict=True
+            )
         ]
         if not by_label:
-            ax.grid(color=QUIET, alpha=0.15)
+            self.ax_.grid(color=QUIET, alpha=0.15)
+
+    def _draw_histograms(self, groups: Groups, kwargs: dict[str, Any]) -> None:
+        values = self.embedding[:, 0]
+        style = {"bins": np.histogram_bin_edges(values, bins=40), "alpha": 0.6, **kwargs}
+        colors = label_colors(len(groups))
+        self.artists_ = draw_histograms(self.ax_, values, groups, colors, **style)
+        self.ax_.set_ylabel("number of rows")
+
+    def _draw_against_values(
+        self, y: np.ndarray, label_name: str | None, kwargs: dict[str, Any]
+    ) -> None:
+        style = {"s": 16, "alpha": 0.7, "linewidths": 0, "color": label_colors(1)[0]}
+        self.artists_ = [self.ax_.scatter(self.embedding[:, 0], y, **{**style, **kwargs})]
+        self.ax_.set_ylabel(label_name or "y")
+
+    def _draw_legend(self, label_name: str | None, n_labels: int) -> None:
+        self.ax_.legend(
+            title=label_name,
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+            frameon=False,
+            ncols=1 if n_labels <= 12 else 2,
+            # Markers remain visible even if the points of the plot are small.
+            **({} if self.embedding.shape[1] == 1 else {"markerscale": 1.6}),
+        )
 
 
-def _order(label):
+def _sort_key(label: Any) -> tuple[bool, Any]:
+    """Sort numbers before text, and each in its own order."""
     return (isinstance(label, str), str(label) if isinstance(label, str) else label)
 
 
-def _are_labels(y, color_by):
+def _are_labels(y: np.ndarray, color_by: ColorBy) -> bool:
     if color_by != "auto":
         return color_by == "label"
     if y.dtype.kind in "OUSb":
         return True
     return not type_of_target(y).startswith("continuous") and (
-        len(np.unique(y)) <= MOST_LABELS
+        len(np.unique(y)) <= MAX_LABELS
     )
 
 
-def _embed(codes, rng):
-    """Return one or two coordinates a row, and what they are called."""
+def _embed(codes: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, list[str]]:
+    """Return coordinates of shape (n_samples, 1 or 2), and the labels of the axes."""
     n_rows, n_components = codes.shape
     if n_components <= 2:
         return codes, [f"code {i}" for i in range(n_components)]
     if n_rows < 4:
         raise ValueError(
-            f"{n_rows} rows are too few to lay {n_components} codes out by t-SNE; give 4 "
-            "or more."
+            f"{n_rows} rows are too few to embed {n_components} codes by t-SNE; give 4 or "
+            "more."
         )
     tsne = TSNE(perplexity=min(PERPLEXITY, (n_rows - 1) / 3), init="pca", random_state=rng)
-    places = tsne.fit_transform(np.ascontiguousarray(codes, dtype=np.float32))
-    return places, [f"t-SNE of {n_components} codes, axis {i}" for i in (1, 2)]
+    embedding = tsne.fit_transform(np.ascontiguousarray(codes, dtype=np.float32))
+    return embedding, [f"t-SNE of {n_components} codes, axis {i}" for i in (1, 2)]

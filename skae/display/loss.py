@@ -1,41 +1,52 @@
-"""How the loss fell."""
+"""Loss curves of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 from skae.display._axes import COLORS, QUIET, last_step, name_of, open_axes
 
-# Attribute -> (what the curve is, epoch of its first entry).
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+# Attribute -> (label of the curve, epoch of its first entry).
 CURVES = {
     "loss_curve_": ("training rows", 1),
     "validation_loss_curve_": ("held-out rows", 0),
     "critic_loss_curve_": ("critic", 1),
 }
-# A loss that falls by more than this factor is drawn on a logarithmic scale.
-LONG_FALL = 20.0
+# A loss that decreases by more than this factor is drawn on a logarithmic scale.
+LOG_SCALE_FACTOR = 20.0
 
 
 class LossCurveDisplay:
-    """Losses of the training and the held-out rows, epoch by epoch.
+    """Loss of the training rows and of the held-out rows by epoch.
 
-    Make it by `from_estimator`.
+    It is recommended to create it with `from_estimator`.
 
     Parameters
     ----------
     curves : dict of str to tuple (epochs, losses)
-        What the curve is -> two arrays of equal length.
+        Label of each curve -> two arrays of equal length.
     best_iter : int, default=None
         Epoch whose weights were kept.
     loss_name : str, default="loss"
-        What the losses are.
+        Label of the axis of losses.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
+        Axes with the curves.
     figure_ : matplotlib Figure
+        Figure containing the axes.
     lines_ : dict of str to matplotlib Line2D
-        The curves.
+        The curves by label.
     best_line_ : matplotlib Line2D or None
-        Where the weights were kept.
+        Line at the epoch whose weights were kept.
 
     Examples
     --------
@@ -48,36 +59,50 @@ class LossCurveDisplay:
     ['training rows', 'held-out rows']
     """
 
-    def __init__(self, curves, *, best_iter=None, loss_name="loss"):
+    def __init__(
+        self,
+        curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        *,
+        best_iter: int | None = None,
+        loss_name: str = "loss",
+    ) -> None:
         self.curves = curves
         self.best_iter = best_iter
         self.loss_name = loss_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, log_scale="auto", ax=None, **kwargs):
-        """Draw the curves of a fitted estimator.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        log_scale: bool | Literal["auto"] = "auto",
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the loss curves of a fitted estimator.
 
         Parameters
         ----------
         estimator : fitted estimator
-            Anything with `loss_curve_`: skae's estimators, `MLPRegressor`, a `Pipeline`
-            that ends in one of them.
+            Any estimator with `loss_curve_`: skae's estimators, `MLPRegressor`, or a
+            `Pipeline` that ends in one of them.
         log_scale : bool or "auto", default="auto"
-            Whether the loss has a logarithmic axis. "auto": if it falls, above zero, to a
-            twentieth.
+            Whether the loss has a logarithmic axis. If "auto", it does when all losses are
+            positive and the smallest is less than a twentieth of the largest.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: new ones.
+            Axes to draw on. If None, a new figure and axes are created.
         **kwargs : dict
-            Passed to `Axes.plot`.
+            Additional keyword arguments passed to `Axes.plot`.
 
         Returns
         -------
         display : LossCurveDisplay
+            The display that was drawn.
 
         Raises
         ------
         TypeError
-            If the estimator keeps no `loss_curve_`.
+            If the estimator has no `loss_curve_`.
         """
         fitted = last_step(estimator)
         if not hasattr(fitted, "loss_curve_"):
@@ -100,8 +125,14 @@ class LossCurveDisplay:
         )
         return display.plot(ax=ax, log_scale=log_scale, **kwargs)
 
-    def plot(self, ax=None, *, log_scale="auto", **kwargs):
-        """Draw the curves.
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        log_scale: bool | Literal["auto"] = "auto",
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the curves.
 
         Parameters
         ----------
@@ -111,32 +142,33 @@ class LossCurveDisplay:
         Returns
         -------
         display : LossCurveDisplay
+            The display itself.
         """
-        figure, ax = open_axes(self, ax, (6.4, 4.0))
-        self.lines_, self.best_line_ = {}, None
+        self.figure_, self.ax_ = open_axes(self, ax, (6.4, 4.0))
+        self.lines_: dict[str, Line2D] = {}
         for (label, (epochs, losses)), color in zip(
             self.curves.items(), COLORS, strict=False
         ):
-            style = {"color": color, "label": label, "linewidth": 1.8}
-            (self.lines_[label],) = ax.plot(epochs, losses, **{**style, **kwargs})
+            style = {"color": color, "label": label, "linewidth": 1.8, **kwargs}
+            (self.lines_[label],) = self.ax_.plot(epochs, losses, **style)
+        self.best_line_ = None
         if self.best_iter is not None:
-            self.best_line_ = ax.axvline(
+            self.best_line_ = self.ax_.axvline(
                 self.best_iter,
                 color=QUIET,
                 linestyle="--",
                 linewidth=1,
                 label=f"kept: epoch {self.best_iter}",
             )
-        if self._falls_far() if log_scale == "auto" else log_scale:
-            ax.set_yscale("log")
-        ax.set(xlabel="epoch", ylabel=self.loss_name)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.grid(color=QUIET, alpha=0.2)
-        ax.legend(frameon=False)
-        self.ax_, self.figure_ = ax, figure
+        if self._needs_log_scale() if log_scale == "auto" else log_scale:
+            self.ax_.set_yscale("log")
+        self.ax_.set(xlabel="epoch", ylabel=self.loss_name)
+        self.ax_.locator_params(axis="x", integer=True)
+        self.ax_.grid(color=QUIET, alpha=0.2)
+        self.ax_.legend(frameon=False)
         return self
 
-    def _falls_far(self):
+    def _needs_log_scale(self) -> bool:
         losses = np.concatenate([losses for _, losses in self.curves.values()])
         losses = losses[np.isfinite(losses)]
-        return bool(losses.size and 0 < LONG_FALL * losses.min() < losses.max())
+        return bool(losses.size and 0 < LOG_SCALE_FACTOR * losses.min() < losses.max())

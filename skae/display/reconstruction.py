@@ -1,6 +1,9 @@
-"""Rows beside what an estimator makes of them."""
+"""Rows beside their reconstructions."""
 
-import math
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -9,54 +12,63 @@ from skae.display._axes import (
     QUIET,
     check_image_shape,
     check_methods,
+    grid_shape,
     label_colors,
     name_of,
     open_axes,
     show_tiles,
     split_axes,
 )
-from skae.display._columns import Columns
+from skae.display._columns import Columns, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.colors import Colormap
+    from matplotlib.container import BarContainer
 
 MAX_LEVELS = 8
 
 
 class ReconstructionDisplay:
-    """Originals over reconstructions: as images, or column by column.
+    """Original rows compared with their reconstructions, as images or column by column.
 
-    Images stand in two rows, the originals above, with the error of each below; a dict of
-    restored rows has a row of images for each of its entries. Columns
-    have a panel each: numbers as points, restored against original, with the diagonal;
-    categories as bars, the share of each level's cells that are restored as that level.
-    Make it by `from_estimator` or `from_predictions`.
+    Images are drawn in two lines, the originals above their reconstructions, with the
+    error of each below. A dict of reconstructions has one line of images per entry. Columns
+    have one panel each: a numeric column is drawn as points, reconstruction against
+    original, with the diagonal; a categorical one as bars, the proportion of the cells of
+    each level that are reconstructed as that level. It is recommended to create the display
+    with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     original : data frame or ndarray of shape (n_samples, n_features)
-        Rows.
-    restored : data frame, ndarray, or dict of str to such
-        What `inverse_transform(transform(X))` makes of them. A dict, of images only: what
-        each of several estimators makes of them, by name.
+        Original rows.
+    reconstruction : data frame, ndarray, or dict of str to such
+        Output of `inverse_transform(transform(X))`. A dict holds the reconstructions of
+        several estimators by name; it can only be drawn as images.
     image_shape : tuple, default=None
-        (height, width) or (height, width, 3) of the images that the rows are. None: the
-        rows are no images.
+        Shape (height, width) or (height, width, 3) of the images. If None, the rows are not
+        images, and their columns are drawn.
     name : str, default=None
-        Who restored them.
+        Name of the estimator. If None, it is not shown.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes; of columns, the place that the panels share.
+        Axes with the images, or the axes that the panels replace.
     axes_ : ndarray of matplotlib Axes
-        The panels (for images `ax_` alone).
+        The panels. For images, it contains only `ax_`.
     figure_ : matplotlib Figure
+        Figure containing the axes.
     im_ : matplotlib AxesImage
-        Of images.
+        The images. Not defined for columns.
     artists_ : list
-        Of columns: the points or the bars of every panel.
+        The points or the bars of each panel. Not defined for images.
 
     See Also
     --------
-    skae.metrics.reconstruction_r2 : The figure that goes with it.
+    skae.metrics.reconstruction_r2 : Fraction of the variance that is reconstructed.
 
     Examples
     --------
@@ -65,55 +77,69 @@ class ReconstructionDisplay:
     >>> from skae.display import ReconstructionDisplay
     >>> X = load_digits().data
     >>> display = ReconstructionDisplay.from_estimator(PCA(8).fit(X), X, image_shape=(8, 8))
-    >>> display.im_.get_array().shape  # two rows of ten, a pixel between
+    >>> display.im_.get_array().shape  # two lines of ten images, with gaps of one pixel
     (17, 89)
     """
 
-    def __init__(self, original, restored, *, image_shape=None, name=None):
+    def __init__(
+        self,
+        original: Table,
+        reconstruction: Table | dict[str, Table],
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        name: str | None = None,
+    ) -> None:
         self.original = original
-        self.restored = restored
+        self.reconstruction = reconstruction
         self.image_shape = image_shape
         self.name = name
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: Any,
+        X: Table,
         *,
-        image_shape=None,
-        columns=None,
-        max_images=10,
-        max_columns=9,
-        cmap="gray_r",
-        ax=None,
-        **kwargs,
-    ):
-        """Draw rows beside what an estimator makes of them.
+        image_shape: tuple[int, ...] | None = None,
+        columns: Sequence[str | int] | None = None,
+        max_images: int = 10,
+        max_columns: int = 9,
+        cmap: str | Colormap = "gray_r",
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot rows beside their reconstructions by a fitted estimator.
 
         Parameters
         ----------
         estimator : fitted estimator
-            Anything with `transform` and `inverse_transform`: skae's transformers, `PCA`,
-            a `Pipeline`.
+            Any estimator with `transform` and `inverse_transform`: skae's transformers,
+            `PCA`, a `Pipeline`.
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows, best not those of the fit. Of images the first are drawn.
+            Rows, preferably not those that the estimator was fitted on. If they are images,
+            the first ones are drawn.
         image_shape : tuple, default=None
-            (height, width) or (height, width, 3) of the images that the rows are.
+            Shape (height, width) or (height, width, 3) of the images. If None, the rows are
+            not images, and their columns are drawn.
         columns : sequence of str or int, default=None
-            The columns that are drawn. None: the first.
-        max_images, max_columns : int
-            Images, or columns, that are drawn at most.
+            The columns to draw. If None, the first ones.
+        max_images : int, default=10
+            Maximum number of images to draw.
+        max_columns : int, default=9
+            Maximum number of columns to draw, if `columns` is None.
         cmap : str or matplotlib Colormap, default="gray_r"
-            Colours of images of one channel.
+            Colormap of images with one channel.
         ax : matplotlib Axes, default=None
-            Axes to draw on; panels take its place. None: new ones.
+            Axes to draw on, replaced by the panels if there are several. If None, a new
+            figure and axes are created.
         **kwargs : dict
-            Passed to `Axes.imshow` (images) or `Axes.scatter` (columns).
+            Additional keyword arguments passed to `Axes.imshow` (images), or to
+            `Axes.scatter` (numeric columns).
 
         Returns
         -------
         display : ReconstructionDisplay
+            The display that was drawn.
         """
         check_methods(cls, estimator, "transform", "inverse_transform")
         return cls.from_predictions(
@@ -132,42 +158,44 @@ class ReconstructionDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X,
-        restored,
+        X: Table,
+        reconstruction: Table | dict[str, Table],
         *,
-        image_shape=None,
-        columns=None,
-        max_images=10,
-        max_columns=9,
-        cmap="gray_r",
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Draw rows beside restored rows.
+        image_shape: tuple[int, ...] | None = None,
+        columns: Sequence[str | int] | None = None,
+        max_images: int = 10,
+        max_columns: int = 9,
+        cmap: str | Colormap = "gray_r",
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot rows beside given reconstructions.
 
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_features)
-            Rows.
-        restored : data frame, array-like of shape (n_samples, n_features), or dict of them
-            What became of them. A dict, of images only: a row of images for each entry,
-            named by its key.
+            Original rows.
+        reconstruction : data frame, array-like, or dict of str to such
+            Reconstructions, each of the shape of `X`. A dict, allowed for images only, has
+            one line of images per entry, labelled with its key.
         name : str, default=None
-            Who restored them; of a dict, its keys say so.
+            Name of the estimator. If None, it is not shown. Ignored for a dict, whose keys
+            are the names.
         image_shape, columns, max_images, max_columns, cmap, ax, **kwargs
             See `from_estimator`.
 
         Returns
         -------
         display : ReconstructionDisplay
+            The display that was drawn.
 
         Raises
         ------
         ValueError
-            If the tables differ in shape, or are not the images that `image_shape` says.
+            If the tables differ in shape, or `image_shape` does not fit them.
         """
-        display = cls(X, restored, image_shape=image_shape, name=name)
+        display = cls(X, reconstruction, image_shape=image_shape, name=name)
         return display.plot(
             ax=ax,
             columns=columns,
@@ -179,15 +207,15 @@ class ReconstructionDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Axes | None = None,
         *,
-        columns=None,
-        max_images=10,
-        max_columns=9,
-        cmap="gray_r",
-        **kwargs,
-    ):
-        """Draw the rows.
+        columns: Sequence[str | int] | None = None,
+        max_images: int = 10,
+        max_columns: int = 9,
+        cmap: str | Colormap = "gray_r",
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the rows beside their reconstructions.
 
         Parameters
         ----------
@@ -197,81 +225,104 @@ class ReconstructionDisplay:
         Returns
         -------
         display : ReconstructionDisplay
+            The display itself.
         """
         original = Columns(self.original)
-        several = isinstance(self.restored, dict)
-        restored = {
-            name: Columns(rows, original.names)
-            for name, rows in (self.restored if several else {None: self.restored}).items()
-        }
+        by_name = self._reconstructions(original)
+        if self.image_shape is not None:
+            shape = check_image_shape(self.image_shape, len(original))
+            tables = [original, *by_name.values()]
+            rows = np.stack([table.matrix()[:max_images] for table in tables])
+            self._draw_images(ax, rows, shape, list(by_name), cmap, kwargs)
+            return self
+        if isinstance(self.reconstruction, dict):
+            raise ValueError(
+                "reconstruction is a dict, which can only be drawn as images; give "
+                "image_shape, or one table."
+            )
+        if columns is None:
+            columns = range(min(max_columns, len(original)))
+        chosen = [original.position(column) for column in columns]
+        self._draw_columns(ax, original, by_name["reconstruction"], chosen, kwargs)
+        return self
+
+    def _reconstructions(self, original: Columns) -> dict[str, Columns]:
+        """Return the reconstructions by name; a single one is named "reconstruction".
+
+        Raises
+        ------
+        ValueError
+            If one of them has another shape than the original.
+        """
+        several = isinstance(self.reconstruction, dict)
+        tables = self.reconstruction if several else {"reconstruction": self.reconstruction}
+        by_name = {}
         expected = original.n_rows, len(original)
-        for name, table in restored.items():
-            shape = table.n_rows, len(table)
+        for name, table in tables.items():
+            by_name[name] = Columns(table, original.names)
+            shape = by_name[name].n_rows, len(by_name[name])
             if shape != expected:
-                which = "restored" if name is None else f"restored[{name!r}]"
+                which = f"reconstruction[{name!r}]" if several else name
                 raise ValueError(
                     f"{which} has shape {shape}, but X has {expected}; give as many rows "
                     "and columns as there are originals."
                 )
-        if self.image_shape is not None:
-            shape = check_image_shape(self.image_shape, len(original))
-            return self._draw_images(
-                ax, original, restored, shape, max_images, cmap, kwargs
-            )
-        if several:
-            raise ValueError(
-                "restored is a dict, which is drawn as rows of images only; give "
-                "image_shape, or one table."
-            )
-        restored = restored[None]
-        if columns is None:
-            columns = range(min(max_columns, len(original)))
-        chosen = [original.position(column) for column in columns]
-        return self._draw_columns(ax, original, restored, chosen, kwargs)
+        return by_name
 
-    def _draw_images(self, ax, original, restored, shape, max_images, cmap, kwargs):
-        rows = np.stack([t.matrix()[:max_images] for t in (original, *restored.values())])
+    def _draw_images(
+        self,
+        ax: Axes | None,
+        rows: np.ndarray,
+        shape: tuple[int, ...],
+        names: list[str],
+        cmap: str | Colormap,
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Draw rows of shape (1 + n_names, n_images, n_features), originals first."""
         n_lines, n_images = rows.shape[:2]
-        figure, ax = open_axes(self, ax, (0.9 * n_images + 1.2, 0.9 * n_lines + 0.8))
+        figsize = 0.9 * n_images + 1.2, 0.9 * n_lines + 0.8
+        self.figure_, self.ax_ = open_axes(self, ax, figsize)
+        self.axes_ = np.array([self.ax_])
         limits = np.nanmin(rows[0]), np.nanmax(rows[0])
         images = rows.reshape(n_lines, n_images, *shape)
-        self.im_ = show_tiles(ax, images, limits, cmap, kwargs)
-        if None in restored:
-            errors = np.sqrt(np.square(rows[1] - rows[0]).mean(axis=1))
-            ax.set_xticklabels([f"{error:.2g}" for error in errors])
-            ax.set_yticklabels(["original", "restored"])
-            by = "" if self.name is None else f" by {self.name}"
-            ax.set_xlabel(f"root mean squared error of a pixel, restored{by}")
+        self.im_ = show_tiles(self.ax_, images, limits, cmap, kwargs)
+        self.ax_.set_yticklabels(["original", *names])
+        if isinstance(self.reconstruction, dict):
+            self.ax_.set_xticks([])
         else:
-            ax.set_xticks([])
-            ax.set_yticklabels(["original", *restored])
-        self.ax_, self.figure_, self.axes_ = ax, figure, np.array([ax])
-        return self
+            errors = np.sqrt(np.square(rows[1] - rows[0]).mean(axis=1))
+            self.ax_.set_xticklabels([f"{error:.2g}" for error in errors])
+            by = "" if self.name is None else f" by {self.name}"
+            self.ax_.set_xlabel(f"root mean squared error per pixel, reconstructed{by}")
 
-    def _draw_columns(self, ax, original, restored, chosen, kwargs):
-        n_columns = min(3, len(chosen))
-        n_rows = math.ceil(len(chosen) / n_columns)
-        figure, ax = open_axes(self, ax, (2.7 * n_columns + 0.4, 2.5 * n_rows + 0.4))
-        panels = split_axes(ax, n_rows, n_columns).ravel()
+    def _draw_columns(
+        self,
+        ax: Axes | None,
+        original: Columns,
+        reconstruction: Columns,
+        chosen: list[int],
+        kwargs: dict[str, Any],
+    ) -> None:
+        n_rows, n_columns = grid_shape(len(chosen))
+        figsize = 2.7 * n_columns + 0.4, 2.5 * n_rows + 0.4
+        self.figure_, self.ax_ = open_axes(self, ax, figsize)
+        self.axes_ = split_axes(self.ax_, len(chosen))
         self.artists_ = []
-        for panel, i in zip(panels, chosen, strict=False):
-            draw = _draw_numbers if original.is_number(i) else _draw_levels
-            self.artists_.append(draw(panel, original, restored, i, kwargs))
-        for panel in panels[len(chosen) :]:
-            panel.remove()
-        self.axes_ = panels[: len(chosen)]
+        for panel, i in zip(self.axes_, chosen, strict=True):
+            draw = _draw_numeric if original.is_numeric(i) else _draw_categorical
+            self.artists_.append(draw(panel, original, reconstruction, i, kwargs))
         for panel in self.axes_[::n_columns]:
-            panel.set_ylabel("restored")
+            panel.set_ylabel("reconstruction")
         for panel in self.axes_[-n_columns:]:
             panel.set_xlabel("original")
-        self.ax_, self.figure_ = ax, figure
-        return self
 
 
-def _draw_numbers(ax, original, restored, i, kwargs):
-    x, y = original.numbers(i), restored.numbers(i)
-    there = ~(np.isnan(x) | np.isnan(y))
-    x, y = x[there], y[there]
+def _draw_numeric(
+    ax: Axes, original: Columns, reconstruction: Columns, i: int, kwargs: dict[str, Any]
+) -> PathCollection:
+    x, y = original.as_floats(i), reconstruction.as_floats(i)
+    observed = ~(np.isnan(x) | np.isnan(y))
+    x, y = x[observed], y[observed]
     style = {
         "s": float(np.clip(2000 / max(len(x), 1), 4, 20)),
         "alpha": 0.5,
@@ -284,15 +335,15 @@ def _draw_numbers(ax, original, restored, i, kwargs):
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]
         ax.plot(ends, ends, color=QUIET, linestyle="--", linewidth=1)
     if original.is_date(i):
-        _mark_dates(ax)
-    spread = np.square(x - x.mean()).sum() if len(x) else 0.0
-    kept = f", R² {1.0 - np.square(x - y).sum() / spread:.2f}" if spread > 0 else ""
-    ax.set_title(f"{original.names[i]}{kept}", fontsize="medium")
+        _format_dates(ax)
+    total = np.square(x - x.mean()).sum() if len(x) else 0.0
+    r2 = f", R² {1.0 - np.square(x - y).sum() / total:.2f}" if total > 0 else ""
+    ax.set_title(f"{original.names[i]}{r2}", fontsize="medium")
     return points
 
 
-def _mark_dates(ax):
-    """Turn days since 1970, which matplotlib's dates are as well, into dates."""
+def _format_dates(ax: Axes) -> None:
+    """Show days since 1970, which is how matplotlib stores dates, as dates."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     for axis in (ax.xaxis, ax.yaxis):
@@ -301,18 +352,18 @@ def _mark_dates(ax):
         axis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
 
 
-def _draw_levels(ax, original, restored, i, kwargs):
-    truth, guess = original.texts(i), restored.texts(i)
-    there = truth != "missing"
-    truth, guess = truth[there], guess[there]
+def _draw_categorical(
+    ax: Axes, original: Columns, reconstruction: Columns, i: int, kwargs: dict[str, Any]
+) -> BarContainer:
+    truth, guess = original.as_texts(i), reconstruction.as_texts(i)
+    observed = truth != "missing"
+    truth, guess = truth[observed], guess[observed]
     levels, counts = np.unique(truth.astype(str), return_counts=True)
     levels = levels[np.argsort(-counts, kind="stable")][:MAX_LEVELS]
-    shares = [float((guess[truth == level] == level).mean()) for level in levels]
-    bars = ax.bar(levels, shares, color=label_colors(2)[1])
+    recalls = [float((guess[truth == level] == level).mean()) for level in levels]
+    bars = ax.bar(levels, recalls, color=label_colors(2)[1])
     ax.set_ylim(0, 1)
     ax.tick_params(axis="x", rotation=30, labelsize="small")
-    ax.set_title(
-        f"{original.names[i]}, {float((guess == truth).mean()):.0%} as it was",
-        fontsize="medium",
-    )
+    accuracy = float((guess == truth).mean())
+    ax.set_title(f"{original.names[i]}, {accuracy:.0%} correct", fontsize="medium")
     return bars

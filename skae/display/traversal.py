@@ -1,63 +1,83 @@
-"""What codes stand for: rows decoded along them."""
+"""Rows decoded along the codes of an estimator."""
 
-import math
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skae.display._axes import (
     COLORS,
     QUIET,
     check_image_shape,
     check_methods,
+    grid_shape,
     name_of,
+    of_estimator,
     open_axes,
     show_tiles,
     split_axes,
 )
-from skae.display._columns import Columns
+from skae.display._columns import Columns, Table, dense
 
-# Columns that the panel of a code shows: those that it moves most.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.lines import Line2D
+
+# Maximum number of lines in the panel of a code: those of the columns that change most.
 MAX_LINES = 5
-# Columns beyond the ten colours are told apart by these.
+# Codes that are varied one at a time by default.
+MAX_CODES = 8
+# Distinguish columns beyond the ten colours.
 DASHES = ("-", "--", ":")
 
 
 class LatentTraversalDisplay:
-    """Rows that are decoded from codes which move, two at once or one at a time.
+    """Rows decoded from varying codes, two codes at once or one at a time.
 
-    A grid of images shows two codes; a strip of images, or a panel of lines (for rows
-    that are no images), one code, while the others stay where they are. Make it by
+    For rows that are images, two codes are drawn as a grid of images, and a single code as
+    a line of images. For other rows, each code has a panel with the columns as curves. The
+    codes that are not varied are fixed. It is recommended to create the display with
     `from_estimator`.
 
     Parameters
     ----------
-    steps : ndarray of shape (n_moved, n_steps)
-        The values that each moved code takes.
-    rows : ndarray or frame of n_samples rows
-        What they decode to: ``kind="grid"``, the first code's steps for each of the
-        second's; ``kind="each"``, the steps of the first code, then of the second.
+    steps : ndarray of shape (n_components, n_steps)
+        Values of each code that is varied.
+    rows : data frame or ndarray of shape (n_samples, n_features)
+        Decoded rows. For ``kind="grid"``, there are n_steps * n_steps: for each step of the
+        second code, from the last to the first, the steps of the first code. For
+        ``kind="each"``, there are n_components * n_steps: the steps of the first code, then
+        those of the second, and so on.
     components : sequence of int
-        The codes that move.
-    kind : {"grid", "each"}
+        Indices of the codes that are varied.
+    kind : {"grid", "each"}, default="grid"
+        Whether two codes are varied together or each code by itself.
     image_shape : tuple, default=None
-    spread : tuple (mean, standard deviation) of ndarray, default=None
-        Of the columns, for lines.
+        Shape (height, width) or (height, width, 3) of the images. If None, the rows are not
+        images, and curves are drawn.
+    spread : tuple of ndarray of shape (n_features,), default=None
+        Means and standard deviations of the columns, for curves. If None, those of `rows`.
     limits : tuple (float, float), default=None
-        Values of a pixel that are drawn white and black. None: the extremes of `rows`.
+        Pixel values at the two ends of the colormap. If None, the extremes of `rows`.
     name : str, default=None
-        Who decoded them.
+        Name of the estimator. If None, it is not shown.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes; of lines, the place that the panels share.
+        Axes with the images, or the axes that the panels replace.
     axes_ : ndarray of matplotlib Axes
-        The panels (for images `ax_` alone).
+        The panels. For images, it contains only `ax_`.
     figure_ : matplotlib Figure
+        Figure containing the axes.
     im_ : matplotlib AxesImage
-        Of images.
+        The images. Not defined for curves.
     lines_ : list of list of matplotlib Line2D
-        Of every code, for rows that are no images.
+        The curves of each code. Not defined for images.
 
     Examples
     --------
@@ -74,16 +94,16 @@ class LatentTraversalDisplay:
 
     def __init__(
         self,
-        steps,
-        rows,
+        steps: np.ndarray,
+        rows: Table,
         *,
-        components,
-        kind="grid",
-        image_shape=None,
-        spread=None,
-        limits=None,
-        name=None,
-    ):
+        components: Sequence[int],
+        kind: Literal["grid", "each"] = "grid",
+        image_shape: tuple[int, ...] | None = None,
+        spread: tuple[np.ndarray, np.ndarray] | None = None,
+        limits: tuple[float, float] | None = None,
+        name: str | None = None,
+    ) -> None:
         self.steps = steps
         self.rows = rows
         self.components = components
@@ -96,52 +116,57 @@ class LatentTraversalDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: Any,
+        X: Table,
         *,
-        image_shape=None,
-        kind="auto",
-        components=None,
-        n_steps=12,
-        share=0.95,
-        start=None,
-        cmap="gray_r",
-        ax=None,
-        **kwargs,
-    ):
-        """Draw what an estimator decodes along its codes.
+        image_shape: tuple[int, ...] | None = None,
+        kind: Literal["auto", "grid", "each"] = "auto",
+        components: Sequence[int] | None = None,
+        n_steps: int = 12,
+        proportion: float = 0.95,
+        start: ArrayLike | None = None,
+        cmap: str | Colormap = "gray_r",
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the rows that a fitted estimator decodes along its codes.
 
         Parameters
         ----------
         estimator : fitted estimator
-            Anything with `transform` and `inverse_transform`: skae's transformers, `PCA`,
-            a `Pipeline`.
+            Any estimator with `transform` and `inverse_transform`: skae's transformers,
+            `PCA`, a `Pipeline`.
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows whose codes say where the codes lie.
+            Rows whose codes determine the range of each code.
         image_shape : tuple, default=None
-            (height, width) or (height, width, 3) of the images that the rows are.
+            Shape (height, width) or (height, width, 3) of the images. If None, the rows are
+            not images, and curves are drawn.
         kind : {"auto", "grid", "each"}, default="auto"
-            "grid": two codes move together (images only). "each": one at a time.
-            "auto": a grid for images from two codes.
+            "grid" varies two codes together (images only), "each" varies one code at a
+            time. "auto" is "grid" for images with two codes, and "each" otherwise.
         components : sequence of int, default=None
-            The codes that move, two of them for a grid. None: the first two, or all (at
-            most 8) one at a time.
+            Indices of the codes that are varied; two for a grid. If None, the first two for
+            a grid, and otherwise the first eight at most.
         n_steps : int, default=12
-            Values that a code takes.
-        share : float, default=0.95
-            The middle share of a code's values over X that it moves through.
+            Number of values per code.
+        proportion : float, default=0.95
+            Proportion of the codes of `X` that the range of each code covers, between the
+            quantiles ``0.5 - proportion / 2`` and ``0.5 + proportion / 2``.
         start : array-like of shape (n_components,), default=None
-            Where the codes that do not move are. None: the medians over X.
+            Values of the codes that are not varied. If None, the medians over `X`.
         cmap : str or matplotlib Colormap, default="gray_r"
-            Colours of images of one channel.
+            Colormap of images with one channel.
         ax : matplotlib Axes, default=None
-            Axes to draw on; panels take its place. None: new ones.
+            Axes to draw on, replaced by the panels if there are several. If None, a new
+            figure and axes are created.
         **kwargs : dict
-            Passed to `Axes.imshow` (images) or `Axes.plot` (lines).
+            Additional keyword arguments passed to `Axes.imshow` (images) or `Axes.plot`
+            (curves).
 
         Returns
         -------
         display : LatentTraversalDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -149,31 +174,24 @@ class LatentTraversalDisplay:
             If a parameter does not fit the codes or the images.
         """
         check_methods(cls, estimator, "transform", "inverse_transform")
-        codes = estimator.transform(X)
-        codes = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
+        codes = dense(estimator.transform(X))
         table = Columns(X)
         if image_shape is not None:
             check_image_shape(image_shape, len(table))
-        kind, components = _check_moves(kind, components, codes.shape[1], image_shape)
-        if n_steps < 2 or not 0 < share < 1:
+        kind, components = _check_components(kind, components, codes.shape[1], image_shape)
+        if n_steps < 2 or not 0 < proportion < 1:
             raise ValueError(
-                f"n_steps={n_steps} and share={share}: move through 2 steps or more, and "
-                "a share between 0 and 1."
+                f"n_steps={n_steps} and proportion={proportion}: there must be 2 steps or "
+                "more, and a proportion between 0 and 1."
             )
-        if start is None:
-            start = np.median(codes, axis=0)
-        start = np.asarray(start, dtype=np.float64)
-        if start.shape != codes.shape[1:]:
-            raise ValueError(
-                f"start has shape {start.shape}, but a row has {codes.shape[1]} codes; give "
-                "one value a code, such as a row of transform(X)."
-            )
-        ends = np.quantile(codes, [0.5 - share / 2, 0.5 + share / 2], axis=0)
-        steps = np.linspace(*ends, n_steps)[:, components].T
-        moved = _moved_codes(start, steps, components, kind)
+        start = _check_start(start, codes)
+        margin = proportion / 2
+        low, high = np.quantile(codes, [0.5 - margin, 0.5 + margin], axis=0)
+        steps = np.linspace(low, high, n_steps)[:, components].T
+        varied = _vary_codes(start, steps, components, kind)
         display = cls(
             steps,
-            estimator.inverse_transform(moved.astype(codes.dtype, copy=False)),
+            estimator.inverse_transform(varied.astype(codes.dtype, copy=False)),
             components=components,
             kind=kind,
             image_shape=image_shape,
@@ -183,8 +201,10 @@ class LatentTraversalDisplay:
         )
         return display.plot(ax=ax, cmap=cmap, **kwargs)
 
-    def plot(self, ax=None, *, cmap="gray_r", **kwargs):
-        """Draw the decoded rows.
+    def plot(
+        self, ax: Axes | None = None, *, cmap: str | Colormap = "gray_r", **kwargs: Any
+    ) -> Self:
+        """Plot the decoded rows.
 
         Parameters
         ----------
@@ -194,105 +214,119 @@ class LatentTraversalDisplay:
         Returns
         -------
         display : LatentTraversalDisplay
+            The display itself.
         """
         if self.image_shape is None:
-            return self._draw_lines(ax, kwargs)
-        return self._draw_images(ax, cmap, kwargs)
+            self._draw_curves(ax, kwargs)
+        else:
+            self._draw_images(ax, cmap, kwargs)
+        return self
 
-    def _draw_images(self, ax, cmap, kwargs):
+    def _draw_images(
+        self, ax: Axes | None, cmap: str | Colormap, kwargs: dict[str, Any]
+    ) -> None:
         rows = Columns(self.rows).matrix()
         shape = check_image_shape(self.image_shape, rows.shape[1])
         n_steps = self.steps.shape[1]
         images = rows.reshape(-1, n_steps, *shape)
         limits = self.limits or (np.nanmin(rows), np.nanmax(rows))
-        width = 0.52 * n_steps + 1.0
-        figure, ax = open_axes(self, ax, (width, 0.52 * len(images) + 0.9))
-        self.im_ = show_tiles(ax, images, limits, cmap, kwargs)
-        of = "" if self.name is None else f" of {self.name}"
+        figsize = 0.52 * n_steps + 1.0, 0.52 * len(images) + 0.9
+        self.figure_, self.ax_ = open_axes(self, ax, figsize)
+        self.axes_ = np.array([self.ax_])
+        self.im_ = show_tiles(self.ax_, images, limits, cmap, kwargs)
         if self.kind == "grid":
-            first, second = self.components
-            # Low values at the bottom, as an axis has them.
-            ax.set_xticklabels([f"{value:.2g}" for value in self.steps[0]])
-            ax.set_yticklabels([f"{value:.2g}" for value in self.steps[1][::-1]])
-            ax.tick_params(labelsize="small")
-            ax.set(xlabel=f"code {first}{of}", ylabel=f"code {second}")
+            self._label_grid()
         else:
-            ax.set_xticks([])
-            ax.set_yticklabels(
-                [
-                    f"code {component}: {low:.2g} to {high:.2g}"
-                    for component, low, high in zip(
-                        self.components, self.steps[:, 0], self.steps[:, -1], strict=True
-                    )
-                ]
-            )
-            ax.set_xlabel(f"one code{of} rises at a time, the others stay")
-        self.ax_, self.figure_, self.axes_ = ax, figure, np.array([ax])
-        return self
+            self._label_lines()
 
-    def _draw_lines(self, ax, kwargs):
-        table, (mean, deviation) = Columns(self.rows), self.spread
-        n_moved, n_steps = self.steps.shape
-        numbers = [i for i in range(len(table)) if table.is_number(i)]
-        if not numbers:
+    def _label_grid(self) -> None:
+        first, second = self.components
+        self.ax_.set_xticklabels([f"{value:.2g}" for value in self.steps[0]])
+        # The second code increases upwards, as on any vertical axis.
+        self.ax_.set_yticklabels([f"{value:.2g}" for value in self.steps[1][::-1]])
+        self.ax_.tick_params(labelsize="small")
+        self.ax_.set_xlabel(f"code {first}{of_estimator(self.name)}")
+        self.ax_.set_ylabel(f"code {second}")
+
+    def _label_lines(self) -> None:
+        self.ax_.set_xticks([])
+        ranges = zip(self.components, self.steps[:, 0], self.steps[:, -1], strict=True)
+        self.ax_.set_yticklabels(
+            [
+                f"code {component}: {low:.2g} to {high:.2g}"
+                for component, low, high in ranges
+            ]
+        )
+        self.ax_.set_xlabel(
+            f"one code{of_estimator(self.name)} increases at a time, the others are fixed"
+        )
+
+    def _draw_curves(self, ax: Axes | None, kwargs: dict[str, Any]) -> None:
+        table = Columns(self.rows)
+        numeric = [i for i in range(len(table)) if table.is_numeric(i)]
+        if not numeric:
             raise ValueError(
-                "X has no column of numbers, and lines are drawn of numbers only."
+                "X has no numeric column, and curves are drawn of numeric columns only."
             )
-        columns = np.column_stack([table.numbers(i) for i in numbers])
-        columns = (columns - mean[numbers]) / deviation[numbers]
-        n_across = min(3, n_moved)
-        n_down = math.ceil(n_moved / n_across)
-        figure, ax = open_axes(self, ax, (3.1 * n_across + 0.4, 2.7 * n_down + 0.3))
-        panels = split_axes(ax, n_down, n_across).ravel()
+        mean, deviation = self.spread or _spread(table)
+        values = np.column_stack([table.as_floats(i) for i in numeric])
+        values = (values - mean[numeric]) / deviation[numeric]
+        names = [table.names[i] for i in numeric]
+        n_codes = len(self.steps)
+        n_rows, n_columns = grid_shape(n_codes)
+        figsize = 3.1 * n_columns + 0.4, 2.7 * n_rows + 0.3
+        self.figure_, self.ax_ = open_axes(self, ax, figsize)
+        self.axes_ = split_axes(self.ax_, n_codes)
         self.lines_ = []
-        for number, (panel, component) in enumerate(
-            zip(panels, self.components, strict=False)
+        for panel, component, steps, part in zip(
+            self.axes_, self.components, self.steps, np.split(values, n_codes), strict=True
         ):
-            part = columns[number * n_steps : (number + 1) * n_steps]
-            moves = np.argsort(-np.ptp(part, axis=0), kind="stable")[:MAX_LINES]
-            self.lines_.append(
-                [
-                    panel.plot(
-                        self.steps[number],
-                        part[:, i],
-                        **{
-                            "color": COLORS[i % len(COLORS)],
-                            "linestyle": DASHES[i // len(COLORS) % len(DASHES)],
-                            "label": table.names[numbers[i]],
-                            **kwargs,
-                        },
-                    )[0]
-                    for i in moves
-                ]
-            )
+            self.lines_.append(_draw_panel(panel, steps, part, names, kwargs))
             panel.set_xlabel(f"code {component}")
-            panel.grid(color=QUIET, alpha=0.2)
-            panel.legend(fontsize="x-small", framealpha=0.7)
-        for panel in panels[n_moved:]:
-            panel.remove()
-        self.axes_ = panels[:n_moved]
-        for panel in self.axes_[::n_across]:
+        for panel in self.axes_[::n_columns]:
             panel.set_ylabel("standard deviations\nfrom the mean")
-        low = min(panel.get_ylim()[0] for panel in self.axes_)
-        high = max(panel.get_ylim()[1] for panel in self.axes_)
+        limits = np.array([panel.get_ylim() for panel in self.axes_])
         for panel in self.axes_:
-            panel.set_ylim(low, high)
-        self.ax_, self.figure_ = ax, figure
-        return self
+            panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
-def _check_moves(kind, components, n_components, image_shape):
-    """Return the kind of picture and the codes that move."""
+def _draw_panel(
+    panel: Axes,
+    steps: np.ndarray,
+    values: np.ndarray,
+    names: list[str],
+    kwargs: dict[str, Any],
+) -> list[Line2D]:
+    """Draw the columns that change most along one code."""
+    lines = []
+    for i in np.argsort(-np.ptp(values, axis=0), kind="stable")[:MAX_LINES]:
+        style = {
+            "color": COLORS[i % len(COLORS)],
+            "linestyle": DASHES[i // len(COLORS) % len(DASHES)],
+            "label": names[i],
+        }
+        lines += panel.plot(steps, values[:, i], **{**style, **kwargs})
+    panel.grid(color=QUIET, alpha=0.2)
+    panel.legend(fontsize="x-small", framealpha=0.7)
+    return lines
+
+
+def _check_components(
+    kind: Literal["auto", "grid", "each"],
+    components: Sequence[int] | None,
+    n_components: int,
+    image_shape: tuple[int, ...] | None,
+) -> tuple[Literal["grid", "each"], list[int]]:
+    """Return the kind of picture and the codes to vary, with the defaults filled in."""
     if kind not in ("auto", "grid", "each"):
         raise ValueError(f"kind={kind!r}; it is one of 'auto', 'grid' and 'each'.")
     if kind == "auto":
-        two = n_components == 2 if components is None else len(components) == 2
-        kind = "grid" if two and image_shape is not None else "each"
+        n_varied = n_components if components is None else len(components)
+        kind = "grid" if n_varied == 2 and image_shape is not None else "each"
     if components is None:
-        components = range(min(n_components, 2 if kind == "grid" else 8))
+        components = range(min(n_components, 2 if kind == "grid" else MAX_CODES))
     components = [int(component) for component in components]
-    strange = [c for c in components if not 0 <= c < n_components]
-    if strange or not components:
+    if not components or not all(0 <= c < n_components for c in components):
         raise ValueError(
             f"components={components} are not among the {n_components} codes; they are "
             f"counted from 0 to {n_components - 1}."
@@ -305,8 +339,22 @@ def _check_moves(kind, components, n_components, image_shape):
     return kind, components
 
 
-def _moved_codes(start, steps, components, kind):
-    """Return the codes to decode, in the order that `rows` has."""
+def _check_start(start: ArrayLike | None, codes: np.ndarray) -> np.ndarray:
+    """Return the values of the fixed codes, by default their medians."""
+    values = np.median(codes, axis=0) if start is None else start
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape != codes.shape[1:]:
+        raise ValueError(
+            f"start has shape {values.shape}, but a row has {codes.shape[1]} codes; give "
+            "one value per code, such as a row of transform(X)."
+        )
+    return values
+
+
+def _vary_codes(
+    start: np.ndarray, steps: np.ndarray, components: list[int], kind: str
+) -> np.ndarray:
+    """Return the codes to decode, in the order of the display's `rows`."""
     n_steps = steps.shape[1]
     if kind == "grid":
         codes = np.tile(start, (n_steps * n_steps, 1))
@@ -319,17 +367,17 @@ def _moved_codes(start, steps, components, kind):
     return codes
 
 
-def _limits(table):
+def _limits(table: Columns) -> tuple[float, float]:
     pixels = table.matrix()
     return float(np.nanmin(pixels)), float(np.nanmax(pixels))
 
 
-def _spread(table):
-    """Return the columns' means and standard deviations; 0 and 1 for categories."""
+def _spread(table: Columns) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns' means and standard deviations; 0 and 1 for categorical ones."""
     mean, deviation = np.zeros(len(table)), np.ones(len(table))
     for i in range(len(table)):
-        if table.is_number(i):
-            cells = table.numbers(i)
+        if table.is_numeric(i):
+            cells = table.as_floats(i)
             cells = cells[~np.isnan(cells)]
             mean[i] = cells.mean() if len(cells) else 0.0
             deviation[i] = (cells.std() if len(cells) else 0.0) or 1.0

@@ -121,5 +121,5 @@ def test_estimator_without_the_method_is_an_error(X, display, estimator):
 @pytest.mark.filterwarnings("error")
 def test_axes_without_a_place_for_panels_are_an_error(X, plt):
     ax = plt.figure().add_axes((0, 0, 1, 1))
-    with pytest.raises(ValueError, match=r"ax has no place in a grid.*subplots"):
+    with pytest.raises(ValueError, match=r"ax is not part of a grid.*subplots"):
         ReconstructionDisplay.from_estimator(PCA(2).fit(X), X, ax=ax)

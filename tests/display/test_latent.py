@@ -53,7 +53,7 @@ def test_one_code_is_a_histogram(X):
     display = LatentSpaceDisplay.from_estimator(PCA(1).fit(X), X, y)
     heights = [sum(patch.get_height() for patch in bars) for bars in display.artists_]
     assert heights == [np.sum(y == 0), np.sum(y == 1)]
-    assert display.ax_.get_ylabel() == "rows"
+    assert display.ax_.get_ylabel() == "number of rows"
 
 
 def test_one_code_against_a_value(X):

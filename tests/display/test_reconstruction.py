@@ -44,9 +44,9 @@ def test_several_restorations_stand_below_each_other(digits):
 
 
 def test_bad_dicts_of_restorations_are_an_error(X):
-    with pytest.raises(ValueError, match=r"restored is a dict.*image_shape"):
+    with pytest.raises(ValueError, match=r"reconstruction is a dict.*image_shape"):
         ReconstructionDisplay.from_predictions(X, {"PCA": X})
-    with pytest.raises(ValueError, match=r"restored\['PCA'\] has shape \(120, 4\)"):
+    with pytest.raises(ValueError, match=r"reconstruction\['PCA'\] has shape \(120, 4\)"):
         ReconstructionDisplay.from_predictions(X, {"PCA": X[:, :4]}, image_shape=(1, 5))
 
 
@@ -113,10 +113,10 @@ def test_bad_reconstructions_are_an_error(X, params, message):
 
 
 def test_tables_of_different_shapes_are_an_error(X):
-    with pytest.raises(ValueError, match=r"restored has shape \(120, 4\).*\(120, 5\)"):
+    with pytest.raises(ValueError, match=r"reconstruction has shape \(120, 4\).*\(120, 5\)"):
         ReconstructionDisplay.from_predictions(X, X[:, :4])
 
 
 def test_images_of_text_are_an_error(mixed):
-    with pytest.raises(ValueError, match=r"Columns \['kind', 'yes'\] hold no numbers"):
+    with pytest.raises(ValueError, match=r"Columns \['kind', 'yes'\] are not numeric"):
         ReconstructionDisplay.from_predictions(mixed, mixed, image_shape=(2, 3))

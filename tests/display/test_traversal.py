@@ -70,7 +70,7 @@ def test_lines_of_a_mixed_frame(mixed, fitted):
         ({"kind": "grid"}, "kind='grid' shows images.*use kind='each'"),
         ({"components": [0, 5]}, "counted from 0 to 2"),
         ({"n_steps": 1}, "n_steps=1"),
-        ({"share": 1.5}, "share=1.5"),
+        ({"proportion": 1.5}, "proportion=1.5"),
         ({"start": [0.0]}, "start has shape .* 3 codes"),
         ({"image_shape": (2, 2)}, "has 4 cells"),
     ],
