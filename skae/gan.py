@@ -355,9 +355,9 @@ class GANSampler(CallbackSupportMixin, TableParameters, BaseEstimator):
             rows[:, :n_outputs].cpu().numpy().astype(np.float64)
             for rows in (real, generated)
         )
-        reach = NearestNeighbors(n_neighbors=n_neighbours).fit(real).kneighbors()[0][:, -1]
+        radius = NearestNeighbors(n_neighbors=n_neighbours).fit(real).kneighbors()[0][:, -1]
         nearest = NearestNeighbors(n_neighbors=1).fit(generated).kneighbors(real)[0][:, 0]
-        return float((nearest <= reach).mean())
+        return float((nearest <= radius).mean())
 
     def _report(self):
         if self._stop_reason == "interrupted":

@@ -5,10 +5,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from skae.models.aggregate import AggregateAutoencoder
 
 from skae import AdversarialAutoencoderTransformer, VAETransformer
 from skae.metrics import reconstruction_r2
-from skae.models.aggregate import AggregateAutoencoder
 from skae.models.discrepancy import RecentCodes, prior_level, prior_mmd
 
 DIVERGENCES = ["mmd", "adversary"]

@@ -1,6 +1,6 @@
 """Compare two records of `record_outputs.py`, case by case.
 
-    python tools/compare_outputs.py BEFORE.npz AFTER.npz [--tolerance 1e-6]
+    python tools/compare_outputs.py BEFORE.npz AFTER.npz [--tolerance 1e-6] [--only TEXT] [--quiet]
 
 A difference is told as a share of the array's scale, the largest size of a number in it
 before. What cannot be told in numbers is beyond any tolerance: another shape or dtype,
@@ -16,13 +16,14 @@ from collections import defaultdict
 import numpy as np
 
 
-def load(path):
-    """Return case -> output -> array."""
+def load(path, only):
+    """Return case -> output -> array, for the cases whose names hold the text `only`."""
     cases = defaultdict(dict)
     with np.load(path) as record:
         for key in record.files:
             case, _, output = key.partition("|")
-            cases[case][output] = record[key]
+            if only in case:
+                cases[case][output] = record[key]
     return cases
 
 
@@ -99,10 +100,11 @@ def main():
     parser.add_argument("before")
     parser.add_argument("after")
     parser.add_argument("--tolerance", type=float, default=1e-6)
+    parser.add_argument("--only", default="", help="cases whose names hold this text")
     parser.add_argument("--quiet", action="store_true", help="leave out equal cases")
     args = parser.parse_args()
 
-    before, after = load(args.before), load(args.after)
+    before, after = load(args.before, args.only), load(args.after, args.only)
     n_equal = n_within = n_beyond = 0
     for case, outputs in before.items():
         if case not in after:

@@ -236,6 +236,14 @@ def vae(n_components=2, **parameters):
     return VAETransformer(n_components, **parameters)
 
 
+def kl(**settings):
+    """Return the parameters of a VAE that set its divergence, before and after it had an object."""
+    if not hasattr(skae, "KL"):
+        return settings
+    names = {"kl_warmup": "warmup", "free_bits": "free_bits"}
+    return {"divergence": skae.KL(**{names[name]: at for name, at in settings.items()})}
+
+
 def vqvae(n_components=4, **parameters):
     parameters = {"max_iter": 8, "random_state": 0} | parameters
     return VQVAETransformer(n_components, **parameters)
@@ -472,11 +480,11 @@ VAES = {
         vae(divergence="mmd"), numeric(), fit=fit_weighted
     ),
     "divergence=adversary, missing": lambda: Case(vae(divergence="adversary"), missing()),
-    "free_bits": lambda: Case(vae(4, free_bits=0.5), numeric()),
+    "free_bits": lambda: Case(vae(4, **kl(free_bits=0.5)), numeric()),
     "prior=normal": lambda: Case(vae(prior="normal"), mixed()),
     "match_marginals=False": lambda: Case(vae(match_marginals=False), mixed()),
     "beta=2": lambda: Case(vae(beta=2.0), numeric()),
-    "kl_warmup=0.6": lambda: Case(vae(kl_warmup=0.6), numeric()),
+    "kl_warmup=0.6": lambda: Case(vae(**kl(kl_warmup=0.6)), numeric()),
     "min_noise_variance=0.05": lambda: Case(vae(min_noise_variance=0.05), numeric()),
     "init=random": lambda: Case(vae(init="random"), mixed()),
     "scale=False": lambda: Case(vae(scale=False), numeric()),

@@ -5,24 +5,24 @@ from torch import nn
 
 from skae.training.schedule import one_cycle
 
-# Rows that the layers are trained on at most; steps and rows a step of each layer.
+# Rows that the layers are trained on at most; steps, and rows per step, of each layer.
 N_ROWS, N_STEPS, BATCH = 20_000, 300, 128
 PEAK_RATE = 0.01
-# Activations that vary less than this have nothing to restore.
+# Activations that vary less than this have nothing to reconstruct.
 LEAST_VARIANCE = 1e-6
 
 
 def pretrain_layers(network, x, generator, *, from_pca):
-    """Train every hidden layer, and its mirror image, to restore the layer before.
+    """Train every hidden layer, and its mirror image, to reconstruct the layer before.
 
-    The first pair restores the rows, the second the first layer's activations, and so on
+    The first pair reconstructs the rows, the second the first layer's activations, and so on
     inwards. The innermost pair makes codes of the last hidden layer; where the network
-    starts at PCA the codes are the principal components, of which only the way back is
+    starts at PCA the codes are the principal components, of which only the decoder is
     learned, and the outermost layer is set to zero again, so that the start stays PCA.
 
     Parameters
     ----------
-    network : Autoencoder
+    network : DeterministicModel
         Both blocks are a `LinearPlusMLP`; without `from_pca` the decoder may be a
         `TiedDecoder`.
     x : torch.Tensor of shape (n, n_inputs)
@@ -38,19 +38,25 @@ def pretrain_layers(network, x, generator, *, from_pca):
     """
     encoder, decoder = network.encoder.block, network.decoder.block
     forth = [part for part in encoder.correction if isinstance(part, nn.Linear)]
-    back = _WaysBack(decoder, len(forth))
+    back = _DecoderLayers(decoder, len(forth))
     # The modules that follow a linear layer; dropout would only blur what is greedy.
     activation = encoder.correction[1]
     x = x[:N_ROWS]
-    h = x.clamp(-encoder.reach, encoder.reach)
+    h = x.clamp(-encoder.clip, encoder.clip)
     target = x[:, : decoder.n_outputs if back.tied else decoder.linear.out_features]
     for number, layer in enumerate(forth[:-1]):
 
-        def restore(h, number=number, layer=layer):
-            restored = back(number, activation(layer(h)))
-            return restored if number == 0 else activation(restored)
+        def reconstruct(h, number=number, layer=layer):
+            reconstructed = back(number, activation(layer(h)))
+            return reconstructed if number == 0 else activation(reconstructed)
 
-        _fit(restore, h, target, [*layer.parameters(), *back.parameters(number)], generator)
+        _fit(
+            reconstruct,
+            h,
+            target,
+            [*layer.parameters(), *back.parameters(number)],
+            generator,
+        )
         with torch.no_grad():
             h = target = activation(layer(h))
     last = len(forth) - 1
@@ -58,17 +64,17 @@ def pretrain_layers(network, x, generator, *, from_pca):
         with torch.no_grad():
             codes = network.encoder.inner(x)
 
-        def restore(codes):
+        def reconstruct(codes):
             return activation(back(last, codes))
 
-        _fit(restore, codes, target, back.parameters(last), generator)
+        _fit(reconstruct, codes, target, back.parameters(last), generator)
     else:
 
-        def restore(h):
+        def reconstruct(h):
             return activation(back(last, forth[-1](h)))
 
         _fit(
-            restore,
+            reconstruct,
             h,
             target,
             [*forth[-1].parameters(), *back.parameters(last)],
@@ -77,7 +83,7 @@ def pretrain_layers(network, x, generator, *, from_pca):
     _settle(network, back, from_pca)
 
 
-class _WaysBack:
+class _DecoderLayers:
     """The decoder's layers, numbered as the encoder's."""
 
     def __init__(self, decoder, n_layers):
@@ -96,8 +102,8 @@ class _WaysBack:
         return list(self._layers[number].parameters())
 
 
-def _fit(restore, inputs, targets, parameters, generator):
-    """Minimise the mean squared error of `restore(inputs)`, as a share of the variance."""
+def _fit(reconstruct, inputs, targets, parameters, generator):
+    """Minimise the mean squared error of `reconstruct(inputs)`, relative to the variance."""
     variance = targets.var(dim=0, correction=0).mean()
     if not parameters or variance < LEAST_VARIANCE:
         return
@@ -112,7 +118,7 @@ def _fit(restore, inputs, targets, parameters, generator):
             device=inputs.device,
         )
         optimizer.zero_grad()
-        loss = (restore(inputs[rows]) - targets[rows]).square().mean() / variance
+        loss = (reconstruct(inputs[rows]) - targets[rows]).square().mean() / variance
         loss.backward()
         optimizer.step()
     optimizer.zero_grad()

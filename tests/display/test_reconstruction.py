@@ -113,7 +113,9 @@ def test_bad_reconstructions_are_an_error(X, params, message):
 
 
 def test_tables_of_different_shapes_are_an_error(X):
-    with pytest.raises(ValueError, match=r"reconstruction has shape \(120, 4\).*\(120, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"reconstruction has shape \(120, 4\).*\(120, 5\)"
+    ):
         ReconstructionDisplay.from_predictions(X, X[:, :4])
 
 
