@@ -18,12 +18,12 @@ def choose_hidden_layer_sizes(n_samples):
 
 
 def choose_validation_fraction(n_samples):
-    """A tenth, but 100 rows if that is at most three tenths: fewer cannot judge."""
+    """A tenth, but 100 rows if that is at most three tenths: fewer are too noisy."""
     return min(max(100 / n_samples, 0.1), 0.3)
 
 
 def choose_batch_size(n_train):
-    """Sixteen steps an epoch, in powers of two from 32 to 256; to 1024 past 50,000 rows."""
+    """Sixteen steps per epoch, in powers of two from 32 to 256; to 1024 past 50,000 rows."""
     largest = min(max(256, n_train // 200), 1024)
     return 2 ** round(math.log2(min(max(n_train / 16, 32), largest)))
 
@@ -35,17 +35,16 @@ def choose_max_iter(n_train, batch_size, budget_factor=1.0):
 
 
 def choose_budget_factor(missing_fraction, harder=False):
-    """More steps, up to three times as many, where a tenth of the cells and more are missing.
+    """More steps with missing cells: three times as many from a fifth of the cells on.
 
-    There every step hides other cells, so that there is more to learn from a row. Noise
-    of the user's makes every step another one as well, and a penalty leads far from the
-    start: `harder`.
+    There every step hides other cells, so that there is more to learn from a row. `harder`:
+    corruption changes every step as well, and a penalty leads far from the start.
     """
     return 3.0 if harder else 1.0 + min(10.0 * missing_fraction, 2.0)
 
 
 def choose_adversarial_max_iter(n_rows, batch_size):
-    """The epochs of an adversarial game: 2,000 steps, at least 4 epochs."""
+    """The epochs of adversarial training: 2,000 steps, at least 4 epochs."""
     return max(4, math.ceil(ADVERSARIAL_STEPS / math.ceil(n_rows / batch_size)))
 
 
@@ -55,14 +54,14 @@ def choose_codebook_size(n_train):
 
 
 def choose_n_iter_no_change(max_iter):
-    """Half the schedule: the gains of a one-cycle schedule come late."""
+    """Half the schedule: a one-cycle schedule gains late."""
     return max(10, max_iter // 2)
 
 
 def choose_clip(n_samples):
-    """How many standard deviations the corrections look: as far as 75 rows can be.
+    """Clipping bound of the corrections, in standard deviations: where 75 rows may lie beyond.
 
-    At most n / c of n rows lie beyond c mean sizes (Markov), and where there are fewer
-    than 75 neither training nor held-out rows can tell what is right. Never less than 2.
+    At most n / c of n rows lie beyond c times the mean size (Markov), and fewer than 75 rows
+    can neither train nor judge a correction. Never less than 2.
     """
     return max(2.0, n_samples / 75)

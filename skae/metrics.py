@@ -13,10 +13,10 @@ from skae.table.validation import as_frame
     prefer_skip_nested_validation=True,
 )
 def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
-    """Return the share of the variance of X that survives the way there and back.
+    """Return the fraction of the variance of X that `inverse_transform(transform(X))` keeps.
 
-    ``1 - sum((X - X')**2) / sum((X - mean)**2)``, with X' the rows that
-    ``inverse_transform(transform(X))`` gives.
+    ``1 - sum((X - X')**2) / sum((X - mean)**2)``, with X' the
+    reconstruction.
 
     Parameters
     ----------
@@ -24,20 +24,20 @@ def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
         Anything with `transform` and `inverse_transform`: `PCA`, `KernelPCA`, a
         `Pipeline`, skae's transformers.
     X : array-like or data frame of shape (n_samples, n_features)
-        Rows, best not those of the fit; at least two. Of a frame the numeric columns
-        count, and missing cells do not.
+        Rows, preferably not those of the fit; at least two. In a frame only numeric columns
+        count, and in these only the cells that are there.
     y : Ignored
         Present so that the function serves as `scoring=` in a search.
     multioutput : {"variance_weighted", "uniform_average", "raw_values"}, \
             default="variance_weighted"
         "variance_weighted" counts columns by their variance in the units of X, as PCA's
         explained variance does. "uniform_average" counts them alike, whatever their
-        units. "raw_values" returns a number a column.
+        units. "raw_values" returns one number per column.
 
     Returns
     -------
     r2 : float or ndarray of shape (n_features,)
-        1 is perfect, 0 is what the mean gives, below 0 is worse.
+        1 is perfect, 0 is as good as the mean, below 0 is worse.
 
     Examples
     --------
@@ -48,17 +48,17 @@ def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
     >>> round(reconstruction_r2(PCA(2).fit(X), X), 3)
     0.978
     """
-    truth, restored = (
+    truth, reconstruction = (
         _numbers(X),
         _numbers(estimator.inverse_transform(estimator.transform(X))),
     )
     missing = np.isnan(truth)
     centred = truth - np.nanmean(truth, axis=0)
-    left = np.where(missing, 0.0, truth - restored)
+    left = np.where(missing, 0.0, truth - reconstruction)
     left, total = np.square(left).sum(axis=0), np.nansum(np.square(centred), axis=0)
     if isinstance(multioutput, str) and multioutput == "variance_weighted":
         left, total = left.sum(keepdims=True), total.sum(keepdims=True)
-    # A constant column, as r2_score has it: restored or not.
+    # A constant column, as r2_score has it: reconstructed or not.
     by_column = 1.0 - np.divide(left, total, out=(left > 0) * 1.0, where=total > 0)
     return by_column if multioutput == "raw_values" else float(by_column.mean())
 
@@ -71,6 +71,6 @@ def _numbers(X):
     names = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
     if not names:
         raise ValueError(
-            "X has no numeric column, so that there is no variance to restore."
+            "X has no numeric column, so that there is no variance to reconstruct."
         )
     return frame.select([nw.col(name).cast(nw.Float64) for name in names]).to_numpy()

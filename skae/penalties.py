@@ -1,6 +1,6 @@
-"""What a fit asks of the codes besides that they restore the rows.
+"""What a fit asks of the codes besides reconstruction of the rows.
 
-A penalty of one's own is a subclass of `Penalty` with one method; see there.
+A penalty of your own is a subclass of `Penalty` with one method; see there.
 """
 
 from numbers import Real
@@ -14,15 +14,15 @@ __all__ = ["Contractive", "KLSparsity", "L1Activity", "Orthogonal", "Penalty"]
 
 # Rates are kept this far from 0 and 1, so that their logarithms stay finite.
 LEAST_RATE = 1e-6
-# Share of its variance that a code has at least apart from the others.
+# Fraction of its variance that a code has at least of its own.
 RIDGE = 1e-4
 
 
 class Penalty(Setting):
     """What the penalties share: they are added, times `weight`, to the loss of the rows.
 
-    The codes are those of `transform`. Held-out rows are judged by the sum as well; scores
-    are of the reconstruction alone. A subclass gives `penalise`, and stores its settings as
+    The codes are those of `transform`. The sum is also the loss of held-out rows; scores
+    count the reconstruction alone. A subclass defines `penalise`, and stores its settings as
     scikit-learn's estimators do.
 
     Attributes
@@ -36,8 +36,8 @@ class Penalty(Setting):
     relative : bool
         Whether `penalise` sees the codes in units of the scale that they start with.
     scale_free : bool
-        Whether codes of another scale cost the same. They are brought back to the scale
-        that they had before the first step then: nothing else would hold them there.
+        Whether codes of another scale cost the same. They are then rescaled to the scale
+        that they had before the first step: nothing else would keep them there.
 
     Examples
     --------
@@ -69,22 +69,22 @@ class Penalty(Setting):
         ----------
         codes : torch.Tensor of shape (n, n_components)
         x : torch.Tensor of shape (n, n_inputs)
-            Rows of the design matrix as the network has seen them.
+            Rows of the design matrix, as the network sees them.
         weights : torch.Tensor of shape (n,) or None
-            Weights of the rows; those of what is returned are seen to.
+            Weights of the rows. The costs are not yet multiplied by them.
 
         Returns
         -------
-        costs : torch.Tensor of shape (n,), or () where the rows have one in common
+        costs : torch.Tensor of shape (n,), or () for a cost of all rows together
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method penalise.")
 
 
 class L1Activity(Penalty):
-    """The mean size of the codes, mean_k |z_k| / s_k: few of them are used by a row.
+    """The mean size of the codes, mean_k |z_k| / s_k: a row uses few of them.
 
-    The codes are shrunk towards zero by thresholds that are learned, and those below
-    theirs are zero exactly. s_k is the scale that a code starts with, so that a weight
+    The codes are shrunk towards zero by learned thresholds, and are exactly zero below
+    them. s_k is the scale that a code starts with, so that a weight
     means much the same on any table.
 
     Parameters
@@ -108,11 +108,10 @@ class L1Activity(Penalty):
 
 
 class KLSparsity(Penalty):
-    """The mean over the codes of KL(target || rate): every code is active as often as asked.
+    """The mean over the codes of KL(target || rate): every code is active as often as `target` says.
 
     The codes are logistic units, in (0, 1), and the rate of one is its mean over the
-    batch. A reconstruction cannot keep the start at the principal components then: it
-    starts near them.
+    batch. Training then starts near the principal components, not at them.
 
     Parameters
     ----------
@@ -147,11 +146,11 @@ class KLSparsity(Penalty):
 class Contractive(Penalty):
     """tr(J' C^-1 J): the encoder's squared Jacobian, of codes made uncorrelated, variance 1.
 
-    Codes change little when a row does, but along the surface on which the rows lie. J is
+    Codes change little when a row does, except along the surface on which the rows lie. J is
     exact, for any network: one backward pass for all codes at once. C is the batch's
-    covariance, its diagonal where a batch has fewer than two rows a code. Without it codes
-    would merely shrink, or all follow the first, for a decoder that is free to undo that;
-    Rifai et al. tie it to the encoder instead.
+    covariance, its diagonal where a batch has fewer than two rows per code. Without it codes
+    would merely shrink, or all follow the first, since the decoder is free to undo that;
+    Rifai et al. tie the decoder to the encoder instead.
 
     Parameters
     ----------
@@ -171,7 +170,7 @@ class Contractive(Penalty):
     def penalise(self, codes, x, weights):
         n, k = codes.shape
         centred, scale = _centred(codes, weights)
-        if n <= 3:  # which say nothing of a variance
+        if n <= 3:  # too few for a variance
             return codes.new_zeros(())
         slopes = jacobian(codes, x) * scale[:, None, None]
         if n < 2 * (k + 2):
@@ -186,7 +185,7 @@ class Contractive(Penalty):
 
 
 class Orthogonal(Penalty):
-    """The mean squared correlation of two codes: each says something else.
+    """The mean squared correlation of two codes: none repeats another.
 
     Parameters
     ----------
@@ -214,9 +213,9 @@ class Orthogonal(Penalty):
 
 
 def _centred(codes, weights):
-    """Return codes less their means, and what gives them unit variance, shape (n_codes,).
+    """Return centred codes, and the factors that give them unit variance, shape (n_codes,).
 
-    Rows count by their weights: those of what is returned are in it already.
+    Rows count by their weights, by which the centred codes are multiplied already.
     """
     centred = codes - weighted_mean(codes, weights)
     if weights is not None:
@@ -236,8 +235,8 @@ def weighted_mean(values, weights):
 def jacobian(codes, x):
     """Return dz_k / dx_j of every row, shape (n_components, n, n_inputs).
 
-    `codes` must have been made of `x`, row by row, with gradients on. What is returned
-    can be differentiated again.
+    `codes` must have been computed from `x`, row by row, with gradients enabled. The
+    result can be differentiated again.
     """
     n_codes = codes.shape[1]
     seeds = torch.eye(n_codes, dtype=codes.dtype, device=codes.device)
@@ -259,7 +258,7 @@ class Penalties:
         self.scale_free = all(penalty.scale_free for penalty in penalties)
 
     def __call__(self, network, x, weights=None):
-        """Return the network's output for rows x, and what is added to their losses.
+        """Return the reconstruction of rows x, and what is added to their losses.
 
         Returns
         -------
@@ -285,7 +284,7 @@ def _cost(penalty, codes, x, weights):
     if cost.shape not in ((), (len(codes),)):
         raise ValueError(
             f"penalise of {penalty!r} returns shape {tuple(cost.shape)} for {len(codes)} "
-            f"rows; give shape ({len(codes)},), a cost a row, or ()."
+            f"rows; give shape ({len(codes)},), one cost per row, or ()."
         )
     return cost
 

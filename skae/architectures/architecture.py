@@ -1,4 +1,4 @@
-"""What an architecture is to the estimators."""
+"""The interface of an architecture."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from skae._component import Setting
 
 @dataclass(frozen=True)
 class Layers:
-    """What the estimator's parameters say of the layers.
+    """The layers, as the estimator's parameters describe them.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class Layers:
         A key of `ACTIVATIONS`.
     dropout : float
     clip : float
-        Largest size of an input that a correction sees.
+        Clipping bound of the inputs of a correction.
     generator : torch.Generator
         Source of the initial weights (CPU).
     """
@@ -33,22 +33,24 @@ class Layers:
 
 
 class Network(Setting):
-    """An architecture. One of one's own is a subclass, in a file of its own.
+    """An architecture. An architecture of your own is a subclass.
 
-    It makes two blocks, each a linear map plus a correction: see `LinearPlus`, which gives
-    a correction the linear start and keeps it within clip of the data. A correction is any
-    module whose last linear or convolutional layer is its attribute `last`.
+    It builds two blocks, each a linear map plus a correction: see `LinearPlus`, which adds
+    the linear map to a correction and clips its inputs at the range of the data. A
+    correction is any module whose last linear or convolutional layer is its attribute
+    `last`.
 
     Attributes
     ----------
     n_weight_uses : int
-        How often a weight is used for a row, more or less; it tells how large a step is.
+        About how often a weight is used per row, which tells how much work a step is.
     budget_factor : float
-        Multiple of an MLP's steps that it needs to learn.
+        Multiple of the steps of an `MLP` that it needs.
     starts_at_pca : bool
-        Whether the blocks have a linear map to start at.
+        Whether the blocks have a linear map that can start at PCA.
     draws_globally : bool
-        Whether training may draw from torch's global generator, which is lent then.
+        Whether its modules may draw from torch's global generator, which is then seeded for
+        the fit and put back.
     """
 
     n_weight_uses = 1
@@ -57,18 +59,18 @@ class Network(Setting):
     draws_globally = False
 
     def check_design(self, design):
-        """Raise unless rows of this design can be given to the network."""
+        """Raise unless the network can take rows of this design."""
 
     def width(self, design):
-        """Return the most numbers that a layer holds of a row, apart from hidden layers."""
+        """Return the largest number of activations per row in a layer, hidden ones apart."""
         return 1
 
     def build_encoder(self, n_in: int, n_out: int, layers: Layers) -> nn.Module:
-        """Return the block from rows, shape (n, n_in), to codes, shape (n, n_out)."""
+        """Return the block that maps rows, shape (n, n_in), to codes, shape (n, n_out)."""
         raise NotImplementedError(f"{type(self).__name__} needs a method build_encoder.")
 
     def build_decoder(self, n_in: int, n_out: int, layers: Layers) -> nn.Module:
-        """Return the block from codes, shape (*, n_in), to rows, shape (*, n_out)."""
+        """Return the block that maps codes, shape (*, n_in), to rows, shape (*, n_out)."""
         raise NotImplementedError(f"{type(self).__name__} needs a method build_decoder.")
 
 

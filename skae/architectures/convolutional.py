@@ -18,11 +18,11 @@ POOLS = {"max_pool": nn.MaxPool2d, "average_pool": nn.AvgPool2d}
 
 
 class Convolutional(Network):
-    """Convolutions that halve the image, and their mirror image that doubles it.
+    """Convolutions that halve the image, and mirrored ones that double it.
 
     Every stage of the encoder convolves and halves the size, every stage of the decoder
-    doubles the size (each pixel becomes four) and convolves. As everywhere the linear map
-    of PCA runs beside them, and their last layers start at zero.
+    doubles the size (each pixel becomes four) and convolves. As everywhere the linear
+    map of PCA runs in parallel, and last layers start at zero.
 
     Parameters
     ----------
@@ -35,18 +35,18 @@ class Convolutional(Network):
     kernel_size : int, default=3
         Width of the kernels; at most the image's height and width.
     downsampling : {"stride", "max_pool", "average_pool"}, default="stride"
-        How a stage of the encoder halves the image. "stride": the convolution goes in
-        steps of two pixels, a quarter of the work. "max_pool", "average_pool": it goes
-        pixel by pixel, and the largest or the mean of each four is kept.
+        How a stage of the encoder halves the image. "stride": the convolution has a stride
+        of two, a quarter of the work. "max_pool", "average_pool": it has a stride of one,
+        and the maximum or the mean of each four pixels is kept.
     activation : {"relu", "tanh", "logistic", "identity", "silu", "gelu", "elu"}, \
             default="silu"
-        Activation of the stages; None: the estimator's. A smooth one restores images
+        Activation of the stages; None: the estimator's. A smooth one reconstructs images
         clearly better than "relu": there are few channels, all of which are needed.
 
     Notes
     -----
     `hidden_layer_sizes` is not used; `dropout` is. A missing pixel is an
-    average one to the convolutions, and they do not see that it is missing. With
+    average one to the convolutions, which are not told that it is missing. With
     ``scale=False`` in the estimator all pixels count alike, which suits images.
 
     References

@@ -1,4 +1,4 @@
-"""A linear map plus a correction: the block that encoders and decoders are made of."""
+"""A linear map plus a correction: the block of encoders and decoders."""
 
 import torch
 from torch import nn
@@ -15,10 +15,10 @@ ACTIVATIONS = {
 
 
 class Dropout(nn.Dropout):
-    """Dropout that draws from `generator` while a fit lends it one.
+    """Dropout that draws from `generator` during a fit.
 
-    `torch.nn.Dropout` can only draw from the global generator, which a fit must leave
-    as it found it. Without a generator (fine-tuning by hand) it is the ordinary one.
+    `torch.nn.Dropout` can only draw from the global generator, which a fit must not
+    change. Without a generator (in fine-tuning by hand) it is the ordinary one.
     """
 
     generator: torch.Generator | None = None
@@ -41,20 +41,19 @@ def linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
 
 
 class LinearPlus(nn.Module):
-    """y = A x + a + f(x), with f a correction of inputs cut to `clip`.
+    """y = A x + a + f(x), with f a correction of inputs clipped to [-clip, clip].
 
-    Beyond the clip of the data the correction stays what it is at the edge, and the
-    linear map alone goes on: far rows are treated as PCA would, not by extrapolated
-    layers.
+    Beyond the range of the data the correction stays constant and the linear map alone
+    extrapolates: far rows are treated as PCA would.
 
     Parameters
     ----------
     n_in, n_out : int
         Widths of x, shape (*, n_in), and y, shape (*, n_out).
     make_correction : callable () -> torch.nn.Module or None
-        Makes f, whose last layer is its attribute `last`. None: no f, a linear map.
+        Builds f, whose last layer is its attribute `last`. None: no f, a linear map.
     clip : float
-        Largest size of an input that f sees, in the unit of x.
+        Clipping bound of the inputs of f, in the unit of x.
     generator : torch.Generator
         Source of the initial weights of A (CPU).
     """
@@ -67,10 +66,10 @@ class LinearPlus(nn.Module):
 
     @torch.no_grad()
     def start_from(self, weight, bias, *, free=False):
-        """Fix A = `weight` and a = `bias`, and let the correction begin at zero.
+        """Fix A = `weight` and a = `bias`, and let the correction start at zero.
 
-        Inputs that `weight` has no columns for are for the correction alone. `free` lets
-        A and a be trained as well.
+        Inputs beyond the columns of `weight` are for the correction alone. With `free`, A
+        and a are trained as well.
         """
         n_more = self.linear.in_features - weight.shape[1]
         self.linear.weight.copy_(nn.functional.pad(weight, (0, n_more)))
@@ -109,9 +108,9 @@ class LinearPlusMLP(LinearPlus):
     activation : str
         A key of `ACTIVATIONS`.
     dropout : float
-        Share of the hidden units that a training step leaves out.
+        Fraction of the hidden units left out of each training step.
     clip : float
-        Largest size of an input that f sees, in the unit of x.
+        Clipping bound of the inputs of f, in the unit of x.
     generator : torch.Generator
         Source of the initial weights (CPU).
     """

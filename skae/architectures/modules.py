@@ -1,4 +1,4 @@
-"""A pair of torch modules of the user's own."""
+"""A pair of torch modules of your own."""
 
 import copy
 
@@ -11,9 +11,9 @@ from skae.architectures.architecture import Network
 class Modules(Network):
     """Two torch modules as they are: ``z = encoder(x)`` and ``x' = decoder(z)``.
 
-    They are copied, and trained from the weights that they hold. There is no linear map
-    beside them and no start at PCA: what a held-out row tells is only whether training has
-    improved on these weights.
+    They are copied, and trained from the weights that they have. There is no linear map
+    beside them and no start at PCA: held-out rows only tell whether training has improved
+    on these weights.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class Modules(Network):
     Notes
     -----
     `hidden_layer_sizes`, `activation`, `dropout` and `init` are not used. Parameters that
-    do not require a gradient stay as they are: one of the two may be frozen. What the
-    modules draw from torch's global generator in training follows `random_state`, and the
+    do not require a gradient stay as they are: one of the two may be frozen. Draws of the
+    modules from torch's global generator in training follow `random_state`, and the
     generator is left as it was. A layer that cannot take a batch of one row (batch
     normalisation) needs a `batch_size` that leaves no such batch.
 
@@ -66,14 +66,14 @@ class Modules(Network):
             )
 
     def build_encoder(self, n_in, n_out, layers):
-        return _checked(AsItIs(self.encoder), "encoder", n_in, n_out)
+        return _checked(Unchanged(self.encoder), "encoder", n_in, n_out)
 
     def build_decoder(self, n_in, n_out, layers):
-        return _checked(AsItIs(self.decoder), "decoder", n_in, n_out)
+        return _checked(Unchanged(self.decoder), "decoder", n_in, n_out)
 
 
-class AsItIs(nn.Module):
-    """A copy of a module, in float32, in the place of a correction."""
+class Unchanged(nn.Module):
+    """A copy of a module, in float32, as the only part of a block."""
 
     def __init__(self, module):
         super().__init__()

@@ -10,19 +10,19 @@ from torch import nn
 from skae.architectures.architecture import Network, check_numbers_only, initialise
 from skae.architectures.linear_plus import LinearPlus, linear
 
-# Waves by which a cell knows the step; the fastest turns 2^(N_WAVES - 2) times.
+# Waves that encode the step; the fastest has 2^(N_WAVES - 2) periods.
 N_WAVES = 5
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Recurrent(Network):
-    """A recurrent cell reads the steps into the codes, another writes them again.
+    """A recurrent cell reads the steps into the codes, another generates them again.
 
     The state after the last step becomes the correction of the codes; the codes become the
     state before the first step, and the input of every step, of the decoder's cell. Beside
-    their inputs both cells see a clock, waves of a few speeds, so that what happens when
-    need not be counted in the state. As everywhere the linear map of PCA runs beside them,
-    and last layers start at zero.
+    their inputs both cells see a clock, waves of a few frequencies, so that the state need
+    not count the steps. As everywhere the linear map of PCA runs in parallel, and last
+    layers start at zero.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ class Recurrent(Network):
 
     Notes
     -----
-    `hidden_layer_sizes`, `activation` and `dropout` are not used. Cells learn slowly: by
-    default they get three times the steps of an MLP.
+    `hidden_layer_sizes`, `activation` and `dropout` are not used. They learn slowly: by
+    default they are trained for three times the steps of an MLP.
 
     References
     ----------
     Srivastava, Mansimov & Salakhutdinov, Unsupervised Learning of Video Representations
-    using LSTMs, 2015, section 2.2; Cho et al., 2014, for the gated recurrent unit. Waves
-    that tell positions: Vaswani et al., Attention Is All You Need, 2017, section 3.5.
+    using LSTMs, 2015, section 2.2; Cho et al., 2014, for the gated recurrent unit. Positional
+    waves: Vaswani et al., Attention Is All You Need, 2017, section 3.5.
 
     Examples
     --------
@@ -147,9 +147,9 @@ class RecurrentDecoder(nn.Module):
 
 
 def clock(n_steps):
-    """Return waves that tell the steps apart, shape (n_steps, 2 N_WAVES).
+    """Return positional features, shape (n_steps, 2 N_WAVES).
 
-    The slowest takes half a turn in all, every other one twice as many as the one before.
+    Sines and cosines; the slowest has half a period, each other twice as many as the last.
     """
     turns = torch.arange(n_steps, dtype=torch.float32)[:, None] / n_steps
     phases = math.pi * turns * 2.0 ** torch.arange(N_WAVES)
@@ -157,11 +157,11 @@ def clock(n_steps):
 
 
 def with_clock(steps, clock):
-    """Return inputs of shape (n, n_steps, width) with the clock beside them."""
+    """Return inputs of shape (n, n_steps, width) with the clock as further features."""
     return torch.cat([steps, clock.expand(len(steps), -1, -1)], dim=2)
 
 
 def _cell(name, n_in, hidden_size, generator):
-    # Made without weights: torch would draw them from the global generator.
+    # Created without weights: torch would draw them from the global generator.
     cell = CELLS[name](n_in, hidden_size, batch_first=True, device="meta")
     return initialise(cell.to_empty(device="cpu"), hidden_size, generator)

@@ -5,9 +5,9 @@ from torch import nn
 
 
 class TiedDecoder(nn.Module):
-    """x' = g A'z + b + f'(z), with f' the encoder's perceptron run backwards.
+    """x' = g A'z + b + f'(z), with f' the mirror image of the encoder's perceptron.
 
-    Every layer of f' has the transposed weights of one of f's layers, and a bias of its own.
+    Every layer of f' has the transposed weights of a layer of f, and a bias of its own.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class TiedDecoder(nn.Module):
         return [layer for layer in layers if isinstance(layer, nn.Linear)]
 
     def layer(self, number, h):
-        """Return what the layer `number` of f makes of h backwards, before activation."""
+        """Return the transposed layer `number` of f, applied to h, before activation."""
         weight = self._linears()[number].weight
         bias = self.biases[number]
         return nn.functional.linear(h, weight.T[: len(bias)], bias)

@@ -1,4 +1,4 @@
-"""What codes pass through before they leave the encoder."""
+"""Activations of the codes."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ FIRST_THRESHOLD = 0.1
 
 
 class Shrink(nn.Module):
-    """z = u max(1 - t^2 / u^2, 0), with a threshold t a code that is learned.
+    """z = u max(1 - t^2 / u^2, 0), with a learned threshold t per code.
 
     What is smaller than its threshold becomes exactly zero; what is much larger stays as
     it is, where the soft threshold would take t from every code.
@@ -33,8 +33,8 @@ class Shrink(nn.Module):
         self.threshold = nn.Parameter(start)
 
     def forward(self, u):
-        share = self.threshold.square() / u.square().clamp(min=1e-12)
-        return u * torch.relu(1.0 - share)
+        ratio = self.threshold.square() / u.square().clamp(min=1e-12)
+        return u * torch.relu(1.0 - ratio)
 
 
 class Logistic(nn.Module):

@@ -1,11 +1,11 @@
-"""How far codes are from draws of the prior: the maximum mean discrepancy."""
+"""The maximum mean discrepancy between codes and the prior N(0, I)."""
 
 import torch
 from torch import nn
 
-# Squared widths of the kernels, as shares of the number of codes; each doubles the last.
+# Squared widths of the kernels, relative to the number of codes; each doubles the last.
 WIDTHS = (0.25, 0.5, 1.0, 2.0)
-# Rows that are compared at most: all pairs of them are.
+# Maximum number of rows compared: all pairs of them are.
 MOST_ROWS = 512
 # The same where states of one network are compared, whose differences are smaller.
 MOST_JUDGED = 1024
@@ -29,7 +29,7 @@ def prior_mmd(codes, weights=None, most_rows=MOST_ROWS):
     normal distribution it is the statistic of Baringhaus & Henze, 1988.
     """
     codes = codes[:most_rows]
-    weights = _shares(codes, None if weights is None else weights[:most_rows])
+    weights = _fractions(codes, None if weights is None else weights[:most_rows])
     # Every code is at distance 0 from itself, where the kernel is 1.
     alone = weights.square().sum()
     among = (weights @ _pairs(codes, codes) @ weights - alone) / (1.0 - alone)
@@ -38,15 +38,15 @@ def prior_mmd(codes, weights=None, most_rows=MOST_ROWS):
 
 
 class RecentCodes(nn.Module):
-    """The pull of the discrepancy on a batch, as it and the batches before it see it.
+    """A surrogate with the gradient of the discrepancy of a batch and the batches before it.
 
-    The gradient of `prior_mmd` with respect to one code is twice its share of the weights
-    times that of the mean kernel to the others less that to the prior. Of a batch's own
-    codes the mean is mostly chance; with those of the last steps, 512 in all, it is not.
+    The gradient of `prior_mmd` with respect to one code is twice its fraction of the
+    weights times the gradient of the mean kernel to the others minus that to the prior.
+    Over a batch's own codes that mean is mostly noise; over the last 512 codes it is not.
 
     References
     ----------
-    Recent examples for a steadier game: Shrivastava et al., Learning from Simulated and
+    Recent examples that steady adversarial training: Shrivastava et al., Learning from Simulated and
     Unsupervised Images, 2017, section 2.3.
     """
 
@@ -55,34 +55,36 @@ class RecentCodes(nn.Module):
         self.recent = None
 
     def forward(self, codes, weights=None):
-        """Return what has the gradient of the squared discrepancy, shape (n,).
+        """Return a surrogate loss with the gradient of the squared discrepancy, shape (n,).
 
         Parameters
         ----------
         codes : torch.Tensor of shape (n, n_components)
         weights : torch.Tensor of shape (n,), default=None
-            Of the rows. What is returned is not yet multiplied by them.
+            Of the rows. The surrogate is not yet multiplied by them.
         """
         n = len(codes)
         weights = codes.new_ones(n) if weights is None else weights
-        others, shares = codes.detach(), weights
+        others, weights_of_others = codes.detach(), weights
         if self.recent is not None:
             others = torch.cat([others, self.recent[0]])[: max(MOST_ROWS, n)]
-            shares = torch.cat([shares, self.recent[1]])[: max(MOST_ROWS, n)]
-        self.recent = others, shares
+            weights_of_others = torch.cat([weights_of_others, self.recent[1]])[
+                : max(MOST_ROWS, n)
+            ]
+        self.recent = others, weights_of_others
         if len(others) < 2:
             return codes.new_zeros(n)
-        total = shares.sum()
-        left = total - shares.square().sum() / total
-        among = (_pairs(codes, others) @ shares - weights) / left
+        total = weights_of_others.sum()
+        left = total - weights_of_others.square().sum() / total
+        among = (_pairs(codes, others) @ weights_of_others - weights) / left
         return 2.0 * (among - _to_prior(codes))
 
     def __getstate__(self):
         return {**self.__dict__, "recent": None}  # of use while training only
 
 
-def _shares(codes, weights):
-    """Return the shares that codes have in a mean, shape (n,)."""
+def _fractions(codes, weights):
+    """Return the fractions with which codes enter a mean, shape (n,)."""
     weights = codes.new_ones(len(codes)) if weights is None else weights.to(codes)
     return weights / weights.sum()
 
@@ -117,8 +119,8 @@ def _kernel(squares, variance, width):
         The variance of a - b in every dimension.
     """
     total = 0.0
-    for share in WIDTHS:
-        wide = share * width
+    for ratio in WIDTHS:
+        wide = ratio * width
         spread = wide + variance
         total = total + (wide / spread) ** (0.5 * width) * (-0.5 * squares / spread).exp()
     return total / len(WIDTHS)

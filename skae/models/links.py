@@ -1,16 +1,16 @@
-"""What turns a decoder's numbers into means that data of their kind can have."""
+"""Links: from the decoder's output to means within the support of the data."""
 
 import torch
 from torch import nn
 
-# Log odds, and logarithms of rates, keep within this of those of the center.
+# Log odds, and logarithms of rates, are bounded by this distance from those of the center.
 FARTHEST = 12.0
 # Means are kept this far from where the inverse of a link is infinite.
 LEAST = 0.01
 
 
 class Link(nn.Module):
-    """m = (h(a + y) - c) / s for numbers, with h the inverse link; levels pass as they are.
+    """m = (h(a + y) - c) / s for numeric columns, with h the inverse link; logits pass unchanged.
 
     What comes out is in standard units, as from a decoder without a link, and y = 0 gives
     the center, 0.
@@ -41,7 +41,7 @@ class Link(nn.Module):
 
 
 class Logistic(Link):
-    """h(y) = 1 / (1 + exp(-y)): shares, between 0 and 1."""
+    """h(y) = 1 / (1 + exp(-y)): proportions, between 0 and 1."""
 
     mean = staticmethod(torch.sigmoid)
 

@@ -8,15 +8,15 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-# Components that are tried, as long as there are as many codes as they have means.
+# Numbers of components that are tried, while there are more codes than parameters of means.
 SIZES = 2, 4, 8, 16
-# Sizes in a row that are no better than those before, after which larger ones are not tried.
+# After so many sizes in sequence without a gain, larger ones are not tried.
 MAX_VAIN = 2
-# Codes that a mixture is fitted to at most, and its steps.
+# Maximum number of codes that a mixture is fitted to, and of its steps.
 N_CODES, MAX_ITER = 5000, 50
 # Codes are about one wide.
 REGULARISATION = 1e-4
-# Rows a dimension that the covariance of all codes counts for in that of a component.
+# Rows per dimension for which the covariance of all codes counts in that of a component.
 STRENGTHS = 0.1, 1.0
 # Weight of one more component, N(0, I): whatever the row, a mixture costs it no more than
 # the logarithm of this. Hesterberg, Weighted Average Importance Sampling and Defensive
@@ -70,9 +70,9 @@ class MixturePrior(nn.Module):
 
 @torch.no_grad()
 def fit_prior(codes, held_out):
-    """Return a mixture that held-out codes clearly prefer to N(0, I); None: there is none.
+    """Return a mixture that describes held-out codes clearly better than N(0, I), or None.
 
-    Its size is the one that they prefer; it is then fitted to the held-out codes as well.
+    Its size is the best on held-out codes; it is then fitted to these as well.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def fit_prior(codes, held_out):
     VAE with a VampPrior, 2018, eq. 5. Its density is estimated after training: Ghosh et
     al., From Variational to Deterministic Autoencoders, 2020, section 4.
     """
-    if len(held_out) < 2:  # which prove nothing
+    if len(held_out) < 2:  # too few to tell
         return None
     best, best_gain, settings, n_vain = None, 0.0, None, 0
     for size in SIZES:
@@ -114,7 +114,7 @@ def fit_prior(codes, held_out):
 def _fit_mixture(codes, size):
     """Return a scikit-learn mixture, the covariance of all codes, and their number.
 
-    None: far outliers leave one of its components without a covariance.
+    None where far outliers leave a component without a covariance.
     """
     # Imported here: half of scikit-learn comes with it.
     from sklearn.mixture import GaussianMixture
@@ -133,7 +133,7 @@ def _fit_mixture(codes, size):
 
 def _make_prior(mixture, total, n_codes, strength):
     width = len(total)
-    # A component of few rows leans on the covariance of all.
+    # The covariance of a component with few rows is shrunk towards that of all codes.
     n_lent = strength * (width + 1.0)
     lean = (n_lent / (n_lent + mixture.weights_ * n_codes))[:, None, None]
     covariances = mixture.covariances_ + lean * (total - mixture.covariances_)

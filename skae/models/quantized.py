@@ -9,7 +9,7 @@ from skae.training.pca import PrincipalAxes
 
 # Weight of the past in the moving averages of the codebook.
 AVERAGING = 0.8
-# An entry whose share of the codes falls below this part of its fair one starts anew.
+# An entry that stands for less than this part of an equal share of the codes starts anew.
 DEAD = 0.1
 TINY = 1e-8
 
@@ -17,19 +17,19 @@ TINY = 1e-8
 class Quantizer(nn.Module):
     """Each block of a code becomes the nearest of the block's entries.
 
-    Entries follow the codes that they stand for by moving averages of their number and
-    their sum; one that stands for hardly any starts anew at a code of the batch.
+    Entries follow the codes that they stand for by moving averages of number and sum; one
+    that stands for hardly any is replaced by a code of the batch.
 
     Parameters
     ----------
     n_blocks, n_entries, width : int
-        Blocks of a code, entries for each, and numbers of a block.
+        Blocks per code, entries per block, and codes per block.
 
     Attributes
     ----------
     entries : torch.Tensor of shape (n_blocks, n_entries, width)
     shares : torch.Tensor of shape (n_blocks, n_entries)
-        Moving average of the share of the codes that an entry stands for.
+        Moving average of the fraction of the codes that an entry stands for.
     generator : torch.Generator or None
         Source of new starts; without one torch's global generator.
 
@@ -59,19 +59,19 @@ class Quantizer(nn.Module):
         return codes.unflatten(1, (n_blocks, width)).transpose(0, 1)
 
     def nearest(self, codes):
-        """Return the numbers of the nearest entries, shape (n, n_blocks)."""
+        """Return the indices of the nearest entries, shape (n, n_blocks)."""
         # The squares of the codes are the same for all entries.
         products = torch.bmm(self.split(codes), self.entries.transpose(1, 2))
         distances = self.entries.square().sum(dim=2)[:, None] - 2.0 * products
         return distances.argmin(dim=2).T
 
     def look_up(self, indices):
-        """Return the codes of shape (n, n_components) that entries make up."""
+        """Return the codes that entries make up, shape (n, n_components)."""
         blocks = torch.arange(len(self.entries), device=indices.device)
         return self.entries[blocks, indices].flatten(1)
 
     def forward(self, codes):
-        """Return the codes made of entries; training moves the entries."""
+        """Return the quantised codes; training moves the entries."""
         indices = self.nearest(codes.detach())
         quantized = self.look_up(indices)
         if self.training:
@@ -95,7 +95,7 @@ class Quantizer(nn.Module):
             device=codes.device,
         )
         fresh = blocks[torch.arange(n_blocks, device=codes.device)[:, None], place]
-        # In place: whoever keeps and restores the state holds on to these tensors.
+        # In place: checkpoints hold on to these tensors.
         self.entries.copy_(torch.where(dead[..., None], fresh, entries))
         self.shares.copy_(torch.where(dead, 1.0 / n_entries, shares))
 
@@ -172,7 +172,7 @@ class QuantizedModel(Model):
 
 
 def deal(n_blocks, width):
-    """Return the order in which components go to blocks: there and back, like cards."""
+    """Return the order in which components go to blocks: to and fro, largest first."""
     turns = torch.arange(n_blocks * width).reshape(width, n_blocks)
     turns[1::2] = turns[1::2].flip(1)
     return turns.T.flatten()

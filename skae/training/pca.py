@@ -63,7 +63,7 @@ def principal_axes(x, weights, n_components, random_state):
     weights : torch.Tensor of shape (n_samples,) or None
         Row weights.
     n_components : int or float
-        A number of axes, or the share of the variance to explain with the fewest axes.
+        A number of axes, or the fraction of the variance to explain with the fewest axes.
     random_state : numpy.random.RandomState
         Used beyond `MAX_EXACT` rows and columns.
     """
@@ -74,8 +74,8 @@ def principal_axes(x, weights, n_components, random_state):
     if isinstance(n_components, float):
         if streamed and size > MAX_EXACT:
             raise ValueError(
-                f"n_components={n_components} asks for the axes that explain a share of "
-                f"the variance, which takes all axes of {n_features} sparse columns; give "
+                f"n_components={n_components} asks for the axes that explain a fraction "
+                f"of the variance, which takes all axes of {n_features} sparse columns; give "
                 "a number of components."
             )
         approximate = False
@@ -169,7 +169,7 @@ def _from_rows(x, weights, vectors):
     return axes / np.where(norms > 1e-6 * norms.max(initial=0.0), norms, np.inf)
 
 
-def _n_axes_for(share, variances):
-    """Return the smallest number of axes that explain more than `share`, as in PCA."""
+def _n_axes_for(fraction, variances):
+    """Return the smallest number of axes that explain more than `fraction`, as in PCA."""
     explained = np.cumsum(variances) / max(variances.sum(), np.finfo(float).tiny)
-    return min(int(np.searchsorted(explained, share, side="right")) + 1, len(variances))
+    return min(int(np.searchsorted(explained, fraction, side="right")) + 1, len(variances))
