@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from skae.table.columns import is_missing, kind_of
+from skae.table.series import is_missing, kind_of
 from skae.table.validation import as_frame
 
 DAY = np.timedelta64(1, "D")

@@ -1,8 +1,7 @@
-"""Per-cell losses: the formula whose mean trains is the formula that scores.
+"""Losses per cell: the formula whose mean trains is the formula that scores.
 
-Each criterion takes the network's output, the design matrix and what is known of the
-cells (see `skae.table.blocks.Layout`), and returns one number a row; its `cells` returns the
-parts, one number a column of the table.
+They take the network's output, rows of the design matrix (see `skae.table.blocks.Design`)
+and their observation mask.
 """
 
 import math
@@ -11,16 +10,14 @@ import torch
 from torch import nn
 
 from skae.models.discrepancy import RecentCodes
-from skae.table.blocks import UNKNOWN, Layout
+from skae.table.blocks import MISSING, UNKNOWN, BlockModule
 
 LOG_2PI = math.log(2.0 * math.pi)
-# Logits beyond this size are as sure as can be; it keeps their exponentials finite.
-SUREST = 40.0
 # Nats for a squared discrepancy of 1, by the column, and in all at least; every column more
 # makes the likelihood steeper. And the share of it for a nat of the critic's verdict.
 MMD_GAIN, LEAST_MMD_GAIN, CRITIC_SHARE = 10.0, 200.0, 0.05
-# Shares are kept this far from 0 and 1.
-LEAST_SHARE = 1e-6
+# Proportions are kept this far from 0 and 1.
+LEAST_PROPORTION = 1e-6
 
 
 def squared_error(reconstruction, x):
@@ -29,12 +26,12 @@ def squared_error(reconstruction, x):
 
 
 def absolute_error(output, x):
-    """Return |x' - x|, a cell."""
+    """Return |x' - x| per cell."""
     return (output - x).abs()
 
 
 def huber_error(output, x):
-    """Return e^2 up to |e| = 1, and its tangent, 2 |e| - 1, beyond, a cell.
+    """Return e^2 up to |e| = 1, and its tangent, 2 |e| - 1, beyond, per cell.
 
     References
     ----------
@@ -44,16 +41,21 @@ def huber_error(output, x):
     return torch.where(size <= 1.0, size.square(), 2.0 * size - 1.0)
 
 
-# What numbers cost, besides their squared errors, in units of their standard deviations.
+def squared_loss(output, x):
+    """Return (x' - x)^2 per cell."""
+    return (output - x).square()
+
+
+# Losses of numbers, besides the squared error, in units of their standard deviations.
 ERRORS = {"absolute": absolute_error, "huber": huber_error}
 NUMBER_LOSSES = ("squared", *ERRORS, "binary_cross_entropy")
 
 
-class ShareDivergence(nn.Module):
-    """The binary cross entropy less the least that it can be: 0 when restored exactly.
+class BinaryDivergence(nn.Module):
+    """The binary cross entropy less the least that it can be: 0 when reconstructed exactly.
 
-    ``t log(t / p) + (1 - t) log((1 - t) / (1 - p))`` in nats, with t the number and p what
-    was restored, both in [0, 1].
+    ``t log(t / p) + (1 - t) log((1 - t) / (1 - p))`` in nats, with t the number and p its
+    reconstruction, both in [0, 1].
 
     Parameters
     ----------
@@ -68,13 +70,15 @@ class ShareDivergence(nn.Module):
 
     def forward(self, output, x):
         t = (self.center + self.scale * x).clamp(0.0, 1.0)
-        p = (self.center + self.scale * output).clamp(LEAST_SHARE, 1.0 - LEAST_SHARE)
+        p = (self.center + self.scale * output).clamp(
+            LEAST_PROPORTION, 1.0 - LEAST_PROPORTION
+        )
         entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
         return entropy - t * p.log() - (1.0 - t) * torch.log1p(-p)
 
 
 def gaussian_nll(x, mean, variance):
-    """Return -log N(x; mean, diag variance) in nats, a cell."""
+    """Return -log N(x; mean, diag variance) in nats per cell."""
     squares = (x - mean).square() / variance
     return 0.5 * (squares + variance.log() + LOG_2PI)
 
@@ -89,139 +93,129 @@ def gaussian_kl(mean, log_variance):
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1.0).sum(dim=-1)
 
 
-class LevelSurprise(nn.Module):
-    """-log p(level) of every categorical cell, p the softmax of the block's logits.
+class ColumnLosses(nn.Module):
+    """The losses of all cells: numbers by a given formula, the others by their blocks'.
 
     Parameters
     ----------
-    layout : Layout
+    design : Design
+    number_loss : callable (output, x) -> losses of shape (..., n_numbers)
+        A function or a module.
+    weighted : bool
+        Whether the negative log-likelihoods of the other blocks are in the unit of their
+        columns' variance (`Block.loss_weights`), as squared errors of standardised numbers
+        are; False: in nats.
     """
 
-    def __init__(self, layout: Layout):
+    def __init__(self, design, number_loss, *, weighted):
         super().__init__()
-        block = layout.block_of_level
-        members = torch.zeros(len(block), len(layout.sizes), dtype=torch.float32)
-        members[torch.arange(len(block)), block] = 1.0
-        self.sizes = layout.sizes
-        self.register_buffer("members", members)
-        self.register_buffer("shares", layout.shares)
-        rarest = [
-            part.min() for part in layout.shares.split(list(layout.sizes)) if len(part)
-        ]
-        self.register_buffer("rarest", -torch.stack(rarest).log())
+        self.number_loss = number_loss
+        self.n_numbers = design.numeric.width
+        others = design.blocks[1:]
+        self.blocks = nn.ModuleList(BlockLoss(block, weighted) for block in others)
+        self.register_buffer("order", design.feature_order)
 
-    def forward(self, logits, blocks, unknown=None):
-        """Return the surprise in nats, shape (*, n_blocks).
+    def per_cell(self, output, x, observed=None):
+        """Return the loss of every cell, 0 where it is missing.
 
         Parameters
         ----------
-        logits : torch.Tensor of shape (*, n_levels in all)
-        blocks : torch.Tensor of shape (*, n_levels in all)
-            The blocks of the design matrix.
-        unknown : torch.Tensor of bool of shape (*, n_blocks), default=None
-            Cells of a level not seen in fit. They are as surprising as the level that
-            the network expects least, and as the rarest at least.
+        output : torch.Tensor of shape (..., n_outputs)
+        x : torch.Tensor of shape (..., n_outputs) or more columns
+        observed : torch.Tensor of uint8 of shape (..., n_features), default=None
+            `MISSING`, `OBSERVED` or `UNKNOWN`; None: all are observed.
+
+        Returns
+        -------
+        losses : torch.Tensor of shape (..., n_features)
         """
-        logits = logits.clamp(-SUREST, SUREST)
-        total = (logits.exp() @ self.members).log()
-        is_level = blocks + self.shares
-        surprise = total - (is_level * logits) @ self.members
-        if unknown is None or not unknown.any():
-            return surprise
-        least = [part.amin(dim=-1) for part in logits.split(list(self.sizes), dim=-1)]
-        stranger = torch.maximum(total - torch.stack(least, dim=-1), self.rarest)
-        return torch.where(unknown, stranger.detach(), surprise)
+        n = self.n_numbers
+        return self._with_blocks(
+            self.number_loss(output[..., :n], x[..., :n]), output, x, observed
+        )
+
+    def _with_blocks(self, losses, output, x, observed):
+        """Put the other blocks' losses beside those of the numbers."""
+        if len(self.blocks):
+            parts = [losses, *(block(output, x, observed) for block in self.blocks)]
+            losses = torch.cat(parts, dim=-1).index_select(-1, self.order)
+        return losses if observed is None else losses * (observed != MISSING)
+
+    def mean(self, output, x, observed=None):
+        """Return the mean loss of each row's observed cells, shape (...)."""
+        losses = self.per_cell(output, x, observed)
+        if observed is None:
+            return losses.mean(dim=-1)
+        return losses.sum(dim=-1) / (observed != MISSING).sum(dim=-1).clamp(min=1)
+
+    def total(self, output, x, observed=None):
+        """Return the sum of each row's losses, shape (...)."""
+        return self.per_cell(output, x, observed).sum(dim=-1)
 
 
-class CellLoss(nn.Module):
-    """Puts the losses of numbers and of levels together.
+class BlockLoss(BlockModule):
+    """The negative log-likelihoods of a block's cells, shape (..., n_features of the block).
 
     Parameters
     ----------
-    layout : Layout
+    block : Block
+    weighted : bool
+        As in `ColumnLosses`.
     """
 
-    def __init__(self, layout: Layout):
-        super().__init__()
-        self.n_numbers, self.n_outputs = len(layout.numbers), layout.n_outputs
-        self.levels = None if layout.is_plain else LevelSurprise(layout)
-        self.register_buffer("order", layout.cell_order)
-        self.register_buffer("categories", torch.from_numpy(layout.categories))
+    def __init__(self, block, weighted):
+        super().__init__(block)
+        # Where the block stands in the design matrix, and its columns in the table.
+        self.columns = block.columns
+        self.register_buffer("features", torch.from_numpy(block.features))
+        self.register_buffer("weights", block.loss_weights() if weighted else None)
 
-    def join(self, numbers, levels):
-        """Return the losses of all cells in the order of the table's columns."""
-        if levels is None:
-            return numbers
-        return torch.cat([numbers, levels], dim=-1).index_select(-1, self.order)
-
-    def level_cells(self, output, x, cells):
-        """Return the surprise of the categorical cells; None where there are none."""
-        if self.levels is None:
-            return None
-        unknown = None if cells is None else cells[..., self.categories] == UNKNOWN
-        blocks = slice(self.n_numbers, self.n_outputs)
-        return self.levels(output[..., blocks], x[..., blocks], unknown)
+    def forward(self, output, x, observed=None):
+        unknown = None
+        if observed is not None:
+            unknown = observed.index_select(-1, self.features) == UNKNOWN
+        losses = self.block.negative_log_likelihood(
+            output[..., self.columns], x[..., self.columns], unknown
+        )
+        return losses if self.weights is None else losses * self.weights
 
 
-class SquaredError(CellLoss):
-    """The mean over a row's observed cells of what they cost.
+# ---------------------------------------------------------------------------------------
+# DEPRECATED: criteria of the estimators, on top of `ColumnLosses`, until these bring their
+# own; delete what follows when nothing uses it.
 
-    A number: the squared error, in units of the column's variance; guessing the mean
-    costs 1. A level: its surprise, -log p, in the unit of `Layout.level_weights`;
-    guessing the shares costs ``1 - sum(p^2)``.
-    """
+ShareDivergence, LEAST_SHARE = BinaryDivergence, LEAST_PROPORTION
 
-    def __init__(self, layout: Layout):
-        super().__init__(layout)
-        self.register_buffer("weights", None if layout.is_plain else layout.level_weights())
+
+class SquaredError(ColumnLosses):
+    """The mean over a row's observed cells of what they cost."""
+
+    def __init__(self, design, cost=squared_loss):
+        super().__init__(design, cost, weighted=True)
 
     def number_cells(self, output, x):
-        """Return what the numbers cost, shape (n, n_numbers)."""
-        return (output - x).square()
+        return self.number_loss(output, x)
 
     def cells(self, output, x, cells=None):
-        """Return the loss of every cell, 0 where it is missing, shape (n, n_features)."""
-        n = self.n_numbers
-        levels = self.level_cells(output, x, cells)
-        if levels is not None:
-            levels = levels * self.weights
-        losses = self.join(self.number_cells(output[..., :n], x[..., :n]), levels)
-        return losses if cells is None else losses * (cells > 0)
+        return self.per_cell(output, x, cells)
 
     def errors(self, output, x, cells=None):
-        """Return the mean of a row's observed cells, shape (n,)."""
-        losses = self.cells(output, x, cells)
-        if cells is None:
-            return losses.mean(dim=-1)
-        return losses.sum(dim=-1) / (cells > 0).sum(dim=-1).clamp(min=1)
+        return self.mean(output, x, cells)
 
     def forward(self, output, x, cells=None):
-        return self.errors(output, x, cells)
+        return self.mean(output, x, cells)
 
 
 class OtherError(SquaredError):
-    """The same with another cost of numbers.
-
-    Parameters
-    ----------
-    layout : Layout
-    cost : callable (output, x) -> costs of the cells
-    """
-
-    def __init__(self, layout: Layout, cost):
-        super().__init__(layout)
-        self.cost = cost
-
-    def number_cells(self, output, x):
-        return self.cost(output, x)
+    """The same with another cost of numbers."""
 
 
-class NegativeELBO(CellLoss):
+class NegativeELBO(ColumnLosses):
     """Minus the evidence lower bound of a row, in nats of the standardised columns.
 
     Parameters
     ----------
-    layout : Layout
+    design : Design
     beta : float
         Weight of the divergence from the posterior to the prior.
     nll : callable (x, mean, noise) -> nats of the cells, default=gaussian_nll
@@ -240,17 +234,16 @@ class NegativeELBO(CellLoss):
     bits: Kingma et al., Inverse Autoregressive Flow, 2016, appendix C.8.
     """
 
-    def __init__(self, layout: Layout, beta, nll=gaussian_nll, free_bits=0.0):
-        super().__init__(layout)
+    def __init__(self, design, beta, nll=gaussian_nll, free_bits=0.0):
+        super().__init__(design, None, weighted=False)
         self.beta, self.nll, self.free_bits = beta, nll, free_bits
         self.warmth = 1.0
 
     def cells(self, output, x, noise, cells=None):
         """Return -log p(cell | z) in nats, 0 where it is missing."""
         n = self.n_numbers
-        numbers = self.nll(x[..., :n], output[..., :n], noise)
-        losses = self.join(numbers, self.level_cells(output, x, cells))
-        return losses if cells is None else losses * (cells > 0)
+        losses = self.nll(x[..., :n], output[..., :n], noise)
+        return self._with_blocks(losses, output, x, cells)
 
     def divergence(self, mean, log_variance):
         """Return the divergence from the prior, shape (n,) or, with free bits, ()."""
@@ -279,9 +272,9 @@ class AggregateBound(NegativeELBO):
 
     compares = True
 
-    def __init__(self, layout, *args):
-        super().__init__(layout, *args)
-        self.gain = max(LEAST_MMD_GAIN, MMD_GAIN * len(layout.cell_order))
+    def __init__(self, design, *args):
+        super().__init__(design, *args)
+        self.gain = max(LEAST_MMD_GAIN, MMD_GAIN * design.n_features)
         self.pull = RecentCodes()
 
     def forward(self, output, x, cells=None, weights=None):

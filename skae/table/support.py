@@ -1,4 +1,4 @@
-"""Checks that numbers are of the kind that a loss or a likelihood is for."""
+"""Checks that numbers are in the support of a loss or a likelihood."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 BLOCK = 8192
-# Rounding to float32 and back moves a share by less than this.
+# Rounding to float32 and back moves a proportion by less than this.
 SLACK = 1e-5
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of numbers.
+class Support:
+    """The numbers that a loss or a likelihood is for.
 
     Attributes
     ----------
@@ -31,40 +31,44 @@ class Kind:
     largest: float = np.inf
 
     def bad(self, raw):
-        """Return which numbers are not of this kind; missing ones are."""
+        """Return which numbers are outside; missing ones are not."""
         bad = (raw < -SLACK) | (raw > self.largest + SLACK)
         return bad | (np.abs(raw - np.round(raw)) > SLACK * (1 + np.abs(raw))) & self.whole
 
 
-SHARES = Kind("numbers in [0, 1]", "bring it there (MinMaxScaler)", largest=1.0)
-COUNTS = Kind("counts, whole numbers from 0 on", "round it or shift it", whole=True)
+PROPORTIONS = Support("numbers in [0, 1]", "bring it there (MinMaxScaler)", largest=1.0)
+COUNTS = Support("counts, whole numbers from 0 on", "round it or shift it", whole=True)
 
 
-def check_kind(kind, table, X, rows, parameter):
-    """Raise unless all numbers in `X[rows]` are of the kind that `parameter` needs.
+def check_support(support, table, X, rows, parameter):
+    """Raise unless all numbers in `X[rows]` are in the support that `parameter` has.
 
     Parameters
     ----------
-    kind : Kind
+    support : Support
     table : TableEncoder
     X : ndarray, csr matrix or narwhals.DataFrame
     rows : ndarray of int
     parameter : str
         Name and value, for the message.
     """
-    numbers = table.layout_.numbers
+    numeric = table.design_.numeric
     if table.scale == "quantile":
         raise ValueError(
-            f"{parameter} needs {kind.name}, which scale='quantile' turns into others; use "
+            f"{parameter} needs {support.name}, which scale='quantile' turns into others; use "
             "scale=True or False."
         )
     for block in gen_batches(len(rows), BLOCK):
-        raw = table._read_numbers(X[rows[block]], numbers)
-        bad = np.argwhere(kind.bad(raw))
+        raw = numeric.read(X[rows[block]])
+        bad = np.argwhere(support.bad(raw))
         if len(bad):
             row, column = bad[0]
             raise ValueError(
-                f"{parameter} needs {kind.name}, but column "
-                f"{table.names[numbers[column]]!r} holds {raw[row, column]:g}; "
-                f"{kind.remedy}, or choose another."
+                f"{parameter} needs {support.name}, but column "
+                f"{numeric.names[column]!r} holds {raw[row, column]:g}; "
+                f"{support.remedy}, or choose another."
             )
+
+
+# DEPRECATED names, see skae.table.aliases
+Kind, SHARES, check_kind = Support, PROPORTIONS, check_support
