@@ -273,15 +273,15 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         # In any other a missing cell is an average one to it: what it makes of the cell is
         # put in its place, and again.
         unforeseen = [
-            (columns, at)
-            for feature, columns in enumerate(design.slices())
+            (block.to(x.device), at)
+            for feature, block in enumerate(design.by_feature)
             if feature not in design.missing_indicators
             and len(at := (observed[:, feature] == MISSING).nonzero().squeeze(1))
         ]
         for _ in range(N_FILLS if unforeseen else 1):
             output = model(x)
-            for columns, at in unforeseen:
-                x[at, columns] = design.as_design(output[at, columns], columns)
+            for block, at in unforeseen:
+                x[at, block.columns] = block.to_design(output[at, block.columns])
         filled[rows] = output
         return filled
 

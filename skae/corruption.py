@@ -1,4 +1,4 @@
-"""What a network in training gets to see of its rows, which it shall restore.
+"""What a network in training gets to see of its rows, which it shall reconstruct.
 
 A noise of one's own is a subclass of `Corruption` with one method; see there.
 """
@@ -9,7 +9,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from skae._component import Setting
-from skae.table.blocks import MISSING, Layout
+from skae.table.blocks import MISSING, Design
 
 __all__ = [
     "Corruption",
@@ -19,7 +19,7 @@ __all__ = [
     "SwapNoise",
 ]
 
-# Training rows that tell a column's smallest and largest value.
+# Training rows that tell the smallest and largest value of a column.
 N_ROWS = 4096
 
 
@@ -28,7 +28,7 @@ class Cells:
 
     Parameters
     ----------
-    layout : Layout
+    design : Design
     device : torch.device, default="cpu"
     rows : torch.Tensor of shape (n_rows, n_inputs), default=None
         Training rows, for the range of the columns.
@@ -36,53 +36,55 @@ class Cells:
     Attributes
     ----------
     n_numbers : int
-        Columns of numbers, which come first; the levels of the categories follow.
-    lows, highs : torch.Tensor of shape (n_numbers,)
-        The smallest and the largest of each number.
+        Columns of numbers, which come first; those of other blocks follow.
+    n_outputs : int
+        Columns of the design matrix without the missing indicators, which come last.
+    lows, highs : torch.Tensor of shape (n_outputs,)
+        The smallest and the largest entry of each column.
     """
 
-    def __init__(self, layout: Layout, device="cpu", rows=None):
-        self._layout = layout
-        self._feature_of_output = layout.feature_of_output.to(device)
-        self._holed = torch.from_numpy(layout.holed).to(device)
-        self._numbers = torch.from_numpy(layout.numbers).to(device)
-        self._shares = layout.shares.to(device)
-        self.n_numbers, self.n_outputs = len(layout.numbers), layout.n_outputs
+    def __init__(self, design: Design, device="cpu", rows=None):
+        self._blocks = [block.to(device) for block in design.blocks]
+        self._n_features = design.n_features
+        self._feature_of_output = design.feature_of_output.to(device)
+        self._indicated = torch.from_numpy(design.missing_indicators).to(device)
+        self._numeric_features = torch.from_numpy(design.numeric.features).to(device)
+        self.n_numbers, self.n_outputs = design.numeric.width, design.n_outputs
         if rows is not None:
-            numbers = rows[:, : self.n_numbers]
-            self.lows, self.highs = numbers.amin(0), numbers.amax(0)
+            entries = rows[:, : self.n_outputs]
+            self.lows, self.highs = entries.amin(0), entries.amax(0)
 
-    def choose(self, rate, x, cells, generator):
+    def choose(self, rate, x, observed, generator):
         """Return a mask of cells, each chosen with probability `rate`: (n, n_features).
 
         A missing cell is not chosen.
         """
-        shape = len(x), self._layout.n_features
+        shape = len(x), self._n_features
         chosen = torch.rand(shape, generator=generator, device=x.device) < rate
-        return chosen if cells is None else chosen & (cells != MISSING)
+        return chosen if observed is None else chosen & (observed != MISSING)
 
-    def observed_numbers(self, cells):
+    def observed_numbers(self, observed):
         """Return which numbers are there, shape (n, n_numbers); None stands for all."""
-        return None if cells is None else cells[:, self._numbers] != MISSING
+        return None if observed is None else observed[:, self._numeric_features] != MISSING
 
     def spread(self, chosen):
-        """Return a mask of cells as a mask of the columns of the design, but the holes."""
+        """Return a mask of cells as a mask of the design's columns but the indicators."""
         return chosen[:, self._feature_of_output]
 
     def hide(self, x, chosen):
         """Return x with the chosen cells as missing cells are shown to the network."""
-        hidden, holes = self.spread(chosen), chosen[:, self._holed]
+        hidden, indicated = self.spread(chosen), chosen[:, self._indicated]
         return torch.cat(
             [
                 x[:, : self.n_outputs].masked_fill(hidden, 0.0),
-                x[:, self.n_outputs :].masked_fill(holes, 1.0),
+                x[:, self.n_outputs :].masked_fill(indicated, 1.0),
             ],
             dim=1,
         )
 
     def replace(self, x, chosen, other):
         """Return x with the chosen cells, and whether they are missing, from `other`."""
-        where = torch.cat([self.spread(chosen), chosen[:, self._holed]], dim=1)
+        where = torch.cat([self.spread(chosen), chosen[:, self._indicated]], dim=1)
         return torch.where(where, other, x)
 
     def swap(self, x, chosen, donors):
@@ -93,25 +95,21 @@ class Cells:
         chosen, donors : torch.Tensor of shape (n, n_features)
             A mask, and numbers of rows.
         """
-        columns = torch.cat([self._feature_of_output, self._holed])
+        columns = torch.cat([self._feature_of_output, self._indicated])
         return self.replace(x, chosen, x.gather(0, donors[:, columns]))
 
-    def any_levels(self, x, generator):
-        """Return the design's columns of categories, every level of one as probable."""
-        layout = self._layout
-        draws = torch.rand(
-            (len(x), sum(layout.sizes)), generator=generator, device=x.device
-        )
-        levels = [
-            torch.nn.functional.one_hot(draw.argmax(1), draw.shape[1])
-            for draw in draws.split(list(layout.sizes), dim=1)
-            if draw.shape[1]
-        ]
-        return torch.cat([*levels, draws[:, :0]], dim=1).to(x) - self._shares
+    def extremes(self, x, generator):
+        """Return rows of extreme cells, as each block says; indicators stay."""
+        rows = []
+        for block in self._blocks:
+            columns = block.columns
+            low, high = self.lows[columns], self.highs[columns]
+            rows.append(block.extremes(x[:, columns], generator, low, high))
+        return torch.cat([*rows, x[:, self.n_outputs :]], dim=1)
 
 
 class Corruption(Setting):
-    """What the noises share. The rows to restore stay clean; only what is seen is noisy.
+    """What the noises share. The rows to reconstruct stay clean; only what is seen is noisy.
 
     A subclass gives `corrupt`, and stores its settings as scikit-learn's estimators do.
     Held-out rows are judged with noise too: what is learned is to remove it.
@@ -127,23 +125,24 @@ class Corruption(Setting):
     >>> from skae import AutoencoderTransformer
     >>> from skae.corruption import Corruption
     >>> class Rounded(Corruption):
-    ...     def corrupt(self, x, cells, where, generator):
+    ...     def corrupt(self, x, observed, where, generator):
     ...         x = x.clone()
     ...         x[:, : where.n_numbers] = (2 * x[:, : where.n_numbers]).round() / 2
     ...         return x
     >>> denoising = AutoencoderTransformer(2, corruption=Rounded())
     """
 
-    def corrupt(self, x, cells, where, generator):
+    def corrupt(self, x, observed, where, generator):
         """Return what the network shall see of the rows x, which must not be changed.
 
         Parameters
         ----------
         x : torch.Tensor of shape (n, n_inputs)
-            Rows of the design matrix: numbers in standard units, then a block of columns
-            a category, then a column for every feature with missing cells, 1 where one is.
-        cells : torch.Tensor of uint8 of shape (n, n_features) or None
-            0 where a cell is missing; None: none is.
+            Rows of the design matrix: numbers in standard units, then the columns of
+            each category, then of each ordered category, then a missing indicator for
+            every feature with missing cells, 1 where one is.
+        observed : torch.Tensor of uint8 of shape (n, n_features) or None
+            Observation mask: 0 where a cell is missing; None: none is.
         where : Cells
             Tells which columns are which cell.
         generator : torch.Generator
@@ -175,12 +174,12 @@ class GaussianNoise(Corruption):
     def __init__(self, scale=0.5):
         self.scale = scale
 
-    def corrupt(self, x, cells, where, generator):
+    def corrupt(self, x, observed, where, generator):
         numbers = x[:, : where.n_numbers]
         noise = torch.empty_like(numbers).normal_(generator=generator)
-        observed = where.observed_numbers(cells)
-        if observed is not None:
-            noise = noise * observed
+        there = where.observed_numbers(observed)
+        if there is not None:
+            noise = noise * there
         noisy = torch.add(numbers, noise, alpha=self.scale)
         return torch.cat([noisy, x[:, where.n_numbers :]], dim=1)
 
@@ -188,13 +187,13 @@ class GaussianNoise(Corruption):
 class MaskingNoise(Corruption):
     """Hide cells: the network sees them as it sees missing ones.
 
-    That is a number at its column's mean, a category at its shares, and, in a column that
+    That is a number at its column's mean, a category at the proportions of its levels, and, in a column that
     has missing cells in fit, the mark that the cell is missing.
 
     Parameters
     ----------
     rate : float, default=0.5
-        Share of the cells that a row loses, in [0, 1].
+        Fraction of the cells that a row loses, in [0, 1].
 
     References
     ----------
@@ -206,8 +205,8 @@ class MaskingNoise(Corruption):
     def __init__(self, rate=0.5):
         self.rate = rate
 
-    def corrupt(self, x, cells, where, generator):
-        return where.hide(x, where.choose(self.rate, x, cells, generator))
+    def corrupt(self, x, observed, where, generator):
+        return where.hide(x, where.choose(self.rate, x, observed, generator))
 
 
 class SwapNoise(Corruption):
@@ -218,7 +217,7 @@ class SwapNoise(Corruption):
     Parameters
     ----------
     rate : float, default=0.15
-        Share of the cells that a row swaps, in [0, 1].
+        Fraction of the cells that a row swaps, in [0, 1].
 
     References
     ----------
@@ -230,8 +229,8 @@ class SwapNoise(Corruption):
     def __init__(self, rate=0.15):
         self.rate = rate
 
-    def corrupt(self, x, cells, where, generator):
-        chosen = where.choose(self.rate, x, cells, generator)
+    def corrupt(self, x, observed, where, generator):
+        chosen = where.choose(self.rate, x, observed, generator)
         donors = torch.randint(
             len(x), chosen.shape, generator=generator, device=chosen.device
         )
@@ -241,10 +240,12 @@ class SwapNoise(Corruption):
 class SaltAndPepperNoise(Corruption):
     """Numbers jump to the least or the largest of their column, categories to any level.
 
+    Ordered categories jump to their lowest or their highest level.
+
     Parameters
     ----------
     rate : float, default=0.2
-        Share of the cells that a row spoils, in [0, 1].
+        Fraction of the cells that change in a row, in [0, 1].
 
     References
     ----------
@@ -256,70 +257,68 @@ class SaltAndPepperNoise(Corruption):
     def __init__(self, rate=0.2):
         self.rate = rate
 
-    def corrupt(self, x, cells, where, generator):
-        chosen = where.choose(self.rate, x, cells, generator)
-        n = where.n_numbers
-        coins = torch.rand((len(x), n), generator=generator, device=x.device)
-        extremes = torch.where(coins < 0.5, where.lows, where.highs)
-        levels = where.any_levels(x, generator)
-        spoilt = torch.cat([extremes, levels, x[:, where.n_outputs :]], dim=1)
-        return where.replace(x, chosen, spoilt)
+    def corrupt(self, x, observed, where, generator):
+        chosen = where.choose(self.rate, x, observed, generator)
+        return where.replace(x, chosen, where.extremes(x, generator))
 
 
-class BorrowedHoles:
-    """Rows borrow the holes of other rows: it teaches the network to fill holes.
+class BorrowedMissingness:
+    """Rows borrow the missing cells of other rows: it teaches the network to impute.
 
     A cell that is hidden in this way is known, so that the loss can tell how well it was
-    filled, and cells are hidden where, and as often as, they are missing.
+    imputed, and cells are hidden where, and as often as, they are missing.
 
     Parameters
     ----------
-    layout : Layout
+    design : Design
     device : torch.device, default="cpu"
         Where the rows are.
     """
 
-    def __init__(self, layout: Layout, device="cpu"):
-        self._where = Cells(layout, device)
+    def __init__(self, design: Design, device="cpu"):
+        self._where = Cells(design, device)
 
-    def __call__(self, x, cells, generator):
-        if cells is None:
+    def __call__(self, x, observed, generator):
+        if observed is None:
             return x
         order = torch.randperm(len(x), generator=generator, device=x.device)
-        return self._where.hide(x, cells[order] == MISSING)
+        return self._where.hide(x, observed[order] == MISSING)
+
+
+BorrowedHoles = BorrowedMissingness  # DEPRECATED name
 
 
 class Corrupter:
-    """What a fit does to every batch: the user's noise, then borrowed holes.
+    """What a fit does to every batch: the user's noise, then borrowed missing cells.
 
     Parameters
     ----------
     noise : Corruption or None
-    layout : Layout
+    design : Design
     source : DenseRows or SparseRows
         The rows of the fit.
     missing_values : bool, default=True
-        Whether rows borrow each other's holes, where the table has any.
+        Whether rows borrow each other's missing cells, where the table has any.
     """
 
-    def __init__(self, noise, layout, source, *, missing_values=True):
-        self._noise, self._holes = noise, None
+    def __init__(self, noise, design, source, *, missing_values=True):
+        self._noise, self._borrow = noise, None
         if noise is not None:
             rows, _ = source[: min(len(source), N_ROWS)]
-            self._where = Cells(layout, source.device, rows)
-        if missing_values and len(layout.holed):
-            self._holes = BorrowedHoles(layout, source.device)
+            self._where = Cells(design, source.device, rows)
+        if missing_values and len(design.missing_indicators):
+            self._borrow = BorrowedMissingness(design, source.device)
 
     def __bool__(self):
-        return self._noise is not None or self._holes is not None
+        return self._noise is not None or self._borrow is not None
 
-    def __call__(self, x, cells, generator):
+    def __call__(self, x, observed, generator):
         if self._noise is not None:
             shape = x.shape
-            x = self._noise.corrupt(x, cells, self._where, generator)
+            x = self._noise.corrupt(x, observed, self._where, generator)
             if x.shape != shape:
                 raise ValueError(
                     f"corrupt of {self._noise!r} returns shape {tuple(x.shape)} for rows of "
                     f"shape {tuple(shape)}; give all of their columns."
                 )
-        return x if self._holes is None else self._holes(x, cells, generator)
+        return x if self._borrow is None else self._borrow(x, observed, generator)

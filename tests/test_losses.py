@@ -14,7 +14,6 @@ from skae.models.deterministic import Autoencoder
 from skae.models.losses import (
     ERRORS,
     NUMBER_LOSSES,
-    LevelSurprise,
     NegativeELBO,
     OtherError,
     ShareDivergence,
@@ -31,6 +30,11 @@ from skae.training.loop import Net
 def _numbers(n_columns):
     """The layout of a table of numbers."""
     return TableEncoder().fit(np.eye(2, n_columns)).layout_
+
+
+def _cross_entropy(design):
+    """The loss of the categories of a design, in nats."""
+    return design.blocks[1].to("cpu").negative_log_likelihood
 
 
 def _normal(*shape, seed=0):
@@ -164,7 +168,7 @@ def mixed():
 
 
 def test_surprise_is_the_cross_entropy_of_the_levels(mixed):
-    surprise = LevelSurprise(mixed.layout)(mixed.output[:, 2:], mixed.x[:, 2:])
+    surprise = _cross_entropy(mixed.layout)(mixed.output[:, 2:], mixed.x[:, 2:])
     levels = torch.from_numpy(pd.Categorical(mixed.frame["level"]).codes.astype(np.int64))
     flags = torch.from_numpy(mixed.frame["flag"].to_numpy().astype(np.int64))
     expected = [
@@ -178,7 +182,7 @@ def test_cells_are_in_the_order_of_the_columns(mixed):
     cells = SquaredError(mixed.layout).cells(mixed.output, mixed.x)
     squares = (mixed.output - mixed.x)[:, :2].square()
     torch.testing.assert_close(cells[:, [0, 2]], squares)
-    surprise = LevelSurprise(mixed.layout)(mixed.output[:, 2:], mixed.x[:, 2:])
+    surprise = _cross_entropy(mixed.layout)(mixed.output[:, 2:], mixed.x[:, 2:])
     ratio = cells[:, [1, 3]] / surprise
     torch.testing.assert_close(ratio, ratio[:1].expand(40, 2))
 
@@ -232,7 +236,7 @@ def test_negative_elbo_counts_observed_cells_only(mixed):
 def test_unknown_level_surprises_as_the_rarest_at_least(mixed, sure):
     """And as the level that the network expects least."""
     logits, unknown = sure * mixed.output[:, 2:], torch.ones(40, 2, dtype=torch.bool)
-    found = LevelSurprise(mixed.layout)(logits, torch.zeros(40, 5), unknown)
+    found = _cross_entropy(mixed.layout)(logits, torch.zeros(40, 5), unknown)
     rarest = [-np.log(part.min()) for part in np.split(mixed.layout.shares.numpy(), [3])]
     least = [
         -part.log_softmax(dim=1).amin(dim=1) for part in (logits[:, :3], logits[:, 3:])
@@ -244,7 +248,7 @@ def test_unknown_level_surprises_as_the_rarest_at_least(mixed, sure):
 def test_surprise_stays_finite_for_logits_of_any_size(mixed):
     logits = torch.full((40, 5), 1e30)
     logits[:, ::2] = -1e30
-    assert torch.isfinite(LevelSurprise(mixed.layout)(logits, mixed.x[:, 2:])).all()
+    assert torch.isfinite(_cross_entropy(mixed.layout)(logits, mixed.x[:, 2:])).all()
 
 
 def test_guessing_the_shares_costs_the_variance_of_the_indicators(mixed):

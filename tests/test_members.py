@@ -10,7 +10,7 @@ from skae.detector.presets import ROBUST, SHARP, choose_make_up
 from skae.detector.projection import PrincipalFront
 from skae.detector.space import CellSpace, compress, expand
 from skae.detector.trimming import typical_rows
-from skae.table.blocks import Layout
+from skae.table.encoder import TableEncoder
 
 
 @pytest.fixture
@@ -77,22 +77,19 @@ def test_tails_count_by_their_logarithm_and_come_back():
 
 
 def _mixed_layout():
-    return Layout(
-        numbers=np.array([0, 2]),
-        categories=np.array([1]),
-        sizes=(3,),
-        shares=torch.tensor([0.5, 0.3, 0.2]),
-        holed=np.array([], dtype=int),
-    )
+    levels = np.repeat([0, 1, 2], [500, 300, 200])
+    rows = np.column_stack([np.arange(1000.0), levels, np.arange(1000.0)])
+    return TableEncoder(categorical_features=[1]).fit(rows).design_
 
 
 def test_a_category_varies_as_much_as_a_number():
     space = CellSpace(_mixed_layout(), 100, torch.device("cpu"))
     levels = torch.eye(3).repeat_interleave(torch.tensor([50, 30, 20]), dim=0)
-    design = torch.cat([torch.zeros(100, 2), levels - space.layout.shares], dim=1)
+    proportions = space.design.blocks[1].proportions
+    design = torch.cat([torch.zeros(100, 2), levels - proportions], dim=1)
     x = space.enter(design)
-    assert x[:, 2:].square().sum(1).mean().item() == pytest.approx(1.0, abs=1e-5)
-    torch.testing.assert_close(space.leave(x)[:, 2:], levels)
+    assert x[:, 2:].square().sum(1).mean().item() == pytest.approx(1.0, abs=1e-3)
+    torch.testing.assert_close(space.leave(x)[:, 2:].softmax(1), levels)
     torch.testing.assert_close(
         space.sum_to_cells(x.square())[:, 1], x[:, 2:].square().sum(1)
     )

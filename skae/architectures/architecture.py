@@ -85,10 +85,10 @@ def check_numbers_only(network, design, n_cells, parameter, meaning):
         What the number of cells is made of, for the message.
     """
     name = type(network).__name__
-    if not design.is_plain:
+    if not design.is_numeric:
         raise ValueError(
             f"network={name}(...) takes rows of numbers, but X has "
-            f"{len(design.categories)} columns of categories, as text and booleans are; make "
+            f"{design.n_features - len(design.numeric.features)} columns of categories, as text and booleans are; make "
             "numbers of them, or use network=None."
         )
     if design.n_features != n_cells:

@@ -1,32 +1,32 @@
-"""Which cells make a row anomalous: those whose repair makes it ordinary."""
+"""Which cells make a row anomalous: those that the others contradict."""
 
 import torch
 
 from skae.table.blocks import MISSING, OBSERVED
 
-# Times that a hidden cell is restored from the row with what was restored before.
+# Times that a hidden cell is reconstructed from the row with what was put in its place.
 N_ROUNDS = 3
 
 
 @torch.no_grad()
-def attribute(reconstruct, error, losses, x, cells, layout):
-    """Share the error of every row out among its cells.
+def attribute(reconstruct, error, losses, x, observed, design):
+    """Divide the error of every row among its cells.
 
     A wrong cell misleads the code, and the loss of the other cells grows with it; the
-    cell itself may even be restored as it is. So each cell in turn is hidden and replaced
-    by what the network makes of the others, and it bears the error in the proportion in
-    which that makes the row's error fall.
+    cell itself may even be reconstructed as it is. So each cell in turn is hidden and
+    replaced by what the network makes of the others, and it bears the error in the
+    proportion in which that makes the row's error fall.
 
     Parameters
     ----------
     reconstruct : callable (x) -> decoder output of shape (n, n_outputs)
-    error : callable (x, cells) -> errors of shape (n,), not negative
+    error : callable (x, observed) -> errors of shape (n,), not negative
         What is explained.
-    losses : callable (x, cells) -> losses of the cells, shape (n, n_features)
-        Shares the error out where no repair helps.
+    losses : callable (x, observed) -> losses of the cells, shape (n, n_features)
+        Divides the error where no replacement reduces it.
     x : torch.Tensor of shape (n, n_inputs)
-    cells : torch.Tensor of uint8 of shape (n, n_features) or None
-    layout : Layout
+    observed : torch.Tensor of uint8 of shape (n, n_features) or None
+    design : Design
 
     Returns
     -------
@@ -40,34 +40,69 @@ def attribute(reconstruct, error, losses, x, cells, layout):
     Occlusion: Zeiler & Fergus, Visualizing and Understanding Convolutional Networks,
     2014, with what the other cells imply in place of a blank.
     """
-    total = error(x, cells)
-    falls = torch.zeros(len(x), layout.n_features, dtype=x.dtype, device=x.device)
-    expected = torch.empty(len(x), layout.n_outputs, dtype=x.dtype, device=x.device)
-    holes = {int(feature): layout.n_outputs + i for i, feature in enumerate(layout.holed)}
-    for feature, columns in enumerate(layout.outputs_of_features()):
-        repaired = x.clone()
-        repaired[:, columns] = 0.0
-        if feature in holes:
-            repaired[:, holes[feature]] = 1.0
+    total = error(x, observed)
+    falls = torch.zeros(len(x), design.n_features, dtype=x.dtype, device=x.device)
+    expected = torch.empty(len(x), design.n_outputs, dtype=x.dtype, device=x.device)
+    indicators = _indicator_of_feature(design)
+    for feature, block in enumerate(design.by_feature):
+        block, columns = block.to(x.device), block.columns
+        replaced, states = _hide(x, columns, indicators.get(feature)), observed
         for _ in range(N_ROUNDS):
-            output = reconstruct(repaired)[:, columns]
-            repaired[:, columns] = layout.as_design(output, columns)
-            if feature in holes:
-                repaired[:, holes[feature]] = 0.0
+            output = reconstruct(replaced)[:, columns]
+            replaced[:, columns] = block.to_design(output)
+            if feature in indicators:
+                replaced[:, indicators[feature]] = 0.0
         expected[:, columns] = output
-        states = cells
-        if cells is not None:
-            states = cells.clone()
+        if observed is not None:
+            states = observed.clone()
             states[:, feature] = OBSERVED
-        falls[:, feature] = total - error(repaired, states)
+        falls[:, feature] = total - error(replaced, states)
     falls.clamp_(min=0.0)
-    there = 1.0 if cells is None else (cells != MISSING).to(x)
-    falls *= there
-    helpless = falls.sum(1) <= 0
-    if helpless.any():
-        falls[helpless] = losses(x, cells)[helpless].clamp(min=0.0)
-        # Nothing is wrong with any cell, and yet there is an error: they share it alike.
-        even = helpless & (falls.sum(1) <= 0)
-        falls[even] = torch.ones_like(falls)[even] * (1.0 if cells is None else there[even])
-    share = falls / falls.sum(1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
-    return share * total[:, None], expected
+    there = None if observed is None else observed != MISSING
+    if there is not None:
+        falls *= there.to(x)
+
+    def fallback(rows):
+        return losses(x, observed)[rows].clamp(min=0.0)
+
+    return divide(total, falls, fallback, there), expected
+
+
+def _indicator_of_feature(design):
+    indicated = design.missing_indicators.tolist()
+    return {feature: design.n_outputs + i for i, feature in enumerate(indicated)}
+
+
+def _hide(x, columns, indicator):
+    hidden = x.clone()
+    hidden[:, columns] = 0.0
+    if indicator is not None:
+        hidden[:, indicator] = 1.0
+    return hidden
+
+
+def divide(total, falls, fallback, there):
+    """Divide each row's total among its cells, in proportion to `falls`.
+
+    Parameters
+    ----------
+    total : torch.Tensor of shape (n,)
+    falls : torch.Tensor of shape (n, n_features)
+        Not negative, 0 for missing cells; overwritten.
+    fallback : callable (rows, a mask of shape (n,)) -> weights of their cells
+        For rows in which nothing falls. Where these are 0 as well, the cells that are
+        there bear the total alike.
+    there : torch.Tensor of bool of shape (n, n_features) or None
+        Cells that are not missing; None: all.
+
+    Returns
+    -------
+    contributions : torch.Tensor of shape (n, n_features)
+    """
+    without = falls.sum(1) <= 0
+    if without.any():
+        falls[without] = fallback(without)
+        even = without & (falls.sum(1) <= 0)
+        falls[even] = 1.0 if there is None else there[even].to(falls)
+    least = torch.finfo(falls.dtype).tiny
+    return falls / falls.sum(1, keepdim=True).clamp(min=least) * total[:, None]

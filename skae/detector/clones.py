@@ -4,6 +4,7 @@ import warnings
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import torch
 from sklearn.base import clone
 
 from skae._estimator import MAX_SEED
@@ -134,7 +135,8 @@ class CloneMembers:
             expected.append(self._own_design(member._table.decode(restored, np.float64)))
         expected, n_numbers = np.stack(expected), len(layout.numbers)
         numbers = np.median(expected[..., :n_numbers], axis=0)
-        return contributions, np.hstack([numbers, expected[..., n_numbers:].mean(axis=0)])
+        rows = np.hstack([numbers, expected[..., n_numbers:].mean(axis=0)])
+        return contributions, layout.to_output(torch.from_numpy(rows)).numpy()
 
     def _own_design(self, table):
         """Return a member's table in the detector's design matrix."""

@@ -2,7 +2,7 @@
 
 import torch
 
-from skae.table.blocks import LEAST, MISSING, OBSERVED, UNKNOWN, Layout
+from skae.table.blocks import MISSING, OBSERVED, UNKNOWN, Design
 
 # Standard deviations beyond which a number counts by its logarithm only.
 TAIL = 5.0
@@ -25,76 +25,95 @@ def expand(x):
 class CellSpace:
     """Rows in which every column of the table varies alike.
 
-    A number is in standard units, its tails compressed. A block of levels is scaled so
-    that its columns' variances sum to one: a category counts as much as a number. A cell
-    that is missing, or of a level not seen in fit, is 0, which is the average.
+    A number is in standard units, its tails compressed. The columns of other blocks are
+    scaled so that the variances of a table's column sum to one: a category counts as much
+    as a number. A cell that is missing, or of a level not seen in fit, is 0, which is the
+    average.
 
     Parameters
     ----------
-    layout : Layout
+    design : Design
     n_samples : int
         Rows in fit.
     device : torch.device
+
+    Attributes
+    ----------
+    owner : torch.Tensor of int of shape (width,)
+        The table's column of every column of this space.
+    unseen_cost : float
+        Squared error of a cell whose level was not seen in fit.
     """
 
-    def __init__(self, layout: Layout, n_samples, device):
-        self.layout = layout
-        spreads = 1.0 - layout._sum_blocks(layout.shares.square())
-        # A block of one level does not vary.
-        gains = torch.where(spreads > LEAST, spreads.clamp(min=LEAST).rsqrt(), 1.0)
-        self._gains = gains[layout.block_of_level].to(device)
-        self.owner = layout.feature_of_output.to(device)
+    def __init__(self, design: Design, n_samples, device):
+        self.design = design
+        self._blocks = [block.to(device) for block in design.blocks]
+        self.owner = design.feature_of_output.to(device)
         # A level not seen in n rows is as strange as one seen in a row of n + 1: the
         # standard score of a flag that is set in that row.
-        self.surprise = float(compress(torch.tensor(float(n_samples)).sqrt())) ** 2
+        self.unseen_cost = float(compress(torch.tensor(float(n_samples)).sqrt())) ** 2
 
     @property
     def width(self):
-        return self.layout.n_outputs
+        return self.design.n_outputs
 
-    def enter(self, design):
-        """Return the rows of a design matrix in this space, shape (n, width)."""
-        n_numbers = len(self.layout.numbers)
-        numbers = design[:, :n_numbers]
-        if self.layout.is_plain:
-            return compress(numbers)
-        levels = design[:, n_numbers : self.width] * self._gains.to(design.dtype)
-        return torch.cat([compress(numbers), compress(levels)], dim=1)
+    def enter(self, rows):
+        """Return rows of the design matrix in this space, shape (n, width)."""
+        return _join(
+            [compress(block.standardise(rows[:, block.columns])) for block in self._blocks]
+        )
 
     def leave(self, x):
-        """Return rows of this space as a design matrix without hole columns.
+        """Return rows of this space as a decoder's output, shape (n, width)."""
+        return _join(
+            [
+                block.to_output(block.unstandardise(expand(x[:, block.columns])))
+                for block in self._blocks
+            ]
+        )
 
-        Of a block the largest entry tells the level.
+    def candidates(self, block, dtype, most):
+        """Return rows with the values that a single column can take; None: any number.
+
+        Parameters
+        ----------
+        block : Block
+            One of `Design.by_feature`.
+        dtype : torch.dtype
+        most : int
+            How many values at most, the most frequent.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n_values, width of the column) or None
         """
-        n_numbers = len(self.layout.numbers)
-        levels = expand(x[:, n_numbers:]) / self._gains.to(x.dtype)
-        levels = levels + self.layout.shares.to(x)
-        return torch.cat([expand(x[:, :n_numbers]), levels], dim=1)
+        block = block.to(self.owner.device)
+        rows = block.candidates(most)
+        return None if rows is None else compress(block.standardise(rows)).to(dtype)
 
-    def patterns(self, feature_columns, dtype, most):
-        """Return the most frequent levels of a block as columns of this space."""
-        first = len(self.layout.numbers)
-        block = slice(feature_columns.start - first, feature_columns.stop - first)
-        shares = self.layout.shares[block].to(self._gains)
-        frequent = shares.argsort(descending=True, stable=True)[:most]
-        levels = torch.eye(len(shares), device=shares.device)[frequent] - shares
-        return compress(levels * self._gains[block]).to(dtype)
-
-    def observed(self, cells):
+    def observed(self, states):
         """Return which columns of this space hold an observed cell, (n, width) of bool."""
-        return (cells == OBSERVED)[:, self.owner]
+        return (states == OBSERVED)[:, self.owner]
 
-    def counts(self, cells):
+    def counts(self, states):
         """Return how many cells of each row are there, at least 1."""
-        return (cells != MISSING).sum(dim=1).clamp(min=1)
+        return (states != MISSING).sum(dim=1).clamp(min=1)
 
-    def surprises(self, cells, dtype):
-        """Return what levels not seen in fit cost, a cell."""
-        return (cells == UNKNOWN).to(dtype) * self.surprise
+    def unseen_costs(self, states, dtype):
+        """Return the squared error per cell that unseen levels add."""
+        return (states == UNKNOWN).to(dtype) * self.unseen_cost
 
     def sum_to_cells(self, columns):
-        """Return the sums over each cell's columns, shape (*, n_features)."""
-        if self.layout.is_plain:
+        """Return the sums over each cell's columns, shape (..., n_features)."""
+        if self.design.is_numeric:
             return columns
-        shape = (*columns.shape[:-1], self.layout.n_features)
+        shape = (*columns.shape[:-1], self.design.n_features)
         return columns.new_zeros(shape).index_add_(-1, self.owner, columns)
+
+    # DEPRECATED names; delete when nothing uses them.
+    surprises = unseen_costs
+    layout = property(lambda self: self.design)
+
+
+def _join(parts):
+    return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]

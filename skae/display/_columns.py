@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 
-from skae.table.columns import is_missing, kind_of
+from skae.table.series import is_missing, kind_of
 from skae.table.validation import as_frame
 
 # A data frame of any library that narwhals reads, an array-like or a sparse matrix.

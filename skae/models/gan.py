@@ -1,4 +1,4 @@
-"""The players of adversarial games: a generator, a critic, and what tames the critic."""
+"""The networks of adversarial training: generator, critic, and what tames the critic."""
 
 import math
 
@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from skae.architectures.linear_plus import ACTIVATIONS, linear
-from skae.table.blocks import Layout
+from skae.table.blocks import BlockModule, Design
+from skae.table.blocks.base import gumbel
 
 SLOPE = 0.2
-# Share of a level, or of holes, that a class starts with at least.
+# Proportion of a level, or of missing cells, that a class starts with at least.
 UNSURE = 0.1
 # Temperature of the soft levels that the critic is shown.
 TEMPERATURE = 0.5
@@ -17,14 +18,13 @@ TEMPERATURE = 0.5
 FREQUENCY = 0.5
 # Columns of periodic features beyond which a critic would do little else.
 MAX_WAVES, WAVES_PER_COLUMN = 128, 8
-TINY = 1e-20
 
 
 class SpectralLinear(nn.Module):
     """y = (W / s) x + b, with s the largest singular value of W: a 1-Lipschitz layer.
 
     `torch.nn.utils.parametrizations.spectral_norm` does the same, but draws from the
-    global generator and does not pickle. One power iteration a training step follows s.
+    global generator and does not pickle. One power iteration per training step follows s.
 
     References
     ----------
@@ -62,7 +62,7 @@ def _leaky():
 
 
 class Critic(nn.Module):
-    """D(x): a number a row, higher for rows that look real.
+    """D(x): one number per row, higher for rows that look real.
 
     Beside its inputs it sees ``sin(2 pi f x)`` and ``cos(2 pi f x)`` of every number, with
     trained frequencies f: on a table, what is real may hang on small differences, which
@@ -121,7 +121,7 @@ class Generator(nn.Module):
         Where the classes start, in the design matrix.
     sizes : torch.Tensor of shape (n_classes,)
         How likely they are.
-    layout : Layout
+    design : Design
     hidden : sequence of int
     activation : str
         A key of `ACTIVATIONS`.
@@ -134,7 +134,7 @@ class Generator(nn.Module):
     ----------
     The mixture of latent draws: Gurumurthy, Sarvadevabhatla & Babu, DeLiGAN, 2017. Soft
     levels: Jang, Gu & Poole, Categorical Reparameterization with Gumbel-Softmax, 2017.
-    Holes: Li, Jiang & Marlin, MisGAN, 2019.
+    Missing indicators: Li, Jiang & Marlin, MisGAN, 2019.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Generator(nn.Module):
         n_components,
         centres,
         sizes,
-        layout: Layout,
+        design: Design,
         hidden,
         activation,
         varies,
@@ -150,30 +150,38 @@ class Generator(nn.Module):
     ):
         super().__init__()
         self.n_components, self.n_classes = n_components, len(centres)
-        self.n_numbers, self.n_outputs = len(layout.numbers), layout.n_outputs
-        self.sizes = list(layout.sizes)
+        self.n_outputs = design.n_outputs
+        self.blocks = nn.ModuleList(map(BlockModule, design.blocks))
+        self.columns = [block.columns for block in design.blocks]
         self.layers = perceptron(
-            n_components + layout.n_inputs,
-            layout.n_inputs,
+            n_components + design.n_inputs,
+            design.n_inputs,
             hidden,
             ACTIVATIONS[activation],
             generator,
         )
-        self.register_buffer("varies", varies)
-        self.register_buffer("shares", layout.shares)
-        feature_of_output = layout.feature_of_output
-        hides = feature_of_output[None] == torch.from_numpy(layout.holed)[:, None]
+        others = torch.ones(design.n_outputs - len(varies))
+        self.register_buffer("varies", torch.cat([varies, others]))
+        indicated = torch.from_numpy(design.missing_indicators)
+        hides = design.feature_of_output[None] == indicated[:, None]
         self.register_buffer("hides", hides.to(torch.float32))
-
         self.register_buffer("class_sizes", sizes)
         self.starts = nn.Parameter(self._as_output(centres))
 
+    def _by_block(self, method, values, *args):
+        """Return what each block makes of its columns, shape (n, n_outputs)."""
+        parts = [
+            getattr(module.block, method)(values[:, columns], *args)
+            for module, columns in zip(self.blocks, self.columns, strict=True)
+        ]
+        return torch.cat(parts, dim=1)
+
     def _as_output(self, rows):
         """Return the output that shows as these rows, more or less."""
-        n, m = self.n_numbers, self.n_outputs
-        shares = (rows[:, n:m] + self.shares).clamp(UNSURE, 1.0)
-        holes = rows[:, m:].clamp(UNSURE, 1.0 - UNSURE)
-        return torch.cat([rows[:, :n], shares.log(), holes.logit()], dim=1)
+        missing = rows[:, self.n_outputs :].clamp(UNSURE, 1.0 - UNSURE)
+        return torch.cat(
+            [self._by_block("start_output", rows, UNSURE), missing.logit()], dim=1
+        )
 
     @property
     def n_latent(self):
@@ -195,60 +203,34 @@ class Generator(nn.Module):
         return torch.cat([normal, one_hot], dim=1)
 
     def forward(self, z):
-        """Return numbers, logits of levels and logits of holes, shape (n, n_inputs)."""
+        """Return outputs of a decoder and logits of missing indicators, (n, n_inputs)."""
         starts = z[:, self.n_components :] @ self.starts
         return starts + self.layers(torch.cat([z[:, : self.n_components], starts], dim=1))
 
     def show(self, output, generator):
-        """Return the rows of an output as the critic sees them: with levels and holes drawn.
+        """Return the rows of an output as the critic sees them, drawn as each block says.
 
-        Both are soft, so that gradients pass.
+        Draws are soft, so that gradients pass.
         """
-        n, m = self.n_numbers, self.n_outputs
-        rows = [output[:, :n] * self.varies]
-        if self.sizes:
-            noisy = (output[:, n:m] + _gumbel(output[:, n:m], generator)) / TEMPERATURE
-            levels = [part.softmax(dim=1) for part in noisy.split(self.sizes, dim=1)]
-            rows.append(torch.cat(levels, dim=1) - self.shares)
-        if output.shape[1] == m:
-            return torch.cat(rows, dim=1)
-        logits = output[:, m:]
-        noise = _gumbel(logits, generator) - _gumbel(logits, generator)
-        holes = ((logits + noise) / TEMPERATURE).sigmoid()
+        rows = self._by_block("soft_draw", output, generator, TEMPERATURE) * self.varies
+        logits = output[:, self.n_outputs :]
+        if not logits.shape[1]:
+            return rows
+        noise = gumbel(logits, generator) - gumbel(logits, generator)
+        missing = ((logits + noise) / TEMPERATURE).sigmoid()
         # A cell that is missing says nothing: it stands at the mean.
-        return torch.cat(
-            [torch.cat(rows, dim=1) * (1.0 - holes @ self.hides), holes], dim=1
-        )
+        return torch.cat([rows * (1.0 - missing @ self.hides), missing], dim=1)
 
     def realise(self, output, generator):
-        """Return complete rows with drawn levels, and logits that are sure of them.
+        """Return complete rows with drawn levels, and outputs that are sure of them.
 
         Returns
         -------
         rows : torch.Tensor of shape (n, n_inputs)
             As the critic sees rows without missing cells.
-        logits : torch.Tensor of shape (n, n_outputs)
+        sure : torch.Tensor of shape (n, n_outputs)
             As a decoder would return them.
         """
-        n, m = self.n_numbers, self.n_outputs
-        numbers = output[:, :n] * self.varies
-        rows, logits = [numbers], [numbers]
-        if self.sizes:
-            noisy = output[:, n:m] + _gumbel(output[:, n:m], generator)
-            levels = torch.cat(
-                [
-                    nn.functional.one_hot(part.argmax(dim=1), part.shape[1])
-                    for part in noisy.split(self.sizes, dim=1)
-                    if part.shape[1]
-                ],
-                dim=1,
-            ).to(output)
-            rows.append(levels - self.shares)
-            logits.append(1e6 * (levels - 1.0))
-        rows.append(torch.zeros_like(output[:, m:]))
-        return torch.cat(rows, dim=1), torch.cat(logits, dim=1)
-
-
-def _gumbel(like, generator):
-    uniform = torch.empty_like(like).uniform_(generator=generator)
-    return -torch.log(-torch.log(uniform + TINY) + TINY)
+        rows = self._by_block("hard_draw", output, generator) * self.varies
+        observed = torch.zeros_like(output[:, self.n_outputs :])
+        return torch.cat([rows, observed], dim=1), self._by_block("to_output", rows)

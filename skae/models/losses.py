@@ -1,31 +1,33 @@
-"""Per-cell losses: the formula whose mean trains is the formula that scores."""
+"""Losses per cell: the formula whose mean trains is the formula that scores.
+
+They take the network's output, rows of the design matrix (see `skae.table.blocks.Design`)
+and their observation mask.
+"""
 
 import math
 
 import torch
 from torch import nn
 
-from skae.table.blocks import UNKNOWN, Layout
+from skae.table.blocks import MISSING, UNKNOWN, BlockModule
 
 LOG_2PI = math.log(2.0 * math.pi)
-# Logits beyond this size are as sure as can be; it keeps their exponentials finite.
-SUREST = 40.0
-# Shares are kept this far from 0 and 1.
+# Proportions are kept this far from 0 and 1.
 LEAST_PROPORTION = 1e-6
 
 
 def squared_error(output, x):
-    """Return (x' - x)^2 of every cell."""
+    """Return (x' - x)^2 per cell."""
     return (output - x).square()
 
 
 def absolute_error(output, x):
-    """Return |x' - x|, a cell."""
+    """Return |x' - x| per cell."""
     return (output - x).abs()
 
 
 def huber_error(output, x):
-    """Return e^2 up to |e| = 1, and its tangent, 2 |e| - 1, beyond, a cell.
+    """Return e^2 up to |e| = 1, and its tangent, 2 |e| - 1, beyond, per cell.
 
     References
     ----------
@@ -35,16 +37,16 @@ def huber_error(output, x):
     return torch.where(size <= 1.0, size.square(), 2.0 * size - 1.0)
 
 
-# What numbers cost, besides their squared errors, in units of their standard deviations.
+# Errors of numeric cells in units of their columns' standard deviations.
 ERRORS = {"squared": squared_error, "absolute": absolute_error, "huber": huber_error}
 NUMBER_LOSSES = (*ERRORS, "binary_cross_entropy")
 
 
 class BinaryDivergence(nn.Module):
-    """The binary cross entropy less the least that it can be: 0 when restored exactly.
+    """The binary cross entropy less the least that it can be: 0 when reconstructed exactly.
 
-    ``t log(t / p) + (1 - t) log((1 - t) / (1 - p))`` in nats, with t the number and p what
-    was restored, both in [0, 1].
+    ``t log(t / p) + (1 - t) log((1 - t) / (1 - p))`` in nats, with t the number and p its
+    reconstruction, both in [0, 1].
 
     Parameters
     ----------
@@ -66,74 +68,83 @@ class BinaryDivergence(nn.Module):
         return entropy - t * p.log() - (1.0 - t) * torch.log1p(-p)
 
 
-class LevelSurprise(nn.Module):
-    """-log p(level) of every categorical cell, p the softmax of the block's logits.
+class ColumnLosses(nn.Module):
+    """The losses of all cells: numbers by a given formula, the others by their blocks'.
 
     Parameters
     ----------
-    layout : Layout
+    design : Design
+    number_loss : callable (output, x) -> losses of shape (..., n_numbers)
+        A function or a module.
+    weighted : bool
+        Whether the negative log-likelihoods of the other blocks are in the unit of their
+        columns' variance (`Block.loss_weights`), as squared errors of standardised numbers
+        are; False: in nats.
     """
 
-    def __init__(self, layout: Layout):
-        super().__init__()
-        block = layout.block_of_level
-        members = torch.zeros(len(block), len(layout.sizes), dtype=torch.float32)
-        members[torch.arange(len(block)), block] = 1.0
-        self.sizes = layout.sizes
-        self.register_buffer("members", members)
-        self.register_buffer("shares", layout.shares)
-        rarest = [
-            part.min() for part in layout.shares.split(list(layout.sizes)) if len(part)
-        ]
-        self.register_buffer("rarest", -torch.stack(rarest).log())
-
-    def forward(self, logits, blocks, unknown=None):
-        logits = logits.clamp(-SUREST, SUREST)
-        total = (logits.exp() @ self.members).log()
-        is_level = blocks + self.shares
-        surprise = total - (is_level * logits) @ self.members
-        if unknown is None or not unknown.any():
-            return surprise
-        least = [part.amin(dim=-1) for part in logits.split(list(self.sizes), dim=-1)]
-        stranger = torch.maximum(total - torch.stack(least, dim=-1), self.rarest)
-        return torch.where(unknown, stranger.detach(), surprise)
-
-
-class ColumnLosses(nn.Module):
-    """What every cell of a row costs."""
-
-    def __init__(self, layout: Layout, number_loss, *, weighted):
+    def __init__(self, design, number_loss, *, weighted):
         super().__init__()
         self.number_loss = number_loss
-        self.n_numbers, self.n_outputs = len(layout.numbers), layout.n_outputs
-        self.n_features = layout.n_features
-        self.levels = None if layout.is_plain else LevelSurprise(layout)
-        self.register_buffer("numeric", torch.from_numpy(layout.numbers))
-        self.register_buffer("order", layout.cell_order)
-        self.register_buffer("categories", torch.from_numpy(layout.categories))
-        weights = None if layout.is_plain or not weighted else layout.level_weights()
-        self.register_buffer("weights", weights)
+        self.n_numbers = design.numeric.width
+        others = design.blocks[1:]
+        self.blocks = nn.ModuleList(BlockLoss(block, weighted) for block in others)
+        self.register_buffer("order", design.feature_order)
 
     def per_cell(self, output, x, observed=None):
-        n = self.n_numbers
-        numbers = self.number_loss(output[..., :n], x[..., :n])
-        losses = numbers
-        if self.levels is not None:
-            unknown = (
-                None if observed is None else observed[..., self.categories] == UNKNOWN
-            )
-            blocks = slice(n, self.n_outputs)
-            levels = self.levels(output[..., blocks], x[..., blocks], unknown)
-            if self.weights is not None:
-                levels = levels * self.weights
-            losses = torch.cat([numbers, levels], dim=-1).index_select(-1, self.order)
-        return losses if observed is None else losses * (observed > 0)
+        """Return the loss of every cell, 0 where it is missing.
 
-    def total(self, output, x, observed=None):
-        return self.per_cell(output, x, observed).sum(dim=-1)
+        Parameters
+        ----------
+        output : torch.Tensor of shape (..., n_outputs)
+        x : torch.Tensor of shape (..., n_outputs) or more columns
+        observed : torch.Tensor of uint8 of shape (..., n_features), default=None
+            `MISSING`, `OBSERVED` or `UNKNOWN`; None: all are observed.
+
+        Returns
+        -------
+        losses : torch.Tensor of shape (..., n_features)
+        """
+        n = self.n_numbers
+        losses = self.number_loss(output[..., :n], x[..., :n])
+        if len(self.blocks):
+            parts = [losses, *(block(output, x, observed) for block in self.blocks)]
+            losses = torch.cat(parts, dim=-1).index_select(-1, self.order)
+        return losses if observed is None else losses * (observed != MISSING)
 
     def mean(self, output, x, observed=None):
+        """Return the mean loss of each row's observed cells, shape (...)."""
         losses = self.per_cell(output, x, observed)
         if observed is None:
             return losses.mean(dim=-1)
-        return losses.sum(dim=-1) / (observed > 0).sum(dim=-1).clamp(min=1)
+        return losses.sum(dim=-1) / (observed != MISSING).sum(dim=-1).clamp(min=1)
+
+    def total(self, output, x, observed=None):
+        """Return the sum of each row's losses, shape (...)."""
+        return self.per_cell(output, x, observed).sum(dim=-1)
+
+
+class BlockLoss(BlockModule):
+    """The negative log-likelihoods of a block's cells, shape (..., n_features of the block).
+
+    Parameters
+    ----------
+    block : Block
+    weighted : bool
+        As in `ColumnLosses`.
+    """
+
+    def __init__(self, block, weighted):
+        super().__init__(block)
+        # Where the block stands in the design matrix, and its columns in the table.
+        self.columns = block.columns
+        self.register_buffer("features", torch.from_numpy(block.features))
+        self.register_buffer("weights", block.loss_weights() if weighted else None)
+
+    def forward(self, output, x, observed=None):
+        unknown = None
+        if observed is not None:
+            unknown = observed.index_select(-1, self.features) == UNKNOWN
+        losses = self.block.negative_log_likelihood(
+            output[..., self.columns], x[..., self.columns], unknown
+        )
+        return losses if self.weights is None else losses * self.weights

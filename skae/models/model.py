@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from skae.models.pca_start import level_start, link_start
+from skae.models.pca_start import link_start, output_start
 
 
 class Model(nn.Module):
@@ -33,7 +33,7 @@ class Model(nn.Module):
     @torch.no_grad()
     def initialise(self, design, pca, x):
         """Start at the principal components of the training rows `x` (CPU)."""
-        gains, offsets = level_start(design, pca, x)
+        gains, offsets = output_start(design, pca, x)
         link = getattr(self.decoder, "link", None)
         if link is not None:
             cost = self.columns.number_loss

@@ -86,6 +86,8 @@ class VariationalModel(Model):
         self.likelihood, self.prior = likelihood, None
         self.divergence = divergence(layers.generator)
         self.log_jacobian = np.zeros(len(likelihood.center))
+        features = torch.from_numpy(design.numeric.features)
+        self.register_buffer("numeric_features", features)
 
     @property
     def has_dataset_loss(self):
@@ -185,7 +187,7 @@ class VariationalModel(Model):
         """Return the sum over a row's observed numeric cells of a value per column."""
         if observed is None:
             return values.sum()
-        return (observed[:, self.columns.numeric] > 0).to(x) @ values
+        return (observed[:, self.numeric_features] > 0).to(x) @ values
 
     def error(self, x, observed):
         """Return how far a row's score is below the highest that it could be, in nats.
@@ -201,7 +203,7 @@ class VariationalModel(Model):
         """Return the losses less those of cells that are just as expected."""
         losses = self.columns.per_cell(self(x), x, observed)
         best = torch.zeros_like(losses)
-        best[:, self.columns.numeric] = self.likelihood.mode_nll().to(x)
+        best[:, self.numeric_features] = self.likelihood.mode_nll().to(x)
         return losses - (best if observed is None else best * (observed > 0))
 
 

@@ -15,12 +15,16 @@ class DenseRows:
     Attributes
     ----------
     x : torch.Tensor of shape (n, n_inputs)
-    cells : torch.Tensor of uint8 of shape (n, n_features) or None
+    observed : torch.Tensor of uint8 of shape (n, n_features) or None
         Which cells are observed; None: all.
     """
 
     x: torch.Tensor
-    cells: torch.Tensor | None
+    observed: torch.Tensor | None
+
+    @property
+    def cells(self):  # DEPRECATED name, see skae.table.aliases
+        return self.observed
 
     def __len__(self):
         return len(self.x)
@@ -38,11 +42,11 @@ class DenseRows:
         return self.x[start:stop]
 
     def __getitem__(self, index):
-        """Return the design and the cells of a slice, or of a tensor of row numbers."""
+        """Return the design and the observation mask of a slice, or of a tensor of row numbers."""
         if isinstance(index, slice):
-            return self.x[index], None if self.cells is None else self.cells[index]
+            return self.x[index], None if self.observed is None else self.observed[index]
         x = self.x.index_select(0, index)
-        return x, None if self.cells is None else self.cells.index_select(0, index)
+        return x, None if self.observed is None else self.observed.index_select(0, index)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class SparseRows:
 class _Design:
     def __init__(self, source):
         self._source = source
-        self.shape = (len(source), source.table.layout_.n_outputs)
+        self.shape = (len(source), source.table.design_.n_outputs)
 
     def __getitem__(self, index):
         return self._source[index][0][:, : self.shape[1]].cpu()
@@ -95,12 +99,16 @@ class EncodedRows:
     Attributes
     ----------
     design : ndarray of shape (n, n_inputs)
-    cells : ndarray of uint8 of shape (n, n_features) or None
+    observed : ndarray of uint8 of shape (n, n_features) or None
         Which cells are observed; None: all.
     """
 
     design: np.ndarray
-    cells: np.ndarray | None
+    observed: np.ndarray | None
+
+    @property
+    def cells(self):  # DEPRECATED name, see skae.table.aliases
+        return self.observed
 
     @property
     def shape(self):
@@ -108,15 +116,15 @@ class EncodedRows:
 
     def __getitem__(self, rows):
         return EncodedRows(
-            self.design[rows], None if self.cells is None else self.cells[rows]
+            self.design[rows], None if self.observed is None else self.observed[rows]
         )
 
 
 def encode_block(table, X, device, dtype=np.float32):
-    """Return the design and the cells of the rows of X as tensors on the device."""
-    design, cells = table.encode(X, dtype)
-    cells = None if cells is None else torch.from_numpy(cells).to(device)
-    return torch.from_numpy(design).to(device), cells
+    """Return the design and the observation mask of the rows of X as tensors on the device."""
+    design, observed = table.encode(X, dtype)
+    observed = None if observed is None else torch.from_numpy(observed).to(device)
+    return torch.from_numpy(design).to(device), observed
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,7 @@ class TrainingRows:
         return None if self.weights is None else self.weights[self.n_train :]
 
     def blocks(self, start, stop, size=2048):
-        """Yield the design and the cells of rows `start` to `stop`, some at a time."""
+        """Yield the design and the observation mask of rows `start` to `stop`, some at a time."""
         for first in range(start, stop, size):
             yield self.source[first : min(first + size, stop)]
 

@@ -1,4 +1,4 @@
-"""Checks that numbers are of the kind that a loss or a likelihood is for."""
+"""Checks that numbers are in the support of a loss or a likelihood."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 BLOCK = 8192
-# Rounding to float32 and back moves a share by less than this.
+# Rounding to float32 and back moves a proportion by less than this.
 SLACK = 1e-5
 
 
 @dataclass(frozen=True)
 class Support:
-    """A kind of numbers.
+    """The numbers that a loss or a likelihood is for.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Support:
     largest: float = np.inf
 
     def bad(self, raw):
-        """Return which numbers are not of this kind; missing ones are."""
+        """Return which numbers are outside; missing ones are not."""
         bad = (raw < -SLACK) | (raw > self.largest + SLACK)
         return bad | (np.abs(raw - np.round(raw)) > SLACK * (1 + np.abs(raw))) & self.whole
 
@@ -41,7 +41,7 @@ COUNTS = Support("counts, whole numbers from 0 on", "round it or shift it", whol
 
 
 def check_support(support, table, X, rows, parameter):
-    """Raise unless all numbers in `X[rows]` are of the kind that `parameter` needs.
+    """Raise unless all numbers in `X[rows]` are in the support that `parameter` has.
 
     Parameters
     ----------
@@ -52,19 +52,19 @@ def check_support(support, table, X, rows, parameter):
     parameter : str
         Name and value, for the message.
     """
-    numbers = table.layout_.numbers
+    numeric = table.design_.numeric
     if table.scale == "quantile":
         raise ValueError(
             f"{parameter} needs {support.name}, which scale='quantile' turns into others; use "
             "scale=True or False."
         )
     for block in gen_batches(len(rows), BLOCK):
-        raw = table._read_numbers(X[rows[block]], numbers)
+        raw = numeric.read(X[rows[block]])
         bad = np.argwhere(support.bad(raw))
         if len(bad):
             row, column = bad[0]
             raise ValueError(
                 f"{parameter} needs {support.name}, but column "
-                f"{table.names[numbers[column]]!r} holds {raw[row, column]:g}; "
+                f"{numeric.names[column]!r} holds {raw[row, column]:g}; "
                 f"{support.remedy}, or choose another."
             )

@@ -1,0 +1,142 @@
+"""What unordered and ordered categories have in common."""
+
+import numpy as np
+import torch
+
+from skae.table.blocks.base import LEAST_VARIANCE, Block
+from skae.table.level_column import LevelColumn
+from skae.table.series import column_of
+from skae.table.states import MISSING, OBSERVED, UNKNOWN
+
+# What is tried as a gain of PCA's reconstruction.
+GAINS = tuple(2.0**power for power in range(-1, 7))
+
+
+class LevelBlock(Block):
+    """Columns whose cells take one of several levels.
+
+    A subclass says what stands for a level in the design matrix (`_indicators`), and what a
+    decoder's output means: `log_odds` and the methods that `Block` leaves open.
+
+    Attributes
+    ----------
+    n_levels : ndarray of int of shape (n_features,)
+        Rare levels that share a place count once.
+    proportions : torch.Tensor of shape (n_levels in all,)
+        How frequent each level is in fit, a column's sum to 1.
+    """
+
+    column_class = LevelColumn
+    of_table = (*Block.of_table, "_proportions", "_merged")
+
+    def __init__(self, features, kinds, names, settings, is_frame):
+        super().__init__(features, kinds, names, settings, is_frame)
+        self._merged = False
+
+    def make_readers(self, kinds, is_frame):
+        return [
+            self.column_class(name, kind)
+            for name, kind in zip(self.names, kinds, strict=True)
+        ]
+
+    # ------------------------------------------------------- encoding (numpy)
+
+    def learn(self, X, rows, sample_weight):
+        weight = None if sample_weight is None else sample_weight[rows]
+        for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
+            self.n_missing[j] += reader.learn(column_of(X, i)[rows], weight)
+
+    def settle(self, X, rows):
+        if not self._merged:
+            settings = self.settings
+            for reader in self.readers:
+                reader.merge_rare(settings.min_frequency, settings.max_categories)
+            self._merged = True
+        # Half a row more per level: a level that is declared but not seen is rare, not
+        # impossible.
+        counts = [reader.group_counts() + 0.5 for reader in self.readers]
+        self._proportions = [count / count.sum() for count in counts]
+        joined = np.concatenate([*self._proportions, []]).astype(np.float32)
+        self.n_levels = np.array([len(count) for count in counts], dtype=np.int64)
+        self.proportions = torch.from_numpy(joined)
+        self.sizes = self._choose_sizes()
+
+    def _choose_sizes(self):
+        """Return how many columns of the design matrix every column has."""
+        raise NotImplementedError
+
+    def _indicators(self, proportions):
+        """Return what stands for the levels of one column, float64 (n_levels, size)."""
+        raise NotImplementedError
+
+    def encode(self, X, dtype):
+        n_rows = X.shape[0]
+        x = np.empty((n_rows, self.width), dtype=dtype)
+        states = np.empty((n_rows, len(self.features)), dtype=np.uint8)
+        start = 0
+        for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
+            series = column_of(X, i)
+            levels, states[:, j] = reader.read(series)
+            self._refuse_unknown(series, j, states[:, j])
+            table = self._indicators(self._proportions[j])
+            # The last row is for cells without a known level, which say nothing.
+            table = np.vstack([table, np.zeros((1, table.shape[1]))])
+            x[:, start : start + self.sizes[j]] = table.astype(dtype)[levels]
+            start += self.sizes[j]
+        states[:, self.empty] = MISSING
+        return x, None if (states == OBSERVED).all() else states
+
+    def _refuse_unknown(self, series, j, states):
+        if self.settings.handle_unknown != "error":
+            return
+        unknown = np.flatnonzero(states == UNKNOWN)
+        if len(unknown):
+            cell = str(series.to_numpy()[unknown[0]])
+            raise ValueError(
+                f"Column {self.names[j]!r} holds {cell!r} in row {unknown[0]}, a level not "
+                "seen in fit. Set handle_unknown='ignore' to encode it as unknown."
+            )
+
+    # ------------------------------------------------------- formulas (torch)
+
+    def _pick(self, block, j):
+        start = int(block.n_levels[:j].sum())
+        self.n_levels = block.n_levels[j : j + 1]
+        self.proportions = block.proportions[start : start + int(self.n_levels[0])]
+
+    def constants(self):
+        return {"proportions": self.proportions}
+
+    @property
+    def column_of_level(self):
+        """The block's column of every level, tensor of int of shape (n_levels in all,)."""
+        return torch.repeat_interleave(torch.from_numpy(self.n_levels))
+
+    def _sum_levels(self, values):
+        return torch.zeros(len(self.n_levels)).index_add_(0, self.column_of_level, values)
+
+    def _entropies(self):
+        return self._sum_levels(-self.proportions * self.proportions.log())
+
+    def _weigh(self, variances):
+        """Return the nats' weights with which guessing the proportions costs the variance."""
+        weights = variances / self._entropies().clamp(min=LEAST_VARIANCE)
+        return torch.where(variances > LEAST_VARIANCE, weights, 1.0)
+
+    def _least_likely(self):
+        """Return -log p of every column's rarest level, tensor of shape (n_features,)."""
+        parts = self.proportions.split(self.n_levels.tolist())
+        return -torch.stack([p.min() if len(p) else torch.tensor(1.0) for p in parts]).log()
+
+    def _start_at(self, offsets, reconstruction, x):
+        """Return the gains, one per column, that make the rows' levels likeliest."""
+        if reconstruction is None:
+            return torch.ones(self.width), offsets
+        block = self.to("cpu")
+        # What is missing adds the same to the cost of every gain.
+        costs = [
+            block.negative_log_likelihood(offsets + gain * reconstruction, x).mean(0)
+            for gain in GAINS
+        ]
+        best = torch.tensor(GAINS, dtype=torch.float32)[torch.stack(costs).argmin(0)]
+        return torch.repeat_interleave(best, torch.from_numpy(self.sizes)), offsets

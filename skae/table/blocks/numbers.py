@@ -1,0 +1,174 @@
+"""Numbers, dates and durations: one column of the design matrix each, in standard units."""
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import torch
+from scipy.sparse import issparse
+from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.utils import gen_batches
+
+from skae.table.blocks.base import Block
+from skae.table.number_column import EmptyColumn, NumberColumn
+from skae.table.series import column_of
+from skae.table.states import MISSING, OBSERVED
+
+# Rows that are encoded at a time: the float64 work space stays small beside the data.
+BLOCK = 8192
+# Rows, and cells, that medians and quantiles are learned from, more or less.
+MAX_QUANTILE_ROWS, MAX_QUANTILE_CELLS = 100_000, 20_000_000
+# Standardised cells are clipped to this size, so that their squares are finite in float32.
+LARGEST = 1e15
+
+
+class NumberBlock(Block):
+    """Columns of numbers, x = (raw - center) / scale, or the normal quantile of the rank.
+
+    A decoder's output is in the same units; what it costs, the estimator's loss or
+    likelihood says.
+
+    Attributes
+    ----------
+    center, scale : ndarray of shape (n_features,)
+        Raw units, and raw units per standard unit.
+    """
+
+    of_table = (*Block.of_table, "center", "scale", "_scaler", "_quantiles")
+
+    def __init__(self, features, kinds, names, settings, is_frame):
+        super().__init__(features, kinds, names, settings, is_frame)
+        self._scaler, self._quantiles = StandardScaler(), None
+        self.sizes = np.ones(len(self.features), dtype=np.int64)
+
+    def make_readers(self, kinds, is_frame):
+        if not is_frame:
+            return None
+        return [
+            (EmptyColumn if kind == "empty" else NumberColumn)(name, kind)
+            for name, kind in zip(self.names, kinds, strict=True)
+        ]
+
+    def learn(self, X, rows, sample_weight):
+        if not len(self.features):
+            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block in gen_batches(len(rows), BLOCK):
+                chunk = rows[block]
+                weight = None if sample_weight is None else sample_weight[chunk]
+                taken = X[chunk]
+                for i, reader in zip(self.features, self.readers or (), strict=False):
+                    reader.learn(column_of(taken, i))
+                raw = self.read(taken)
+                self.n_missing += np.isnan(raw).sum(axis=0)
+                self._scaler.partial_fit(raw, sample_weight=weight)
+
+    def settle(self, X, rows):
+        if not len(self.features):
+            self.center = self.scale = np.zeros(0)
+            return
+        scaler, seen = self._scaler, ~self.empty
+        self._refuse_huge(X, rows)
+        self.center = np.where(seen, scaler.mean_, 0.0)
+        # Differences below this fraction of the mean are rounding, not variation.
+        scale = np.maximum(scaler.scale_, 1e-12 * np.abs(self.center))
+        self.scale = np.where(seen, scale, 1.0)
+        if self.settings.scale is False:
+            unit = float(np.sqrt(scaler.var_[seen].mean())) if seen.any() else 1.0
+            self.scale = np.full(len(seen), unit if unit > 0 else 1.0)
+
+    def _refuse_huge(self, X, rows):
+        """Raise if the variance of a column is beyond float64."""
+        broken = ~self.empty & ~np.isfinite(self._scaler.var_)
+        if not broken.any():
+            return
+        first, largest = np.flatnonzero(broken)[0], 0.0
+        for block in gen_batches(len(rows), BLOCK):
+            raw = self.read(X[rows[block]])
+            largest = max(largest, np.nanmax(np.abs(raw[:, first]), initial=0.0))
+        raise ValueError(
+            f"Column {self.names[first]!r} holds values up to {largest:.3g}, whose "
+            "variance overflows float64; divide the column by a constant first."
+        )
+
+    def refine(self, X, rows):
+        if not isinstance(self.settings.scale, str) or not len(self.features):
+            return
+        raw = self.some(X, rows)[1]
+        if self.settings.scale == "robust":
+            self._use_quartiles(raw)
+        else:
+            self._quantiles = (
+                QuantileTransformer(
+                    n_quantiles=min(1000, len(raw)),
+                    output_distribution="normal",
+                    subsample=None,
+                )
+                .set_output(transform="default")
+                .fit(np.where(self.empty, 0.0, raw))
+            )
+
+    def _use_quartiles(self, raw):
+        seen = ~self.empty
+        scaler = RobustScaler(unit_variance=True).fit(np.where(seen, raw, 0.0))
+        self.center = np.where(seen, scaler.center_, 0.0)
+        # Where half of the cells are alike there is no interquartile range.
+        high = np.nanquantile(raw[:, seen], 0.75, axis=0)
+        spread = high - np.nanquantile(raw[:, seen], 0.25, axis=0)
+        usable = np.flatnonzero(seen)[spread > 0]
+        self.scale[usable] = scaler.scale_[usable]
+
+    def some(self, X, rows):
+        """Return some of the rows, from all over, and their numbers in raw units.
+
+        Of a sparse matrix it is few enough to be made dense.
+        """
+        most = BLOCK if issparse(X) else MAX_QUANTILE_ROWS
+        most = min(most, max(MAX_QUANTILE_CELLS // X.shape[1], 1000))
+        # From all over, because the order of the rows may mean something.
+        taken = rows[:: max(1, len(rows) // most)]
+        return taken, self.read(X[taken])
+
+    def read(self, X):
+        """Return the cells as float64, NaN where missing, shape (n, n_features)."""
+        if issparse(X):
+            return np.asarray(X.toarray(), dtype=np.float64)
+        if not isinstance(X, nw.DataFrame):
+            raw = X if len(self.features) == X.shape[1] else X[:, self.features]
+            return np.ascontiguousarray(raw, dtype=np.float64)
+        raw = np.empty((len(X), len(self.features)))
+        for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
+            raw[:, j] = reader.read(column_of(X, i))
+        return raw
+
+    def encode(self, X, dtype):
+        raw = self.read(X)
+        if self._quantiles is not None:
+            hidden = np.isnan(raw)
+            x = self._quantiles.transform(np.where(self.empty, 0.0, raw))
+            x[hidden] = np.nan
+        else:
+            x = raw - self.center
+            x /= self.scale
+        missing = np.isnan(x)
+        if self.empty.any():
+            missing[:, self.empty] = True
+        states = None
+        if missing.any():
+            x[missing] = 0.0
+            states = np.where(missing, MISSING, OBSERVED).astype(np.uint8)
+        np.clip(x, -LARGEST, LARGEST, out=x)
+        return x.astype(dtype, copy=False), states
+
+    def decode(self, output, rng=None):
+        output = np.asarray(output, dtype=np.float64)
+        if self._quantiles is not None:
+            return self._quantiles.inverse_transform(output)
+        raw = output * self.scale
+        raw += self.center
+        return raw
+
+    def write(self, values, j, missing, template, rng=None):
+        return self.readers[j].write(values, missing, template)
+
+    def extremes(self, x, generator, lows, highs):
+        coins = torch.rand(x.shape, generator=generator, device=x.device)
+        return torch.where(coins < 0.5, lows, highs)

@@ -1,0 +1,95 @@
+"""Which kind of block takes which column."""
+
+import narwhals.stable.v2 as nw
+import numpy as np
+from scipy.sparse import issparse
+
+from skae.table.series import column_of, declares_order, is_pandas_category, kind_of
+
+
+def choose_kinds(X, names, categorical_features, ordinal_features):
+    """Return the kind of every column, and which columns the user has asked for by name.
+
+    Parameters
+    ----------
+    X : ndarray, csr matrix or narwhals.DataFrame
+    names : list of str
+    categorical_features, ordinal_features : "from_dtype", None or array-like
+
+    Returns
+    -------
+    kinds : list of str
+        Keys of `skae.table.blocks.BLOCKS`.
+    asked_for : set of int
+        Columns whose kind is what the user says, whatever their dtype.
+    """
+    asked = {
+        "category": _positions("categorical_features", categorical_features, names),
+        "ordered": _positions("ordinal_features", ordinal_features, names),
+    }
+    _refuse_both(asked["category"] & asked["ordered"], names)
+    wanted = {i: kind for kind, columns in asked.items() for i in columns}
+    if issparse(X) and wanted:
+        parameter = "categorical" if asked["category"] else "ordinal"
+        raise ValueError(
+            f"{parameter}_features names columns of a sparse matrix, which holds numbers "
+            "only; pass an array or a data frame."
+        )
+    if not isinstance(X, nw.DataFrame):
+        return [wanted.get(i, "number") for i in range(X.shape[1])], set(wanted)
+    kinds = []
+    for i, name in enumerate(names):
+        series = column_of(X, i)
+        kind = wanted.get(i) or _kind_by_dtype(series, name, ordinal_features)
+        if categorical_features is None and kind == "category":
+            raise ValueError(
+                f"Column {name!r} holds text or categories, and "
+                "categorical_features=None allows none; use 'from_dtype'."
+            )
+        kinds.append(kind)
+    return kinds, set(wanted)
+
+
+def _kind_by_dtype(series, name, ordinal_features):
+    kind = kind_of(series, name)
+    in_order = is_pandas_category(series) and declares_order(series)
+    return (
+        "ordered"
+        if in_order and kind == "category" and ordinal_features is not None
+        else kind
+    )
+
+
+def _refuse_both(columns, names):
+    if columns:
+        name = names[min(columns)]
+        raise ValueError(
+            f"Column {name!r} is in both categorical_features and ordinal_features; leave it "
+            "in one: ordinal_features if the order of its levels counts."
+        )
+
+
+def _positions(parameter, asked, names):
+    """Return the positions of the columns that a parameter names, a set."""
+    if asked is None or isinstance(asked, str):
+        return set()
+    asked = np.asarray(asked)
+    if asked.dtype.kind == "b":
+        if len(asked) != len(names):
+            raise ValueError(
+                f"{parameter} is a mask of {len(asked)} columns, but X has {len(names)}."
+            )
+        return set(np.flatnonzero(asked).tolist())
+    positions = set()
+    for item in asked.tolist():
+        if isinstance(item, str):
+            if item not in names:
+                raise ValueError(
+                    f"{parameter} names {item!r}, which is not a column of X; its columns "
+                    f"are {names}."
+                )
+            item = names.index(item)
+        if not -len(names) <= item < len(names):
+            raise ValueError(f"{parameter} holds {item}, but X has {len(names)} columns.")
+        positions.add(item % len(names))
+    return positions

@@ -1,0 +1,175 @@
+"""A column of numbers, dates or durations: its cells as float64, and back.
+
+A column is read into float64 values (NaN: missing), and written back into a
+column of the dtype and the library that was fitted.
+"""
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from skae.table.series import as_series, cells_of, is_missing
+
+# Distances beyond this may not fit into 64 bits.
+FAR = 2.0**62
+# Whole numbers below this are far from where float64 skips some.
+EXACT = 2**52
+
+
+class EmptyColumn:
+    """A column whose cells are all missing in fit: it says nothing, and stays missing."""
+
+    def __init__(self, name, kind):
+        self.name, self.kind = name, kind
+
+    def learn(self, series):
+        pass
+
+    def read(self, series):
+        return np.full(len(series), np.nan)
+
+    def write(self, values, missing, template):
+        return as_series(np.full(len(values), None, dtype=object), missing, template)
+
+
+class NumberColumn:
+    """Numbers, dates and durations.
+
+    Whole numbers and times are read as their distance from the first one seen, which
+    float64 holds exactly where the number itself may not be; they are written back as
+    multiples of the largest step that all of them share (dates of whole days come back
+    as whole days).
+    """
+
+    def __init__(self, name, kind):
+        self.name, self.kind = name, kind
+        self.whole, self.base, self.step = None, None, 0
+
+    def learn(self, series):
+        """Learn from the cells what is needed to write them back."""
+        cells = _whole_cells(series, self.kind)
+        if self.whole is None:
+            self.whole = cells is not None
+            self.unit = cells.dtype if self.whole and cells.dtype.kind in "mM" else None
+        if not self.whole or cells is None:
+            return
+        there = ~is_missing(series)
+        bits = self._bits(cells)[there]
+        if not len(bits):
+            return
+        if self.base is None:
+            # Numbers that float64 holds exactly stay what they are: a likelihood needs that.
+            exact = self.kind == "number" and np.all(
+                np.abs(cells[there].astype(np.float64)) < EXACT
+            )
+            self.base = np.uint64(0) if exact else bits[0]
+        steps = (bits - self.base).view(np.int64)
+        self.step = int(np.gcd(self.step, np.gcd.reduce(steps)))
+        if self.kind == "number":
+            self.step = 1
+
+    def _bits(self, cells):
+        """Return whole cells as uint64, whose differences wrap and thus cannot overflow."""
+        if self.unit is not None:
+            return self._in_unit(cells).view(np.uint64)
+        return cells.astype(np.uint64, casting="unsafe")
+
+    def _in_unit(self, cells):
+        """Return times in the unit of the fit."""
+        times = cells.astype(self.unit)
+        finer = np.timedelta64(1, np.datetime_data(self.unit)[0]) < np.timedelta64(
+            1, np.datetime_data(cells.dtype)[0]
+        )
+        if finer:
+            lost = np.flatnonzero((times.astype(cells.dtype) != cells) & ~np.isnat(cells))
+            if len(lost):
+                raise ValueError(
+                    f"Column {self.name!r} holds {cells[lost[0]]} in row {lost[0]}, which "
+                    f"{self.unit}, its dtype in fit, cannot represent; set such cells to "
+                    "missing, or fit on a coarser unit."
+                )
+        return times
+
+    def read(self, series):
+        """Return the cells as float64, NaN where missing."""
+        missing = is_missing(series)
+        cells = _whole_cells(series, self.kind) if self.base is not None else None
+        if cells is not None:
+            values = (self._bits(cells) - self.base).view(np.int64).astype(np.float64)
+            # Differences that do not fit into 64 bits have wrapped.
+            numbers = cells if self.unit is None else self._in_unit(cells).view(np.int64)
+            rough = numbers.astype(np.float64) - self._base_number(numbers.dtype)
+            values = np.where(np.abs(rough) > FAR, rough, values)
+        else:
+            cells = cells_of(series)
+            filled = np.where(missing, np.nan, cells) if cells.dtype.kind == "O" else cells
+            values = filled.astype(np.float64)
+            if self.base is not None:
+                values -= self._base_number(np.dtype(np.int64))
+        values[missing] = np.nan
+        return values
+
+    def _base_number(self, dtype):
+        return float(self.base if dtype.kind == "u" else self.base.view(np.int64))
+
+    def write(self, values, missing, template):
+        """Return the column that `values` stand for, in the dtype of `template`."""
+        if self.whole:
+            unsigned = template.dtype.is_unsigned_integer()
+            bits = self._to_whole(values, template, unsigned)
+            if self.unit is not None:
+                values = bits.view(self.unit)
+            else:
+                values = bits if unsigned else bits.view(np.int64)
+        return as_series(values, missing, template)
+
+    def _to_whole(self, values, template, unsigned):
+        """Return the nearest multiples of the step that the dtype can hold, as uint64."""
+        base, step = np.uint64(0) if self.base is None else self.base, max(self.step, 1)
+        start = int(base) if unsigned else int(base.view(np.int64))
+        lowest, highest = -(2**63) + 1, 2**63 - 1
+        if template.dtype.is_integer():
+            bounds = np.iinfo(type(template.dtype).__name__.lower())
+            lowest, highest = int(bounds.min), int(bounds.max)
+        values = np.clip(
+            np.nan_to_num(values), float(lowest - start), float(highest - start)
+        )
+        near = np.where(np.abs(values) > FAR, 0.0, values)
+        bits = (np.rint(near / step).astype(np.int64) * step).view(np.uint64) + base
+        for far in np.flatnonzero(np.abs(values) > FAR):
+            number = min(max(int(values[far]) + start, lowest), highest)
+            bits[far] = number % 2**64
+        return bits
+
+
+def _whole_cells(series, kind):
+    """Return the cells as integers or times of numpy; None if they are neither.
+
+    What stands where a cell is missing is not defined.
+    """
+    dtype = series.dtype
+    if kind in ("date", "duration"):
+        return _times(series)
+    if dtype.is_integer():
+        cells = cells_of(series)
+        if cells.dtype.kind in "iu":
+            return cells
+        # Missing cells have made floats of the others; once more, without them.
+        return series.fill_null(0).to_numpy()
+    if dtype.is_numeric():
+        return None
+    cells = cells_of(series)
+    there = cells[~is_missing(series, cells)]
+    if cells.dtype.kind != "O" or not all(isinstance(c, (int, np.integer)) for c in there):
+        return None
+    try:
+        return np.where(is_missing(series, cells), 0, cells).astype(np.int64)
+    except OverflowError:
+        return None
+
+
+def _times(series):
+    cells = cells_of(series)
+    if cells.dtype.kind in "mM":
+        return cells
+    # Dates that came as Python objects.
+    return series.cast(nw.Datetime("us")).to_numpy()
