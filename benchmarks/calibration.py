@@ -33,9 +33,9 @@ from _tables import (
 )
 from pyod.models.auto_encoder import AutoEncoder
 from pyod.models.knn import KNN
+from scipy.stats import false_discovery_control
 
 from skae import AEAnomalyDetector
-from skae.detector.calibration import benjamini_hochberg
 
 TABLES = ("thyroid", "pendigits", "breastw", "cardio", "magic.gamma")
 OURS, SLOW = "skae", "AutoEnc"
@@ -102,7 +102,7 @@ class Peer:
         return (1 + rank) / (1 + len(self.known))
 
     def select(self, X):
-        return benjamini_hochberg(self.pvalues(X), FDR)
+        return false_discovery_control(self.pvalues(X)) <= FDR
 
     def flags(self, X):
         with quiet():

@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
+from skae.detector.folds import row_hashes
 
 
 def _share(flags):
@@ -119,7 +120,7 @@ def test_pvalues_rise_with_the_score_within_a_fold(curved):
     detector = AEAnomalyDetector(contamination=0.0, random_state=0).fit(curved.train)
     rows = np.vstack([curved.test[:100], curved.anomalies[:100]])
     p, scores = detector.pvalues(rows), detector.score_samples(rows)
-    folds = detector._folds.assign(detector._hashes(rows))
+    folds = detector._folds.assign(row_hashes(rows))
     for fold in range(detector.n_folds_):
         order = np.argsort(scores[folds == fold])
         assert (np.diff(p[folds == fold][order]) >= 0).all()
@@ -207,10 +208,10 @@ def test_a_stream_takes_single_rows_weights_and_holes(X):
 def test_a_seeded_stream_of_single_rows_reaches_every_network(X):
     """With the same draws for every chunk a row would enter the same networks, or none."""
     detector = AEAnomalyDetector(max_iter=1, max_trim=0.0, random_state=0).partial_fit(X)
-    before = detector._members._pools.clone()
+    before = detector._ensemble._subsets.x.clone()
     for row in np.random.default_rng(5).permutation(X)[:60] + 1e-3:
         detector.partial_fit(row[None])
-    changed = (detector._members._pools != before).flatten(1).any(1)
+    changed = (detector._ensemble._subsets.x != before).flatten(1).any(1)
     assert changed.float().mean() > 0.9
 
 

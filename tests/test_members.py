@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from skae import AEAnomalyDetector
-from skae.detector.batched_mlp import MemberNetworks
-from skae.detector.presets import ROBUST, SHARP, choose_make_up
-from skae.detector.projection import PrincipalFront
+from skae.detector.batched_mlp import BatchedMLP
+from skae.detector.presets import ROBUST, SHARP, choose_config
+from skae.detector.projection import PCAProjection
 from skae.detector.space import CellSpace, compress, expand
 from skae.detector.trimming import typical_rows
 from skae.table.encoder import TableEncoder
@@ -15,7 +15,7 @@ from skae.table.encoder import TableEncoder
 
 @pytest.fixture
 def networks():
-    return MemberNetworks.draw(3, 4, (6, 5), torch.Generator().manual_seed(0))
+    return BatchedMLP.draw(3, 4, (6, 5), torch.Generator().manual_seed(0))
 
 
 def _plain(networks, member, x):
@@ -46,8 +46,8 @@ def test_gradient_reaches_every_weight(networks):
 
 def test_a_group_is_those_networks_in_another_precision(networks):
     x = torch.randn(3, 7, 4, generator=torch.Generator().manual_seed(1))
-    group = networks.group(slice(1, 3), torch.float64)
-    assert group.n_members == 2
+    group = networks.select(slice(1, 3), torch.float64)
+    assert group.n_networks == 2
     torch.testing.assert_close(
         group(x[1:].double()), networks(x)[1:].double(), rtol=1e-5, atol=1e-6
     )
@@ -97,12 +97,15 @@ def test_a_category_varies_as_much_as_a_number():
 
 def test_axes_and_what_lies_beyond_them_make_up_the_whole_error():
     x = torch.randn(400, 150, generator=torch.Generator().manual_seed(0)).double()
-    front = PrincipalFront(x[:200].float(), np.random.RandomState(0))
-    z = front.enter(x)
+    projection = PCAProjection(x[:200].float(), np.random.RandomState(0))
+    z = projection.transform(x)
     restored = z + 0.3
-    by_cell = (x - front.leave(restored)).square().sum(1)
+    by_cell = (x - projection.inverse_transform(restored)).square().sum(1)
     torch.testing.assert_close(
-        (restored - z).square().sum(1) + front.beyond(x, z), by_cell, rtol=1e-4, atol=1e-4
+        (restored - z).square().sum(1) + projection.squared_residual(x, z),
+        by_cell,
+        rtol=1e-4,
+        atol=1e-4,
     )
 
 
@@ -132,23 +135,27 @@ def test_rows_that_are_mostly_alike_are_not_far_from_each_other():
     assert len(typical_rows(x, 0.2)) == 110
 
 
-# ---------------------------------------------------------------- the make-up
+# ---------------------------------------------------------------- the configuration
 
 
-def test_what_is_known_of_the_rows_settles_the_make_up():
+def test_what_is_known_of_the_rows_settles_the_configuration():
     robust, sharp = (
-        choose_make_up(AEAnomalyDetector(contamination=c)) for c in ("auto", 0.0)
+        choose_config(AEAnomalyDetector(contamination=c)) for c in ("auto", 0.0)
     )
-    assert robust.sizes == ROBUST["sizes"]
-    assert sharp.sizes == SHARP["sizes"]
-    assert choose_make_up(AEAnomalyDetector(contamination=0.1)).most_trimmed == 0.1
-    chosen = choose_make_up(
+    assert robust.max_samples == ROBUST["max_samples"]
+    assert sharp.max_samples == SHARP["max_samples"]
+    assert choose_config(AEAnomalyDetector(contamination=0.1)).max_trim == 0.1
+    chosen = choose_config(
         AEAnomalyDetector(
             n_estimators=6, max_samples=[8, 0.5], noise=[0.1, 0.4], hidden_layer_sizes=7
         )
     )
-    assert (chosen.n_members, chosen.sizes, chosen.noises) == (6, (8, 0.5), (0.1, 0.4))
-    assert chosen.hidden == (7,)
+    assert (chosen.n_estimators, chosen.max_samples, chosen.noise) == (
+        6,
+        (8, 0.5),
+        (0.1, 0.4),
+    )
+    assert chosen.hidden_layer_sizes == (7,)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +172,7 @@ def test_what_is_known_of_the_rows_settles_the_make_up():
         ),
     ],
 )
-def test_impossible_make_up(X, parameters, message):
+def test_impossible_configuration(X, parameters, message):
     with pytest.raises(ValueError, match=message):
         AEAnomalyDetector(**parameters).fit(X)
 
@@ -174,7 +181,7 @@ def test_members_differ_in_their_rows(X):
     detector = AEAnomalyDetector(max_samples=[8, 0.5, 40], n_estimators=6, random_state=0)
     detector.fit(X)
     assert sorted(set(detector.max_samples_)) == [8, 30, 40]
-    assert detector.network_.n_members == 6
+    assert detector.network_.n_networks == 6
 
 
 def test_a_clump_does_not_hide_itself():
@@ -188,6 +195,7 @@ def test_a_clump_does_not_hide_itself():
 
 def test_the_larger_the_share_of_anomalies_the_smaller_the_subsets():
     sizes = [
-        choose_make_up(AEAnomalyDetector(contamination=c)).sizes for c in (0.001, 0.02, 0.3)
+        choose_config(AEAnomalyDetector(contamination=c)).max_samples
+        for c in (0.001, 0.02, 0.3)
     ]
     assert sizes == [(256, 512, 1024), (25, 50, 100), (8, 16, 32)]

@@ -136,6 +136,3 @@ class _Trial:
         if observed is not None:
             observed = observed.repeat_interleave(n_each, dim=0)
         return self.anomaly(x, observed).view(len(self.x), n_each)
-
-
-blame_by_search = attribute_by_search  # DEPRECATED name

@@ -1,32 +1,32 @@
-"""What a score means: thresholds and p-values from rows that the networks have not seen."""
+"""Thresholds and p-values from scores of rows that the networks have not seen."""
 
 import numpy as np
 
 
-def weighted_quantile(scores, share, sample_weight):
-    """Return the quantile of the scores; each counts by its weight, if there are any."""
+def weighted_quantile(scores, q, sample_weight):
+    """Return the `q`-quantile of the scores; weights may be None."""
     if sample_weight is None:
-        return float(np.quantile(scores, share))
-    return float(np.quantile(scores, share, weights=sample_weight, method="inverted_cdf"))
+        return float(np.quantile(scores, q))
+    return float(np.quantile(scores, q, weights=sample_weight, method="inverted_cdf"))
 
 
 def lower_fence(scores, sample_weight):
-    """Return the first quartile less 1.5 interquartile ranges (Tukey, 1977)."""
+    """Return the first quartile minus 1.5 interquartile ranges (Tukey, 1977)."""
     low, high = (weighted_quantile(scores, q, sample_weight) for q in (0.25, 0.75))
     return low - 1.5 * (high - low)
 
 
 class ConformalScores:
-    """Scores of rows that were left out, by fold, newest last.
+    """Scores of rows that their networks have not seen, by fold, the latest last.
 
-    A row's p-value is its rank among the left-out rows of its own fold: all of them were
+    The p-value of a row is its rank among these rows of its own fold: all of them were
     scored by the same networks, which have seen none of them.
 
     Parameters
     ----------
     n_folds : int
     window : int
-        Scores that are kept a fold; the oldest go first.
+        Scores that are kept per fold, the latest.
 
     References
     ----------
@@ -48,25 +48,10 @@ class ConformalScores:
         return np.concatenate(self._scores)
 
     def pvalues(self, scores, folds):
-        """Return the share of rows, the row itself included, that score as low."""
+        """Return the proportion of rows, the row itself included, that score as low."""
         p = np.ones(len(scores))
         for fold, known in enumerate(self._scores):
             rows = folds == fold
             lower = np.searchsorted(np.sort(known), scores[rows], side="right")
             p[rows] = (1 + lower) / (1 + len(known))
         return p
-
-
-def benjamini_hochberg(pvalues, fdr):
-    """Return which hypotheses are rejected at a false discovery rate.
-
-    References
-    ----------
-    Benjamini & Hochberg, Controlling the False Discovery Rate, 1995.
-    """
-    n = len(pvalues)
-    order = np.argsort(pvalues, kind="stable")
-    passed = np.flatnonzero(pvalues[order] <= fdr * np.arange(1, n + 1) / n)
-    if not len(passed):
-        return np.zeros(n, dtype=bool)
-    return pvalues <= pvalues[order[passed[-1]]]

@@ -1,9 +1,9 @@
-"""Folds by content: a row's fold follows from its cells alone.
+"""Folds by content: the fold of a row follows from its cells alone.
 
-Cross-fitting needs to know which network has not seen a row, also when the row comes
-back after the fit. A hash of the cells answers that without keeping the rows: training
-rows are scored by a network that was trained without them, and fresh rows by one of the
-same networks in the same way, so that the two kinds of score can be compared.
+Cross-fitting needs to know which networks have not seen a row, also when the row comes
+back after fit. A hash of the cells answers that without keeping the rows: training rows
+are scored by networks that were trained without them, and fresh rows by the same networks
+in the same way, so that the two kinds of score can be compared.
 """
 
 from functools import lru_cache
@@ -12,9 +12,9 @@ import numpy as np
 
 
 def row_hashes(X):
-    """Return a number in [0, 1) for every row, equal for equal rows.
+    """Return a number in [0, 1) per row, equal for equal rows.
 
-    The hash is multilinear modulo 2^64 over the cells' float32 bit patterns.
+    The hash is multilinear modulo 2^64 over the float32 bit patterns of the cells.
 
     Parameters
     ----------
@@ -50,12 +50,14 @@ class ContentFolds:
     Parameters
     ----------
     n_folds : int
-        Folds at most; equal rows always share one, so that there can be fewer.
+        Largest number of folds; equal rows are in the same fold, so that there can be
+        fewer.
 
     Attributes
     ----------
     cuts_ : ndarray of shape (n_folds_ - 1,)
         Hashes at which a fold ends.
+    n_folds_ : int
     """
 
     def __init__(self, n_folds):
@@ -76,5 +78,10 @@ class ContentFolds:
         return len(self.cuts_) + 1
 
     def assign(self, hashes):
-        """Return the fold of every row, ndarray of int of shape (n_samples,)."""
+        """Return the fold of each row, ndarray of int of shape (n_samples,)."""
         return np.searchsorted(self.cuts_, hashes, side="right")
+
+
+def rows_outside(folds, fold, n_folds):
+    """Return the numbers of the rows outside a fold; all, where there is only one."""
+    return np.arange(len(folds)) if n_folds == 1 else np.flatnonzero(folds != fold)

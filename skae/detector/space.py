@@ -110,10 +110,6 @@ class CellSpace:
         shape = (*columns.shape[:-1], self.design.n_features)
         return columns.new_zeros(shape).index_add_(-1, self.owner, columns)
 
-    # DEPRECATED names; delete when nothing uses them.
-    surprises = unseen_costs
-    layout = property(lambda self: self.design)
-
 
 def _join(parts):
     return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]

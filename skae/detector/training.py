@@ -1,4 +1,4 @@
-"""The training of many denoising networks at once: a bare loop over stacked tensors."""
+"""Training of many denoising networks at once: a bare loop over stacked tensors."""
 
 import math
 
@@ -7,40 +7,40 @@ import torch
 from skae.training.schedule import one_cycle
 
 WEIGHT_DECAY = 0.01
-# Times that progress is told of.
+# Reports of progress in one training, at most.
 N_REPORTS = 10
 
 
 def train_to_denoise(
     networks,
-    pools,
-    masks,
-    noises,
+    subsets,
+    mask,
+    noise,
     n_steps,
     batch_size,
     learning_rate,
     generator,
-    progress,
+    report,
 ):
-    """Train every network to restore its rows from copies with Gaussian noise.
+    """Train every network to reconstruct its rows from copies with Gaussian noise.
 
-    A step takes `batch_size` rows of each network's pool, with replacement.
+    A step takes `batch_size` rows of the subset of each network, with replacement.
 
     Parameters
     ----------
-    networks : MemberNetworks
-    pools : torch.Tensor of shape (n_members, n_rows, width)
-        The networks' rows.
-    masks : torch.Tensor of bool of the shape of `pools`, or None
-        Which cells are observed; the others cost nothing.
-    noises : torch.Tensor of shape (n_members, 1, 1)
-        Standard deviations.
+    networks : BatchedMLP
+    subsets : torch.Tensor of shape (n_networks, n_rows, width)
+        The rows of each network.
+    mask : torch.Tensor of bool of the shape of `subsets`, or None
+        Which entries are observed; the others have no loss. None if all are.
+    noise : torch.Tensor of shape (n_networks, 1, 1)
+        Standard deviation of the noise.
     n_steps, batch_size : int
     learning_rate : float
         Peak of the one-cycle schedule.
     generator : torch.Generator
         Source of the batches and the noise.
-    progress : callable (share of the steps done) -> bool
+    report : callable () -> bool
         Called `N_REPORTS` times at most; true asks to stop.
 
     Returns
@@ -55,35 +55,35 @@ def train_to_denoise(
     Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders,
     2008, section 2.3.
     """
-    n_members, n_rows, width = pools.shape
-    device = pools.device
+    n_networks, n_rows, width = subsets.shape
+    device = subsets.device
     fused = {"fused": True} if device.type in ("cpu", "cuda") else {}
     optimizer = torch.optim.AdamW(
         networks.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY, **fused
     )
     (group,) = optimizer.param_groups
-    first = torch.arange(n_members, device=device)[:, None] * n_rows
-    pools = pools.reshape(-1, width)
-    masks = None if masks is None else masks.reshape(-1, width)
-    every, shape = math.ceil(n_steps / N_REPORTS), (n_members, batch_size)
+    first = torch.arange(n_networks, device=device)[:, None] * n_rows
+    rows = subsets.reshape(-1, width)
+    mask = None if mask is None else mask.reshape(-1, width)
+    every, shape = math.ceil(n_steps / N_REPORTS), (n_networks, batch_size)
     step = 0
     try:
         while step < n_steps:
             group["lr"] = learning_rate * one_cycle(step / n_steps)
             picks = torch.randint(n_rows, shape, generator=generator, device=device)
             picks = (picks + first).view(-1)
-            x = pools.index_select(0, picks).view(*shape, width)
-            noise = torch.empty_like(x).normal_(generator=generator)
-            error = networks(torch.addcmul(x, noise, noises)) - x
-            if masks is not None:
-                error = error * masks.index_select(0, picks).view_as(x)
-            # The mean of each network, the sum over networks: none slows another.
+            x = rows.index_select(0, picks).view(*shape, width)
+            draws = torch.empty_like(x).normal_(generator=generator)
+            error = networks(torch.addcmul(x, draws, noise)) - x
+            if mask is not None:
+                error = error * mask.index_select(0, picks).view_as(x)
+            # The mean over rows, but the sum over networks: none slows another down.
             loss = error.square().sum() / (batch_size * width)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             step += 1
-            if step % every == 0 and progress(step / n_steps):
+            if step % every == 0 and report():
                 return step, "callback"
     except KeyboardInterrupt:
         return step, "interrupted"

@@ -2,23 +2,23 @@
 
 import numpy as np
 
-# Modified z-score beyond which a distance is an outlier's (Iglewicz & Hoaglin, 1993).
+# Modified z-score beyond which a distance is an outlier (Iglewicz & Hoaglin, 1993).
 CUT = 3.5
-# Directions that vary less than this share of the widest are no measure of distance.
+# Directions whose variance is below this fraction of the largest count as if at it.
 FLOOR = 1e-3
 ROUNDING = 1e-6
-# Share of the rows that are inner ones, and how often they are chosen anew.
+# Fraction of the rows that are inner rows, and how often they are chosen again.
 INNER, N_STEPS = 0.75, 3
 
 
-def typical_rows(x, most):
+def typical_rows(x, max_trim):
     """Return the numbers of the rows that are not far from the others.
 
     Parameters
     ----------
     x : ndarray of shape (n_samples, n_columns)
-    most : float
-        The largest share of the rows that is left out.
+    max_trim : float
+        The largest fraction of the rows that is left out.
 
     Returns
     -------
@@ -33,14 +33,14 @@ def typical_rows(x, most):
     Verdonck, A Deterministic Algorithm for Robust Location and Scatter, 2012.
     """
     n_samples = len(x)
-    n_out = int(most * n_samples)
+    n_out = int(max_trim * n_samples)
     if not n_out:
         return np.arange(n_samples)
     distances = np.sqrt(_robust_squares(x))
     excess = distances - np.median(distances)
     spread = 1.4826 * np.median(np.abs(excess))
     if spread <= ROUNDING * distances.max():
-        # Half of the rows lie equally far: the mean deviation takes the median's place.
+        # Half of the rows are equally far: the mean deviation replaces the median.
         spread = max(1.2533 * np.abs(excess).mean(), ROUNDING * distances.max())
     far = np.flatnonzero(excess > CUT * spread)
     far = far[np.argsort(-excess[far], kind="stable")][:n_out]
@@ -50,13 +50,13 @@ def typical_rows(x, most):
 def _robust_squares(x):
     """Return squared Mahalanobis distances by mean and covariance of the inner rows.
 
-    A clump of outliers would pull mean and covariance of all rows towards itself, and be
-    no longer far. So they come from the rows nearest to the columns' medians, and then,
-    step by step, from the rows that are nearest by the distances so found.
+    A clump of outliers would pull mean and covariance of all rows towards itself, and no
+    longer be far. So they come from the rows nearest to the medians of the columns, and
+    then, step by step, from the rows that are nearest by the distances found so far.
     """
     centre = np.median(x, axis=0)
     scale = np.median(np.abs(x - centre), axis=0)
-    # Where half of the cells are alike, the standard deviation takes the median's place.
+    # Where half of the cells are equal, the standard deviation replaces the median.
     scale = np.where(scale > ROUNDING, 1.4826 * scale, x.std(axis=0, dtype=np.float64))
     scale = np.where(scale > ROUNDING, scale, 1.0)
     squares = (((x - centre) / scale) ** 2).mean(axis=1)

@@ -1,0 +1,113 @@
+"""The rows of a table in one call of the detector: read and encoded once."""
+
+from functools import cached_property
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import torch
+from scipy.sparse import issparse
+from sklearn.utils import gen_batches
+
+from skae.detector.folds import row_hashes
+from skae.table.blocks import OBSERVED
+from skae.table.encoder import BLOCK
+from skae.table.validation import float_dtype
+
+# Design cells that are kept, 80 MB.
+MAX_KEPT_CELLS = 10_000_000
+
+
+class EncodedTable:
+    """Rows of a table, in the columns of the user and encoded.
+
+    The whole table is encoded when its first row is asked for, and kept: hashes, training
+    rows, error scales and scores all come from this one encoding. Of a table of more than
+    `MAX_KEPT_CELLS` encoded cells only the rows in use are in memory. Reading them again
+    costs little then: fit draws 20,000 rows at a time, whatever the size of the table.
+
+    Parameters
+    ----------
+    X : ndarray, csr matrix or narwhals.DataFrame
+    encoder : TableEncoder
+        Fitted.
+
+    Attributes
+    ----------
+    dtype : numpy dtype
+        Floating dtype of the rows, in which they are scored.
+    """
+
+    def __init__(self, X, encoder):
+        self._X, self._encoder = X, encoder
+        self.dtype = float_dtype(X)
+
+    def __len__(self):
+        return self._X.shape[0]
+
+    def cells(self, rows):
+        """Return rows in the columns of the user."""
+        return self._X[rows]
+
+    def encode(self, rows, dtype):
+        """Return the design matrix of some rows, and which of their cells are observed.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+        dtype : numpy dtype
+
+        Returns
+        -------
+        design : ndarray of shape (n, n_inputs)
+        observed : ndarray of uint8 of shape (n, n_features) or None
+            `MISSING`, `OBSERVED` or `UNKNOWN`; None if all are observed.
+        """
+        if len(self) > max_kept_rows(self._encoder):
+            return self._encoder.encode(self._X[rows], dtype)
+        design, observed = self._kept
+        if observed is not None:
+            observed = observed[rows]
+            observed = None if (observed == OBSERVED).all() else observed
+        return design[rows].astype(dtype, copy=False), observed
+
+    def tensors(self, rows, dtype, device):
+        """Return `encode(rows, dtype)` as tensors on the device."""
+        design, observed = self.encode(rows, dtype)
+        if observed is not None:
+            observed = torch.from_numpy(observed).to(device)
+        return torch.from_numpy(design).to(device), observed
+
+    @cached_property
+    def _kept(self):
+        # In the widest dtype that any step asks for; a cast gives the narrower ones.
+        widths = self._encoder.design_
+        design, observed = np.empty((len(self), widths.n_inputs)), None
+        for block in gen_batches(len(self), BLOCK):
+            design[block], some = self._encoder.encode(self._X[block], np.float64)
+            if some is not None and observed is None:
+                observed = np.full((len(self), widths.n_features), OBSERVED, np.uint8)
+            if some is not None:
+                observed[block] = some
+        return design, observed
+
+    def hashes(self):
+        """Return `row_hashes` of the rows' cells, shape (n,).
+
+        Arrays and sparse matrices are hashed as they are: what is not a frame has no
+        cells that are costly to read.
+        """
+        return np.concatenate([self._hashes(b) for b in gen_batches(len(self), BLOCK)])
+
+    def _hashes(self, block):
+        if not isinstance(self._X, nw.DataFrame):
+            cells = self._X[block]
+            return row_hashes(cells.toarray() if issparse(cells) else cells)
+        design, observed = self.encode(block, np.float32)
+        if observed is None:
+            observed = np.full((len(design), self._encoder.design_.n_features), OBSERVED)
+        return row_hashes(np.hstack([design, observed]))
+
+
+def max_kept_rows(encoder):
+    """Return how many rows of a table are encoded and kept at once."""
+    return max(MAX_KEPT_CELLS // max(encoder.design_.n_inputs, 1), 1)

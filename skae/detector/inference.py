@@ -1,0 +1,200 @@
+"""What a fitted detector does with rows: scores, labels, p-values, explanations."""
+
+from numbers import Real
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+from sklearn.base import OutlierMixin
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from skae._typing import Frame, Table
+from skae.detector.calibration import ConformalScores
+from skae.detector.encoded_table import EncodedTable, max_kept_rows
+from skae.detector.ensemble import Ensemble
+from skae.detector.folds import ContentFolds
+from skae.table.encoder import BLOCK, TableEncoder
+from skae.table.validation import as_frame_like, check_fitted_table, with_index_of
+
+
+class ScoresRows(OutlierMixin):
+    """Scores of rows by the networks that have not seen their fold.
+
+    Rows are worked on block by block, and each is encoded once.
+    """
+
+    n_features_in_: int
+    offset_: float
+    _table: TableEncoder
+    _folds: ContentFolds
+    _ensemble: Ensemble
+    _calibration: ConformalScores
+
+    def score_samples(self, X: Table) -> NDArray[np.float64]:
+        """Return the score of each row; the lower, the more anomalous.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            At most 0. An ordinary row scores about -1, and a row scores lower by 1 where
+            its errors are twice as large.
+        """
+        check_is_fitted(self)
+        return self._scores_and_folds(check_fitted_table(self, X, self._table))[0]
+
+    def decision_function(self, X: Table) -> NDArray[np.float64]:
+        """Return ``score_samples(X) - offset_``, which is negative for anomalies.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,), dtype float64
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Table) -> NDArray[np.int_]:
+        """Tell anomalies from ordinary rows.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        is_inlier : ndarray of shape (n_samples,), dtype int
+            -1 for an anomaly, 1 otherwise.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def pvalues(self, X: Table) -> NDArray[np.float64]:
+        """Return the probability that a row like the training rows scores as low.
+
+        The conformal p-value of a row is its rank among the training rows of its fold,
+        which were scored by the same networks and, like it, were not seen by them. If X
+        comes from the distribution of the training rows, a proportion of at most `a` of
+        its rows has a p-value of at most `a`, for every `a`. Anomalies among the training
+        rows make p-values larger, which errs on the safe side. Weights of training rows
+        do not count here.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        pvalues : ndarray of shape (n_samples,), dtype float64
+            Positive: the smallest is ``1 / (n + 1)`` with n the training rows of a fold.
+        """
+        check_is_fitted(self)
+        X = check_fitted_table(self, X, self._table)
+        return self._calibration.pvalues(*self._scores_and_folds(X))
+
+    def select(self, X: Table, *, fdr: float = 0.05) -> NDArray[np.bool_]:
+        """Select the anomalies, at a bounded false discovery rate.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Fresh rows, which are judged together.
+        fdr : float, default=0.05
+            False discovery rate: the expected proportion of ordinary rows among those
+            that are selected.
+
+        Returns
+        -------
+        is_anomaly : ndarray of shape (n_samples,), dtype bool
+
+        Notes
+        -----
+        k of m rows can be selected only if the smallest p-value, ``1 / (n + 1)`` with n
+        the training rows of a fold, is at most ``fdr * k / m``: to find few anomalies
+        among many rows takes many training rows, or fewer folds.
+
+        References
+        ----------
+        Benjamini & Hochberg, Controlling the False Discovery Rate, 1995, on conformal
+        p-values: Bates et al., Testing for Outliers with Conformal p-values, 2023.
+        """
+        if not isinstance(fdr, Real) or not 0.0 < fdr < 1.0:
+            raise ValueError(
+                f"fdr={fdr!r}; ask for a proportion between 0 and 1, such as 0.05."
+            )
+        return false_discovery_control(self.pvalues(X)) <= fdr
+
+    @overload
+    def explain(self, X: Table, *, expected: Literal[False] = False) -> Frame: ...
+
+    @overload
+    def explain(self, X: Table, *, expected: Literal[True]) -> tuple[Frame, Any]: ...
+
+    @overload
+    def explain(self, X: Table, *, expected: bool) -> Frame | tuple[Frame, Any]: ...
+
+    def explain(self, X, *, expected=False):
+        """Attribute the anomaly of each row to its cells.
+
+        The cells of a row with the largest errors are set to other values in turn. Each
+        contributes in proportion to how far the best of these values lowers the anomaly.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+        expected : bool, default=False
+            Whether to return also what was expected in each cell.
+
+        Returns
+        -------
+        contributions : data frame of shape (n_samples, n_features_in_)
+            The contribution of each cell to the anomaly of its row, which is minus
+            `score_samples`. None is negative, and that of a missing cell is 0.
+        expected : data frame or ndarray of shape (n_samples, n_features_in_)
+            Only with ``expected=True``: for each cell the value that makes the row most
+            ordinary; its own, if no other does better.
+        """
+        check_is_fitted(self)
+        X = check_fitted_table(self, X, self._table)
+        contributions = np.empty((X.shape[0], self.n_features_in_))
+        design = np.empty((X.shape[0], self._table.design_.n_outputs))
+        for block, table, folds in self._blocks(X):
+            contributions[block], design[block] = self._ensemble.explain(
+                table, np.arange(len(table)), folds
+            )
+        contributions = as_frame_like(self, X, contributions)
+        if not expected:
+            return contributions
+        return contributions, with_index_of(X, self._table.decode(design, np.float64))
+
+    def _scores_and_folds(self, X):
+        scores, folds = np.empty(X.shape[0]), np.empty(X.shape[0], dtype=int)
+        for block, table, folds_of_block in self._blocks(X):
+            folds[block] = folds_of_block
+            scores[block] = self._score(table, np.arange(len(table)), folds_of_block)
+        return scores, folds
+
+    def _blocks(self, X):
+        """Yield slices of rows, these rows as an `EncodedTable`, and their folds."""
+        for block in gen_batches(X.shape[0], min(BLOCK, max_kept_rows(self._table))):
+            table = EncodedTable(X[block], self._table)
+            yield block, table, self._folds.assign(table.hashes())
+
+    def _score(self, table, rows, folds):
+        """Return the scores of some rows of an `EncodedTable`, given their folds."""
+        scores = [
+            -self._ensemble.anomaly(table, rows[block], folds[block])
+            for block in gen_batches(len(rows), BLOCK)
+        ]
+        return np.concatenate(scores)
