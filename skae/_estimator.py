@@ -15,46 +15,43 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from skae import _defaults
 from skae._inference import InferenceMixin
 from skae._parameters import (
     NetworkParameters,
-    RandomState,
     TableParameters,
     TrainingParameters,
 )
+from skae._sampling import SamplingMixin
+from skae._streaming import StreamingMixin
 from skae.architectures import Modules, choose_network
 from skae.architectures.architecture import Layers
 from skae.corruption import Corrupter
 from skae.table.encoder import TableEncoder
-from skae.table.rows import DenseRows, SparseRows, TrainingRows
+from skae.table.rows import DenseRows, SparseRows, TrainingRows, weighted_rows
 from skae.table.validation import (
     check_fitted_table,
     check_layer_sizes,
     check_table,
     check_weights,
     column_names,
+    warn_of_empty,
 )
 from skae.training.callbacks import EpochTasks
 from skae.training.devices import resolve_device, threads_for
-from skae.training.generators import seeded_globally
+from skae.training.generators import MAX_SEED, seeded_globally
 from skae.training.loop import Net
 from skae.training.pca import principal_axes
 from skae.training.schedule import Schedule
-
-# partial_fit runs a small one-cycle schedule over every chunk: the network is fit for use
-# after each. A chunk of few steps is too short for one and learns at a constant rate.
-STREAM_PEAK, STREAM_RATE, STREAM_STEPS = 0.3, 0.1, 10
-MAX_SEED = np.iinfo(np.int32).max
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class BaseAutoencoder(
     CallbackSupportMixin,
     InferenceMixin,
+    SamplingMixin,
+    StreamingMixin,
     NetworkParameters,
     TrainingParameters,
     TableParameters,
@@ -73,6 +70,7 @@ class BaseAutoencoder(
     - `_after_fit`, `_after_full_fit`: what is learned from the trained model, also in a
       stream, or only where all rows are there.
     - `_warn_of_result`: what a user should know about it.
+    - `_sample_codes`: the codes that `sample` decodes.
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -131,6 +129,14 @@ class BaseAutoencoder(
     def _warn_of_result(self):
         """Warn of what a user should know about the fitted model."""
 
+    def _sample(self, n_samples, rng):
+        """Return rows drawn with `rng`: codes, decoded."""
+        return self._decode(self._sample_codes(n_samples, rng), rng)
+
+    def _sample_codes(self, n_samples, rng):
+        """Return codes drawn with `rng`: here from the prior N(0, I)."""
+        return rng.standard_normal((n_samples, self.n_components_))
+
     # ------------------------------------------------------------------ fitting
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -172,7 +178,7 @@ class BaseAutoencoder(
                 X, sample_weight, reset=not resume
             )
             rng = check_random_state(self.random_state)
-            rows = _weighted_rows(X, sample_weight)
+            rows = weighted_rows(X, sample_weight)
             n_valid = self._n_validation_rows(len(rows))
             rng.shuffle(rows)
             if resume:
@@ -184,7 +190,7 @@ class BaseAutoencoder(
             if not resume:
                 self._start(source, rows, sample_weight, rng)
         self._learn_marginals(X, rows, sample_weight)
-        data = _training_rows(source, rows, sample_weight, n_valid)
+        data = TrainingRows.of(source, rows, sample_weight, n_valid)
         schedule = self._schedule(data, rng)
         if resume:
             self._configure()
@@ -196,63 +202,6 @@ class BaseAutoencoder(
             self._after_fit(data)
             self._after_full_fit(data)
         self._warn_of_result()
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Take one pass over a chunk of rows.
-
-        The first call learns the columns, their categories and the principal axes from
-        its chunk, and builds the network; every call then takes one epoch, under a
-        small one-cycle schedule with three tenths of `learning_rate_init` as its peak (a
-        chunk of fewer than ten steps: at a constant tenth). No rows are held out. Later
-        calls go on learning the means, the standard deviations and the proportions of the
-        categories, but no new columns: a category that neither the first chunk holds nor
-        its dtype declares stays unknown.
-
-        Parameters
-        ----------
-        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-            A chunk of rows; at least two in the first.
-        y : Ignored
-            Present for the API.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        first = not self.__sklearn_is_fitted__()
-        device = resolve_device(self.device)
-        given = X, y, sample_weight
-        X, sample_weight = self._check_training_input(
-            X, sample_weight, reset=first, min_samples=2 if first else 1
-        )
-        rng = check_random_state(self.random_state)
-        rows = _weighted_rows(X, sample_weight)
-        if first:
-            self._learn_table(X, rows, sample_weight)
-            self.device_ = device
-        else:
-            self._check_same_network()
-            self._check_support(X, rows)
-            if self.handle_unknown == "error":
-                self._encode(X, rows)  # refuses them, before anything is learned
-            self._table.partial_fit(X, rows, sample_weight)
-        source = self._encode(X, rows)
-        if first:
-            self._start(source, rows, sample_weight, rng)
-        data = _training_rows(source, rows, sample_weight, 0)
-        schedule = self._stream_schedule(data, rng)
-        # The statistics of the columns have moved, by which the losses are measured.
-        self._configure()
-        with threads_for(self._n_multiplications(schedule.batch_size)):
-            self._train(data, schedule, given)
-            self._after_fit(data)
         return self
 
     def _check_training_input(self, X, sample_weight, reset, min_samples=2):
@@ -316,7 +265,14 @@ class BaseAutoencoder(
         self._configure_model(model)
         n_train = len(rows) - self._n_validation_rows(len(rows))
         self._initialise_model(model, pca, source, n_train, rng)
-        self.net_ = self._build_net(model)
+        self.net_ = Net.around(
+            model,
+            lr=self.learning_rate_init,
+            weight_decay=self.alpha,
+            callbacks=self.callbacks,
+            verbose=int(self.verbose),
+            device=self.device_,
+        )
 
     def _configure(self):
         self._configure_model(self.net_.module_)
@@ -361,25 +317,6 @@ class BaseAutoencoder(
             if not chosen and tuple(np.atleast_1d(asked)) != tuple(np.atleast_1d(fitted)):
                 raise ValueError(_other_network("has", name, fitted, asked))
 
-    def _build_net(self, model):
-        fused = {"fused": True} if self.device_.type in ("cpu", "cuda") else {}
-        net = Net(
-            model,
-            criterion=nn.Identity,
-            optimizer=torch.optim.AdamW,
-            lr=self.learning_rate_init,
-            # Only the correction decays: the linear part stays at what the data say.
-            optimizer__weight_decay=0.0,
-            optimizer__param_groups=[("*correction*.weight", {"weight_decay": self.alpha})],
-            **{f"optimizer__{key}": value for key, value in fused.items()},
-            callbacks=self.callbacks,
-            verbose=int(self.verbose),
-            device=self.device_,
-        ).initialize()
-        # The blueprint would be a second copy of the network in every pickle.
-        net.module = type(net.module_)
-        return net
-
     # ------------------------------------------------------------------ training
 
     def _schedule(self, data, rng):
@@ -412,27 +349,6 @@ class BaseAutoencoder(
             corrupt=Corrupter(self.corruption, self._table.design_, data.source) or None,
         )
 
-    def _stream_schedule(self, data, rng):
-        """Settle how to take one pass over a chunk of a stream."""
-        n_rows = data.n_train
-        batch_size = self.batch_size or _defaults.choose_batch_size(n_rows)
-        cycle = n_rows >= STREAM_STEPS * batch_size
-        rate = STREAM_PEAK if cycle else STREAM_RATE
-        corrupt = Corrupter(
-            self.corruption, self._table.design_, data.source, missing_values=False
-        )
-        return Schedule(
-            n_epochs=1,
-            batch_size=batch_size,
-            learning_rate=rate * self.learning_rate_init,
-            one_cycle=cycle,
-            n_iter_no_change=1,
-            tol=0.0,
-            # Another order of rows and other draws for every chunk of a seeded stream.
-            seed=(rng.randint(MAX_SEED) + getattr(self, "n_iter_", 0)) % MAX_SEED,
-            corrupt=corrupt or None,
-        )
-
     def _train(self, data, schedule, given):
         net = self.net_
         net.set_lr(schedule.learning_rate)
@@ -443,36 +359,15 @@ class BaseAutoencoder(
             net.partial_fit(data, schedule=schedule)
         tasks.finish()
         self._read_history()
-        if net.stop_reason_ in ("diverged", "interrupted"):
-            warnings.warn(self._how_it_ended(net), ConvergenceWarning, stacklevel=3)
+        warning = net.how_it_ended(self.learning_rate_init)
+        if warning:
+            warnings.warn(warning, ConvergenceWarning, stacklevel=3)
 
     def _read_history(self):
-        net = self.net_
-        epochs = [epoch for epoch in net.history if "train_loss" in epoch]
-        self.n_iter_ = len(epochs)
-        self.best_iter_ = net.best_epoch_
-        self.loss_curve_ = [epoch["train_loss"] for epoch in epochs]
-        if epochs and "valid_loss" in epochs[-1]:
-            self.validation_loss_curve_ = [net.start_loss_] + [
-                epoch["valid_loss"] for epoch in epochs
-            ]
-
-    def _how_it_ended(self, net):
-        kept = (
-            f"the state after epoch {net.best_epoch_}"
-            if net.best_epoch_
-            else "the state before the first step"
-        )
-        if net.stop_reason_ == "interrupted":
-            return (
-                f"fit was interrupted after {self.n_iter_} epochs; {kept} is kept, and "
-                "further training might improve it."
-            )
-        return (
-            f"Training diverged in epoch {max(self.n_iter_, 1)} with learning_rate_init="
-            f"{self.learning_rate_init:g}; {kept} is kept. Use a smaller "
-            "learning_rate_init."
-        )
+        self.loss_curve_, held_out = self.net_.loss_curves()
+        self.n_iter_, self.best_iter_ = len(self.loss_curve_), self.net_.best_epoch_
+        if held_out:
+            self.validation_loss_curve_ = held_out
 
     @contextmanager
     def _intact_if_refused(self):
@@ -488,35 +383,6 @@ class BaseAutoencoder(
     def _n_multiplications(self, n_rows):
         n_weights = sum(p.numel() for p in self.net_.module_.parameters())
         return n_rows * n_weights * self.network_.n_weight_uses
-
-    # ------------------------------------------------------------------ sampling
-
-    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Any:
-        """Draw new rows.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows.
-        random_state : int, RandomState instance or None, default=None
-            Seeds the draws.
-
-        Returns
-        -------
-        rows : ndarray or data frame of shape (n_samples, n_features_in_)
-            In the original columns and units.
-        """
-        check_is_fitted(self)
-        check_n_samples(n_samples)
-        return self._sample(n_samples, check_random_state(random_state))
-
-    def _sample(self, n_samples, rng):
-        """Return rows drawn with `rng`: codes, decoded."""
-        return self._decode(self._sample_codes(n_samples, rng), rng)
-
-    def _sample_codes(self, n_samples, rng):
-        """Return codes drawn with `rng`: here from the prior N(0, I)."""
-        return rng.standard_normal((n_samples, self.n_components_))
 
     # ------------------------------------------------------------------ scikit-learn
 
@@ -542,39 +408,3 @@ def _other_network(how, name, fitted, now):
         f"Training goes on with the fitted network, which {how} {name}={fitted!r}, but "
         f"{name}={now!r} now; set it back, or fit anew with warm_start=False."
     )
-
-
-def _weighted_rows(X, sample_weight):
-    """Return the numbers of the rows that count."""
-    if sample_weight is None:
-        return np.arange(X.shape[0])
-    return np.flatnonzero(sample_weight)
-
-
-def _training_rows(source, rows, sample_weight, n_valid):
-    weights = None
-    if sample_weight is not None:
-        weights = sample_weight[rows]
-        weights /= weights[: len(rows) - n_valid].mean()
-        weights = torch.from_numpy(weights.astype(np.float32)).to(source.device)
-    return TrainingRows(source, weights, n_valid)
-
-
-def warn_of_empty(table):
-    """Warn of columns that were wholly missing in fit."""
-    empty = [table.names[i] for i in np.flatnonzero(table.empty_)]
-    if empty:
-        warnings.warn(
-            f"All cells of columns {empty} are missing; they are carried through as "
-            "missing. Drop them to be rid of this warning.",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-def check_n_samples(n_samples):
-    """Raise unless `n_samples` is a whole number, 1 or more."""
-    if not isinstance(n_samples, Integral) or n_samples < 1:
-        raise ValueError(
-            f"n_samples={n_samples!r}; ask for a whole number of rows, 1 or more."
-        )

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from skae._estimator import MAX_SEED, BaseAutoencoder, warn_of_empty
+from skae._estimator import BaseAutoencoder
 from skae._typing import Table
 from skae.detector.calibration import ConformalScores, lower_fence, weighted_quantile
 from skae.detector.clones import CloneEnsemble
@@ -36,8 +36,10 @@ from skae.table.validation import (
     check_table,
     check_weights,
     column_names,
+    warn_of_empty,
 )
 from skae.training.devices import resolve_device
+from skae.training.generators import MAX_SEED
 
 # Fewer rows than this cannot be split so that both sides can train.
 LEAST_SPLIT = 4

@@ -18,7 +18,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _defaults
-from skae._estimator import MAX_SEED, check_n_samples, warn_of_empty
 from skae._parameters import (
     Activation,
     NetworkParameters,
@@ -27,9 +26,16 @@ from skae._parameters import (
     TrainingParameters,
     documented,
 )
+from skae._sampling import SamplingMixin
 from skae.models.gan import Critic, Generator
+from skae.models.gan_sampling import (
+    RejectionSampler,
+    coverage,
+    find_clusters,
+    sure_verdict,
+)
 from skae.table.encoder import TableEncoder
-from skae.table.rows import encode_block
+from skae.table.rows import encode_block, weighted_rows
 from skae.table.validation import (
     check_fitted_table,
     check_layer_sizes,
@@ -37,26 +43,23 @@ from skae.table.validation import (
     check_weights,
     column_names,
     float_dtype,
+    warn_of_empty,
 )
 from skae.training.adversarial import LOSSES, AdversarialConfig, AdversarialTraining
 from skae.training.callbacks import EpochTasks
 from skae.training.devices import resolve_device, threads_for
+from skae.training.generators import MAX_SEED
 
 BLOCK = 16_384
-# Rows, and neighbours, that the coverage is measured with.
-N_COVERED, N_NEIGHBOURS = 1000, 5
+# Rows that the coverage is measured with.
+N_COVERED = 1000
 # A generator that covers less of the rows than this has left something out.
 LEAST_COVERAGE = 0.5
-# Draws that say how sure of a row the critic can be, and the quantile that counts as sure.
-N_CALIBRATION, SURE = 4096, 0.95
-MAX_ROUNDS = 50
-# Rows that the classes are found in, and those that each of them has on average at least.
-N_CLUSTERED, LEAST_CLUSTER = 20_000, 10
 
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
-class GANSampler(CallbackSupportMixin, TableParameters, BaseEstimator):
+class GANSampler(CallbackSupportMixin, SamplingMixin, TableParameters, BaseEstimator):
     """Generative adversarial network for tables: new rows that a critic cannot tell.
 
     A generator turns random numbers into rows; a critic learns to tell them from the rows
@@ -247,18 +250,19 @@ class GANSampler(CallbackSupportMixin, TableParameters, BaseEstimator):
         given = X, y, sample_weight
         X = check_table(self, X, reset=True, min_samples=2)
         sample_weight = check_weights(sample_weight, X, min_samples=2)
-        hidden = self._check_hidden_layer_sizes()
+        hidden = check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         rng = check_random_state(self.random_state)
-        rows = np.arange(X.shape[0])
-        if sample_weight is not None:
-            rows = np.flatnonzero(sample_weight)
+        rows = weighted_rows(X, sample_weight)
         rng.shuffle(rows)
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
         warn_of_empty(self._table)
         self.device_ = device
         real = torch.from_numpy(self._table.encode_rows(X, rows)[0]).to(device)
-        weights = _relative(sample_weight, rows, device)
+        weights = None
+        if sample_weight is not None:
+            weights = sample_weight[rows] / sample_weight[rows].mean()
+            weights = torch.from_numpy(weights.astype(np.float32)).to(device)
         training = self._set_up(real, weights, hidden, rng)
         n_weights = sum(value.numel() for value in training.critic.parameters())
         with threads_for(self.batch_size_ * n_weights):
@@ -266,9 +270,6 @@ class GANSampler(CallbackSupportMixin, TableParameters, BaseEstimator):
             self._after_fit(training)
         self._report()
         return self
-
-    def _check_hidden_layer_sizes(self):
-        return check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _set_up(self, real, weights, hidden, rng):
         """Build the two networks and settle how they are trained."""
@@ -286,7 +287,7 @@ class GANSampler(CallbackSupportMixin, TableParameters, BaseEstimator):
         n_numbers = len(design.numeric.features)
         varies = (real[:, :n_numbers].std(dim=0, correction=0) > 0).float().cpu()
         weights_from = torch.Generator().manual_seed(rng.randint(MAX_SEED))
-        centres, sizes = _clusters(real.cpu(), weights, self.n_classes, rng)
+        centres, sizes = find_clusters(real.cpu(), weights, self.n_classes, rng)
         self.n_classes_ = len(centres)
         generator = Generator(
             self.n_components_,
@@ -339,25 +340,10 @@ class GANSampler(CallbackSupportMixin, TableParameters, BaseEstimator):
         self.critic_loss_curve_ = list(training.critic_losses)
         self.n_iter_ = len(self.loss_curve_)
         draws = torch.Generator(self.device_).manual_seed(training.config.seed)
-        verdicts = self._candidates(N_CALIBRATION, draws)[2]
-        self._sure = float(verdicts.quantile(SURE))
-        self.coverage_ = self._coverage(training.rows[:N_COVERED], draws)
-
-    @torch.no_grad()
-    def _coverage(self, real, draws):
-        from sklearn.neighbors import NearestNeighbors  # as in `skae.models.code_mixture`
-
-        n_outputs = self._table.design_.n_outputs
-        n_rows = len(real)
-        n_neighbours = min(N_NEIGHBOURS, n_rows - 1)
-        generated = self._accepted(n_rows, draws)[0]
-        real, generated = (
-            rows[:, :n_outputs].cpu().numpy().astype(np.float64)
-            for rows in (real, generated)
-        )
-        radius = NearestNeighbors(n_neighbors=n_neighbours).fit(real).kneighbors()[0][:, -1]
-        nearest = NearestNeighbors(n_neighbors=1).fit(generated).kneighbors(real)[0][:, 0]
-        return float((nearest <= radius).mean())
+        self._sure = sure_verdict(self.generator_, self.critic_, draws)
+        real = training.rows[:N_COVERED, : self._table.design_.n_outputs]
+        generated = self._sampler().accepted(len(real), draws)[0][:, : real.shape[1]]
+        self.coverage_ = coverage(real.cpu().numpy(), generated.cpu().numpy())
 
     def _report(self):
         if self._stop_reason == "interrupted":
@@ -385,53 +371,15 @@ class GANSampler(CallbackSupportMixin, TableParameters, BaseEstimator):
 
     # ------------------------------------------------------------------ using
 
-    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Any:
-        """Draw new rows.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows.
-        random_state : int, RandomState instance or None, default=None
-            Seeds the draws.
-
-        Returns
-        -------
-        rows : ndarray or data frame of shape (n_samples, n_features_in_)
-            In the original columns and units; a frame of the library that was fitted, if
-            one was, with its dtypes.
-        """
-        check_is_fitted(self)
-        check_n_samples(n_samples)
-        rng = check_random_state(random_state)
+    def _sample(self, n_samples, rng):
         draws = torch.Generator(self.device_).manual_seed(rng.randint(MAX_SEED))
-        design = self._accepted(n_samples, draws)[1].cpu().numpy()
-        return self._table.decode(design, np.float64, rng=rng)
+        logits = self._sampler().accepted(n_samples, draws)[1].cpu().numpy()
+        return self._table.decode(logits, np.float64, rng=rng)
 
-    @torch.no_grad()
-    def _candidates(self, n_rows, draws):
-        """Return generated rows, their logits, and what the critic says of them."""
-        latent = self.generator_.draw(n_rows, draws)
-        rows, logits = self.generator_.realise(self.generator_(latent), draws)
-        return rows, logits, self.critic_(rows)
-
-    def _accepted(self, n_rows, draws):
-        """Return generated rows that the critic accepts, and their logits."""
-        kept, n_left, n_rounds = [], n_rows, 0
+    def _sampler(self):
+        """Return what draws from the generator, and rejects what the critic finds unlikely."""
         rejects = self.rejection and self.loss == "non_saturating"
-        # In the end rows are taken as they come: a critic that accepts too few must not
-        # keep the user waiting.
-        max_rounds = MAX_ROUNDS * (1 + n_rows // BLOCK)
-        while n_left:
-            rows, logits, verdicts = self._candidates(min(2 * n_left, BLOCK), draws)
-            if rejects and n_rounds < max_rounds:
-                chance = torch.empty_like(verdicts).uniform_(generator=draws)
-                passes = chance.log() < verdicts - self._sure
-                rows, logits = rows[passes], logits[passes]
-            kept.append((rows[:n_left], logits[:n_left]))
-            n_left -= len(kept[-1][0])
-            n_rounds += 1
-        return tuple(torch.cat(parts) for parts in zip(*kept, strict=True))
+        return RejectionSampler(self.generator_, self.critic_, self._sure, rejects)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the critic's output for every row.
@@ -499,26 +447,3 @@ class _TrainingTasks(EpochTasks):
         sampler._after_fit(self._data)
         sampler.generator_ = copy.deepcopy(sampler.generator_)
         return vars(sampler)
-
-
-def _clusters(real, weights, n_classes, rng):
-    """Return the centres and the sizes of at most `n_classes` clusters of the rows."""
-    from sklearn.cluster import KMeans  # as in `skae.models.code_mixture`
-
-    rows = real[:N_CLUSTERED].numpy()
-    weights = None if weights is None else weights[:N_CLUSTERED].cpu().numpy()
-    n_classes = min(n_classes, len(rows) // LEAST_CLUSTER, len(np.unique(rows, axis=0)))
-    clusters = KMeans(max(n_classes, 1), random_state=rng).fit(rows, sample_weight=weights)
-    sizes = np.bincount(clusters.labels_, weights, minlength=len(clusters.cluster_centers_))
-    return (
-        torch.from_numpy(clusters.cluster_centers_.astype(np.float32)),
-        torch.from_numpy(sizes.astype(np.float32)),
-    )
-
-
-def _relative(sample_weight, rows, device):
-    """Return the rows' weights, 1 on average; None where there are none."""
-    if sample_weight is None:
-        return None
-    weights = sample_weight[rows]
-    return torch.from_numpy((weights / weights.mean()).astype(np.float32)).to(device)

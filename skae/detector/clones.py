@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skae._estimator import MAX_SEED
 from skae.detector.ensemble import COLUMN_PARAMETERS, Ensemble
 from skae.detector.folds import rows_outside
 from skae.table.validation import as_frame
+from skae.training.generators import MAX_SEED
 
 # Errors below this are rounding, and one as good as the other.
 LEAST_ERROR = 1e-12

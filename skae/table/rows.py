@@ -143,6 +143,16 @@ class TrainingRows:
     weights: torch.Tensor | None
     n_valid: int
 
+    @classmethod
+    def of(cls, source, rows, sample_weight, n_valid):
+        """Return the rows with their weights, given those of all rows of the table."""
+        weights = None
+        if sample_weight is not None:
+            weights = sample_weight[rows]
+            weights /= weights[: len(rows) - n_valid].mean()
+            weights = torch.from_numpy(weights.astype(np.float32)).to(source.device)
+        return cls(source, weights, n_valid)
+
     @property
     def n_train(self):
         return len(self.source) - self.n_valid
@@ -170,3 +180,10 @@ class TrainingRows:
         if weights is not None:
             weights = torch.cat([weights[part] for part in parts])[:most]
         return x, weights
+
+
+def weighted_rows(X, sample_weight):
+    """Return the positions of the rows that count: those of weight 0 are left out."""
+    if sample_weight is None:
+        return np.arange(X.shape[0])
+    return np.flatnonzero(sample_weight)

@@ -1,6 +1,7 @@
 """Checks whose messages name the column or parameter, the value and the remedy."""
 
 import math
+import warnings
 from numbers import Integral
 
 import narwhals.stable.v2 as nw
@@ -243,3 +244,23 @@ def _is_no_number(value):
     except (ValueError, TypeError):
         return isinstance(value, str)
     return False
+
+
+def warn_of_empty(table):
+    """Warn of columns that were wholly missing in fit."""
+    empty = [table.names[i] for i in np.flatnonzero(table.empty_)]
+    if empty:
+        warnings.warn(
+            f"All cells of columns {empty} are missing; they are carried through as "
+            "missing. Drop them to be rid of this warning.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def check_n_samples(n_samples):
+    """Raise unless `n_samples` is a whole number, 1 or more."""
+    if not isinstance(n_samples, Integral) or n_samples < 1:
+        raise ValueError(
+            f"n_samples={n_samples!r}; ask for a whole number of rows, 1 or more."
+        )

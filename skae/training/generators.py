@@ -2,7 +2,10 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+
+MAX_SEED = np.iinfo(np.int32).max
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.dataset import Dataset
+from torch import nn
 
 from skae.training.early_stopping import EarlyStopping
 from skae.training.generators import use_generator
@@ -36,6 +37,54 @@ class Net(NeuralNet):
     best_epoch_ = 0
     stop_reason_ = "epochs"
     _in_callback = False
+
+    @classmethod
+    def around(cls, model, *, lr, weight_decay, callbacks, verbose, device):
+        """Return an initialised net that trains `model` with AdamW."""
+        fused = {"optimizer__fused": True} if device.type in ("cpu", "cuda") else {}
+        net = cls(
+            model,
+            criterion=nn.Identity,
+            optimizer=torch.optim.AdamW,
+            lr=lr,
+            # Only the correction decays: the linear part stays at what the data say.
+            optimizer__weight_decay=0.0,
+            optimizer__param_groups=[
+                ("*correction*.weight", {"weight_decay": weight_decay})
+            ],
+            **fused,
+            callbacks=callbacks,
+            verbose=verbose,
+            device=device,
+        ).initialize()
+        # The blueprint would be a second copy of the network in every pickle.
+        net.module = type(model)
+        return net
+
+    def loss_curves(self):
+        """Return the losses of training rows, and of held-out ones with the start's."""
+        epochs = [epoch for epoch in self.history if "train_loss" in epoch]
+        held_out = [epoch["valid_loss"] for epoch in epochs if "valid_loss" in epoch]
+        curve = [epoch["train_loss"] for epoch in epochs]
+        return curve, [self.start_loss_, *held_out] if held_out else None
+
+    def how_it_ended(self, learning_rate_init):
+        """Return what to warn of: a training that diverged or was interrupted; or None."""
+        n_epochs, best = len(self.loss_curves()[0]), self.best_epoch_
+        kept = (
+            f"the state after epoch {best}" if best else "the state before the first step"
+        )
+        if self.stop_reason_ == "interrupted":
+            return (
+                f"fit was interrupted after {n_epochs} epochs; {kept} is kept, and further "
+                "training might improve it."
+            )
+        if self.stop_reason_ == "diverged":
+            return (
+                f"Training diverged in epoch {max(n_epochs, 1)} with learning_rate_init="
+                f"{learning_rate_init:g}; {kept} is kept. Use a smaller learning_rate_init."
+            )
+        return None
 
     @property
     def _default_callbacks(self):
