@@ -62,6 +62,13 @@ class TableParameters:
         are merged into one; of ordered ones, each into a neighbour.
     max_categories : int, default=100
         Maximum number of categories per column; the rarest are merged. None: no limit.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names.
     """
 
     scale: bool | Literal["robust", "quantile"] = True
@@ -113,10 +120,6 @@ class NetworkParameters:
     ----------
     n_components_ : int
         Number of codes.
-    n_features_in_ : int
-        Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X has names.
     network_ : Network
         The architecture that was used.
     encoder_, decoder_ : torch.nn.Module
@@ -141,8 +144,35 @@ class NetworkParameters:
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class TrainingParameters:
-    """How the network is trained, and where.
+class ComputeParameters:
+    """Where an estimator is fitted, and by which draws.
+
+    Parameters
+    ----------
+    device : str or torch.device, default="auto"
+        "auto" is the CUDA device where there is one, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seeds all draws of a fit: rows held out, weights, batches, noise. The global
+        generators are not touched when it is an int.
+
+    Attributes
+    ----------
+    device_ : torch.device
+        Where the networks are.
+    """
+
+    device: str | torch.device = "auto"
+    random_state: RandomState = None
+
+    _parameter_constraints: ClassVar[dict] = {
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+    }
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class TrainingParameters(ComputeParameters):
+    """How a network is trained.
 
     Parameters
     ----------
@@ -180,11 +210,6 @@ class TrainingParameters:
         Whether `fit` continues with the network of the last fit.
     callbacks : list of skorch callbacks, default=None
         Passed to the skorch net. Callbacks of scikit-learn are set by `set_callbacks`.
-    device : str or torch.device, default="auto"
-        "auto" is the CUDA device where there is one, else the CPU.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the held-out rows, the weights, the order of the batches and all other draws.
-        The global generators are not touched when it is an int.
     verbose : int, default=0
         1 prints a line per epoch.
 
@@ -192,8 +217,6 @@ class TrainingParameters:
     ----------
     hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
         The values that were used for the parameters of those names.
-    device_ : torch.device
-        Where the network is.
     n_iter_ : int
         Number of epochs run.
     best_iter_ : int
@@ -220,11 +243,10 @@ class TrainingParameters:
     tol: float = 1e-4
     warm_start: bool = False
     callbacks: list | None = None
-    device: str | torch.device = "auto"
-    random_state: RandomState = None
     verbose: int = 0
 
     _parameter_constraints: ClassVar[dict] = {
+        **ComputeParameters._parameter_constraints,
         "corruption": [Corruption, None],
         "alpha": [_NOT_NEGATIVE],
         "batch_size": [_COUNT, None],
@@ -237,8 +259,6 @@ class TrainingParameters:
         "tol": [_NOT_NEGATIVE],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
-        "device": [str, torch.device],
-        "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
 

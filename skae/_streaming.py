@@ -1,6 +1,6 @@
 """`partial_fit`: learning from a table chunk by chunk."""
 
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
@@ -18,13 +18,17 @@ from skae.training.schedule import Schedule
 PEAK, CONSTANT, LEAST_STEPS = 0.3, 0.1, 10
 
 
+# An estimator with the steps of `BaseAutoencoder`.
+Stream = TypeVar("Stream", bound=Any)
+
+
 class StreamingMixin:
     """`partial_fit` of the transformers, on the steps of `BaseAutoencoder`."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None
-    ) -> Self:
+        self: Stream, X: Any, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> Stream:
         """Take one pass over a chunk of rows.
 
         The first call learns the columns, their categories and the principal axes from

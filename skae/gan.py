@@ -20,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 from skae import _defaults
 from skae._parameters import (
     Activation,
+    ComputeParameters,
     NetworkParameters,
-    RandomState,
     TableParameters,
     TrainingParameters,
     documented,
@@ -59,7 +59,9 @@ LEAST_COVERAGE = 0.5
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
-class GANSampler(CallbackSupportMixin, SamplingMixin, TableParameters, BaseEstimator):
+class GANSampler(
+    CallbackSupportMixin, SamplingMixin, ComputeParameters, TableParameters, BaseEstimator
+):
     """Generative adversarial network for tables: new rows that a critic cannot tell.
 
     A generator turns random numbers into rows; a critic learns to tell them from the rows
@@ -115,10 +117,6 @@ class GANSampler(CallbackSupportMixin, SamplingMixin, TableParameters, BaseEstim
     averaging : float, default=0.99
         Weight of the past in the moving average of the generator's weights. 0: the last
         weights are taken.
-    device : str or torch.device, default="auto"
-        "auto" is the CUDA device where there is one, else the CPU.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the weights, the batches and the draws of training.
 
     Attributes
     ----------
@@ -189,14 +187,13 @@ class GANSampler(CallbackSupportMixin, SamplingMixin, TableParameters, BaseEstim
     n_critic_steps: int = 1
     max_iter: int | None = None
     averaging: float = 0.99
-    device: str | torch.device = "auto"
-    random_state: RandomState = None
 
     _parameter_constraints: ClassVar[dict] = {
         **TableParameters._parameter_constraints,
+        **ComputeParameters._parameter_constraints,
         **{
             name: TrainingParameters._parameter_constraints[name]
-            for name in ("device", "random_state", "max_iter", "learning_rate_init")
+            for name in ("max_iter", "learning_rate_init")
         },
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_classes": [Interval(Integral, 1, None, closed="left")],
@@ -249,19 +246,19 @@ class GANSampler(CallbackSupportMixin, SamplingMixin, TableParameters, BaseEstim
         device = resolve_device(self.device)
         given = X, y, sample_weight
         X = check_table(self, X, reset=True, min_samples=2)
-        sample_weight = check_weights(sample_weight, X, min_samples=2)
+        row_weights = check_weights(sample_weight, X, min_samples=2)
         hidden = check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         rng = check_random_state(self.random_state)
-        rows = weighted_rows(X, sample_weight)
+        rows = weighted_rows(X, row_weights)
         rng.shuffle(rows)
         self._table = TableEncoder(**self._table_parameters())
-        self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
+        self._table.fit(X, rows, row_weights, column_names(self, X.shape[1]))
         warn_of_empty(self._table)
         self.device_ = device
         real = torch.from_numpy(self._table.encode_rows(X, rows)[0]).to(device)
         weights = None
-        if sample_weight is not None:
-            weights = sample_weight[rows] / sample_weight[rows].mean()
+        if row_weights is not None:
+            weights = row_weights[rows] / row_weights[rows].mean()
             weights = torch.from_numpy(weights.astype(np.float32)).to(device)
         training = self._set_up(real, weights, hidden, rng)
         n_weights = sum(value.numel() for value in training.critic.parameters())

@@ -79,6 +79,9 @@ class DeterministicModel(Model):
         Added to the losses of training and held-out rows.
     """
 
+    encoder: Encoder
+    decoder: Decoder
+
     def __init__(
         self,
         design,

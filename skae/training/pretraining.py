@@ -62,24 +62,15 @@ def pretrain_layers(network, x, generator, *, from_pca):
     last = len(forth) - 1
     if from_pca:
         with torch.no_grad():
-            codes = network.encoder.inner(x)
-
-        def reconstruct(codes):
-            return activation(back(last, codes))
-
-        _fit(reconstruct, codes, target, back.parameters(last), generator)
+            h = network.encoder.inner(x)
+        inner, innermost = nn.Identity(), []
     else:
+        inner, innermost = forth[-1], list(forth[-1].parameters())
 
-        def reconstruct(h):
-            return activation(back(last, forth[-1](h)))
+    def reconstruct_last(h):
+        return activation(back(last, inner(h)))
 
-        _fit(
-            reconstruct,
-            h,
-            target,
-            [*forth[-1].parameters(), *back.parameters(last)],
-            generator,
-        )
+    _fit(reconstruct_last, h, target, [*innermost, *back.parameters(last)], generator)
     _settle(network, back, from_pca)
 
 
