@@ -1,8 +1,9 @@
-"""Adversarial codes are spread like a normal distribution; a plain autoencoder's are not.
+"""Codes of an adversarial autoencoder follow a normal distribution; plain codes do not.
 
-A critic tries to tell the codes from draws of N(0, I), and the encoder learns to deceive it.
-Another judge, gradient boosting, then tries the same on the codes of held-out digits: an
-AUROC of 0.5 is perfect. The plain codes are standardised first.
+A critic is trained to distinguish the codes from draws of N(0, I), and the encoder is trained
+to deceive it. Here a gradient boosting classifier then attempts the same on the codes of
+held-out digits: an AUROC of 0.5 is perfect. The codes of the plain autoencoder are standardised
+first.
 
     python examples/adversarial_codes.py
 """
@@ -12,6 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy.stats import chi
 from sklearn.datasets import load_digits
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -33,31 +35,36 @@ codes = {
     "adversarial": adversarial.transform(test),
 }
 
-judge = HistGradientBoostingClassifier(max_iter=50, random_state=0)
+classifier = HistGradientBoostingClassifier(max_iter=50, random_state=0)
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 draws = np.random.default_rng(0).normal(size=(len(test), 2))
 is_drawn = np.repeat([0, 1], len(test))
 angles = np.linspace(0, 2 * np.pi, 200)
 circle = np.column_stack([np.cos(angles), np.sin(angles)])
 figure, axes = plt.subplots(
-    1, 3, figsize=(12.5, 4.3), width_ratios=[4, 4.9, 4], layout="constrained"
+    1,
+    3,
+    figsize=(12.5, 4.3),
+    width_ratios=[4, 4.9, 4],
+    layout=ConstrainedLayoutEngine(w_pad=0.12),
 )
-figure.get_layout_engine().set(w_pad=0.12)
 for ax, (name, rows) in zip(axes, codes.items(), strict=False):
-    told = cross_val_score(
-        judge, np.vstack([rows, draws]), is_drawn, cv=folds, scoring="roc_auc"
+    auroc = cross_val_score(
+        classifier, np.vstack([rows, draws]), is_drawn, cv=folds, scoring="roc_auc"
     ).mean()
-    print(f"{name:20s} told from draws of a normal: AUROC {told:.2f}")
+    print(f"{name:20s} distinguished from normal draws: AUROC {auroc:.2f}")
     LatentSpaceDisplay.from_predictions(rows, y_test, label_name="digit", ax=ax, s=14)
-    for share in (0.5, 0.95):
-        ax.plot(*chi(2).ppf(share) * circle.T, "k--", lw=0.8)
-    ax.set_title(f"{name}: AUROC {told:.2f}")
+    for proportion in (0.5, 0.95):
+        ax.plot(*chi(2).ppf(proportion) * circle.T, "k--", lw=0.8)
+    ax.set_title(f"{name}: AUROC {auroc:.2f}")
     ax.set(xlim=(-4.5, 4.5), ylim=(-4.5, 4.5), aspect="equal")
 axes[0].get_legend().remove()
 LatentTraversalDisplay.from_estimator(
     adversarial, train, image_shape=(8, 8), n_steps=8, ax=axes[2]
 )
 axes[2].set(title="adversarial codes, decoded", xlabel="code 0")
-figure.suptitle("Codes of held-out digits; the circles hold 50% and 95% of a normal")
+figure.suptitle(
+    "Codes of held-out digits; the circles contain 50% and 95% of a normal distribution"
+)
 figure.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

@@ -1,9 +1,9 @@
-"""Why is this row strange? The worst rows of a table, and what their cells should hold.
+"""Why is this row anomalous? The most anomalous rows of a table, with expected values.
 
-The table of 2,000 parcels is made here: sizes, weight, distance, service, days and price.
-In one parcel of fifty, one cell is wrong, but no more unusual than one value in ten of its
-column: limits on single columns do not show it. The rest of the row does, and `explain`
-tells which cell it contradicts and what was to be expected there.
+The table of 2,000 parcels is generated here: sizes, weight, distance, service, days and price.
+In one parcel of fifty, one cell is wrong, but it is no more unusual than one value in ten of
+its column, so that limits on single columns do not reveal it. The rest of the row does, and
+`explain` shows which cell contradicts it and which value was expected there.
 """
 
 import matplotlib
@@ -17,11 +17,11 @@ from sklearn.metrics import roc_auc_score
 from skae import AEAnomalyDetector
 
 PICTURE = "anomaly_explained.png"
-N_ROWS, SHARE_WRONG, N_SHOWN = 2000, 0.02, 5
+N_ROWS, FRACTION_WRONG, N_SHOWN = 2000, 0.02, 5
 
 
 def make_parcels(n, rng):
-    """Return a table whose columns follow from each other."""
+    """Return a table whose columns depend on each other."""
     length = rng.uniform(25, 60, n)
     width = length * rng.uniform(0.6, 0.8, n)
     height = width * rng.uniform(0.5, 0.8, n)
@@ -47,17 +47,17 @@ def make_parcels(n, rng):
 
 
 def plant(clean, rng):
-    """Return the table with wrong cells, and a mask that tells which."""
+    """Return the table with wrong cells, and a mask of the wrong cells."""
     X, is_wrong = clean.copy(), np.zeros(clean.shape, dtype=bool)
-    for row in rng.permutation(len(X))[: round(SHARE_WRONG * len(X))]:
+    for row in rng.permutation(len(X))[: round(FRACTION_WRONG * len(X))]:
         column = clean.columns[rng.integers(clean.shape[1])]
         if column == "service":
             wrong = {"express": "standard", "standard": "express"}[clean[column][row]]
         else:
-            # From the other end of the column, but not from its outermost twentieths.
+            # From the opposite end of the column, but not from its outermost twentieths.
             high = clean[column][row] < clean[column].median()
-            share = rng.uniform(0.8, 0.95) if high else rng.uniform(0.05, 0.2)
-            wrong = clean[column].quantile(share, interpolation="nearest")
+            quantile = rng.uniform(0.8, 0.95) if high else rng.uniform(0.05, 0.2)
+            wrong = clean[column].quantile(quantile, interpolation="nearest")
         X.loc[row, column] = wrong
         is_wrong[row, X.columns.get_loc(column)] = True
     return X, is_wrong
@@ -69,43 +69,43 @@ def text(value):
 
 rng = np.random.default_rng(0)
 X, is_wrong = plant(make_parcels(N_ROWS, rng), rng)
-numbers = X.select_dtypes("number")
-planted = is_wrong.any(axis=1)
+numeric = X.select_dtypes("number")
+planted = np.any(is_wrong, axis=1)
 
 detector = AEAnomalyDetector(random_state=0).fit(X)
 scores = detector.score_samples(X)
-alone = (numbers.rank(pct=True) - 0.5).abs().max(axis=1)
-print(f"{planted.sum()} of {len(X)} parcels hold a wrong cell; nobody has marked them.")
+alone = (numeric.rank(pct=True) - 0.5).abs().max(axis=1)
+print(f"{planted.sum()} of {len(X)} parcels contain a wrong cell; they are not labelled.")
 print(f"AUROC of the most extreme single cell  {roc_auc_score(planted, alone):.3f}")
 print(f"AUROC of AEAnomalyDetector             {roc_auc_score(planted, -scores):.3f}")
 
 worst = np.argsort(scores)[: planted.sum()]
 contributions, expected = detector.explain(X.iloc[worst], expected=True)
-blamed = contributions.to_numpy().argmax(axis=1)
+first = contributions.to_numpy().argmax(axis=1)
 is_found = planted[worst]
-is_right = is_wrong[worst, blamed]
+is_right = is_wrong[worst, first]
 print(
-    f"Of the {len(worst)} worst rows, {is_found.sum()} hold a wrong cell, and in", end=" "
+    f"Of the {len(worst)} most anomalous rows, {is_found.sum()} contain a wrong cell, and"
 )
-print(f"{is_right.sum()} of those it is the cell that is blamed most.")
+print(f"in {is_right.sum()} of those the wrong cell has the largest contribution.")
 
 figure, axes = plt.subplots(
     1, N_SHOWN, figsize=(14, 3.8), sharex=True, sharey=True, layout="constrained"
 )
-for place, ax in enumerate(axes):
-    row = worst[place]
-    shares = contributions.iloc[place]
+for rank, ax in enumerate(axes):
+    row = worst[rank]
+    parts = contributions.iloc[rank]
     for bar, column in enumerate(X):
         is_planted = is_wrong[row, bar]
         color = "#d95f02" if is_planted else "#bbbbbb"
-        ax.barh(bar, shares[column], color=color, height=0.7)
-        if column in shares.nlargest(2).index and shares[column] > 0.1 * shares.max():
-            value, better = X.iloc[row][column], expected.iloc[place][column]
+        ax.barh(bar, parts[column], color=color, height=0.7)
+        if column in parts.nlargest(2).index and parts[column] > 0.1 * parts.max():
+            value, better = X.iloc[row][column], expected.iloc[rank][column]
             note = f" is {text(value)}, expected {text(better)} "
-            # Inside the bar where it is long, else beside it.
-            is_long = shares[column] > 2.5
+            # Inside the bar if it is long, otherwise beside it.
+            is_long = parts[column] > 2.5
             ax.text(
-                shares[column],
+                parts[column],
                 bar,
                 note,
                 color="white" if is_long and is_planted else "black",
@@ -118,7 +118,9 @@ for place, ax in enumerate(axes):
     ax.tick_params(axis="y", length=0)
 axes[0].set_yticks(range(X.shape[1]), X.columns)
 axes[0].invert_yaxis()
-figure.supxlabel("contribution of the cell to the row's anomaly", fontsize=10)
-figure.suptitle(f"The {N_SHOWN} strangest of {N_ROWS:,} parcels (orange: the planted cell)")
+figure.supxlabel("contribution of the cell to the row's anomaly score", fontsize=10)
+figure.suptitle(
+    f"The {N_SHOWN} most anomalous of {N_ROWS:,} parcels (orange: the wrong cell)"
+)
 figure.savefig(PICTURE, dpi=120)
 print(f"Picture: {PICTURE}")

@@ -1,11 +1,12 @@
-"""How many false alarms? Promised and observed, on rows that came after the fit.
+"""How many false alarms? Nominal and observed rates on rows that were not seen in fit.
 
-A detector's threshold is a promise: "one normal row in a hundred is flagged". Where it is
-taken from the scores of rows that the model was trained on, and has adapted to, fresh rows
-break it. AEAnomalyDetector takes it from rows that its networks have not seen. Its p-values
-keep the same promise at any level, and `select` bounds the share of mistakes among the rows
-that it chooses. The digits (ship with scikit-learn) are the normal rows; the anomalies are
-digits that stand one pixel too far to the right. All figures are means over random splits.
+The threshold of a detector is a promise such as "one normal row in a hundred is flagged". If it
+is derived from the scores of training rows, to which the model has adapted, the promise does
+not hold on fresh rows. AEAnomalyDetector derives it from scores by networks that were not
+trained on the row. Its p-values are valid at any level, and `select` controls the false
+discovery rate of the rows that it selects. The digits (ship with scikit-learn) are the normal
+rows; the anomalies are digits shifted by one pixel to the right. All figures are means over
+random splits.
 """
 
 import matplotlib
@@ -24,6 +25,7 @@ N_TRAIN, N_ANOMALIES, N_SPLITS = 800, 200, 3
 
 digits = load_digits().images
 normal = digits.reshape(len(digits), -1)
+n_fresh = len(normal) - N_TRAIN - N_ANOMALIES
 shifted = np.roll(digits, 1, axis=2).reshape(len(digits), -1)
 
 alarms = {"false_alarm_rate": [], "pvalues": [], "IsolationForest": []}
@@ -31,32 +33,35 @@ mistakes, found = [], []
 for split in range(N_SPLITS):
     order = np.random.default_rng(split).permutation(len(normal))
     train, fresh = normal[order[:N_TRAIN]], normal[order[N_TRAIN:-N_ANOMALIES]]
-    # The digits that are shifted are in neither part.
+    # The digits that are shifted are in neither the training nor the fresh rows.
     odd = shifted[order[-N_ANOMALIES:]]
     for name in alarms:
         alarms[name].append([])
-    for rate in RATES:
+    detectors = [
+        AEAnomalyDetector(contamination=0.0, false_alarm_rate=rate, random_state=split).fit(
+            train
+        )
+        for rate in RATES
+    ]
+    for rate, detector in zip(RATES, detectors, strict=True):
         forest = IsolationForest(contamination=rate, random_state=split).fit(train)
-        detector = AEAnomalyDetector(
-            contamination=0.0, false_alarm_rate=rate, random_state=split
-        ).fit(train)
         alarms["IsolationForest"][-1].append(np.mean(forest.predict(fresh) == -1))
         alarms["false_alarm_rate"][-1].append(np.mean(detector.predict(fresh) == -1))
         alarms["pvalues"][-1].append(np.mean(detector.pvalues(fresh) <= rate))
     is_odd = np.repeat([False, True], [len(fresh), len(odd)])
-    chosen = [detector.select(np.vstack([fresh, odd]), fdr=rate) for rate in RATES]
+    chosen = [detectors[-1].select(np.vstack([fresh, odd]), fdr=rate) for rate in RATES]
     mistakes.append([np.sum(c & ~is_odd) / max(np.sum(c), 1) for c in chosen])
     found.append([np.mean(c[is_odd]) for c in chosen])
 
-mean = {name: np.mean(shares, axis=0) for name, shares in alarms.items()}
+mean = {name: np.mean(rates, axis=0) for name, rates in alarms.items()}
 mean_mistakes, mean_found = np.mean(mistakes, axis=0), np.mean(found, axis=0)
-print(f"Share of {len(fresh)} fresh normal digits that is flagged, {N_SPLITS} splits:")
-print("  promised  " + "  ".join(f"{name:>16s}" for name in alarms))
+print(f"Proportion of {n_fresh} fresh normal digits that are flagged, {N_SPLITS} splits:")
+print("   nominal  " + "  ".join(f"{name:>16s}" for name in alarms))
 for i, rate in enumerate(RATES):
     print(f"  {rate:8.0%}  " + "  ".join(f"{mean[name][i]:16.1%}" for name in alarms))
-print(f"With {N_ANOMALIES} shifted digits among them, select(fdr=...) chooses:")
-for rate, wrong, share in zip(RATES, mean_mistakes, mean_found, strict=True):
-    print(f"  fdr={rate:<5} {share:4.0%} of the shifted; {wrong:5.1%} mistakes among them")
+print(f"With {N_ANOMALIES} shifted digits among them, select(fdr=...) selects:")
+for rate, wrong, part in zip(RATES, mean_mistakes, mean_found, strict=True):
+    print(f"  fdr={rate:<5} {part:4.0%} of the shifted; {wrong:5.1%} false discoveries")
 
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.9), layout="constrained")
 styles = {
@@ -66,17 +71,17 @@ styles = {
 }
 for name, (label, color, marker) in styles.items():
     axes[0].plot(RATES, mean[name], color=color, marker=marker, label=label)
-axes[0].set(xlabel="promised share of false alarms", ylabel="observed on fresh normal rows")
-axes[0].set_title("False alarms: on the line is right")
+axes[0].set(xlabel="nominal false alarm rate", ylabel="observed on fresh normal rows")
+axes[0].set_title("False alarms: exact on the line")
 axes[1].plot(
     RATES, mean_mistakes, color="#d95f02", marker="o", label="AEAnomalyDetector.select"
 )
-axes[1].set(xlabel="promised false discovery rate", ylabel="observed among chosen rows")
-axes[1].set_title("False discoveries: below the line is right")
+axes[1].set(xlabel="nominal false discovery rate", ylabel="observed among selected rows")
+axes[1].set_title("False discoveries: controlled below the line")
 ticks = [f"{rate:.0%}" for rate in RATES]
 for ax in axes:
     ends = [0.0, 0.26]
-    ax.plot(ends, ends, color="black", lw=1, ls=":", label="promise kept")
+    ax.plot(ends, ends, color="black", lw=1, ls=":", label="observed = nominal")
     ax.set(xlim=ends, ylim=ends, aspect="equal")
     ax.set_xticks(RATES, ticks)
     ax.set_yticks(RATES, ticks)

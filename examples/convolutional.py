@@ -1,8 +1,8 @@
-"""Convolutional against dense: shapes that may be anywhere in an image.
+"""Convolutional and dense networks: shapes at any position in an image.
 
-Rings and crosses at random places of a canvas of 16 x 16 pixels, restored from six codes.
-To a convolution a shape is the same shape wherever it is; a dense network has to learn it
-at every place, and needs more weights for it.
+Rings and crosses at random positions in images of 16 x 16 pixels are reconstructed from six
+codes. A convolution recognises a shape wherever it is; a dense network has to learn it at each
+position, and needs more weights to do so.
 """
 
 import matplotlib
@@ -61,7 +61,7 @@ for line, (name, rows) in zip(axes, shown.items(), strict=True):
         ax.imshow(row.reshape(SIZE, SIZE), cmap="gray_r", vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
     line[0].set_ylabel(labels[name], rotation=0, ha="right", va="center", labelpad=8)
-figure.suptitle(f"Held-out shapes restored from {N_CODES} codes")
+figure.suptitle(f"Held-out shapes reconstructed from {N_CODES} codes")
 figure.tight_layout()
 figure.savefig(PICTURE, dpi=120)
 print(f"Picture: {PICTURE}")

@@ -1,8 +1,8 @@
-"""A denoising autoencoder: digits before and after, beside PCA and a plain autoencoder.
+"""A denoising autoencoder compared with PCA and a plain autoencoder.
 
-In training the network sees pixels with noise and is asked for the clean ones. Held-out
-digits with fresh noise show what it has learned: PCA, and an autoencoder that never saw
-noise, restore some of the noise as well.
+In training, the network is given pixels with noise and reconstructs the clean ones. On held-out
+digits with fresh noise, PCA and an autoencoder that was trained without noise reconstruct part
+of the noise as well.
 """
 
 import matplotlib
@@ -21,7 +21,7 @@ PICTURE = "denoising.png"
 N_CODES, N_SHOWN = 16, 9
 
 train, test = train_test_split(load_digits().data / 16, random_state=0)
-unit = np.sqrt(train.var(axis=0).mean())  # with scale=False noise is in this unit
+unit = np.sqrt(train.var(axis=0).mean())  # with scale=False, noise is measured in this unit
 noisy = test + 0.35 * np.random.default_rng(0).normal(size=test.shape)
 estimators = {
     "PCA": PCA(N_CODES),
@@ -48,7 +48,7 @@ for line, (name, rows) in zip(axes, shown.items(), strict=True):
         ax.set(xticks=[], yticks=[])
     text = name if name == "clean" else f"{name}\nerror {errors[name]:.3f}"
     line[0].set_ylabel(text, rotation=0, ha="right", va="center", labelpad=8)
-figure.suptitle("Digits that the networks have not seen, restored from noisy ones")
+figure.suptitle("Held-out digits, reconstructed from noisy ones")
 figure.tight_layout()
 figure.savefig(PICTURE, dpi=120)
 print(f"Picture: {PICTURE}")

@@ -1,7 +1,7 @@
-"""Codes as features: an SVM with 100 labelled digits, and codes learned from all of them.
+"""Codes as features: an SVM with 100 labelled digits, and codes learned from all digits.
 
-Labels are dear, images are not. A denoising autoencoder learns its codes from all training
-digits, without labels; the classifier gets 100 labelled ones, as pixels, as principal
+Labels are expensive, images are not. A denoising autoencoder learns its codes from all training
+digits without labels; the classifier is given 100 labelled ones, as pixels, as principal
 components or as codes.
 """
 
@@ -53,7 +53,7 @@ for (name, values), color in zip(
 ):
     ax.plot(LABELLED, values, "o-", color=color, label=name)
 ax.set(xscale="log", xlabel="labelled digits", ylabel="accuracy of an SVM on test digits")
-ax.set_xticks(LABELLED, LABELLED)
+ax.set_xticks(LABELLED, [str(n) for n in LABELLED])
 ax.minorticks_off()
 ax.legend(frameon=False, loc="lower right")
 pixels, _, ours = (values[LABELLED.index(100)] for values in accuracy.values())

@@ -1,9 +1,9 @@
-"""Eight Gaussians on a ring: what a GAN shall find, and what the game looks like inside.
+"""Eight Gaussians on a ring: which modes a GAN finds, and its scores and losses.
 
-The classic trial of generative adversarial networks: eight narrow clumps with nothing
-between them. A generator may leave some out (mode collapse) or fill the gaps; this one
-starts at clusters of the rows, is judged by a critic of limited steepness, and lets the
-critic reject what falls between. A single Gaussian stands beside it.
+This is the classic test of generative adversarial networks: eight narrow clusters with nothing
+between them. A generator may miss some of them (mode collapse) or fill the gaps. This one is
+initialised at clusters of the rows and trained against a critic with a gradient penalty, and
+samples that the critic finds unlikely are rejected. A single Gaussian is shown for comparison.
 """
 
 import matplotlib
@@ -40,7 +40,7 @@ def report(name, rows):
 train = draw_ring(2000, seed=0)
 gan = GANSampler(random_state=0).fit(train)
 rows = {
-    "the table": train,
+    "training rows": train,
     "Gaussian": GaussianMixture(random_state=0).fit(train).sample(2000)[0],
     "GANSampler": gan.sample(2000, random_state=0),
 }
@@ -52,7 +52,7 @@ for ax, (name, points) in zip(axes[0], rows.items(), strict=True):
     ax.set(xlabel="x0", ylabel="x1")
 
 close = centres[0]
-for name, color in (("the table", "#ffa90e"), ("GANSampler", "#3f90da")):
+for name, color in (("training rows", "#ffa90e"), ("GANSampler", "#3f90da")):
     near = rows[name][np.linalg.norm(rows[name] - close, axis=1) < 6 * DEVIATION]
     axes[1, 0].scatter(*near.T, s=10, alpha=0.6, color=color, label=name, linewidths=0)
 axes[1, 0].set(title="one of the modes", xlabel="x0", ylabel="x1", aspect="equal")
@@ -66,6 +66,6 @@ axes[1, 1].set(title="score_samples (bright: real)", xlabel="x0", ylabel="x1")
 axes[1, 1].set_aspect("equal")
 
 LossCurveDisplay.from_estimator(gan, ax=axes[1, 2])
-axes[1, 2].set_title("the players' losses")
+axes[1, 2].set_title("losses of generator and critic")
 figure.savefig(PICTURE, dpi=80)
 print(f"Picture: {PICTURE}")

@@ -1,8 +1,8 @@
-"""Between two rows: `interpolate` moves a ring, where blending pixels fades it.
+"""Between two rows: `interpolate` moves a ring, whereas blending pixels fades it.
 
-Rings at any place on 14 x 14 pixels. Two codes are all that it takes to say where: the way
-between two codes is a ring that moves. As the rings are made here, what stands half-way is
-known.
+Rings at any position in images of 14 x 14 pixels. Two codes suffice to represent the position,
+and the path between two codes is a ring that moves. As the rings are generated here, the image
+half-way is known.
 
     python examples/interpolation.py
 """
@@ -20,12 +20,12 @@ PICTURE = "interpolation.png"
 SIZE, RADIUS, N_STEPS, N_PAIRS = 14, 2.5, 9, 40
 
 
-def draw(places):
-    """Return images of rings; places, shape (n, 2): row, column."""
+def draw(positions):
+    """Return images of rings; positions of shape (n, 2) hold row and column."""
     y, x = np.mgrid[:SIZE, :SIZE]
-    row, column = places.T[:, :, None, None]
+    row, column = positions.T[:, :, None, None]
     distance = np.hypot(y - row, x - column) - RADIUS
-    return np.exp(-(distance**2) / 2.0).reshape(len(places), -1)
+    return np.exp(-(distance**2) / 2.0).reshape(len(positions), -1)
 
 
 rng = np.random.default_rng(0)
@@ -35,34 +35,33 @@ pca = PCA(2).fit(train)
 autoencoder = AutoencoderTransformer(
     2, init="random", scale=False, max_iter=60, random_state=0
 ).fit(train)
-share = np.linspace(0, 1, N_STEPS)[:, None]
+weight = np.linspace(0, 1, N_STEPS)[:, None]
 
 
 def blend(a, b):
-    return (1 - share) * a + share * b
+    return (1 - weight) * a + weight * b
 
 
-ways = {
+paths = {
     "pixels blended": blend,
     "PCA": lambda a, b: pca.inverse_transform(blend(*pca.transform([a, b]))),
     "autoencoder": lambda a, b: autoencoder.interpolate(a, b, N_STEPS),
 }
 starts, ends = rng.uniform(low, high, (2, N_PAIRS, 2))
-# The first pair, which is drawn, goes from corner to corner.
+# The first pair, which is drawn, lies in opposite corners.
 starts[0], ends[0] = (low, low), (high, high)
-errors = {name: [] for name in ways}
+errors = {name: [] for name in paths}
 for a, b in zip(starts, ends, strict=True):
     true = draw(blend(a, b))
-    for name, way in ways.items():
-        errors[name].append(np.square(way(true[0], true[-1]) - true)[N_STEPS // 2].mean())
-shown = {}
-for name, way in ways.items():
+    for name, path in paths.items():
+        errors[name].append(np.square(path(true[0], true[-1]) - true)[N_STEPS // 2].mean())
+shown, true = {}, draw(blend(starts[0], ends[0]))
+for name, path in paths.items():
     error = np.mean(errors[name])
     print(f"{name:15s} error half-way {error:.3f}")
-    true = draw(blend(starts[0], ends[0]))
-    shown[f"{name}\nerror {error:.3f}"] = way(true[0], true[-1])
+    shown[f"{name}\nerror {error:.3f}"] = path(true[0], true[-1])
 display = ReconstructionDisplay.from_predictions(true, shown, image_shape=(SIZE, SIZE))
-display.ax_.set_yticklabels(["true way", *shown])
-display.ax_.set_title(f"From one ring to another; errors half-way, {N_PAIRS} pairs")
+display.ax_.set_yticklabels(["true path", *shown])
+display.ax_.set_title(f"From one ring to another; mean errors half-way, {N_PAIRS} pairs")
 display.figure_.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

@@ -1,10 +1,10 @@
-"""A DataFrame as it comes: find wrong rows, say which cells, fill holes, draw new rows.
+"""A DataFrame as it is: find wrong rows and cells, impute missing values, sample new rows.
 
-The table of 3,000 employees is made here: numbers, text, an ordered category, booleans
-and a date; one cell in ten is missing. In one row of fifty, three cells come from other
-people's records. Each is ordinary alone; what is wrong is that it does not go with the
-rest of the row. Nothing is encoded, scaled or filled in beforehand, and what comes back
-has the columns, dtypes and units that went in.
+The table of 3,000 employees is generated here: numbers, text, an ordered category, booleans and
+a date; one cell in ten is missing. In one row of fifty, three cells come from records of other
+people. Each is ordinary by itself, but does not agree with the rest of the row. Nothing is
+encoded, scaled or imputed beforehand, and the output has the columns, dtypes and units of the
+input.
 """
 
 import matplotlib
@@ -18,12 +18,12 @@ from sklearn.metrics import roc_auc_score
 from skae import AEAnomalyDetector, VAETransformer
 
 PICTURE = "mixed_dataframe.png"
-N_ROWS, SHARE_WRONG, SHARE_MISSING = 3000, 0.02, 0.1
-SHOWN = 7  # an engineer of 40; mistaken for someone else in three cells
+N_ROWS, FRACTION_WRONG, FRACTION_MISSING = 3000, 0.02, 0.1
+SHOWN = 7  # an engineer of 40 with three cells of another person
 SLIPS = {"age": 66, "occupation": "cleaner", "years of work": 1}
 TODAY = pd.Timestamp("2025-01-01")
 SCHOOLS = ["primary", "secondary", "bachelor", "master", "doctorate"]
-# Wage an hour, hours a week, and how often people take the job after each school.
+# Wage per hour, hours per week, and relative frequency of the job after each school.
 JOBS = {
     "cleaner": (12, 25, [6, 2, 0.1, 0, 0]),
     "driver": (15, 45, [4, 3, 0.2, 0, 0]),
@@ -35,7 +35,7 @@ JOBS = {
 
 
 def make_employees(n, rng):
-    """Return a table whose columns depend on each other as they do in life."""
+    """Return a table whose columns depend on each other as in real life."""
 
     def happens(probability):
         return rng.random(n) < probability
@@ -58,7 +58,7 @@ def make_employees(n, rng):
             "school": pd.Categorical.from_codes(school, SCHOOLS, ordered=True),
             "years of school": pd.array(years_of_school, integer),
             "occupation": np.array(list(JOBS))[job],
-            "hours a week": pd.array(hours.astype(int), integer),
+            "hours per week": pd.array(hours.astype(int), integer),
             "salary": pd.array(salary.round(-2).astype(int), integer),
             "years of work": pd.array(years_of_work.astype(int), integer),
             "hired on": (TODAY - pd.to_timedelta(here, "D")).floor("D"),
@@ -73,17 +73,17 @@ def make_employees(n, rng):
     )
 
 
-def spoil(clean, rng):
-    """Return the table with wrong and missing cells, and two masks that tell which."""
+def corrupt(clean, rng):
+    """Return the table with wrong and missing cells, and the masks of both."""
     X, n_columns = clean.copy(), clean.shape[1]
     is_wrong = np.zeros(X.shape, dtype=bool)
-    for row in rng.permutation(len(X))[: round(SHARE_WRONG * len(X))]:
+    for row in rng.permutation(len(X))[: round(FRACTION_WRONG * len(X))]:
         for column in rng.permutation(n_columns)[:3]:
             others = clean.iloc[:, column]
             others = others[others != others[row]]
             X.iloc[row, column] = others.sample(random_state=rng).iloc[0]
             is_wrong[row, column] = True
-    is_missing = rng.random(X.shape) < SHARE_MISSING
+    is_missing = rng.random(X.shape) < FRACTION_MISSING
     X, is_missing[SHOWN], is_wrong[SHOWN] = X.mask(is_missing), False, False
     X.loc[[SHOWN]] = clean.loc[[SHOWN]]
     for name, value in SLIPS.items():
@@ -92,18 +92,17 @@ def spoil(clean, rng):
     return X, is_wrong, is_missing
 
 
-def fill_plainly(X):
-    """Fill numbers and dates with the mean, the rest with the most frequent level."""
+def fill_simply(X):
+    """Fill numeric columns and dates with the mean, others with the most frequent level."""
     X = X.copy()
     for name, column in X.items():
-        mean = None if name in levels else column.mean()
-        mean = round(mean) if name in numbers else mean
-        X[name] = column.fillna(column.mode()[0] if name in levels else mean)
+        value = column.mode()[0] if name in levels else column.mean()
+        X[name] = column.fillna(round(value) if name in numbers else value)
     return X
 
 
 def compare(filled):
-    """Return the error of the filled numbers, in standard deviations, and of the rest."""
+    """Return the RMSE of numeric columns in standard deviations, and the accuracy of others."""
     off = (filled[numbers] - clean[numbers]).astype(float) / clean[numbers].std()
     hidden = pd.DataFrame(is_missing, columns=X.columns)
     right = (filled[levels].astype(object) == clean[levels].astype(object)).to_numpy()
@@ -113,27 +112,28 @@ def compare(filled):
 
 rng = np.random.default_rng(0)
 clean = make_employees(N_ROWS, rng)
-X, is_wrong, is_missing = spoil(clean, rng)
+X, is_wrong, is_missing = corrupt(clean, rng)
 numbers = [name for name in X if X[name].dtype == "Int64"]
 levels = [name for name in X if name not in [*numbers, "hired on"]]
 print(X.head(4).to_string(), "\n")
 
-# 1. Which rows, and which of their cells? So few are wrong that a network may see more
-# rows than the 256 of the default, and fewer networks do.
+# 1. Which rows are wrong, and which of their cells? So few are wrong that each network can
+# be trained on more rows than by default, and fewer networks suffice.
 detector = AEAnomalyDetector(
-    n_estimators=6, max_samples=512, contamination=SHARE_WRONG, random_state=0
+    n_estimators=6, max_samples=512, contamination=FRACTION_WRONG, random_state=0
 )
 found = detector.fit_predict(X) == -1
 found_wrong = found & is_wrong.any(axis=1)
 contributions, expected = detector.explain(X, expected=True)
 first = contributions.to_numpy().argmax(axis=1)
-n_blamed = is_wrong[np.arange(N_ROWS), first][found_wrong].sum()
+n_right = is_wrong[np.arange(N_ROWS), first][found_wrong].sum()
 auroc = roc_auc_score(is_wrong.any(axis=1), -detector.score_samples(X))
-print(f"{is_wrong.any(axis=1).sum()} rows hold three wrong cells. AUROC {auroc:.2f}; of")
+print(f"{is_wrong.any(axis=1).sum()} rows contain three wrong cells. AUROC {auroc:.2f}; of")
 print(
-    f"{found.sum()} rows that are flagged, {found_wrong.sum()} are among them, and in {n_blamed} of"
+    f"{found.sum()} rows that are flagged, {found_wrong.sum()} are among them, and in",
+    end=" ",
 )
-print("those the cell that is blamed most is a wrong one.\n")
+print(f"{n_right} of those\nthe cell with the largest contribution is a wrong one.\n")
 report = pd.DataFrame(
     {
         "cell": X.loc[SHOWN],
@@ -144,36 +144,38 @@ report = pd.DataFrame(
 )
 print(f"Row {SHOWN}:\n{report.to_string()}\n")
 
-# 2. What stands in the missing cells? And what do employees look like who do not exist?
+# 2. Impute the missing values, and sample new rows.
 vae = VAETransformer(4, random_state=0).fit(X)
-print("Missing cells filled      error of numbers (std)    right levels")
+print("Imputation                RMSE of numbers (std)     accuracy")
 for name, filled in {
-    "mean and mode": fill_plainly(X),
+    "mean and mode": fill_simply(X),
     "VAETransformer": vae.impute(X),
 }.items():
     rmse, accuracy = compare(filled)
     print(f"  {name:14s}{rmse:28.2f}{accuracy:18.0%}")
 print(f"\nFive new rows:\n{vae.sample(5, random_state=0).to_string()}\n")
 
-# The picture: the row's cells in the order of the table, and what was expected.
-guilty = contributions.loc[SHOWN].nlargest(3).index
+# The picture: contributions of the row's cells, and the expected values.
+top = contributions.loc[SHOWN].nlargest(3).index
 figure, ax = plt.subplots(figsize=(8, 4.2))
-for place, name in enumerate(X):
-    is_guilty = name in guilty
+for position, name in enumerate(X):
+    is_wrong_cell = name in top
     size = contributions.loc[SHOWN, name]
-    ax.barh(place, size, color="#d95f02" if is_guilty else "#bbbbbb", height=0.72)
-    if is_guilty:
-        ax.text(size + 0.02, place, f"expected: {expected.loc[SHOWN, name]}", va="center")
+    ax.barh(position, size, color="#d95f02" if is_wrong_cell else "#bbbbbb", height=0.72)
+    if is_wrong_cell:
+        ax.text(
+            size + 0.02, position, f"expected: {expected.loc[SHOWN, name]}", va="center"
+        )
 values = [f"{v:%d %b %Y}" if name == "hired on" else v for name, v in X.loc[SHOWN].items()]
 labels = [f"{name}:  {value}" for name, value in zip(X, values, strict=True)]
 ax.set_yticks(range(len(labels)), labels)
 for label, name in zip(ax.get_yticklabels(), X, strict=True):
-    label.set_fontweight("bold" if name in guilty else "normal")
+    label.set_fontweight("bold" if name in top else "normal")
 ax.invert_yaxis()
 ax.tick_params(axis="y", length=0)
 ax.set(xlabel="contribution of the cell to the row's anomaly score")
 ax.set_xlim(0, 1.4 * contributions.loc[SHOWN].max())
-ax.set_title("An employee's record: three of its cells do not go with the others")
+ax.set_title("An employee's record: three of its cells do not agree with the others")
 ax.spines[["top", "right"]].set_visible(False)
 figure.tight_layout()
 figure.savefig(PICTURE, dpi=120)

@@ -1,10 +1,10 @@
 """Train on a Parquet file that does not fit into the memory allowed.
 
-The file is written by the script: numbers, a category and a boolean, in row groups, into
-a temporary directory. `partial_fit` takes one batch of rows at a time and forgets it;
-scores and codes are worked out batch by batch as well. How far the memory of the process
-grows is measured and must stay below an allowance that is smaller than the table: the
-first argument is the number of rows (default 300,000). The allowance does not grow with it.
+The file is written by the script into a temporary directory: numeric columns, a category and a
+boolean, in row groups. `partial_fit` takes one batch of rows at a time and does not keep it;
+scores and codes are computed batch by batch as well. The growth of the memory of the process is
+measured and must stay below an allowance that is smaller than the table. The first argument is
+the number of rows (default 300,000), on which the allowance does not depend.
 """
 
 import resource
@@ -30,13 +30,13 @@ SITES = ["north", "east", "south", "west"]
 
 
 def memory():
-    """Return the largest memory of the process so far, in MB."""
+    """Return the peak memory of the process so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def make_batch(n, rng):
-    """Return readings of machines: three hidden causes, curved, and a site."""
+    """Return readings of machines: nonlinear functions of three hidden causes, and a site."""
     causes = rng.normal(size=(n, 3))
     angles = np.arange(N_NUMBERS)
     readings = np.sin(causes @ np.array([np.cos(angles), np.sin(2 * angles), angles % 3]))
@@ -49,21 +49,24 @@ def make_batch(n, rng):
     return frame
 
 
+def as_arrow(frame):
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
 def write(path, rng):
-    """Write the file in batches; return what the rows take in memory, in MB."""
-    size, writer = 0, None
-    for _ in range(0, N_ROWS, BATCH):
-        table = pa.Table.from_pandas(make_batch(BATCH, rng), preserve_index=False)
-        writer = writer or pq.ParquetWriter(path, table.schema)
-        writer.write_table(table)
-        size += table.nbytes
-    writer.close()
+    """Write the file in batches; return the size of the rows in memory, in MB."""
+    size, schema = 0, as_arrow(make_batch(1, np.random.default_rng(0))).schema
+    with pq.ParquetWriter(path, schema) as writer:
+        for _ in range(0, N_ROWS, BATCH):
+            table = as_arrow(make_batch(BATCH, rng))
+            writer.write_table(table)
+            size += table.nbytes
     return size / 2**20
 
 
 def batches(path):
     """Yield the file's rows as DataFrames, one batch at a time."""
-    # Without buffering ahead: the reader would keep what it has read.
+    # Without pre-buffering, as the reader would keep what it has read.
     with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=BATCH):
             yield batch.to_pandas()
@@ -73,7 +76,7 @@ with tempfile.TemporaryDirectory() as directory:
     path, rng = Path(directory) / "readings.parquet", np.random.default_rng(0)
     test = make_batch(2000, rng)
     size = write(path, rng)
-    # What libraries need to run at all is there after one small fit.
+    # One small fit loads whatever the libraries need to run.
     AutoencoderTransformer(4).partial_fit(test[:1000]).score(test[:1000])
     before = memory()
     model, curve = AutoencoderTransformer(4, hidden_layer_sizes=64, random_state=0), []
@@ -92,7 +95,7 @@ print(f"Memory grew by {growth:.0f} MB at most, in training, codes and scores.")
 print(f"Held-out score: {heldout[0]:.3f} after one batch, {heldout[-1]:.3f} after all;")
 print(f"mean score of the {n_rows:,} rows, batch by batch: {total / n_rows:.3f}")
 if growth > ALLOWANCE:
-    raise SystemExit("That is more than what is allowed.")
+    raise SystemExit("This is more than the allowance.")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.4))
 left.plot(rows / 1e6, -heldout, color="#d95f02")

@@ -1,7 +1,7 @@
-"""PCA and the autoencoder in one grid, then a classifier on the codes.
+"""PCA and the autoencoder in one grid search, followed by a classifier on the codes.
 
-The same Pipeline and the same GridSearchCV search over both reducers and their number of
-components; scikit-learn's progress bar and cross-validation work as for any estimator.
+One Pipeline and one GridSearchCV search over both reducers and their number of components, as
+with any scikit-learn estimator.
 """
 
 import matplotlib
@@ -24,7 +24,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_sta
 
 pipeline = Pipeline([("reduce", PCA()), ("classify", KNeighborsClassifier())])
 grid = {
-    # scale=False: errors count in raw units, as PCA's do.
+    # scale=False: errors are measured in the original units, as by PCA.
     "reduce": [PCA(), AutoencoderTransformer(scale=False, random_state=0)],
     "reduce__n_components": COMPONENTS,
 }
@@ -45,7 +45,7 @@ ax = table.plot.bar(rot=0, figsize=(6, 3.6), color=["#d95f02", "#7f7f7f"])
 for bars in ax.containers:
     ax.bar_label(bars, fmt="%.2f", fontsize=8)
 ax.set(xlabel="number of codes", ylabel="accuracy (3-fold)", ylim=(0, 1.1))
-ax.set_title("Ten digits told apart by nearest neighbours on the codes")
+ax.set_title("Classification of ten digits by nearest neighbours on the codes")
 ax.legend(loc="upper left", ncols=2, frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 ax.figure.tight_layout()

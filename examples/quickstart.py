@@ -1,7 +1,7 @@
-"""Reduce, reconstruct, compare with PCA, find anomalies: the main job in one go.
+"""Reduce, reconstruct, compare with PCA, find anomalies: the main features in one script.
 
 The data are 1,797 handwritten digits of 8 x 8 pixels, a DataFrame that ships with
-scikit-learn. Eight numbers a digit have to do.
+scikit-learn. Each digit is represented by eight codes.
 """
 
 import matplotlib
@@ -24,17 +24,15 @@ train, test = train_test_split(digits, test_size=0.3, random_state=0)
 
 models = {
     "PCA": PCA(N_COMPONENTS),
-    # scale=False: errors count in raw units, as PCA's do.
+    # scale=False: errors are measured in the original units, as by PCA.
     "autoencoder": AutoencoderTransformer(N_COMPONENTS, scale=False, random_state=0),
 }
-restored = {"held-out digits": test.to_numpy()}
-print(
-    f"{N_COMPONENTS} codes for {digits.shape[1]} columns; share of variance kept, held out:"
-)
+reconstructed = {"held-out digits": test.to_numpy()}
+print(f"{N_COMPONENTS} codes for {digits.shape[1]} columns; R² on held-out digits:")
 for name, model in models.items():
     codes = model.fit(train).transform(test)
     r2 = reconstruction_r2(model, test)
-    restored[f"{name}, R² = {r2:.2f}"] = np.asarray(model.inverse_transform(codes))
+    reconstructed[f"{name}, R² = {r2:.2f}"] = np.asarray(model.inverse_transform(codes))
     print(f"  {name:12s} {r2:.3f}")
 
 detector = AEAnomalyDetector(random_state=0).fit(train)
@@ -43,7 +41,7 @@ flagged = detector.predict(test) == -1
 print(f"{flagged.sum()} of {len(test)} held-out digits are flagged as anomalies.")
 
 rows = {
-    **{label: images[:N_SHOWN] for label, images in restored.items()},
+    **{label: images[:N_SHOWN] for label, images in reconstructed.items()},
     "most ordinary digits": test.to_numpy()[scores.argsort()[::-1][:N_SHOWN]],
     "most anomalous digits": test.to_numpy()[scores.argsort()[:N_SHOWN]],
 }

@@ -1,8 +1,9 @@
-"""Random codes: what an autoencoder and a variational one make of draws from a Gaussian.
+"""Random codes: draws from a Gaussian, decoded by an autoencoder and by a variational one.
 
-Rings at any place of 14 x 14 pixels, two codes. A plain autoencoder promises nothing about
-codes that no row has: far out, a draw from the Gaussian of its codes decodes to broken rings.
-A variational autoencoder is trained so that draws of N(0, I) are codes.
+Rings at any position in images of 14 x 14 pixels, with two codes. A plain autoencoder is not
+trained on codes that no row has: a draw from the Gaussian of its codes that is far from the
+centre is decoded to a broken ring. A variational autoencoder is trained so that draws from
+N(0, I) are valid codes.
 
     python examples/random_codes.py
 """
@@ -22,12 +23,12 @@ SIZE, RADIUS, N_DRAWS, N_SHOWN = 14, 2.5, 500, 12
 LOW, HIGH = 3.0, SIZE - 4.0
 
 
-def draw(places):
-    """Return images of rings; places, shape (n, 2): row, column."""
+def draw(positions):
+    """Return images of rings; positions of shape (n, 2) hold row and column."""
     y, x = np.mgrid[:SIZE, :SIZE]
-    row, column = places.T[:, :, None, None]
+    row, column = positions.T[:, :, None, None]
     distance = np.hypot(y - row, x - column) - RADIUS
-    return np.exp(-(distance**2) / 2.0).reshape(len(places), -1)
+    return np.exp(-(distance**2) / 2.0).reshape(len(positions), -1)
 
 
 rng = np.random.default_rng(0)
@@ -50,7 +51,9 @@ farthest = np.argsort(-np.linalg.norm(draws, axis=1))[:N_SHOWN]
 shown = {}
 for name, images in rows.items():
     distance = np.square(nearest.kneighbors(images)[0]).mean() / SIZE**2
-    print(f"{name:12s} mean squared distance of a draw to the nearest ring {distance:.4f}")
+    print(
+        f"{name:12s} mean squared distance from a draw to the nearest ring {distance:.4f}"
+    )
     shown[f"{name}\nerror {distance:.4f}"] = images[farthest]
 
 figure, ax = plt.subplots(figsize=(10, 2.9), layout="constrained")
@@ -59,7 +62,7 @@ ReconstructionDisplay.from_predictions(
 )
 ax.set_yticklabels(["training rings", *shown])
 ax.set_title(
-    f"Random codes decoded: the {N_SHOWN} outermost of {N_DRAWS} (error: to the nearest ring)"
+    f"Decoded random codes: the {N_SHOWN} outermost of {N_DRAWS} (error: to the nearest ring)"
 )
 figure.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

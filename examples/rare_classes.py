@@ -1,8 +1,8 @@
 """Rare classes count with `sample_weight`: fifteen sevens among eight hundred digits.
 
-The error is a mean over rows, and a class that has hardly any hardly counts. With weights
-that make both parts of the table equal, as scikit-learn's "balanced" class weights do, the
-codes have room for the sevens too; the other digits pay little for it.
+The error is a mean over rows, to which a rare class contributes little. With weights that give
+both parts of the table equal importance, as scikit-learn's "balanced" class weights do, the
+codes represent the sevens as well, at little cost to the other digits.
 
     python examples/rare_classes.py
 """
@@ -29,15 +29,15 @@ train, test, y_train, y_test = train_test_split(
 kept = np.r_[np.flatnonzero(y_train != RARE), np.flatnonzero(y_train == RARE)[:N_RARE]]
 train, y_train = train[kept], y_train[kept]
 weights = {
-    "all rows alike": None,
+    "unweighted": None,
     "balanced": compute_sample_weight("balanced", y_train == RARE),
 }
-restored, r2 = {}, {}
+reconstructed, r2 = {}, {}
 for name, weight in weights.items():
     autoencoder = AutoencoderTransformer(N_CODES, scale=False, random_state=0)
     codes = autoencoder.fit(train, sample_weight=weight).transform(test)
-    restored[name] = autoencoder.inverse_transform(codes)
-    errors = np.square(restored[name] - test).mean(axis=1)
+    reconstructed[name] = autoencoder.inverse_transform(codes)
+    errors = np.square(reconstructed[name] - test).mean(axis=1)
     r2[name] = [1 - errors[y_test == d].mean() / test.var(axis=0).mean() for d in range(10)]
     others = np.mean(np.delete(r2[name], RARE))
     print(
@@ -50,7 +50,7 @@ figure, (left, right) = plt.subplots(
 sevens = np.flatnonzero(y_test == RARE)[:N_SHOWN]
 ReconstructionDisplay.from_predictions(
     test[sevens],
-    {name: rows[sevens] for name, rows in restored.items()},
+    {name: rows[sevens] for name, rows in reconstructed.items()},
     image_shape=(8, 8),
     ax=left,
 )
@@ -62,7 +62,7 @@ for (name, values), color, shift in zip(
 right.set(xlabel="digit", ylabel="held-out R²", ylim=(0, 1))
 right.set_xticks(range(10))
 right.set_title(
-    f"Sevens: R² {r2['all rows alike'][RARE]:.2f}, with weights {r2['balanced'][RARE]:.2f}"
+    f"Sevens: R² {r2['unweighted'][RARE]:.2f}, with weights {r2['balanced'][RARE]:.2f}"
 )
 right.legend(ncols=2, frameon=False, loc="upper center")
 right.spines[["top", "right"]].set_visible(False)

@@ -1,13 +1,13 @@
-"""Predict the ratings that users have not given: NaN in, impute, predictions out.
+"""Predict the ratings that users have not given: NaN in, `impute`, predictions out.
 
-2,000 users rate 120 films from 1 to 5 stars; four ratings of five are missing. How much
-someone likes a film falls with the distance of the two on a map of tastes, which is no
-product of factors. The table goes into the autoencoder with its holes. The baselines are
-means and the classic of the trade, an SVD that fills the holes by itself, again and
-again. The SVD needs its rank and its shrinkage set; it is shown plain and with the best
-of six settings, chosen on the very ratings that it is judged by. So were the eight codes
-of the autoencoder, whose other settings are the defaults. Tuned so, the SVD is as good as
-the autoencoder, or slightly better.
+2,000 users rate 120 films from 1 to 5 stars; four ratings of five are missing. How much someone
+likes a film decreases with the distance between the two on a map of tastes, which is not a
+product of factors. The autoencoder takes the table with its missing values. The baselines are
+means and the classic method of the field, an SVD that repeatedly fills the missing values with
+its own predictions. The rank and the shrinkage of the SVD have to be set; it is shown plain and
+with the best of six settings, chosen on the very ratings on which it is evaluated. So was the
+number of codes of the autoencoder, whose other parameters are the defaults. Tuned in this way,
+the SVD is as good as the autoencoder, or slightly better.
 """
 
 import matplotlib
@@ -19,11 +19,11 @@ import numpy as np
 from skae import AutoencoderTransformer
 
 PICTURE = "recommender.png"
-N_USERS, N_FILMS, SHARE_RATED, SHARE_TEST = 2000, 120, 0.25, 0.2
+N_USERS, N_FILMS, FRACTION_RATED, FRACTION_TEST = 2000, 120, 0.25, 0.2
 
 
 def make_ratings(rng):
-    """Return all ratings; each user likes films around one place of a map of tastes."""
+    """Return all ratings; each user likes films near one point on a map of tastes."""
     users, films = rng.uniform(-1, 1, (N_USERS, 1, 2)), rng.uniform(-1, 1, (N_FILMS, 2))
     distance = np.square(users - films).sum(axis=2)
     stars = 1.8 + 2.6 * np.exp(-distance / 0.5)
@@ -32,13 +32,13 @@ def make_ratings(rng):
 
 
 def fill_from_means(X):
-    """Return a rating for every cell: the film's mean plus the user's deviation."""
+    """Return a rating for every cell: the film's mean plus the user's mean deviation."""
     films = np.nanmean(X, axis=0)
     return films + np.nanmean(X - films, axis=1, keepdims=True)
 
 
 def complete_by_svd(X, n_components, shrinkage, n_iter=20):
-    """Return the soft-thresholded SVD of X whose holes are filled by itself, repeatedly.
+    """Return X with its missing values filled by repeated soft-thresholded SVDs.
 
     Mazumder, Hastie & Tibshirani, Spectral Regularization Algorithms, 2010.
     """
@@ -61,8 +61,8 @@ def rmse(predicted):
 rng = np.random.default_rng(0)
 ratings = make_ratings(rng)
 chance = rng.random(ratings.shape)
-X = np.where(chance < SHARE_RATED * (1 - SHARE_TEST), ratings, np.nan)
-is_test = (chance >= SHARE_RATED * (1 - SHARE_TEST)) & (chance < SHARE_RATED)
+X = np.where(chance < FRACTION_RATED * (1 - FRACTION_TEST), ratings, np.nan)
+is_test = (chance >= FRACTION_RATED * (1 - FRACTION_TEST)) & (chance < FRACTION_RATED)
 
 
 users = np.nanmean(X, axis=1, keepdims=True)

@@ -1,9 +1,9 @@
 """Sparse codes find the parts that images are made of.
 
-Every image is a sum of a few bars: of 16 possible ones, rows and columns of an 8 x 8 grid,
-two are there on average, each with a strength of its own. PCA and a plain autoencoder with
-20 codes restore the images without finding that out: any mixture of the bars does. Asked
-for few codes an image, the sparse autoencoder finds nearly all of the bars themselves.
+Every image is a sum of a few bars. Of 16 possible bars, the rows and columns of an 8 x 8 grid,
+two are present on average, each with a random strength. PCA and a plain autoencoder with 20
+codes reconstruct the images from arbitrary mixtures of the bars. With a penalty for few active
+codes per image, the sparse autoencoder finds nearly all of the bars themselves.
 """
 
 import matplotlib
@@ -48,7 +48,7 @@ def features(estimator):
 
 
 figure = plt.figure(figsize=(9.5, 4.2))
-parts = figure.subfigures(1, len(estimators) + 1)
+parts = figure.subfigures(1, len(estimators) + 1, squeeze=False)[0]
 shown = {"images": test[test.max(axis=1) > 0.4][:N_CODES]}  # those with a bar
 for name, estimator in estimators.items():
     estimator.fit(train)

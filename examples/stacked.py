@@ -1,8 +1,8 @@
-"""Stacked against deep: what pretraining layer by layer does for eight logistic layers.
+"""Layerwise pretraining of eight logistic layers.
 
-The gradient of a deep stack of logistic units all but vanishes on its way to the first
-layers. Pretraining gives every pair of layers, from the outside inwards, something to say
-before they are trained together; so were deep autoencoders first trained.
+The gradient of a deep stack of logistic units nearly vanishes on its way to the first layers.
+Pretraining trains every pair of layers, from the outside inwards, before they are trained
+together, as the first deep autoencoders were.
 """
 
 import matplotlib

@@ -1,13 +1,13 @@
-"""Sparse text features into few codes, and a classifier on the codes: few labels do.
+"""Sparse text features reduced to a few codes, and a classifier with few labels.
 
-2,000 short reports are made here, in the words of eight topics. Each topic has its own
-vocabulary with more words than a report can use, and half of a report's words are common
-ones. TF-IDF makes them a sparse matrix, which the autoencoder takes as it is: it is never
-made dense as a whole. All reports train the codes; only 80 of them have a label.
+2,000 short reports on eight topics are generated here. Each topic has its own vocabulary with
+more words than a report can use, and half of the words of a report are common ones. TF-IDF
+turns them into a sparse matrix, which the autoencoder accepts as it is: it is never made dense
+as a whole. All reports train the codes; only 80 of them have a label.
 
-Bags of words of this kind are as good as linear: the autoencoder finds no curvature that
-helps on held-out reports, keeps its linear start and is level with TruncatedSVD. Both are
-far ahead of the words themselves.
+Bags of words of this kind are nearly linear: the autoencoder finds no nonlinearity that helps on
+held-out reports, keeps its linear start, and is on a par with TruncatedSVD. Both are far better
+than the words themselves.
 """
 
 import matplotlib
@@ -45,7 +45,7 @@ def make_texts(rng):
         chosen = [
             *rng.choice(common, 15),
             *rng.choice(vocabularies[topic], 9),
-            *rng.choice(other, 6),  # no report keeps to its topic
+            *rng.choice(other, 6),  # no report is about its topic only
         ]
         texts.append(" ".join(rng.permutation(chosen)))
     return texts, topics
@@ -54,13 +54,14 @@ def make_texts(rng):
 rng = np.random.default_rng(0)
 texts, topics = make_texts(rng)
 split = StratifiedShuffleSplit(20, train_size=N_LABELLED, random_state=0)
+autoencoder = AutoencoderTransformer(N_COMPONENTS, random_state=0)
 reducers = {
     "TF-IDF": "passthrough",
     "TruncatedSVD": TruncatedSVD(N_COMPONENTS, random_state=0),
-    "autoencoder": AutoencoderTransformer(N_COMPONENTS, random_state=0),
+    "autoencoder": autoencoder,
 }
 accuracies = {}
-print(f"Accuracy with {N_LABELLED} labels (mean of 20 draws of them):")
+print(f"Accuracy with {N_LABELLED} labels (mean of 20 draws):")
 for name, reducer in reducers.items():
     features = make_pipeline(
         TfidfVectorizer(min_df=3), reducer, StandardScaler(with_mean=False)
@@ -69,7 +70,9 @@ for name, reducer in reducers.items():
     classifier = LogisticRegression(max_iter=1000)
     accuracies[name] = cross_val_score(classifier, X, topics, cv=split).mean()
     print(f"  {name:14s} {X.shape[1]:4d} columns  {accuracies[name]:.3f}")
-print(f"Epoch that the autoencoder kept: {reducer.best_iter_} (0 is its linear start)")
+print(
+    f"Epoch whose weights the autoencoder kept: {autoencoder.best_iter_} (0: its linear start)"
+)
 
 codes = make_pipeline(TfidfVectorizer(min_df=3), AutoencoderTransformer(random_state=0))
 Z = codes.fit_transform(texts)
@@ -78,11 +81,11 @@ bars = left.bar(list(accuracies), list(accuracies.values()), color=COLORS)
 left.tick_params(axis="x", labelsize=8)
 left.bar_label(bars, fmt="%.2f")
 left.set(ylabel="accuracy", ylim=(0, 1))
-left.set_title(f"Eight topics told apart with {N_LABELLED} labels")
+left.set_title(f"Classification of eight topics with {N_LABELLED} labels")
 for topic, name in enumerate(TOPICS):
     right.scatter(*Z[topics == topic].T, s=6, color=plt.cm.tab10(topic), label=name)
 right.set(xlabel="code 1", ylabel="code 2")
-right.set_title("An autoencoder's two codes (no labels used)")
+right.set_title("Two codes of an autoencoder (no labels used)")
 right.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2)
 for ax in (left, right):
     ax.spines[["top", "right"]].set_visible(False)

@@ -1,9 +1,9 @@
-"""t-SNE of raw rows against t-SNE of codes: held-out digits under heavy noise.
+"""t-SNE of raw rows and t-SNE of codes: held-out digits with heavy noise.
 
-t-SNE keeps neighbours together, and noise makes strangers of neighbours. The codes of a
-denoising autoencoder, which never saw these digits or a label, leave the noise behind.
-`LatentSpaceDisplay` lays them out; five nearest neighbours say how much of the digits the
-plane keeps.
+t-SNE preserves neighbourhoods, and noise destroys them. The codes of a denoising autoencoder,
+which has seen neither these digits nor a label, contain little of the noise.
+`LatentSpaceDisplay` embeds them, and the accuracy of five nearest neighbours shows how much of
+the classes is preserved in the plane.
 
     python examples/tsne.py
 """
@@ -27,7 +27,7 @@ N_CODES, NOISE = 16, 0.4
 
 X, y = load_digits(return_X_y=True)
 train, test, _, y_test = train_test_split(X / 16, y, test_size=300, random_state=0)
-unit = np.sqrt(train.var(axis=0).mean())  # with scale=False noise is in this unit
+unit = np.sqrt(train.var(axis=0).mean())  # with scale=False, noise is measured in this unit
 noisy = test + NOISE * np.random.default_rng(0).normal(size=test.shape)
 autoencoder = AutoencoderTransformer(
     N_CODES, corruption=GaussianNoise(NOISE / unit), scale=False, random_state=0
@@ -43,12 +43,14 @@ for ax, (name, codes) in zip(axes, rows.items(), strict=True):
         codes, y_test, label_name="digit", random_state=0, ax=ax
     )
     neighbours = KNeighborsClassifier(5)
-    right = cross_val_score(neighbours, display.embedding, y_test, cv=10).mean()
-    print(f"{name:24s} {right:.1%} of the digits told by their neighbours in the plane")
-    ax.set(title=f"{name}: {right:.0%} right", xlabel="t-SNE, axis 1")
+    accuracy = cross_val_score(neighbours, display.embedding, y_test, cv=10).mean()
+    print(
+        f"{name:24s} {accuracy:.1%} of the digits classified correctly by their neighbours"
+    )
+    ax.set(title=f"{name}: {accuracy:.0%} correct", xlabel="t-SNE, axis 1")
     ax.set_ylabel("t-SNE, axis 2" if ax is axes[0] else "")
     if ax is not axes[-1]:
         ax.get_legend().remove()
-figure.suptitle("Noisy held-out digits, told by their neighbours in the plane")
+figure.suptitle("Noisy held-out digits, classified by their neighbours in the plane")
 figure.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

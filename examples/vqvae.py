@@ -1,7 +1,8 @@
-"""Discrete codes: a digit in 24 bits, and the codebooks that hold them.
+"""Discrete codes: digits stored in 24 bits, and the codebooks that decode them.
 
-A code is four numbers between 0 and 63, each the entry of a codebook that training moves to
-where codes are. k-means in four blocks of pixels stores a digit in as many bits.
+A code consists of four integers from 0 to 63, each of which is an entry of a codebook. Training
+moves the entries to where codes are. k-means in four blocks of pixels stores a digit in the
+same number of bits.
 
     python examples/vqvae.py
 """
@@ -30,13 +31,13 @@ for columns in np.array_split(np.arange(64), n_blocks):
     clusters = KMeans(n_entries, random_state=0).fit(train[:, columns])
     nearest = clusters.predict(test[:, columns])
     by_clusters[:, columns] = clusters.cluster_centers_[nearest]
-restored = {
+reconstructed = {
     "k-means of pixels": by_clusters,
     "VQ-VAE": vqvae.inverse_transform(vqvae.transform(test)),
 }
 total = np.square(test - test.mean(axis=0)).mean()
 shown = {}
-for name, rows in restored.items():
+for name, rows in reconstructed.items():
     r2 = 1 - np.square(rows - test).mean() / total
     print(f"{name:18s} R2 {r2:.2f} of {len(test)} held-out digits")
     shown[f"{name}\nR² {r2:.2f}"] = rows
@@ -44,19 +45,19 @@ usage = vqvae.codebook_usage_
 print(f"{usage:.0%} of the codebook in use")
 
 figure = plt.figure(figsize=(9.5, 5.2), layout="constrained")
-top, bottom = figure.subfigures(2, 1, height_ratios=[1.15, 1])
+top, bottom = figure.subfigures(2, 1, height_ratios=[1.15, 1], squeeze=False)[:, 0]
 ReconstructionDisplay.from_predictions(
     test, shown, image_shape=(8, 8), ax=(ax := top.subplots()), max_images=12
 )
 bits = int(n_blocks * np.log2(n_entries))
-ax.set_title(f"Held-out digits restored from {bits} bits")
+ax.set_title(f"Held-out digits reconstructed from {bits} bits")
 for i, ax in enumerate(bottom.subplots(1, n_blocks)):
     counts = np.bincount(indices[:, i].astype(int), minlength=n_entries)
     ax.scatter(*vqvae.codebook_[i].T, s=2 * counts, color="#3f90da", alpha=0.7, lw=0)
     ax.set(xlabel=f"code {2 * i}", ylabel=f"code {2 * i + 1}")
 bottom.suptitle(
     f"The {n_blocks} codebooks of {n_entries} entries, {usage:.0%} in use; "
-    "area: how many training digits"
+    "area: number of training digits"
 )
 figure.savefig(PICTURE, dpi=100)
 print(f"Picture: {PICTURE}")

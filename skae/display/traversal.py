@@ -20,6 +20,7 @@ from skae.display._axes import (
     show_tiles,
     split_axes,
 )
+from skae.display._codes import check_components, check_start, vary_codes
 from skae.display._columns import Columns, Table, dense
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 # Maximum number of lines in the panel of a code: those of the columns that change most.
 MAX_LINES = 5
-# Codes that are varied one at a time by default.
-MAX_CODES = 8
 # Distinguish columns beyond the ten colours.
 DASHES = ("-", "--", ":")
 
@@ -178,17 +177,17 @@ class LatentTraversalDisplay:
         table = Columns(X)
         if image_shape is not None:
             check_image_shape(image_shape, len(table))
-        kind, components = _check_components(kind, components, codes.shape[1], image_shape)
+        kind, components = check_components(kind, components, codes.shape[1], image_shape)
         if n_steps < 2 or not 0 < proportion < 1:
             raise ValueError(
                 f"n_steps={n_steps} and proportion={proportion}: there must be 2 steps or "
                 "more, and a proportion between 0 and 1."
             )
-        start = _check_start(start, codes)
+        start = check_start(start, codes)
         margin = proportion / 2
         low, high = np.quantile(codes, [0.5 - margin, 0.5 + margin], axis=0)
         steps = np.linspace(low, high, n_steps)[:, components].T
-        varied = _vary_codes(start, steps, components, kind)
+        varied = vary_codes(start, steps, components, kind)
         display = cls(
             steps,
             estimator.inverse_transform(varied.astype(codes.dtype, copy=False)),
@@ -309,62 +308,6 @@ def _draw_panel(
     panel.grid(color=QUIET, alpha=0.2)
     panel.legend(fontsize="x-small", framealpha=0.7)
     return lines
-
-
-def _check_components(
-    kind: Literal["auto", "grid", "each"],
-    components: Sequence[int] | None,
-    n_components: int,
-    image_shape: tuple[int, ...] | None,
-) -> tuple[Literal["grid", "each"], list[int]]:
-    """Return the kind of picture and the codes to vary, with the defaults filled in."""
-    if kind not in ("auto", "grid", "each"):
-        raise ValueError(f"kind={kind!r}; it is one of 'auto', 'grid' and 'each'.")
-    if kind == "auto":
-        n_varied = n_components if components is None else len(components)
-        kind = "grid" if n_varied == 2 and image_shape is not None else "each"
-    if components is None:
-        components = range(min(n_components, 2 if kind == "grid" else MAX_CODES))
-    components = [int(component) for component in components]
-    if not components or not all(0 <= c < n_components for c in components):
-        raise ValueError(
-            f"components={components} are not among the {n_components} codes; they are "
-            f"counted from 0 to {n_components - 1}."
-        )
-    if kind == "grid" and (len(components) != 2 or image_shape is None):
-        raise ValueError(
-            f"kind='grid' shows images from two codes, but components={components} and "
-            f"image_shape={image_shape!r}; use kind='each'."
-        )
-    return kind, components
-
-
-def _check_start(start: ArrayLike | None, codes: np.ndarray) -> np.ndarray:
-    """Return the values of the fixed codes, by default their medians."""
-    values = np.median(codes, axis=0) if start is None else start
-    values = np.asarray(values, dtype=np.float64)
-    if values.shape != codes.shape[1:]:
-        raise ValueError(
-            f"start has shape {values.shape}, but a row has {codes.shape[1]} codes; give "
-            "one value per code, such as a row of transform(X)."
-        )
-    return values
-
-
-def _vary_codes(
-    start: np.ndarray, steps: np.ndarray, components: list[int], kind: str
-) -> np.ndarray:
-    """Return the codes to decode, in the order of the display's `rows`."""
-    n_steps = steps.shape[1]
-    if kind == "grid":
-        codes = np.tile(start, (n_steps * n_steps, 1))
-        across, down = np.meshgrid(steps[0], steps[1][::-1])
-        codes[:, components[0]], codes[:, components[1]] = across.ravel(), down.ravel()
-        return codes
-    codes = np.tile(start, (len(components) * n_steps, 1))
-    for number, component in enumerate(components):
-        codes[number * n_steps : (number + 1) * n_steps, component] = steps[number]
-    return codes
 
 
 def _limits(table: Columns) -> tuple[float, float]:
