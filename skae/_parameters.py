@@ -34,16 +34,11 @@ _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class TableParameters:
-    """How the columns of a table are encoded.
+class ColumnParameters:
+    """What the columns of a table hold.
 
     Parameters
     ----------
-    scale : bool, "robust" or "quantile", default=True
-        True: numeric columns are standardised inside, so that each counts alike. False:
-        they keep their proportions, and the loss is the squared error in raw units, as
-        PCA's is. For columns with heavy tails: "robust", by median and interquartile
-        range, or "quantile", by the normal quantile of the rank.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Columns that hold categories whatever their dtype: names, positions or a mask.
         "from_dtype": text, categorical and boolean columns do. None: text and categories
@@ -53,15 +48,6 @@ class TableParameters:
         ordered categorical columns of pandas do. On request so do polars' `Enum` and
         unordered categorical columns, in the order in which their categories are declared,
         and numbers, in ascending order. None: no column does.
-    handle_unknown : {"ignore", "error"}, default="ignore"
-        What to do with a category that was not seen in fit: "ignore" takes the cell as
-        unknown, which tells the network nothing and scores at least as badly as the rarest
-        category.
-    min_frequency : int or float, default=None
-        Number, or fraction, of the rows below which a category is rare. Rare categories
-        are merged into one; of ordered ones, each into a neighbour.
-    max_categories : int, default=100
-        Maximum number of categories per column; the rarest are merged. None: no limit.
 
     Attributes
     ----------
@@ -71,17 +57,52 @@ class TableParameters:
         Names of the columns, where X has names.
     """
 
-    scale: bool | Literal["robust", "quantile"] = True
     categorical_features: Literal["from_dtype"] | ArrayLike | None = "from_dtype"
     ordinal_features: Literal["from_dtype"] | ArrayLike | None = "from_dtype"
+
+    _parameter_constraints: ClassVar[dict] = {
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "ordinal_features": ["array-like", StrOptions({"from_dtype"}), None],
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class TableParameters(ColumnParameters):
+    """How the columns of a table are encoded.
+
+    Parameters
+    ----------
+    scale : bool, "robust" or "quantile", default=True
+        True: numeric columns are standardised inside, so that each counts alike. False:
+        they keep their proportions, and the loss is the squared error in raw units, as
+        PCA's is. For columns with heavy tails: "robust", by median and interquartile
+        range, or "quantile", by the normal quantile of the rank.
+    handle_unknown : {"ignore", "error"}, default="ignore"
+        What to do with a category that was not seen in fit: "ignore" takes the cell as
+        unknown, which tells the network nothing and scores at least as badly as the rarest
+        category.
+    min_frequency : int or float, default=None
+        Number, or fraction, of the rows below which a category is rare. Rare categories
+        are merged into one; of ordered ones, each into a neighbour.
+    max_categories : int, default=100
+        Maximum number of categories per column; the rarest are merged. None: no limit.
+    """
+
+    scale: bool | Literal["robust", "quantile"] = True
     handle_unknown: Literal["ignore", "error"] = "ignore"
     min_frequency: int | float | None = None
     max_categories: int | None = 100
 
     _parameter_constraints: ClassVar[dict] = {
+        **ColumnParameters._parameter_constraints,
         "scale": ["boolean", StrOptions({"robust", "quantile"})],
-        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "ordinal_features": ["array-like", StrOptions({"from_dtype"}), None],
         "handle_unknown": [StrOptions({"ignore", "error"})],
         "min_frequency": [_COUNT, _FRACTION, None],
         "max_categories": [_COUNT, None],

@@ -410,13 +410,6 @@ class GANSampler(
     def __sklearn_is_fitted__(self):
         return hasattr(self, "critic_")
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        return tags
-
     def __getstate__(self):
         state = super().__getstate__()
         # On the CPU, so that a machine without the device can read them.

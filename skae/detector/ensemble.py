@@ -34,7 +34,14 @@ class Ensemble(ABC):
         they reconstruct; only in this unit can their errors be compared.
     n_iter : int
         Steps, or epochs, of the latest training.
+    interrupted : bool
+        Whether it was interrupted (Ctrl-C), unless the networks warn of that themselves.
+    n_diverged : int
+        How many networks diverged in it, unless they warn of that themselves.
     """
+
+    interrupted = False
+    n_diverged = 0
 
     def __init__(self, encoder, n_networks, n_folds):
         self.encoder, self.n_folds = encoder, n_folds
@@ -121,11 +128,6 @@ class Ensemble(ABC):
     @property
     def n_networks(self):
         return len(self.left_out)
-
-    # How training ended, where the networks have not warned of it themselves: it was
-    # interrupted (Ctrl-C), or some networks diverged.
-    interrupted = False
-    n_diverged = 0
 
     def networks_of(self, fold):
         """Return the numbers of the networks that leave out a fold, a range."""

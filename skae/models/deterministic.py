@@ -81,6 +81,7 @@ class DeterministicModel(Model):
 
     encoder: Encoder
     decoder: Decoder
+    scale: torch.Tensor
 
     def __init__(
         self,
