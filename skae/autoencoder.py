@@ -1,7 +1,7 @@
 """The autoencoder as a transformer."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -40,10 +40,13 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     Parameters
     ----------
-    loss : {"squared", "absolute", "huber", "binary_cross_entropy"}, default="squared"
+    loss : {"squared", "absolute", "huber", "binary_cross_entropy"} or callable, \
+            default="squared"
         What a numeric cell costs. "huber" is the squared error up to one standard
         deviation and grows like the absolute error beyond. "binary_cross_entropy" is for
-        numbers in [0, 1], which reconstructions keep to as well.
+        numbers in [0, 1], which reconstructions keep to as well. A callable takes the
+        reconstruction and the cells in standard units, tensors of shape (n, n_numeric), and
+        returns the losses of the cells.
     tied_weights : bool, default=False
         Whether the decoder uses the encoder's weights, transposed: half as many.
     pretraining : {"layerwise"}, default=None
@@ -98,14 +101,17 @@ class AutoencoderTransformer(BaseAutoencoder):
     True
     """
 
-    loss: Literal["squared", "absolute", "huber", "binary_cross_entropy"] = "squared"
+    loss: (
+        Literal["squared", "absolute", "huber", "binary_cross_entropy"]
+        | Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) = "squared"
     tied_weights: bool = False
     pretraining: Literal["layerwise"] | None = None
     penalties: Penalty | Sequence[Penalty] | None = None
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
-        "loss": [StrOptions(set(NUMBER_LOSSES))],
+        "loss": [StrOptions(set(NUMBER_LOSSES)), callable],
         "penalties": [Penalty, list, tuple, None],
         "tied_weights": ["boolean"],
         "pretraining": [StrOptions({"layerwise"}), None],
@@ -154,7 +160,7 @@ class AutoencoderTransformer(BaseAutoencoder):
     def _configure_model(self, model):
         penalties, table = as_list(self.penalties), self._table
         model.penalties = Penalties(penalties) if penalties else None
-        number_loss = ERRORS.get(self.loss)
+        number_loss = self.loss if callable(self.loss) else ERRORS.get(self.loss)
         if number_loss is None:
             model.decoder.link.follow(table.center_, table.scale_)
             number_loss = BinaryDivergence(table.center_, table.scale_)
