@@ -12,6 +12,10 @@ class Setting(BaseEstimator):
 
     _parameter_constraints: dict = {}
 
+    def structure(self):
+        """Return what the weights of a fitted network depend on, to be compared."""
+        return repr(self)
+
     def check(self):
         """Raise unless the settings are what `_parameter_constraints` allows."""
         self._validate_params()

@@ -43,7 +43,7 @@ from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED, seeded_globally
 from skae.training.loop import Net
 from skae.training.pca import principal_axes
-from skae.training.schedule import Schedule
+from skae.training.schedule import Budget, Schedule
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -61,16 +61,15 @@ class BaseAutoencoder(
 
     The steps of a fit, of which a subclass overrides these:
 
+    - `_check_parameters`, `_number_support`: what is refused before anything is learned.
+    - `_structural`: parameters that a fitted network cannot be trained further without.
     - `_build_model`: the `Model` that is trained.
     - `_configure_model`: what in it may change from fit to fit.
-    - `_check_parameters`, `_number_support`: what is refused before anything is learned.
-    - `_learn_marginals`: what `sample` needs to know of the columns.
-    - `_initialise_model`, `_pretrain`: where training starts.
-    - `_budget_factor`, `_is_harder`, `_warmup`: how long it takes.
-    - `_after_fit`, `_after_full_fit`: what is learned from the trained model, also in a
-      stream, or only where all rows are there.
-    - `_warn_of_result`: what a user should know about it.
-    - `_sample_codes`: the codes that `sample` decodes.
+    - `_pretrain`: what is trained before the whole.
+    - `_budget`: how long training takes.
+    - `_after_fit`: what is learned from the trained model.
+    - `_sample_codes`, and `_sample`: the codes that `sample` decodes, and the rows.
+    - `_encode_rows` (of `InferenceMixin`): what `transform` returns.
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -79,17 +78,19 @@ class BaseAutoencoder(
         **TableParameters._parameter_constraints,
     }
 
-    # Parameters that a fitted network cannot go on training without.
-    _structural: ClassVar[tuple[str, ...]] = ("scale", "activation", "dropout")
-    # Multiple of the usual budget of steps that None means for `max_iter`.
-    _budget_factor = 1.0
-    # Fraction of the steps over which the weight of a divergence rises.
-    _warmup = 0.0
+    # Where fit chooses the value of a parameter it is that value which must not change.
+    _structural: ClassVar[tuple[str, ...]] = (
+        "n_components",
+        "hidden_layer_sizes",
+        "scale",
+        "activation",
+        "dropout",
+    )
 
     # ------------------------------------------------------------------ to override
 
-    def _build_model(self, design, layers):
-        """Return the `Model` for rows of `design`, not yet started."""
+    def _build_model(self, design, layers, n_train):
+        """Return the `Model` for `n_train` rows of `design`, not yet started."""
         raise NotImplementedError
 
     def _configure_model(self, model):
@@ -104,30 +105,23 @@ class BaseAutoencoder(
         if self.corruption is not None:
             self.corruption.check()
 
-    def _is_harder(self):
-        """Return whether every step shows other rows, or leads far from the start."""
-        return self.corruption is not None
-
-    def _learn_marginals(self, X, rows, sample_weight):
-        """Learn what `sample` needs to know of the columns themselves."""
-
-    def _initialise_model(self, model, pca, source, n_train, rng):
-        """Let the model start where `init` says."""
-        if self.init == "pca" and self.network_.starts_at_pca:
-            design = self._table.design_
-            model.initialise(design, pca, source.design(design.n_outputs))
+    def _budget(self):
+        """Return the `Budget` of training where no parameter sets it."""
+        return Budget(harder=self.corruption is not None)
 
     def _pretrain(self, data, seed):
         """Train parts of the new model before all of it is trained."""
 
-    def _after_fit(self, data):
-        """Learn from the trained model what a chunk of rows can tell."""
+    def _after_fit(self, data, given=None):
+        """Learn from the trained model, and warn of what a user should know about it.
 
-    def _after_full_fit(self, data):
-        """Learn from the trained model what it takes all rows to know."""
-
-    def _warn_of_result(self):
-        """Warn of what a user should know about the fitted model."""
+        Parameters
+        ----------
+        data : TrainingRows
+        given : tuple (X, rows, sample_weight), default=None
+            The table, the positions of its rows that count, and their weights; None where
+            training is not over yet or these are not all rows, as in a stream.
+        """
 
     def _sample(self, n_samples, rng):
         """Return rows drawn with `rng`: codes, decoded."""
@@ -189,7 +183,6 @@ class BaseAutoencoder(
             source = self._encode(X, rows)
             if not resume:
                 self._start(source, rows, sample_weight, rng)
-        self._learn_marginals(X, rows, sample_weight)
         data = TrainingRows.of(source, rows, sample_weight, n_valid)
         schedule = self._schedule(data, rng)
         if resume:
@@ -199,9 +192,7 @@ class BaseAutoencoder(
             if not resume:
                 self._pretrain(data, schedule.seed)
             self._train(data, schedule, given)
-            self._after_fit(data)
-            self._after_full_fit(data)
-        self._warn_of_result()
+            self._after_fit(data, (X, rows, sample_weight))
         return self
 
     def _check_training_input(self, X, sample_weight, reset, min_samples=2):
@@ -260,11 +251,15 @@ class BaseAutoencoder(
             _defaults.choose_clip(len(rows)),
             torch.Generator().manual_seed(rng.randint(MAX_SEED)),
         )
-        self._fitted_structure = self._structure()
-        model = self._build_model(design, layers)
-        self._configure_model(model)
         n_train = len(rows) - self._n_validation_rows(len(rows))
-        self._initialise_model(model, pca, source, n_train, rng)
+        model = self._build_model(design, layers, n_train)
+        self._configure_model(model)
+        at_pca = self.init == "pca" and self.network_.starts_at_pca
+        model.initialise(design, pca if at_pca else None, source, n_train, rng)
+        self._fitted_structure = {
+            name: getattr(self, f"{name}_", getattr(self, name))
+            for name in self._structural
+        }
         self.net_ = Net.around(
             model,
             lr=self.learning_rate_init,
@@ -295,44 +290,32 @@ class BaseAutoencoder(
             return _defaults.choose_hidden_layer_sizes(n_rows)
         return check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
 
-    def _structure(self):
-        """Return the parameters that the weights of a fitted network depend on."""
-        return {name: getattr(self, name) for name in self._structural}
-
     def _check_same_network(self):
         """Training goes on with the network that is there: raise if another is asked for."""
         network = choose_network(self.network)
         if not isinstance(network, Modules) and repr(network) != repr(self.network_):
-            raise ValueError(
-                f"Training goes on with the fitted network, {self.network_!r}, but "
-                f"network={self.network!r} now; set it back or warm_start=False."
-            )
-        now = self._structure()
+            raise ValueError(_other_network("network", self.network_, self.network))
         for name, fitted in self._fitted_structure.items():
-            if repr(now[name]) != repr(fitted):
-                raise ValueError(_other_network("was built with", name, fitted, now[name]))
-        for name in ("n_components", "hidden_layer_sizes"):
-            asked, fitted = getattr(self, name), getattr(self, f"{name}_")
-            chosen = asked is None or isinstance(asked, float)
-            if not chosen and tuple(np.atleast_1d(asked)) != tuple(np.atleast_1d(fitted)):
-                raise ValueError(_other_network("has", name, fitted, asked))
+            now = getattr(self, name)
+            chosen = hasattr(self, f"{name}_") and (now is None or isinstance(now, float))
+            if not chosen and _structure_of(now) != _structure_of(fitted):
+                raise ValueError(_other_network(name, fitted, now))
 
     # ------------------------------------------------------------------ training
 
     def _schedule(self, data, rng):
         """Settle how to train on `data`, and say so in attributes."""
         n_train = data.n_train
+        budget = self._budget()
         factor = max(
-            _defaults.choose_budget_factor(
-                self._table.missing_fraction_, self._is_harder()
-            ),
+            _defaults.choose_budget_factor(self._table.missing_fraction_, budget.harder),
             self.network_.budget_factor,
         )
         self.batch_size_ = min(
             self.batch_size or _defaults.choose_batch_size(n_train), n_train
         )
         self.max_iter_ = self.max_iter or _defaults.choose_max_iter(
-            n_train, self.batch_size_, self._budget_factor * factor
+            n_train, self.batch_size_, budget.factor * factor
         )
         self.n_iter_no_change_ = self.n_iter_no_change or _defaults.choose_n_iter_no_change(
             self.max_iter_
@@ -345,7 +328,7 @@ class BaseAutoencoder(
             n_iter_no_change=self.n_iter_no_change_,
             tol=self.tol,
             seed=rng.randint(MAX_SEED),
-            warmup=self._warmup,
+            warmup=budget.warmup,
             corrupt=Corrupter(self.corruption, self._table.design_, data.source) or None,
         )
 
@@ -400,8 +383,15 @@ class BaseAutoencoder(
             self.device_ = next(self.net_.module_.parameters()).device
 
 
-def _other_network(how, name, fitted, now):
+def _structure_of(value):
+    """Return what a parameter says of the weights of a network, to be compared."""
+    if hasattr(value, "structure"):
+        return value.structure()
+    return value if isinstance(value, str) else repr(np.asarray(value).tolist())
+
+
+def _other_network(name, fitted, now):
     return (
-        f"Training goes on with the fitted network, which {how} {name}={fitted!r}, but "
+        f"Training goes on with the fitted network, which has {name}={fitted!r}, but "
         f"{name}={now!r} now; set it back, or fit anew with warm_start=False."
     )

@@ -347,12 +347,10 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             model = copy.deepcopy(model).double()
         else:
             dtype = np.float32
-        self._configure_inference(model)
+        for name in model.scoring_parameters:
+            setattr(model, name, getattr(self, name))
         with torch.no_grad():
             yield model, dtype
-
-    def _configure_inference(self, model):
-        """Hand the model the parameters that scoring reads from the estimator."""
 
 
 def _one_row(name, row):

@@ -106,17 +106,18 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         "critic_hidden_layer_sizes",
     )
 
-    # Codes and critic go on long after the rows are reconstructed well.
-    _budget_factor = 4.0
-
     def _check_parameters(self):
         super()._check_parameters()
         check_layer_sizes("critic_hidden_layer_sizes", self.critic_hidden_layer_sizes)
 
+    def _budget(self):
+        # Codes and critic go on long after the rows are reconstructed well.
+        return super()._budget()._replace(factor=4.0)
+
     def _adversary(self):
         return Adversary(self.critic_hidden_layer_sizes, self.gradient_penalty)
 
-    def _build_model(self, design, layers):
+    def _build_model(self, design, layers, n_train):
         build = partial(self._adversary().build, self.n_components_, SQUARED_ERRORS)
         return AdversarialModel(design, self.n_components_, layers, build, self.network_)
 
@@ -125,7 +126,7 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         model.divergence.configure(self._adversary())
         model.divergence_weight = self.adversarial_weight
 
-    def _after_fit(self, data):
+    def _after_fit(self, data, given=None):
         held_out = data.n_valid >= MOST_ROWS // 10
         start = data.n_train if held_out else 0
         stop = min(len(data.source), start + MOST_ROWS)

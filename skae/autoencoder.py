@@ -20,6 +20,7 @@ from skae.penalties import Penalties, Penalty, as_list, shared_code_activation
 from skae.table.support import PROPORTIONS
 from skae.training.pretraining import N_ROWS as N_PRETRAINED
 from skae.training.pretraining import pretrain_layers
+from skae.training.schedule import Budget
 
 # Training codes that are kept for `sample`: codes, never rows.
 N_KEPT_CODES = 2000
@@ -140,10 +141,10 @@ class AutoencoderTransformer(BaseAutoencoder):
             return None, ""
         return PROPORTIONS, f"loss={self.loss!r}"
 
-    def _is_harder(self):
-        return super()._is_harder() or bool(as_list(self.penalties))
+    def _budget(self):
+        return Budget(harder=self.corruption is not None or bool(as_list(self.penalties)))
 
-    def _build_model(self, design, layers):
+    def _build_model(self, design, layers, n_train):
         penalties = as_list(self.penalties)
         table, is_logistic = self._table, self.loss == "binary_cross_entropy"
         return DeterministicModel(
@@ -174,7 +175,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         model = self.net_.module_.train()
         pretrain_layers(model, x, generator, from_pca=self.init == "pca")
 
-    def _after_fit(self, data):
+    def _after_fit(self, data, given=None):
         x, _ = data.source[: min(data.n_train, N_KEPT_CODES)]
         self.net_.module_.after_fit(x)
         with self._model_for(np.float32) as (model, _):

@@ -103,8 +103,7 @@ class Divergence(Setting):
         return PerRowTerm(self)
 
     def structure(self):
-        """Return what the weights of a fitted model depend on."""
-        return type(self).__name__
+        return _name_of(self) or type(self).__name__
 
 
 class KL(Divergence):
@@ -222,10 +221,15 @@ class Adversary(Divergence):
 
     def structure(self):
         sizes = check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-        return f"Adversary(hidden_layer_sizes={sizes})"
+        return super().structure() if sizes == (128, 128) else f"Adversary({sizes})"
 
 
 DIVERGENCES = {"kl": KL, "mmd": MMD, "adversary": Adversary}
+
+
+def _name_of(divergence):
+    names = (name for name, known in DIVERGENCES.items() if type(divergence) is known)
+    return next(names, None)
 
 
 def choose_divergence(divergence):

@@ -95,6 +95,10 @@ class Likelihood(Setting):
     support: ClassVar[Support | None] = None
     link: ClassVar[str | None] = None
 
+    def structure(self):
+        names = (name for name, known in LIKELIHOODS.items() if type(self) is known)
+        return next(names, repr(self))
+
     def first_parameters(self, noise_variance, units):
         """Return the learned parameters at the start.
 

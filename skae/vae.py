@@ -190,7 +190,12 @@ class VAETransformer(BaseAutoencoder):
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
     }
 
-    _structural = (*BaseAutoencoder._structural, "min_noise_variance")
+    _structural = (
+        *BaseAutoencoder._structural,
+        "likelihood",
+        "divergence",
+        "min_noise_variance",
+    )
 
     # Learned by `fit` alone.
     _marginals = None
@@ -208,33 +213,15 @@ class VAETransformer(BaseAutoencoder):
     def _number_support(self):
         return choose_likelihood(self.likelihood).support, f"likelihood={self.likelihood!r}"
 
-    # The noise variances go on falling long after the means have settled.
-    @property
-    def _budget_factor(self):
-        return choose_divergence(self.divergence).budget_factor
-
-    @property
-    def _warmup(self):
-        return choose_divergence(self.divergence).warmup
-
-    def _structure(self):
-        chosen = {
-            "likelihood": choose_likelihood(self.likelihood),
-            "divergence": choose_divergence(self.divergence).structure(),
-        }
-        return super()._structure() | chosen
+    def _budget(self):
+        # The noise variances go on falling long after the means have settled.
+        chosen = choose_divergence(self.divergence)
+        usual = super()._budget()
+        return usual._replace(factor=chosen.budget_factor, warmup=chosen.warmup)
 
     # ------------------------------------------------------------------ fitting
 
-    def _learn_marginals(self, X, rows, sample_weight):
-        self._marginals = None
-        is_density = choose_likelihood(self.likelihood).is_density
-        if self.match_marginals and is_density and len(self._table.scale_):
-            taken, raw = self._table.some_numbers(X, rows)
-            weights = None if sample_weight is None else sample_weight[taken]
-            self._marginals = Marginals(raw, weights)
-
-    def _build_model(self, design, layers):
+    def _build_model(self, design, layers, n_train):
         table, unit = self._table, Unit.nats(design.n_features)
         likelihood = FittedLikelihood(
             choose_likelihood(self.likelihood),
@@ -262,10 +249,20 @@ class VAETransformer(BaseAutoencoder):
         model.divergence.configure(choose_divergence(self.divergence))
         model.divergence_weight = self.beta
 
-    def _configure_inference(self, model):
-        model.n_importance_samples = self.n_importance_samples
+    def _after_fit(self, data, given=None):
+        self._describe_codes(data)
+        self._marginals = None
+        if given is None:
+            return
+        if self.prior == "mixture":
+            self._fit_prior(data)
+        if self.match_marginals and self.net_.module_.likelihood.is_density:
+            self._fit_marginals(*given)
+        if self.n_active_components_ < self.n_components_:
+            self._warn_of_collapse()
 
-    def _after_fit(self, data):
+    def _describe_codes(self, data):
+        """Learn which codes are in use and how noisy the columns are."""
         with self._model_for(np.float32) as (model, _):
             blocks = data.blocks(0, len(data.source))
             means = torch.cat([model.encode(x) for x, _ in blocks])
@@ -277,23 +274,25 @@ class VAETransformer(BaseAutoencoder):
         numeric = self._table.design_.numeric.features
         self.noise_variance_[numeric] = noise * self._table.scale_**2
         self.net_.module_.prior, self.prior_ = None, "normal"
-        if self._marginals is not None:
-            # What an earlier fit learned of its columns no longer holds.
-            self._marginals.own = None
 
-    def _after_full_fit(self, data):
-        if self.prior == "mixture":
-            codes = self._draw_codes(data)
-            # Without held-out rows a fifth is set aside to choose by.
-            n_held_out = data.n_valid or max(1, len(codes) // 5)
-            prior = fit_prior(codes[:-n_held_out], codes[-n_held_out:])
-            self.net_.module_.prior = prior
-            self.prior_ = "normal" if prior is None else "mixture"
-        if self._marginals is not None:
-            n_draws = max(1000, MAX_DRAWN_CELLS // self._table.design_.n_outputs)
-            rng = np.random.RandomState(0)
-            drawn = self._sample_design(min(MAX_DRAWS, n_draws), rng)
-            self._marginals.learn_own(drawn[:, self._table.design_.numeric.columns])
+    def _fit_prior(self, data):
+        codes = self._draw_codes(data)
+        # Without held-out rows a fifth is set aside to choose by.
+        n_held_out = data.n_valid or max(1, len(codes) // 5)
+        prior = fit_prior(codes[:-n_held_out], codes[-n_held_out:])
+        self.net_.module_.prior = prior
+        self.prior_ = "normal" if prior is None else "mixture"
+
+    def _fit_marginals(self, X, rows, sample_weight):
+        """Learn the distribution of every numeric column, of the table and of the model."""
+        numeric = self._table.design_.numeric
+        if not len(numeric.features):
+            return
+        taken, raw = self._table.some_numbers(X, rows)
+        weights = None if sample_weight is None else sample_weight[taken]
+        n_draws = max(1000, MAX_DRAWN_CELLS // self._table.design_.n_outputs)
+        drawn = self._sample_design(min(MAX_DRAWS, n_draws), np.random.RandomState(0))
+        self._marginals = Marginals(raw, weights, drawn[:, numeric.columns])
 
     def _draw_codes(self, data):
         """Return a draw of the posterior of every row, in float32, in the rows' order."""
@@ -307,23 +306,22 @@ class VAETransformer(BaseAutoencoder):
         codes = torch.cat(codes)
         return codes if data.weights is None else _in_proportion(codes, data)
 
-    def _warn_of_result(self):
+    def _warn_of_collapse(self):
         n_collapsed = self.n_components_ - self.n_active_components_
-        if n_collapsed:
-            warnings.warn(
-                f"{n_collapsed} of {self.n_components_} latent dimensions have collapsed: "
-                "their posterior is the prior, whatever the row (see "
-                "active_components_). Use a smaller n_components or a smaller beta.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        warnings.warn(
+            f"{n_collapsed} of {self.n_components_} latent dimensions have collapsed: "
+            "their posterior is the prior, whatever the row (see "
+            "active_components_). Use a smaller n_components or a smaller beta.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
 
     # ------------------------------------------------------------------ sampling
 
     def _sample(self, n_samples, rng):
         design, raw = self._sample_design(n_samples, rng), None
         numbers = design[:, self._table.design_.numeric.columns]
-        if self._marginals is not None and self._marginals.own is not None:
+        if self._marginals is not None:
             raw = self._marginals.map(numbers)
         elif not self.net_.module_.likelihood.is_density:
             # Not 2.9999999 counts, nor -0.

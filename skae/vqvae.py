@@ -20,8 +20,6 @@ from skae.models.chow_liu import ChowLiuTree
 from skae.models.losses import ColumnLosses, squared_error
 from skae.models.quantized import QuantizedModel
 
-# Rows that the codebook is started from.
-N_CLUSTERED = 20_000
 # A codebook of which less than this fraction is in use is larger than it need be.
 LEAST_USAGE = 0.5
 
@@ -59,8 +57,8 @@ class VQVAETransformer(BaseAutoencoder):
     ----------
     codebook_ : ndarray of shape (n_blocks, codebook_size_, n_components_ / n_blocks)
         The entries.
-    codebook_size_ : int
-        Entries for each block.
+    codebook_size_, n_blocks_ : int
+        Entries for each block, and blocks of a code.
     codebook_usage_ : float
         Fraction of the entries that stand for at least one training row.
 
@@ -114,8 +112,7 @@ class VQVAETransformer(BaseAutoencoder):
         "commitment": [Interval(Real, 0, None, closed="left")],
     }
 
-    # Codes that jump from entry to entry settle slowly.
-    _budget_factor = 3.0
+    _structural = (*BaseAutoencoder._structural, "n_blocks", "codebook_size")
 
     def _check_parameters(self):
         super()._check_parameters()
@@ -127,58 +124,31 @@ class VQVAETransformer(BaseAutoencoder):
 
     # ------------------------------------------------------------------ fitting
 
-    def _build_model(self, design, layers):
-        n_components = self.n_components_
-        return QuantizedModel(
-            design,
-            n_components,
-            layers,
-            self.n_blocks or n_components // (1 + (n_components % 2 == 0)),
-            self.codebook_size_,
-            self.network_,
-        )
+    def _budget(self):
+        # Codes that jump from entry to entry settle slowly.
+        return super()._budget()._replace(factor=3.0)
+
+    def _build_model(self, design, layers, n_train):
+        n_components, size = self.n_components_, self.codebook_size
+        if size is None:
+            size = _defaults.choose_codebook_size(n_train)
+        elif size > n_train:
+            raise ValueError(
+                f"codebook_size={size} is more than the {n_train} rows to train on (others "
+                f"are held out); use a codebook_size of at most {n_train}, better a tenth "
+                "of it, or None."
+            )
+        self.codebook_size_ = int(size)
+        self.n_blocks_ = self.n_blocks or n_components // (1 + (n_components % 2 == 0))
+        sizes = self.n_blocks_, self.codebook_size_
+        return QuantizedModel(design, n_components, layers, *sizes, self.network_)
 
     def _configure_model(self, model):
         design = self._table.design_
         model.columns = ColumnLosses(design, squared_error, weighted=True)
         model.commitment = self.commitment / max(design.n_outputs, 1)
 
-    def _choose_codebook_size(self, n_train, n_valid):
-        size = self.codebook_size
-        if size is None:
-            return _defaults.choose_codebook_size(n_train)
-        if size > n_train:
-            raise ValueError(
-                f"codebook_size={size} is more than the {n_train} rows to train on "
-                f"({n_valid} are held out); use a codebook_size of at most "
-                f"{n_train}, better a tenth of it, or None."
-            )
-        return int(size)
-
-    def _start(self, source, rows, sample_weight, rng):
-        n_valid = self._n_validation_rows(len(rows))
-        self.codebook_size_ = self._choose_codebook_size(len(rows) - n_valid, n_valid)
-        super()._start(source, rows, sample_weight, rng)
-
-    def _initialise_model(self, model, pca, source, n_train, rng):
-        super()._initialise_model(model, pca, source, n_train, rng)
-        x, _ = source[: min(n_train, N_CLUSTERED)]
-        with torch.no_grad():
-            codes = model.quantizer.split(model.encoder(x.cpu())).numpy()
-        model.quantizer.start_from(*_cluster(codes, self.codebook_size_, rng))
-
-    def _check_same_network(self):
-        super()._check_same_network()
-        blocks, size, _ = self.net_.module_.quantizer.entries.shape
-        for name, fitted in {"n_blocks": blocks, "codebook_size": size}.items():
-            now = getattr(self, name)
-            if now is not None and now != fitted:
-                raise ValueError(
-                    f"Training goes on with the fitted network, which has {name}="
-                    f"{fitted!r}, but {name}={now!r} now; set it back or warm_start=False."
-                )
-
-    def _after_fit(self, data):
+    def _after_fit(self, data, given=None):
         with self._model_for(np.float32) as (model, _):
             blocks = data.blocks(0, data.n_train)
             indices = torch.cat([model.indices(x) for x, _ in blocks]).cpu().numpy()
@@ -186,15 +156,13 @@ class VQVAETransformer(BaseAutoencoder):
         used = sum(len(np.unique(column)) for column in indices.T)
         self.codebook_usage_ = used / (indices.shape[1] * self.codebook_size_)
         self._tree = ChowLiuTree().fit(indices, self.codebook_size_)
-
-    def _warn_of_result(self):
-        if self.codebook_usage_ < LEAST_USAGE:
+        if given is not None and self.codebook_usage_ < LEAST_USAGE:
             warnings.warn(
                 f"Only {self.codebook_usage_:.0%} of the codebook is in use "
                 "(codebook_usage_). Use a smaller codebook_size or n_blocks, or, with few "
                 "columns, a smaller n_components.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     # ------------------------------------------------------------------ using
@@ -251,24 +219,3 @@ class VQVAETransformer(BaseAutoencoder):
 
 def _indices(model, x, observed):
     return model.indices(x)
-
-
-def _cluster(codes, size, rng):
-    """Return k-means centres of every block's codes, and their fractions of the codes.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n_blocks, n, width)
-    """
-    from sklearn.cluster import KMeans  # as in `skae.models.code_mixture`
-
-    entries = np.zeros((len(codes), size, codes.shape[2]), dtype=np.float32)
-    fractions = np.zeros(entries.shape[:2])
-    for block, rows in enumerate(codes):
-        with warnings.catch_warnings():
-            # There may be fewer different codes than entries.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            clusters = KMeans(size, random_state=rng).fit(rows)
-        entries[block] = clusters.cluster_centers_
-        fractions[block] = np.bincount(clusters.labels_, minlength=size) / len(rows)
-    return torch.from_numpy(entries), torch.from_numpy(np.maximum(fractions, 0.5 / size))

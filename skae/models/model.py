@@ -24,15 +24,32 @@ class Model(nn.Module):
         Whether `dataset_loss` is part of the loss of held-out rows.
     copies_per_row : int
         Copies of a row that `score` works on at a time.
+    scoring_parameters : tuple of str
+        Parameters of the estimator that `score` reads from attributes of the model.
     """
 
     annealing = 1.0
     has_dataset_loss = False
     copies_per_row = 1
+    scoring_parameters: tuple[str, ...] = ()
 
     @torch.no_grad()
-    def initialise(self, design, pca, x):
-        """Start at the principal components of the training rows `x` (CPU)."""
+    def initialise(self, design, pca, source, n_train, rng):
+        """Start at the principal components of the training rows.
+
+        Parameters
+        ----------
+        design : Design
+        pca : PrincipalAxes or None
+            None: the weights stay random.
+        source : DenseRows or SparseRows
+        n_train : int
+            The first rows of `source`, which are not held out.
+        rng : numpy.random.RandomState
+        """
+        if pca is None:
+            return
+        x = source.design(design.n_outputs)
         gains, offsets = output_start(design, pca, x)
         link = getattr(self.decoder, "link", None)
         if link is not None:

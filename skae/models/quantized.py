@@ -1,6 +1,10 @@
 """The autoencoder whose codes are entries of a codebook."""
 
+import warnings
+
+import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from skae.architectures import MLP
@@ -11,6 +15,8 @@ from skae.training.pca import PrincipalAxes
 AVERAGING = 0.8
 # An entry that stands for less than this part of an equal share of the codes starts anew.
 DEAD = 0.1
+# Rows that the codebook is started from.
+N_CLUSTERED = 20_000
 TINY = 1e-8
 
 
@@ -154,6 +160,15 @@ class QuantizedModel(Model):
         self.encoder.start_from((axes / scale).T, torch.zeros(n_blocks * width))
         self.decoder.start_from(gains[:, None] * axes * scale, offsets)
 
+    @torch.no_grad()
+    def initialise(self, design, pca, source, n_train, rng):
+        """Start at the principal components, and the entries at clusters of their codes."""
+        super().initialise(design, pca, source, n_train, rng)
+        x, _ = source[: min(n_train, N_CLUSTERED)]
+        codes = self.quantizer.split(self.encoder(x.cpu())).numpy()
+        n_entries = self.quantizer.entries.shape[1]
+        self.quantizer.start_from(*_cluster(codes, n_entries, rng))
+
     def losses(self, seen, x, observed, weights=None):
         codes = self.encoder(seen)
         quantized = self.quantizer(codes)
@@ -176,3 +191,24 @@ def deal(n_blocks, width):
     turns = torch.arange(n_blocks * width).reshape(width, n_blocks)
     turns[1::2] = turns[1::2].flip(1)
     return turns.T.flatten()
+
+
+def _cluster(codes, size, rng):
+    """Return k-means centres of every block's codes, and their fractions of the codes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_blocks, n, width)
+    """
+    from sklearn.cluster import KMeans  # as in `skae.models.code_mixture`
+
+    entries = np.zeros((len(codes), size, codes.shape[2]), dtype=np.float32)
+    fractions = np.zeros(entries.shape[:2])
+    for block, rows in enumerate(codes):
+        with warnings.catch_warnings():
+            # There may be fewer different codes than entries.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            clusters = KMeans(size, random_state=rng).fit(rows)
+        entries[block] = clusters.cluster_centers_
+        fractions[block] = np.bincount(clusters.labels_, minlength=size) / len(rows)
+    return torch.from_numpy(entries), torch.from_numpy(np.maximum(fractions, 0.5 / size))

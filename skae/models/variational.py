@@ -72,6 +72,7 @@ class VariationalModel(Model):
 
     generator: torch.Generator | None = None
     n_importance_samples = 64
+    scoring_parameters = ("n_importance_samples",)
 
     def __init__(
         self, design, n_components, layers, likelihood, divergence, architecture=None

@@ -15,31 +15,24 @@ class Marginals:
     raw : ndarray of float64 of shape (n_samples, n_numbers)
         NaN where missing.
     weights : ndarray of shape (n_samples,) or None
+    drawn : ndarray of shape (n_draws, n_numbers)
+        Draws of the other distribution.
 
     Attributes
     ----------
     columns : list of (levels, values, loose, decimals), or None for columns without values
         Values at some levels, whether values between one and the next occur, and the
         decimals that the values have.
-    own : ndarray of shape (n_levels, n_numbers) or None
-        The other distribution's values at `own_levels`, once they are learned.
+    own : ndarray of shape (n_levels, n_numbers)
+        The other distribution's values at `own_levels`.
     """
 
-    own = own_levels = None
-
-    def __init__(self, raw, weights=None):
+    def __init__(self, raw, weights, drawn):
         self.columns = [
             _describe(column[there], None if weights is None else weights[there])
             for column, there in zip(raw.T, ~np.isnan(raw.T), strict=True)
         ]
 
-    def learn_own(self, drawn):
-        """Learn how the other distribution's columns are distributed.
-
-        Parameters
-        ----------
-        drawn : ndarray of shape (n_draws, n_numbers)
-        """
         self.own_levels = _levels(len(drawn))
         self.own = np.quantile(drawn, self.own_levels, axis=0)
 

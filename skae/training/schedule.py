@@ -3,6 +3,25 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Budget(NamedTuple):
+    """How long an estimator trains where no parameter says so.
+
+    Attributes
+    ----------
+    factor : float
+        Multiple of the usual budget of steps.
+    harder : bool
+        Whether every step shows other rows, or training leads far from the start.
+    warmup : float
+        Fraction of the steps over which the weight of a divergence rises.
+    """
+
+    factor: float = 1.0
+    harder: bool = False
+    warmup: float = 0.0
 
 
 @dataclass
