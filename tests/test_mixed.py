@@ -723,7 +723,7 @@ def test_sparse_matrix_trains_with_weights_and_by_chunks(quick):
 def test_sparse_matrix_is_never_dense_as_a_whole(monkeypatch, quick_any):
     X = csr_array(_counts(4000))
     monkeypatch.setattr("skae._inference.BLOCK_CELLS", 2000 * 128)
-    for room in ("_tables.encoder", "_training.pca", "anomaly"):
+    for room in ("table.encoder", "table.blocks.numbers", "training.pca", "anomaly"):
         monkeypatch.setattr(f"skae.{room}.BLOCK", 2000)
     heights, toarray = [], csr_array.toarray
 
