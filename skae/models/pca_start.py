@@ -28,14 +28,15 @@ def output_start(design: Design, pca, x):
     -------
     gains, offsets : torch.Tensor of shape (n_outputs,)
     """
-    reconstruction = None
-    if not design.is_numeric and pca is not None:
+    if design.is_numeric or pca is None:
+        starts = [block.start(None, None) for block in design.blocks]
+    else:
         x = x[:N_ROWS]
         reconstruction = x @ pca.axes @ pca.axes.T
-    starts = []
-    for block in design.blocks:
-        own = None if reconstruction is None else reconstruction[:, block.columns]
-        starts.append(block.start(own, x[:, block.columns]))
+        starts = [
+            block.start(reconstruction[:, block.columns], x[:, block.columns])
+            for block in design.blocks
+        ]
     gains, offsets = zip(*starts, strict=True)
     return torch.cat(gains), torch.cat(offsets)
 

@@ -201,8 +201,8 @@ class Block:
         ----------
         reconstruction : torch.Tensor of shape (n, width) or None
             What PCA makes of the rows; None: there is no PCA.
-        x : torch.Tensor of shape (n, width)
-            Training rows.
+        x : torch.Tensor of shape (n, width) or None
+            Training rows, where there is PCA.
 
         Returns
         -------
