@@ -13,8 +13,8 @@ from skae.table.blocks import OBSERVED
 from skae.table.encoder import BLOCK
 from skae.table.validation import float_dtype
 
-# Design cells that are kept, 80 MB.
-MAX_KEPT_CELLS = 10_000_000
+# Design cells that are kept, 40 MB.
+MAX_KEPT_CELLS = 5_000_000
 
 
 class EncodedTable:
