@@ -11,6 +11,7 @@ import torch
 from frames import as_library, draw_rows
 from registry import DEFAULT_DETECTORS, ESTIMATORS, TRANSFORMERS, held_to, make
 from scipy.stats import multivariate_normal
+from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 
