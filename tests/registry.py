@@ -202,7 +202,7 @@ def make(name, **more):
     """Make the estimator or the member of the family of that name."""
     cls, params = ESTIMATORS[name] if name in ESTIMATORS else _of_family(name)
     return cls(
-        **{key: clone(value, safe=False) for key, value in {**params, **more}.items()}
+        **{**{key: clone(value, safe=False) for key, value in params.items()}, **more}
     )
 
 
@@ -211,8 +211,49 @@ def _of_family(name):
     return cls, {"n_components": 2, **QUICK, **params}
 
 
+def _except(estimator, reason, *laws):
+    return {law: {estimator: reason} for law in laws}
+
+
 # Law -> estimator -> why it does not hold there.
-EXCEPTIONS = {}
+EXCEPTIONS = {
+    **_except(
+        "GANSampler",
+        "a sampler explains no cells",
+        "test_arrow_table",
+        "test_contributions_are_a_frame_of_the_library",
+        "test_contributions_of_an_array_are_a_frame_with_its_columns",
+        "test_contributions_sum_to_the_anomaly_score",
+        "test_wholly_missing_column_says_nothing",
+    ),
+    **_except(
+        "GANSampler",
+        "what a critic thinks of a cell that it has not seen is left to the game",
+        "test_unknown_level_is_as_surprising_as_the_rarest",
+        "test_unknown_level_of_every_dtype",
+        "test_wholly_missing_row_has_a_score",
+    ),
+    **_except(
+        "VQVAETransformer",
+        "what comes back is near the rows behind the entries, whatever the row",
+        "test_numbers_that_name_things",
+    ),
+    **_except(
+        "VQVAETransformer",
+        "the start, at the centres of k-means, is better than a few epochs on few rows",
+        "test_without_early_stopping_all_epochs_run_on_all_rows",
+    ),
+    **_except(
+        "VQVAETransformer",
+        "its codes are a number of dimensions, no proportion of the variance",
+        "test_proportion_of_variance_out_of_range",
+    ),
+    **_except(
+        "AdversarialAutoencoderTransformer",
+        "its loss rises as the critic learns to tell",
+        "test_warm_start_goes_on",
+    ),
+}
 
 
 def held_to(law, names=ESTIMATORS):

@@ -28,5 +28,7 @@ def test_picture_is_shown_small_and_has_a_script(picture):
 
 
 def test_readme_names_nothing_that_is_missing():
-    for name in re.findall(r"examples/[\w/]+\.(?:py|png)", README):
+    named = re.findall(r"examples/[\w/]+\.(?:py|png)", README)
+    assert named
+    for name in named:
         assert (ROOT / name).exists(), name

@@ -224,16 +224,24 @@ def test_is_searched(name, key, values, rows):
     assert scores[0] != scores[1]
 
 
-def test_settings_are_set_by_name(name):
+def _settings():
+    """Return (member, parameter, setting in it), each setting of a class once."""
+    found = {}
+    for name, (_, params) in FAMILY.items():
+        for key, value in params.items():
+            if isinstance(value, (Network, skae.corruption.Corruption, Penalty)):
+                for inner in value.get_params(deep=False):
+                    found.setdefault((type(value), inner), (name, key, inner))
+    return list(found.values())
+
+
+@pytest.mark.parametrize(("name", "key", "inner"), _settings())
+def test_settings_are_set_by_name(name, key, inner):
     """`set_params` reaches what stands in a parameter, and a clone has it too."""
     estimator = make(name)
-    for key in ("network", "corruption", "penalties"):
-        setting = getattr(estimator, key, None)
-        if isinstance(setting, (Network, skae.corruption.Corruption, Penalty)):
-            for inner in setting.get_params(deep=False):
-                other = clone(estimator).set_params(**{f"{key}__{inner}": 0.25})
-                assert clone(other).get_params()[f"{key}__{inner}"] == 0.25
-                assert getattr(setting, inner) != 0.25
+    other = clone(estimator).set_params(**{f"{key}__{inner}": "another"})
+    assert clone(other).get_params()[f"{key}__{inner}"] == "another"
+    assert estimator.get_params()[f"{key}__{inner}"] != "another"
 
 
 @pytest.mark.parametrize(("parameter", "value", "message"), BAD, ids=lambda v: str(v)[:40])

@@ -56,7 +56,6 @@ def test_array_with_holes_is_imputed_as_an_array(quick, X):
     there = ~np.isnan(holed)
     np.testing.assert_array_equal(filled[there], holed[there])
     assert np.isfinite(filled).all()
-    assert np.abs(filled - X)[~there].max() > 0
 
 
 def test_impute_takes_rows_of_the_other_library(quick):

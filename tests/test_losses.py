@@ -347,9 +347,25 @@ def test_shares_are_restored_as_shares(shares):
     assert back.min() >= 0
     assert back.max() <= 1
     assert reconstruction_r2(bound, shares) > reconstruction_r2(free, shares)
-    assert (
-        (bound.sample(50, random_state=0) >= 0) & (bound.impute(shares) <= 1).all()
-    ).all()
+    for fitted, within in ((bound, True), (free, False)):
+        rows = fitted.sample(500, random_state=0)
+        assert ((rows >= 0) & (rows <= 1)).all() == within
+
+
+def test_imputed_shares_are_shares():
+    """A cell that a straight line would put beyond 1."""
+    t = np.random.default_rng(0).uniform(-1, 1, (300, 1))
+    shares = np.clip(0.5 + t * [[0.4, 0.45, 0.5, 0.9]], 0.0, 1.0)
+    holed = shares.copy()
+    holed[t[:, 0] > 0.7, 3] = np.nan
+    filled = {
+        loss: AutoencoderTransformer(1, loss=loss, max_iter=20, random_state=0)
+        .fit(holed)
+        .impute(holed)[np.isnan(holed)]
+        for loss in ("binary_cross_entropy", "squared")
+    }
+    assert filled["binary_cross_entropy"].max() <= 1.0
+    assert filled["squared"].max() > 1.0
 
 
 def test_a_stream_of_shares_keeps_its_units(shares):

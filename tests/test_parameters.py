@@ -22,9 +22,6 @@ def fitted(quick, X, training):
     [
         ("n_components", 0, r"int in the range \[1, inf\)"),
         ("n_components", -3, r"int in the range \[1, inf\)"),
-        ("n_components", 0.0, r"float in the range \(0\.0, 1\.0\)"),
-        ("n_components", 1.0, r"float in the range \(0\.0, 1\.0\)"),
-        ("n_components", 1.5, r"float in the range \(0\.0, 1\.0\)"),
         ("n_components", "two", r"int in the range \[1, inf\)"),
         ("activation", "swoosh", "among .*relu"),
         ("init", "zeros", "among .*pca"),
@@ -49,6 +46,13 @@ def test_parameter_out_of_range(transformer, X, name, value, remedy, method):
         ValueError, match=rf"'{name}' parameter of .*{remedy}.*Got {value!r}"
     ):
         getattr(estimator, method)(X)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 1.5])
+def test_proportion_of_variance_out_of_range(transformer, X, value):
+    message = rf"'n_components' parameter of .*float in the range \(0.0, 1.0\).*Got {value}"
+    with pytest.raises(ValueError, match=message):
+        transformer(value).fit(X)
 
 
 @pytest.mark.parametrize(

@@ -46,13 +46,20 @@ def test_random_state_instance_is_drawn_from(quick_any, curved):
     np.testing.assert_array_equal(again.score_samples(X), one.score_samples(X))
 
 
-def test_thread_count_does_not_change_the_fit(quick_any, X):
-    """The number of threads is the machine's, not the model's."""
-    scores = []
+def test_thread_count_does_not_change_the_fit(quick_any, X, monkeypatch):
+    """The number of threads is the machine's, not the model's: small steps take one."""
+    scores, used, backward = [], set(), torch.Tensor.backward
+
+    def watched(*args, **kwargs):
+        used.add(torch.get_num_threads())
+        return backward(*args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "backward", watched)
     for n_threads in (1, 2):
         with _threads(n_threads):
             scores.append(quick_any().fit(X).score_samples(X))
     np.testing.assert_array_equal(*scores)
+    assert used == {1}
 
 
 class _threads:

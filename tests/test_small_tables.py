@@ -12,11 +12,12 @@ from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
 COLLAPSED = (
     "ignore:.*latent dimensions have collapsed:sklearn.exceptions.ConvergenceWarning"
 )
+UNUSED = "ignore:Only .* of the codebook is in use:sklearn.exceptions.ConvergenceWarning"
+UNLIKE = "ignore:The generated rows are near:sklearn.exceptions.ConvergenceWarning"
 TOO_FEW = "ignore:.*too few to hold any out:UserWarning"
 pytestmark = [
     pytest.mark.filterwarnings("error"),
-    pytest.mark.filterwarnings(COLLAPSED),
-    pytest.mark.filterwarnings(TOO_FEW),
+    *map(pytest.mark.filterwarnings, (COLLAPSED, UNUSED, UNLIKE, TOO_FEW)),
 ]
 RNG = np.random.default_rng(0)
 

@@ -1,5 +1,7 @@
 """Sparse matrices are the tables that they stand for."""
 
+import sys
+
 import numpy as np
 import pytest
 from scipy.sparse import csc_array, csr_array, csr_matrix
@@ -48,9 +50,15 @@ def test_sparse_matrix_trains_with_weights_and_by_chunks(quick):
 
 def test_sparse_matrix_is_never_dense_as_a_whole(monkeypatch, quick_any):
     X = csr_array(counts(4000))
-    monkeypatch.setattr("skae._inference.BLOCK_CELLS", 2000 * 128)
-    for room in ("table.encoder", "training.pca", "anomaly"):
-        monkeypatch.setattr(f"skae.{room}.BLOCK", 2000)
+    rooms = [room for name, room in sys.modules.items() if name.startswith("skae.")]
+    for name, size in {
+        "BLOCK": 2000,
+        "BLOCK_CELLS": 2000 * 128,
+        "N_CLUSTERED": 2000,
+    }.items():
+        for room in rooms:
+            if hasattr(room, name):
+                monkeypatch.setattr(room, name, size)
     heights, toarray = [], csr_array.toarray
 
     def watched(self, *args, **kwargs):
