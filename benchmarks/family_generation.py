@@ -13,8 +13,8 @@ density  held-out log density of the VAE with as many components as columns is a
         [--part samples density] [--only wilt adult] [--tvae-python PATH] [--threads 1]
 
 For the samples the VAE and the autoencoder have as many components as explain 95% of the
-variance; everything else is default. Rows with missing cells are left out of the mixed tables: no generator here generates missing values. The
-normal distribution of a mixed table is that of its one-hot columns, and the level with the
+variance; everything else is default. Rows with missing values are left out of the mixed
+tables, as no generator here generates missing values. The normal distribution of a mixed table is that of its one-hot columns, and the level with the
 largest entry is taken; whole numbers are rounded. TVAE (package `ctgan`) wants another
 pandas than this project: `--tvae-python` is the interpreter of an environment that has it.
 The densities are measured as `density.py` does; the mixture is full, its size chosen on
@@ -220,13 +220,15 @@ def judge_samples(outcomes):
 
 def best_mixture(train, seed):
     """Return the full mixture of 1 to 10 components that held-out rows choose."""
-    part, judge = train_test_split(train, test_size=0.2, random_state=seed)
+    part, held_out = train_test_split(train, test_size=0.2, random_state=seed)
 
     def make(size):
         return GaussianMixture(size, random_state=seed, max_iter=200, reg_covar=1e-6)
 
     sizes = range(1, LARGEST_MIXTURE + 1)
-    return make(max(sizes, key=lambda size: make(size).fit(part).score(judge))).fit(train)
+    return make(max(sizes, key=lambda size: make(size).fit(part).score(held_out))).fit(
+        train
+    )
 
 
 def compare_densities(loaders, max_rows, seed):

@@ -7,11 +7,11 @@ AUROC is that of the other half against held-out anomalies of the same kind. Kin
 
 scattered   normal rows with every column permuted by itself and widened by half
 clustered   a tight Gaussian clump: half of the columns moved by two standard deviations
-duplicated  eight real anomalies of the table, repeated until they make up the fraction; held
+duplicated  eight real anomalies of the table, repeated to reach the fraction; held
             out are these eight again
 
-Columns are standardised by the training rows. All detectors are at their defaults: nobody
-tells them the fraction. Draws robustness.png.
+Columns are standardised by the training rows. All detectors are at their defaults: they are
+not given the fraction. Draws robustness.png.
 """
 
 import argparse
@@ -166,7 +166,7 @@ def draw(means, n_tables, n_seeds):
     axes[0].set_ylabel("AUROC on held-out rows")
     axes[0].legend(frameon=False, loc="lower left")
     figure.supxlabel(
-        f"fraction of anomalies among the training rows (mean of {n_tables} tables, "
+        f"proportion of anomalies among the training rows (mean of {n_tables} tables, "
         f"{n_seeds} seeds)",
         fontsize=10,
     )
