@@ -41,9 +41,9 @@ TIE = 0.002
 VARIANTS = {
     "contaminated": {
         DEFAULT: {},
-        "16 rows a network": {"max_samples": 16},
-        "256 rows a network": {"max_samples": 256},
-        "1024 rows a network": {"max_samples": 1024},
+        "16 rows per network": {"max_samples": 16},
+        "256 rows per network": {"max_samples": 256},
+        "1024 rows per network": {"max_samples": 1024},
         "no filter": {"max_trim": 0.0},
         "no noise": {"noise": 0.0},
         "noise 0.3": {"noise": 0.3},
@@ -56,8 +56,8 @@ VARIANTS = {
     },
     "clean": {
         DEFAULT: {},
-        "64 rows a network": {"max_samples": 64},
-        "256 rows a network": {"max_samples": 256},
+        "64 rows per network": {"max_samples": 64},
+        "256 rows per network": {"max_samples": 256},
         "sizes mixed": {"max_samples": [64, 256, 1024]},
         "filter": {"max_trim": 0.2},
         "no noise": {"noise": 0.0},
@@ -74,7 +74,7 @@ VARIANTS = {
 
 
 def measure(protocol, loaders, args):
-    """Return variant -> AUROC and average precision, arrays with a row a table."""
+    """Return variant -> AUROC and average precision, arrays with a row per table."""
     found = defaultdict(list)
     for _, X, y in load_each(loaders):
         y = (y != 0).astype(int)

@@ -9,7 +9,7 @@ AutoEncoder; the median table's fit takes less than twice KNN's, or 1 s.
 Two protocols. "contaminated": a stratified split, training on 70% of the rows as they come,
 testing on the others. "clean": training on half of the normal rows, testing on all others.
 Columns are standardised by the training rows. A detector that fails on a table is reported,
-and counts there as one that guesses: AUROC 0.5, average precision the share of anomalies.
+and counts there as one that guesses: AUROC 0.5, average precision the fraction of anomalies.
 So does one whose time grows with the cube of the columns, where there are over 500.
 """
 
@@ -106,7 +106,7 @@ DETECTORS = {
 
 
 def anomaly_scores(detector, X):
-    """Return scores that rise with strangeness: PyOD's do, scikit-learn's fall."""
+    """Return scores that are higher for anomalies, as PyOD's are, unlike scikit-learn's."""
     if hasattr(detector, "score_samples"):
         return -detector.score_samples(X)
     return detector.decision_function(X)
@@ -156,7 +156,7 @@ def evaluate_all(X, y, protocol, seed):
 
 
 def run_protocol(protocol, loaders, args):
-    """Print a row of AUROC a table; return detector -> results, table by seed by table."""
+    """Print a row of AUROC per table; return detector -> results, table by seed by table."""
     heading(f"{protocol}: AUROC, mean over {args.seeds} seeds")
     formats = {"table": "<14", "rows": ">6d", "cols": ">4d", "odd": ">6.1%"}
     table = TextTable(formats | {name: ">8.3f" for name in DETECTORS})
@@ -265,9 +265,12 @@ def judge_time(outcomes):
         return results, sum(r.fit_seconds + r.score_seconds for r in results)
 
     (ours, total), (_, rival), (knn, _) = (seconds(n) for n in (OURS, RIVAL, "KNN"))
-    share = total / rival
+    fraction = total / rival
     verdict(
-        "fit and score, share of PyOD AutoEncoder's", f"{share:.2f}", "<= 1", share <= 1
+        "fit and score, fraction of PyOD AutoEncoder's",
+        f"{fraction:.2f}",
+        "<= 1",
+        fraction <= 1,
     )
     fit, other = (np.median([r.fit_seconds for r in results]) for results in (ours, knn))
     verdict(

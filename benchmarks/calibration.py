@@ -1,9 +1,9 @@
 """Calibration: what the detector promises beside what fresh rows show.
 
 Claims, over at least 200 random splits (5 tables by 40): P(p <= 0.05) of clean fresh rows
-lies within [0.04, 0.055]; of fresh rows of the mix that was trained on, the share that is
+lies within [0.04, 0.055]; of fresh rows of the mix that was trained on, the fraction that is
 flagged at contamination=0.05 lies within 20% of it; of the rows that `select(fdr=0.1)`
-chooses, a share of at most 0.1 is normal, within the confidence interval.
+chooses, a fraction of at most 0.1 is normal, within the confidence interval.
 
     python benchmarks/calibration.py --data FOLDER [--splits 200] [--threads 1]
 
@@ -39,7 +39,7 @@ from skae import AEAnomalyDetector
 
 TABLES = ("thyroid", "pendigits", "breastw", "cardio", "magic.gamma")
 OURS, SLOW = "skae", "AutoEnc"
-MOST_ROWS, ODD_SHARE, ALPHA, FDR = 1000, 0.05, 0.05, 0.1
+MOST_ROWS, ODD_FRACTION, ALPHA, FDR = 1000, 0.05, 0.05, 0.1
 FIGURES = ("p <= 0.05", "flagged", "false disc", "found")
 
 # --------------------------------------------------------------------------- splits
@@ -55,12 +55,12 @@ def split_clean(X, is_odd, rng):
 
 
 def split_mix(X, is_odd, rng):
-    """Return training and fresh rows, `ODD_SHARE` of both real anomalies."""
+    """Return training and fresh rows, `ODD_FRACTION` of both real anomalies."""
     normal = rng.permutation(np.flatnonzero(~is_odd))
     odd = rng.permutation(np.flatnonzero(is_odd))
-    n = min(MOST_ROWS, len(normal) / (1 - ODD_SHARE) / 2, len(odd) / ODD_SHARE / 2)
-    n_odd = int(ODD_SHARE * n)
-    n_normal = round(n_odd * (1 / ODD_SHARE - 1))
+    n = min(MOST_ROWS, len(normal) / (1 - ODD_FRACTION) / 2, len(odd) / ODD_FRACTION / 2)
+    n_odd = int(ODD_FRACTION * n)
+    n_normal = round(n_odd * (1 / ODD_FRACTION - 1))
     train, fresh = (
         np.concatenate([normal[i * n_normal :][:n_normal], odd[i * n_odd :][:n_odd]])
         for i in (0, 1)
@@ -134,7 +134,7 @@ def measure(build, X, is_odd, seed):
     mistakes = np.sum(chosen & ~odd) / max(np.sum(chosen), 1)
     found = np.mean(chosen[odd])
     train, fresh = split_mix(X, is_odd, rng)
-    flagged = np.mean(build(train, ODD_SHARE, seed).flags(fresh))
+    flagged = np.mean(build(train, ODD_FRACTION, seed).flags(fresh))
     return alarms, flagged, mistakes, found
 
 
@@ -148,11 +148,15 @@ def measure_table(X, is_odd, n_splits):
     return figures
 
 
-def interval(shares):
+def interval(fractions):
     """Return mean and 95% half-width; splits of a table overlap, so that it is narrow."""
-    shares = np.asarray(shares)
-    half = 1.96 * shares.std(ddof=1) / math.sqrt(len(shares)) if len(shares) > 1 else 0.0
-    return shares.mean(), half
+    fractions = np.asarray(fractions)
+    half = (
+        1.96 * fractions.std(ddof=1) / math.sqrt(len(fractions))
+        if len(fractions) > 1
+        else 0.0
+    )
+    return fractions.mean(), half
 
 
 # --------------------------------------------------------------------------- report
@@ -170,10 +174,10 @@ def judge(name, figures):
         0.04 <= p <= 0.055,
     )
     verdict(
-        f"{name}: share flagged at contamination={ODD_SHARE}",
+        f"{name}: fraction flagged at contamination={ODD_FRACTION}",
         f"{flagged:.4f} +- {flagged_half:.4f}",
         "[0.04, 0.06]",
-        abs(flagged / ODD_SHARE - 1) <= 0.2,
+        abs(flagged / ODD_FRACTION - 1) <= 0.2,
     )
     verdict(
         f"{name}: false discovery rate at fdr={FDR}",

@@ -1,4 +1,4 @@
-"""Log densities of skae's VAE beside those of probabilistic PCA, in nats a row.
+"""Log densities of skae's VAE beside those of probabilistic PCA, in nats per row.
 
 Claims: where the rows are probabilistic PCA's own, the VAE's score is PCA's to 0.1 nats and
 not above the truth, as a lower bound must; on tables with continuous columns it is at least
@@ -41,7 +41,7 @@ NEAR_PCA = 0.1
 N_ERRORS = 3.0
 FEW_VALUES = 20
 NOISE = 0.05
-SHARE = 0.9
+FRACTION = 0.9
 # Nats. Training starts at PCA in float32, and may end there.
 ROUNDING = 1e-3
 
@@ -70,7 +70,7 @@ def compare_with_truth(n_rows, seed):
 def report_truth(densities):
     heading(
         f"{len(densities['truth'])} new rows of a probabilistic PCA model, {N_FEATURES} "
-        f"columns, {N_FACTORS} factors: nats a row"
+        f"columns, {N_FACTORS} factors: nats per row"
     )
     table = TextTable(
         {"": "<5", "mean": ">9.4f", "to truth": ">9.4f", "std error": ">9.4f"}
@@ -108,7 +108,7 @@ def judge_truth(densities):
 
 @dataclass(frozen=True)
 class Figures:
-    """Mean held-out log density in nats a row, and seconds."""
+    """Mean held-out log density in nats per row, and seconds."""
 
     density: float
     fit_seconds: float
@@ -146,8 +146,8 @@ def measure(model, train, test):
 
 
 def compare_on_tables(loaders, max_rows, seed):
-    """Print a row a table; return name -> (PCA's figures, the VAE's)."""
-    heading("Mean held-out log density, nats a row, and seconds")
+    """Print a row per table; return name -> (PCA's figures, the VAE's)."""
+    heading("Mean held-out log density, nats per row, and seconds")
     table = TextTable(
         {"table": "<14", "rows": ">6d", "cols": ">4d", "k": ">2d"}
         | {title: ">9.3f" for title in ("PCA", "VAE", "VAE - PCA")}
@@ -187,12 +187,12 @@ def judge_tables(outcomes):
         for name, (pca, vae) in outcomes.items()
         if vae.density < pca.density - ROUNDING
     ]
-    share = 1.0 - len(below) / len(outcomes)
+    fraction = 1.0 - len(below) / len(outcomes)
     verdict(
         f"(b) tables of {len(outcomes)} with a log density of at least PCA's",
-        f"{share:.0%}, below on {', '.join(below) or 'none'}",
-        f">= {SHARE:.0%}",
-        share >= SHARE,
+        f"{fraction:.0%}, below on {', '.join(below) or 'none'}",
+        f">= {FRACTION:.0%}",
+        fraction >= FRACTION,
     )
 
 

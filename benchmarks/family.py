@@ -1,9 +1,9 @@
-"""What each member of the family is known for, measured on held-out rows.
+"""What each estimator of the family is known for, measured on held-out rows.
 
     python benchmarks/family.py [--only denoising sparse ...] [--seed 0] [--threads 1]
         [--data ANOMALY_FOLDER --mixed MIXED_FOLDER --tvae-python PATH]
 
-One table in the end: the member, what it is known for, its figure and that of its baseline;
+One table in the end: the estimator, what it is known for, its figure and that of its baseline;
 and the verdicts. The data ship with scikit-learn or are made here, but for the rows and
 densities of the variational one, which need `--data`. A run takes half an hour on two cores,
 most of it for these, the codes of `family_adversarial.py`, convolutions and recurrent cells.
@@ -43,7 +43,7 @@ from skae.metrics import reconstruction_r2
 from skae.penalties import Contractive, KLSparsity, L1Activity, jacobian
 
 COLUMNS = {
-    "member": "<26",
+    "estimator": "<26",
     "known for": "<44",
     "figure": ">8.3f",
     "baseline": "<26",
@@ -66,11 +66,11 @@ def n_weights(estimator):
     return sum(p.numel() for p in estimator.net_.module_.parameters())
 
 
-# ---------------------------------------------------------------------- members
+# ---------------------------------------------------------------------- evaluations
 
 
 def denoising(table, seed):
-    """Gaussian noise 0.5 and 50% masking of digits: the error left, as a share."""
+    """Gaussian noise 0.5 and 50% masking of digits: the error left, as a fraction."""
     train, test = digits(seed)
     rng = np.random.default_rng(seed)
     unit = np.sqrt(train.var(axis=0).mean())
@@ -87,8 +87,8 @@ def denoising(table, seed):
         own = np.square(noisy - test).mean()
 
         def left(estimator, noisy=noisy, own=own):
-            restored = estimator.inverse_transform(estimator.transform(noisy))
-            return np.square(restored - test).mean() / own
+            reconstructed = estimator.inverse_transform(estimator.transform(noisy))
+            return np.square(reconstructed - test).mean() / own
 
         denoised = left(fit(train, 16, seed, corruption=corruption))
         others = {"plain": left(plain), "PCA": left(pca)}
@@ -100,7 +100,7 @@ def denoising(table, seed):
 
 
 def sparse(table, seed):
-    """128 codes of digits: how many are at work, and what they restore."""
+    """128 codes of digits: how many are at work, and what they reconstruct."""
     train, test = digits(seed)
     # A code is chosen in the light of the others: it takes a layer wider than the codes.
     wide = {"hidden_layer_sizes": 256, "max_iter": 300}
@@ -118,7 +118,7 @@ def sparse(table, seed):
     rate = float(kl.transform(test).mean())
     table.row(
         "sparse, L1Activity",
-        "share of 128 codes at zero",
+        "fraction of 128 codes at zero",
         small["l1"],
         "plain",
         small["plain"],
@@ -129,7 +129,7 @@ def sparse(table, seed):
     loss = r2["plain"] - r2["l1"]
     return [
         ("sparse codes", f"{small['l1']:.3f} at zero", "0.8 and more", small["l1"] >= 0.8),
-        ("sparse codes restore", f"{loss:.3f} less R2", "at most 0.05", loss <= 0.05),
+        ("sparse codes reconstruct", f"{loss:.3f} less R2", "at most 0.05", loss <= 0.05),
         ("KL sparsity", f"rate {rate:.4f}", "0.05 +- 20%", abs(rate / 0.05 - 1) <= 0.2),
     ]
 
@@ -229,8 +229,8 @@ def convolutional(table, seed):
         for name, other in others.items():
             weights = "" if name == "PCA" else f", {n_weights(other):,}"
             figure = reconstruction_r2(other, test)
-            member = f"convolutional, {n_weights(ours):,}"
-            table.row(member, known_for, r2, name + weights, figure)
+            name_and_weights = f"convolutional, {n_weights(ours):,}"
+            table.row(name_and_weights, known_for, r2, name + weights, figure)
             worse &= figure < r2 and (name == "PCA" or n_weights(other) >= n_weights(ours))
         claim = f"convolutional, {data}"
         verdicts.append((claim, f"{r2:.3f}", "more R2, no more weights", worse))
@@ -245,7 +245,7 @@ def sparse_convolutional(table, train, test, seed, pca):
     zeros = float((np.abs(thin.transform(test)) < 1e-3).mean())
     r2 = reconstruction_r2(thin, test)
     table.row("sparse convolutional", "R2 of shifted digits", r2, "PCA", pca)
-    table.row("sparse convolutional", "share of codes at zero", zeros, "not sparse", 0.0)
+    table.row("sparse convolutional", "fraction of codes at zero", zeros, "not sparse", 0.0)
     figure = f"R2 {r2:.3f}, {zeros:.2f} at zero"
     return "sparse convolutional", figure, "above PCA", r2 > pca and zeros > 0.2
 
@@ -378,7 +378,7 @@ def rings(table, options):
 
 
 # What draws its figures from one split, and what prints tables of its own on the way.
-MEMBERS = {
+EVALUATIONS = {
     "denoising": denoising,
     "sparse": sparse,
     "contractive": contractive,
@@ -414,7 +414,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [*MEMBERS, *OTHERS]
+    names = [*EVALUATIONS, *OTHERS]
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=5, help="of rings, codes, codebooks")
@@ -427,11 +427,11 @@ def main():
     describe_machine(arguments.threads)
     table, verdicts = Later(), []
     for name in arguments.only:
-        if name in MEMBERS:
-            verdicts += MEMBERS[name](table, arguments.seed)
+        if name in EVALUATIONS:
+            verdicts += EVALUATIONS[name](table, arguments.seed)
         else:
             OTHERS[name](table, arguments)
-    heading("What each member is known for (held-out rows)")
+    heading("What each estimator is known for (held-out rows)")
     table.print()
     heading("Verdicts of one split; the others stand above, with what they rest on")
     for claim in verdicts:

@@ -1,4 +1,4 @@
-"""Adversarial and discrete members of the family: what each is known for, measured.
+"""Adversarial and discrete estimators of the family: what each is known for, measured.
 
 Rows 8 and 9 of the family's table: codes that are not told from the prior, a codebook in
 use that beats k-means, and eight Gaussians on a ring.
@@ -129,13 +129,13 @@ def compare_codebooks(n_seeds):
         with quiet():
             _, seconds = timed(model.fit, train)
         error = np.square(model.inverse_transform(model.transform(test)) - test).mean()
-        restored = np.empty_like(test)
+        reconstructed = np.empty_like(test)
         n_blocks, n_entries = model.codebook_.shape[:2]
         for columns in np.array_split(np.arange(test.shape[1]), n_blocks):
             clusters = KMeans(n_entries, random_state=seed).fit(train[:, columns])
             labels = clusters.predict(test[:, columns])
-            restored[:, columns] = clusters.cluster_centers_[labels]
-        of_clusters = np.square(restored - test).mean()
+            reconstructed[:, columns] = clusters.cluster_centers_[labels]
+        of_clusters = np.square(reconstructed - test).mean()
         usages.append(model.codebook_usage_)
         errors.append((error, of_clusters))
         table.row(seed, error, of_clusters, usages[-1], seconds)
@@ -157,7 +157,7 @@ def compare_codebooks(n_seeds):
             "k-means a block",
             theirs,
         ),
-        ("VQ-VAE", "least share of the codebook in use", least, "wanted", 0.8),
+        ("VQ-VAE", "least fraction of the codebook in use", least, "wanted", 0.8),
     ]
 
 
@@ -167,7 +167,7 @@ def ring(n_rows, deviation, seed):
 
 
 def modes(rows, deviation):
-    """Return the modes with a tenth of their part at least, and the share near a mode."""
+    """Return the modes with a tenth of their part at least, and the fraction near a mode."""
     distances = np.linalg.norm(rows[:, None] - CENTRES, axis=2)
     near = distances.min(axis=1) < 3 * deviation
     counts = np.bincount(distances.argmin(axis=1)[near], minlength=8)
@@ -191,7 +191,9 @@ RINGS = {
 
 
 def compare_rings(n_seeds, names):
-    heading("Eight Gaussians, radius 2, 2,000 rows: modes, and share within 3 deviations")
+    heading(
+        "Eight Gaussians, radius 2, 2,000 rows: modes, and fraction within 3 deviations"
+    )
     table = TextTable(
         {"deviation": ">9", "settings": "<18", "seed": ">4", "modes": ">5"}
         | {"near": ">7.3f", "coverage": ">8.2f", "warned": ">6", "seconds": ">7.1f"}
@@ -217,8 +219,14 @@ def compare_rings(n_seeds, names):
         passes[name] = passed / n_seeds
     without = passes.pop("alone, neither", None)
     return [
-        (f"GAN, {name}", "share of seeds: 7 modes, 90% near", share, "no penalty", without)
-        for name, share in passes.items()
+        (
+            f"GAN, {name}",
+            "fraction of seeds: 7 modes, 90% near",
+            fraction,
+            "no penalty",
+            without,
+        )
+        for name, fraction in passes.items()
     ]
 
 

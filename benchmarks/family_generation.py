@@ -13,8 +13,8 @@ density  held-out log density of the VAE with as many components as columns is a
         [--part samples density] [--only wilt adult] [--tvae-python PATH] [--threads 1]
 
 For the samples the VAE and the autoencoder have as many components as explain 95% of the
-variance; everything else is default. Rows with missing cells are left out of the mixed tables: no generator here makes holes. The
-normal distribution of a mixed table is that of its one-hot columns, and the level with the
+variance; everything else is default. Rows with missing values are left out of the mixed
+tables, as no generator here generates missing values. The normal distribution of a mixed table is that of its one-hot columns, and the level with the
 largest entry is taken; whole numbers are rounded. TVAE (package `ctgan`) wants another
 pandas than this project: `--tvae-python` is the interpreter of an environment that has it.
 The densities are measured as `density.py` does; the mixture is full, its size chosen on
@@ -56,7 +56,7 @@ HELD_OUT = 0.5
 MIXED = ("penguins", "auto_imports", "adult")
 OF_SKLEARN = ("wine", "breast_cancer", "diabetes")
 OF_FOLDER = ("Wilt", "magic.gamma", "vowels", "annthyroid", "pendigits")
-SHARE = 0.95
+FRACTION = 0.95
 LARGEST_MIXTURE = 10
 
 # ------------------------------------------------------------------------- tables
@@ -76,7 +76,7 @@ def load_numbers(load):
 
 
 def frame_loaders(anomaly, mixed):
-    """Return name -> function that loads a frame without holes."""
+    """Return name -> function that loads a frame without missing values."""
     loaders = {name: partial(load_mixed, mixed, name) for name in MIXED} if mixed else {}
     of_sklearn = sklearn_loaders()
     loaders |= {name: partial(load_numbers, of_sklearn[name]) for name in OF_SKLEARN}
@@ -149,14 +149,14 @@ def told_apart(real, other, seed):
 
 
 def compare_samples(loaders, max_rows, seeds, tvae_python):
-    """Print a row a table and seed; return name -> generator -> AUROCs."""
+    """Print a row per table and seed; return name -> generator -> AUROCs."""
     heading(
         "AUROC of gradient boosting: held-out rows against as many others (0.5 is best)"
     )
     generators = {
-        "VAE": partial(skae_rows, partial(VAETransformer, SHARE)),
+        "VAE": partial(skae_rows, partial(VAETransformer, FRACTION)),
         "normal": normal_rows,
-        "autoencoder": partial(skae_rows, partial(AutoencoderTransformer, SHARE)),
+        "autoencoder": partial(skae_rows, partial(AutoencoderTransformer, FRACTION)),
     }
     if tvae_python:
         generators["TVAE"] = partial(tvae_rows, tvae_python)
@@ -220,17 +220,19 @@ def judge_samples(outcomes):
 
 def best_mixture(train, seed):
     """Return the full mixture of 1 to 10 components that held-out rows choose."""
-    part, judge = train_test_split(train, test_size=0.2, random_state=seed)
+    part, held_out = train_test_split(train, test_size=0.2, random_state=seed)
 
     def make(size):
         return GaussianMixture(size, random_state=seed, max_iter=200, reg_covar=1e-6)
 
     sizes = range(1, LARGEST_MIXTURE + 1)
-    return make(max(sizes, key=lambda size: make(size).fit(part).score(judge))).fit(train)
+    return make(max(sizes, key=lambda size: make(size).fit(part).score(held_out))).fit(
+        train
+    )
 
 
 def compare_densities(loaders, max_rows, seed):
-    heading("Mean held-out log density, nats a row")
+    heading("Mean held-out log density, nats per row")
     table = TextTable(
         {"table": "<14", "rows": ">6d", "cols": ">4d", "size": ">4d"}
         | {name: ">9.3f" for name in ("mixture", "VAE", "VAE - mix", "VAE 95%")}
@@ -242,7 +244,9 @@ def compare_densities(loaders, max_rows, seed):
             continue
         X, _ = subsample(X, y, max_rows, seed)
         train, test = prepare(X, seed)
-        vae, fewer = (VAETransformer(k, random_state=seed) for k in (train.shape[1], SHARE))
+        vae, fewer = (
+            VAETransformer(k, random_state=seed) for k in (train.shape[1], FRACTION)
+        )
         with quiet():
             mixture, mixture_seconds = timed(best_mixture, train, seed)
             _, seconds = timed(vae.fit, train)
@@ -267,7 +271,7 @@ def judge_densities(gains):
         2 * len(lost) < len(gains),
     )
     won = 1.0 - len(lost) / len(gains)
-    known_for = f"share of {len(gains)} tables: higher density"
+    known_for = f"fraction of {len(gains)} tables: higher density"
     return [("variational", known_for, won, "best of 10 mixtures", 1.0 - won)]
 
 

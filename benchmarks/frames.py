@@ -6,8 +6,8 @@ standardises numbers and dates and one-hot encodes the rest.
 
     python benchmarks/frames.py [--rows 100000] [--rounds 3]
 
-The frame has ten columns of floats, three of them with holes, three of whole numbers, five
-of text or categories with 3 to 50 levels, one of booleans and one of dates. The two take
+The frame has ten columns of floats, three of them with missing values, three of whole
+numbers, five of text or categories with 3 to 50 levels, one of booleans and one of dates. The two take
 turns, and the median of the rounds' ratios counts, because other work on the machine slows
 both. skae also notes which cells are missing, and centres and scales the indicators.
 """
@@ -33,10 +33,10 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from skae.table.encoder import TableEncoder
 
-N_FLOATS, N_HOLED, N_WHOLE = 10, 3, 3
+N_FLOATS, N_INCOMPLETE, N_WHOLE = 10, 3, 3
 # Levels of the columns of text, and of those of categories.
 TEXT_LEVELS, CATEGORY_LEVELS = (3, 12, 50), (6, 25)
-HOLES = 0.1
+MISSING = 0.1
 TARGET = 0.5
 
 
@@ -44,14 +44,14 @@ def generate(n_rows):
     """Return the frame."""
     rng = np.random.default_rng(0)
     columns = {f"float_{i}": rng.standard_normal(n_rows) for i in range(N_FLOATS)}
-    for i in range(N_HOLED):
-        columns[f"float_{i}"][rng.random(n_rows) < HOLES] = np.nan
+    for i in range(N_INCOMPLETE):
+        columns[f"float_{i}"][rng.random(n_rows) < MISSING] = np.nan
     for i in range(N_WHOLE):
         columns[f"whole_{i}"] = rng.poisson(10.0 ** (i + 1), n_rows)
     for n_levels in TEXT_LEVELS + CATEGORY_LEVELS:
         # Frequencies that fall as those of real levels do.
-        shares = 1.0 / np.arange(1, n_levels + 1)
-        codes = rng.choice(n_levels, size=n_rows, p=shares / shares.sum())
+        fractions = 1.0 / np.arange(1, n_levels + 1)
+        codes = rng.choice(n_levels, size=n_rows, p=fractions / fractions.sum())
         levels = [f"level {i}" for i in range(n_levels)]
         cells = pd.Categorical.from_codes(codes, levels)
         is_text = n_levels in TEXT_LEVELS

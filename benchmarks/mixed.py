@@ -3,18 +3,18 @@
 Four parts, each with its claim:
 
 reconstruct  4 and 8 components, 30% of the rows held out: of their observed cells, skae
-             restores more categories and more of the numbers' variance than PCA on one-hot
+             reconstructs more categories and more of the numbers' variance than PCA on one-hot
              and standardised columns, and than FAMD.
 impute       20% of the cells removed at random: on adult at least as good as the best of
              SimpleImputer, KNNImputer and IterativeImputer, within 5% of it elsewhere.
-explain      one wrong cell a held-out row: of the rows that the detector finds, `explain`
+explain      one wrong cell per held-out row: of the rows that the detector finds, `explain`
              names the wrong column first in at least 80%.
 detect       rare incomes, and five kinds of planted anomalies: a higher AUROC on average
              than IsolationForest, LocalOutlierFactor and PyOD's AutoEncoder.
 
     python benchmarks/mixed.py --data FOLDER [--part impute] [--only penguins] [--seeds 2]
 
-Whole numbers are read as floats, so that nobody's restored numbers are rounded. What is
+Whole numbers are read as floats, so that no contender's reconstructions are rounded. What is
 learned of the columns (means, deviations, levels) is learned from the training rows; a level
 that only held-out rows have counts as lost for everyone. Numbers are compared in the
 training rows' standard deviations, all cells alike.
@@ -67,11 +67,11 @@ REMOVED = 0.2
 LARGE_TABLE, SLACK = "adult", 1.05
 NAMED_FIRST = 0.8
 # Planted cells: standard deviations that a number moves; a column is determined by the
-# others if a forest explains this share of it, and contradicted at as many deviations of
+# others if a forest explains this fraction of it, and contradicted at as many deviations of
 # the forest's error.
 MOVE, DETERMINED = 4.0, 0.5
 LEAST_PLANTED, MOST_PLANTED = 300, 1000
-# Share of anomalies in training rows that hold any, and among the incomes of the test.
+# Fraction of anomalies in training rows that hold any, and among the incomes of the test.
 RARE = 0.05
 # Whether the training rows are free of anomalies.
 PROTOCOLS = {"contaminated": False, "clean": True}
@@ -187,17 +187,17 @@ class OneHot:
 
 
 @dataclass(frozen=True)
-class Restored:
-    """How cells were restored.
+class Reconstruction:
+    """How cells were reconstructed.
 
     Attributes
     ----------
     rmse : float
         Of the numbers, in standard deviations.
     r2 : float
-        Share of the numbers' squared distance to the training mean that is explained.
+        Fraction of the numbers' squared distance to the training mean that is explained.
     accuracy : float
-        Share of the categories.
+        Fraction of the categories.
     """
 
     rmse: float
@@ -207,16 +207,16 @@ class Restored:
     seconds: float = 0.0
 
 
-def compare(design, truth, restored, which, seconds=(0.0, 0.0)):
+def compare(design, truth, reconstructed, which, seconds=(0.0, 0.0)):
     """Compare the cells of the mask `which`, (n, n_columns), with those of the frame."""
     which = pd.DataFrame(which, columns=truth.columns)
-    numbers, codes = restored
+    numbers, codes = reconstructed
     of_numbers = which[design.numbers].to_numpy()
     true_numbers, true_codes = design.read(truth)
     errors = (numbers - true_numbers)[of_numbers]
     of_codes = which[design.categories].to_numpy()
     squared = np.square(errors)
-    return Restored(
+    return Reconstruction(
         math.sqrt(squared.mean()),
         1.0 - squared.sum() / np.square(true_numbers[of_numbers]).sum(),
         float((codes == true_codes)[of_codes].mean()),
@@ -230,17 +230,17 @@ def means(results, *names):
 
 # ---------------------------------------------------------------------- reconstruct
 # Each takes training rows, what is known of the columns, a code width and a seed, and
-# returns a function from a frame to its restored cells.
+# returns a function from a frame to its reconstructed cells.
 
 
 def fit_pca(train, design, k, seed):
     pca = PCA(k, random_state=seed).fit(design.encode(design.complete(train)))
 
-    def restore(frame):
+    def reconstruct(frame):
         codes = pca.transform(design.encode(design.complete(frame)))
         return design.decode(pca.inverse_transform(codes))
 
-    return restore
+    return reconstruct
 
 
 def fit_famd(train, design, k, seed):
@@ -251,13 +251,13 @@ def fit_famd(train, design, k, seed):
         famd.row_coordinates(train).to_numpy(), design.encode(train)
     )
 
-    def restore(frame):
-        # Its levels' shares are those of the rows it is given: let most be known ones.
+    def reconstruct(frame):
+        # It takes the frequencies of levels from the rows given: let most be known ones.
         rows = pd.concat([train, design.complete(frame)], ignore_index=True)
         codes = famd.row_coordinates(rows).to_numpy()[len(train) :]
         return design.decode(decoder.predict(codes))
 
-    return restore
+    return reconstruct
 
 
 def fit_ours(transformer, train, design, k, seed):
@@ -267,7 +267,7 @@ def fit_ours(transformer, train, design, k, seed):
 
 OURS = "skae"
 LINEAR = {"PCA": fit_pca, "FAMD": fit_famd}
-RESTORERS = {
+METHODS = {
     **LINEAR,
     OURS: partial(fit_ours, AutoencoderTransformer),
     "skae VAE": partial(fit_ours, VAETransformer),
@@ -275,12 +275,12 @@ RESTORERS = {
 
 
 def reconstruct(loaders, args):
-    restorers = dict(RESTORERS)
+    methods = dict(METHODS)
     if FAMD is None:
         print("\nFAMD is left out: the package prince is not installed.", flush=True)
-        del restorers["FAMD"]
+        del methods["FAMD"]
     heading(
-        f"Held-out rows at equal code widths: R2 of the numbers, share of the categories, "
+        f"Held-out rows at equal code widths: R2 of the numbers, fraction of the categories, "
         f"fit seconds; {args.seeds} seeds"
     )
     table = TextTable(
@@ -293,12 +293,12 @@ def reconstruct(loaders, args):
         for seed in range(args.seeds):
             train, test = split(load(), args.max_rows, seed)
             design = OneHot(train)
-            for contender, fit in restorers.items():
+            for contender, fit in methods.items():
                 with quiet():
-                    restore, seconds = timed(fit, train, design, k, seed)
-                    restored = restore(test)
+                    reconstruct, seconds = timed(fit, train, design, k, seed)
+                    reconstructed = reconstruct(test)
                 observed = test.notna().to_numpy()
-                result = compare(design, test, restored, observed, (seconds, 0.0))
+                result = compare(design, test, reconstructed, observed, (seconds, 0.0))
                 results[contender].append(result)
         for contender, of_seeds in results.items():
             table.row(name, k, contender, *means(of_seeds, "r2", "accuracy", "fit_seconds"))
@@ -315,7 +315,7 @@ def judge_reconstruct(outcomes):
             for (name, k), results in outcomes.items():
                 ours, other = (means(results[c], figure)[0] for c in (OURS, rival))
                 gaps.append(ours - other)
-                # Beside all restored there is nothing better, only as good.
+                # A contender that reconstructs all cells can only be equalled.
                 if ours < other or ours == other < 1.0:
                     behind.append(f"{name} k={k} by {other - ours:.4f}")
             verdict(
@@ -354,7 +354,7 @@ def remove_cells(frame, rng):
 
 
 def prepare_imputer(name, design, seed):
-    """Return functions that fit to a frame, and that restore a frame's cells."""
+    """Return functions that fit to a frame, and that reconstruct a frame's cells."""
     if name == "Simple":
         # Most frequent levels and means, which are 0 in standard units.
         return lambda frame: None, lambda frame: design.read(design.complete(frame))
@@ -376,7 +376,7 @@ def prepare_imputer(name, design, seed):
 
 def impute(loaders, args):
     heading(
-        f"{REMOVED:.0%} of the cells removed: RMSE of the numbers in standard deviations, share "
+        f"{REMOVED:.0%} of the cells removed: RMSE of the numbers in standard deviations, fraction "
         f"of the categories, of the training rows and of fresh ones; {args.seeds} seeds"
     )
     formats = {"table": "<12", "": "<9", "RMSE": ">7.4f", "categories": ">7.4f"}
@@ -388,17 +388,17 @@ def impute(loaders, args):
         for seed in range(args.seeds):
             rng = np.random.default_rng(seed)
             parts = split(load(), args.max_rows, seed)
-            holed = [remove_cells(part, rng) for part in parts]
-            design = OneHot(holed[0][0])
+            incomplete = [remove_cells(part, rng) for part in parts]
+            design = OneHot(incomplete[0][0])
             for imputer in IMPUTERS:
                 with quiet():
-                    fit, restore = prepare_imputer(imputer, design, seed)
-                    _, fit_seconds = timed(fit, holed[0][0])
+                    fit, reconstruct = prepare_imputer(imputer, design, seed)
+                    _, fit_seconds = timed(fit, incomplete[0][0])
                     pair = []
-                    for part, (frame, removed) in zip(parts, holed, strict=True):
-                        restored, seconds = timed(restore, frame)
+                    for part, (frame, removed) in zip(parts, incomplete, strict=True):
+                        reconstructed, seconds = timed(reconstruct, frame)
                         times = fit_seconds, seconds
-                        pair.append(compare(design, part, restored, removed, times))
+                        pair.append(compare(design, part, reconstructed, removed, times))
                 results[imputer].append(pair)
         for imputer, pairs in results.items():
             own, fresh = zip(*pairs, strict=True)
@@ -443,7 +443,7 @@ def judge_impute(outcomes):
 
 
 class Planter:
-    """Plants one wrong cell a row, of three kinds.
+    """Plants one wrong cell per row, of three kinds.
 
     "swapped": a category becomes another level. "moved": a number moves by four standard
     deviations. "contradicting": a number that the other columns determine becomes another
@@ -538,15 +538,15 @@ class Planter:
 def z_scores(train, design, frame):
     """Return |z| of every cell, 0 where missing: of a number, or of its level's indicator.
 
-    The indicator of a level with the share p has z = sqrt((1 - p) / p).
+    The indicator of a level of frequency p has z = sqrt((1 - p) / p).
     """
     scores = pd.DataFrame(0.0, index=frame.index, columns=frame.columns)
     scores[design.numbers] = np.abs(design.standard(frame))
     for name in design.categories:
-        share = frame[name].map(train[name].value_counts(normalize=True))
+        fraction = frame[name].map(train[name].value_counts(normalize=True))
         # Never seen: rarer than any.
-        share = share.where(share.notna() | frame[name].isna(), 0.5 / len(train))
-        scores[name] = np.sqrt((1.0 - share) / share)
+        fraction = fraction.where(fraction.notna() | frame[name].isna(), 0.5 / len(train))
+        scores[name] = np.sqrt((1.0 - fraction) / fraction)
     return scores.fillna(0.0).to_numpy()
 
 
@@ -564,7 +564,7 @@ KINDS = ("swapped", "moved", "contradicting")
 
 def explain(loaders, args):
     heading(
-        f"One wrong cell a row: share of the rows found, and of those found, the share whose "
+        f"One wrong cell per row: fraction of the rows found, and of those found, the fraction whose "
         f"wrong column comes first by explain and by |z|; the same of all rows; {args.seeds} "
         "seeds"
     )
@@ -591,9 +591,9 @@ def explain(loaders, args):
                 np.concatenate([hit[key] for hit in rows]) for key in ("found", "ours", "z")
             )
             seconds = np.mean([hit["seconds"] for hit in rows])
-            shares = [part[found].mean() if found.any() else None for part in (ours, z)]
-            shares += [ours.mean(), z.mean()]
-            table.row(name, kind, n_planted, found.mean(), *shares, seconds)
+            fractions = [part[found].mean() if found.any() else None for part in (ours, z)]
+            fractions += [ours.mean(), z.mean()]
+            table.row(name, kind, n_planted, found.mean(), *fractions, seconds)
         hits += [hit | {"table": name} for hit in of_table]
     return hits
 
@@ -604,7 +604,7 @@ def explain_one(train, test, seed):
     # Ours may warn: that is news.
     detector = AEAnomalyDetector(contamination=0.0, random_state=seed).fit(train)
     rows, hits = rows_to_plant(test, planter.rng), []
-    strange = detector.score_samples(rows) < detector.offset_
+    flagged = detector.score_samples(rows) < detector.offset_
     for kind in KINDS:
         planted, places, done = planter.plant(kind, rows)
         if not done.any():
@@ -616,7 +616,7 @@ def explain_one(train, test, seed):
             {
                 "kind": kind,
                 "found": found,
-                "new": found & ~strange[done],
+                "new": found & ~flagged[done],
                 "ours": contributions.to_numpy().argmax(axis=1) == places,
                 "z": z_scores(train, design, planted).argmax(axis=1) == places,
                 "seconds": seconds,

@@ -179,11 +179,11 @@ class Case:
     Attributes
     ----------
     left : dict of str to float
-        Contender -> share of the held-out variance that is lost, 1 - R2.
+        Contender -> fraction of the held-out variance that is lost, 1 - R2.
     seconds : dict of str to float
         Contender -> fit time.
     trace : list of (float, float)
-        Our seconds and shares lost, see `ErrorClock`.
+        Our seconds and fractions lost, see `ErrorClock`.
     """
 
     name: str
@@ -198,7 +198,7 @@ class Case:
         return (self.left["skae"] + tiny) / (self.left["PCA"] + tiny)
 
     def relative_time_to(self, peers):
-        """Our time to the best peer's final error, as a share of that peer's fit time."""
+        """Our time to the best peer's final error, as a fraction of that peer's fit time."""
         best = min(peers, key=self.left.get)
         goal = self.left[best] * (1.0 + ROUNDING)
         reached = (seconds for seconds, left in self.trace if left <= goal)
@@ -276,7 +276,7 @@ def summarise(cases):
     )
     ratio = float(np.median([case.ratio_to_pca() for case in cases]))
     verdict(
-        "(b) median share of PCA's error that is left",
+        "(b) median fraction of PCA's error that is left",
         f"{ratio:.3f}",
         "<= 0.50, aim 0.40",
         ratio <= 0.5,
@@ -324,7 +324,7 @@ def main():
     warm_up()
     heading(
         "Held-out R2, fit seconds, (1 - R2) / (1 - R2 of PCA), and our time to the error of "
-        "the best network / peer as a share of its fit time"
+        "the best network / peer as a fraction of its fit time"
     )
     table, cases = new_table(), []
     for name, X, y in load_each(loaders):

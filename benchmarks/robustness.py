@@ -7,11 +7,11 @@ AUROC is that of the other half against held-out anomalies of the same kind. Kin
 
 scattered   normal rows with every column permuted by itself and widened by half
 clustered   a tight Gaussian clump: half of the columns moved by two standard deviations
-duplicated  eight real anomalies of the table, repeated until they make up the share; held
+duplicated  eight real anomalies of the table, repeated to reach the fraction; held
             out are these eight again
 
-Columns are standardised by the training rows. All detectors are at their defaults: nobody
-tells them the share. Draws robustness.png.
+Columns are standardised by the training rows. All detectors are at their defaults: they are
+not given the fraction. Draws robustness.png.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from skae import AEAnomalyDetector
 
 PICTURE = "robustness.png"
 TABLES = ("annthyroid", "letter", "thyroid", "vowels", "cardio")
-SHARES = (0.0, 0.01, 0.05, 0.1, 0.2)
+FRACTIONS = (0.0, 0.01, 0.05, 0.1, 0.2)
 MOST_NORMAL, N_HELD_OUT, N_REPEATED = 1500, 200, 8
 
 # ------------------------------------------------------------------------ anomalies
@@ -82,7 +82,7 @@ DETECTORS = {
 
 
 def anomaly_scores(detector, X):
-    """Return scores that rise with strangeness: PyOD's do, scikit-learn's fall."""
+    """Return scores that are higher for anomalies, as PyOD's are, unlike scikit-learn's."""
     if hasattr(detector, "score_samples"):
         return -detector.score_samples(X)
     return detector.decision_function(X)
@@ -100,7 +100,7 @@ def aurocs(train, test, is_odd, seed):
 
 
 def measure(X, y, seed):
-    """Yield (kind, share, detector -> AUROC) of one table and seed."""
+    """Yield (kind, fraction, detector -> AUROC) of one table and seed."""
     rng = np.random.default_rng(seed)
     normal, odd = X[y == 0], X[y != 0]
     normal = normal[rng.permutation(len(normal))[:MOST_NORMAL]]
@@ -112,10 +112,10 @@ def measure(X, y, seed):
         n_odd = N_HELD_OUT if kind != "duplicated" else N_REPEATED
         test = np.concatenate([fresh, draw(n_odd)])
         is_odd = np.arange(len(test)) >= len(fresh)
-        for share in SHARES:
-            n = round(len(known) * share / (1 - share))
+        for fraction in FRACTIONS:
+            n = round(len(known) * fraction / (1 - fraction))
             train = np.concatenate([known, draw(n)])
-            yield kind, share, aurocs(train, test, is_odd, seed)
+            yield kind, fraction, aurocs(train, test, is_odd, seed)
 
 
 # --------------------------------------------------------------------------- report
@@ -123,18 +123,18 @@ def measure(X, y, seed):
 
 def print_table(means):
     heading("AUROC, mean over tables and seeds")
-    formats = {"anomalies": "<10", "share": ">5.0%"}
+    formats = {"anomalies": "<10", "fraction": ">5.0%"}
     table = TextTable(formats | {name: ">8.3f" for name in DETECTORS})
     for kind in KINDS:
-        for share in SHARES:
-            table.row(kind, share, *means[kind, share].values())
+        for fraction in FRACTIONS:
+            table.row(kind, fraction, *means[kind, fraction].values())
     for kind in KINDS:
         most = {
-            name: means[kind, SHARES[0]][name] - means[kind, SHARES[-1]][name]
+            name: means[kind, FRACTIONS[0]][name] - means[kind, FRACTIONS[-1]][name]
             for name in DETECTORS
         }
         losses = ", ".join(f"{name} {loss:+.3f}" for name, loss in most.items())
-        remark(f"{kind}: lost between 0 and {SHARES[-1]:.0%}: {losses}")
+        remark(f"{kind}: lost between 0 and {FRACTIONS[-1]:.0%}: {losses}")
 
 
 def draw(means, n_tables, n_seeds):
@@ -145,14 +145,14 @@ def draw(means, n_tables, n_seeds):
         "AutoEnc": "PyOD AutoEncoder",
     }
     markers = dict(zip(DETECTORS, "osD", strict=True))
-    # The shares are drawn evenly spaced: 0 and 1% would touch.
-    places = range(len(SHARES))
+    # The fractions are drawn evenly spaced: 0 and 1% would touch.
+    places = range(len(FRACTIONS))
     figure, axes = plt.subplots(
         1, len(KINDS), figsize=(10.5, 3.8), sharex=True, sharey=True, layout="constrained"
     )
     for ax, kind in zip(axes, KINDS, strict=True):
         for name in DETECTORS:
-            heights = [means[kind, share][name] for share in SHARES]
+            heights = [means[kind, fraction][name] for fraction in FRACTIONS]
             ax.plot(
                 places,
                 heights,
@@ -161,12 +161,12 @@ def draw(means, n_tables, n_seeds):
                 label=labels[name],
             )
         ax.set_title(f"{kind} anomalies")
-        ax.set_xticks(places, [f"{share:.0%}" for share in SHARES])
+        ax.set_xticks(places, [f"{fraction:.0%}" for fraction in FRACTIONS])
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("AUROC on held-out rows")
     axes[0].legend(frameon=False, loc="lower left")
     figure.supxlabel(
-        f"share of anomalies among the training rows (mean of {n_tables} tables, "
+        f"proportion of anomalies among the training rows (mean of {n_tables} tables, "
         f"{n_seeds} seeds)",
         fontsize=10,
     )
@@ -189,8 +189,8 @@ def main():
     found = defaultdict(list)
     for _, X, y in load_each(loaders):
         for seed in range(args.seeds):
-            for kind, share, of_detectors in measure(X, y, seed):
-                found[kind, share].append(of_detectors)
+            for kind, fraction, of_detectors in measure(X, y, seed):
+                found[kind, fraction].append(of_detectors)
     means = {
         cell: {name: np.mean([run[name] for run in runs]) for name in DETECTORS}
         for cell, runs in found.items()

@@ -44,7 +44,7 @@ NAMES = [f"x{i}" for i in range(N_FEATURES)]
 CHUNK = 65_536
 N_NEW = 50_000
 MEMORY_TARGET, ERROR_TARGET = 1.20, 1.02
-# Share of the rows after which the peak is read for the first time.
+# Fraction of the rows after which the peak is read for the first time.
 EARLY = 0.2
 
 # --------------------------------------------------------------------------- rows
@@ -91,9 +91,9 @@ def read_first(path, n_rows):
 
 def error_of(model, rows):
     """Return the mean squared error in units of the columns' variance: 1 - R2."""
-    restored = np.asarray(model.inverse_transform(model.transform(rows)))
+    reconstructed = np.asarray(model.inverse_transform(model.transform(rows)))
     rows = np.asarray(rows)
-    errors = np.square(np.subtract(restored, rows, dtype=np.float64)).mean(axis=0)
+    errors = np.square(np.subtract(reconstructed, rows, dtype=np.float64)).mean(axis=0)
     return float((errors / rows.var(axis=0, dtype=np.float64)).mean())
 
 
