@@ -13,8 +13,8 @@ from skae.models.discrepancy import RecentCodes
 from skae.table.blocks import MISSING, UNKNOWN, BlockModule
 
 LOG_2PI = math.log(2.0 * math.pi)
-# Nats for a squared discrepancy of 1, by the column, and in all at least; every column more
-# makes the likelihood steeper. And the share of it for a nat of the critic's verdict.
+# Nats for a squared discrepancy of 1, per column, and in all at least; every column more
+# makes the likelihood steeper. And the fraction of it for a nat of the critic's verdict.
 MMD_GAIN, LEAST_MMD_GAIN, CRITIC_SHARE = 10.0, 200.0, 0.05
 # Proportions are kept this far from 0 and 1.
 LEAST_PROPORTION = 1e-6
