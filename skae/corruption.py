@@ -39,8 +39,8 @@ class Cells:
         Columns of numbers, which come first; those of other blocks follow.
     n_outputs : int
         Columns of the design matrix without the missing indicators, which come last.
-    lows, highs : torch.Tensor of shape (n_outputs,)
-        The smallest and the largest entry of each column.
+    lows, highs : torch.Tensor of shape (n_numbers,)
+        The smallest and the largest of each number.
     """
 
     def __init__(self, design: Design, device="cpu", rows=None):
@@ -52,7 +52,8 @@ class Cells:
         self.n_numbers, self.n_outputs = design.numeric.width, design.n_outputs
         if rows is not None:
             entries = rows[:, : self.n_outputs]
-            self.lows, self.highs = entries.amin(0), entries.amax(0)
+            self._ranges = entries.amin(0), entries.amax(0)
+            self.lows, self.highs = (limit[: self.n_numbers] for limit in self._ranges)
 
     def choose(self, rate, x, observed, generator):
         """Return a mask of cells, each chosen with probability `rate`: (n, n_features).
@@ -103,8 +104,8 @@ class Cells:
         rows = []
         for block in self._blocks:
             columns = block.columns
-            low, high = self.lows[columns], self.highs[columns]
-            rows.append(block.extremes(x[:, columns], generator, low, high))
+            lows, highs = (limit[columns] for limit in self._ranges)
+            rows.append(block.extremes(x[:, columns], generator, lows, highs))
         return torch.cat([*rows, x[:, self.n_outputs :]], dim=1)
 
 
@@ -187,8 +188,8 @@ class GaussianNoise(Corruption):
 class MaskingNoise(Corruption):
     """Hide cells: the network sees them as it sees missing ones.
 
-    That is a number at its column's mean, a category at the proportions of its levels, and, in a column that
-    has missing cells in fit, the mark that the cell is missing.
+    That is a number at its column's mean, a category at the proportions of its levels, and,
+    in a column that has missing cells in fit, the mark that the cell is missing.
 
     Parameters
     ----------

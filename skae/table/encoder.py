@@ -105,22 +105,21 @@ class TableEncoder(EncoderAliases):
             X, self.names, self.categorical_features, self.ordinal_features
         )
         self._blocks = self._make_blocks(kinds)
-        self._place = {
-            int(feature): (block, j)
-            for block in self._blocks
-            for j, feature in enumerate(block.features)
-        }
         self.columns_ = None
         if self.template_ is not None:
-            self.columns_ = [
-                block.readers[j] for block, j in map(self._place.get, range(len(kinds)))
-            ]
+            self._place = {
+                int(feature): (block, j)
+                for block in self._blocks
+                for j, feature in enumerate(block.features)
+            }
+            places = (self._place[i] for i in range(len(kinds)))
+            self.columns_ = [block.readers[j] for block, j in places]
         self._n_rows = 0
         self._learn(X, rows, sample_weight)
         for block in self._blocks:
             block.empty = block.n_missing == self._n_rows
-        self.empty_ = self._by_feature([block.empty for block in self._blocks])
-        n_missing = self._by_feature([block.n_missing for block in self._blocks])
+        self.empty_ = self._by_feature("empty")
+        n_missing = self._by_feature("n_missing")
         self._indicated = np.flatnonzero((n_missing > 0) & ~self.empty_)
         self._settle(X, rows)
         for block in self._blocks:
@@ -146,10 +145,11 @@ class TableEncoder(EncoderAliases):
                 blocks.append(make(own, *of_own, settings, self.template_ is not None))
         return blocks
 
-    def _by_feature(self, of_blocks):
-        return np.concatenate(of_blocks)[
-            np.argsort(np.concatenate([block.features for block in self._blocks]))
-        ]
+    def _by_feature(self, attribute):
+        """Return what the blocks know of their columns, in the order of the table's."""
+        of_blocks = np.concatenate([getattr(block, attribute) for block in self._blocks])
+        features = np.concatenate([block.features for block in self._blocks])
+        return of_blocks[np.argsort(features)]
 
     def _learn(self, X, rows, sample_weight):
         for block in self._blocks:
@@ -167,7 +167,7 @@ class TableEncoder(EncoderAliases):
         there = ~self.empty_
         if not there.any():
             return 0.0
-        n_missing = self._by_feature([block.n_missing for block in self._blocks])
+        n_missing = self._by_feature("n_missing")
         return float(n_missing[there].mean() / self._n_rows)
 
     @property

@@ -4,7 +4,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from skae.table.remedies import conversion
+from skae.table.remedies import as_text
 from skae.table.series import as_series, cells_of, is_missing, is_pandas_category
 from skae.table.states import MISSING, OBSERVED, UNKNOWN
 
@@ -52,8 +52,8 @@ class LevelColumn:
         except TypeError as error:
             raise ValueError(
                 f"Column {self.name!r} holds values that cannot be told apart as "
-                f"categories ({error}); convert it first, for example with "
-                f"{conversion(series, self.name, 'category')}."
+                f"categories ({error}); convert it or leave it out first, for example with "
+                f"{as_text(series, self.name)}."
             ) from error
 
     def merge_rare(self, min_frequency, max_categories):
@@ -99,8 +99,8 @@ class LevelColumn:
             except TypeError as error:
                 raise ValueError(
                     f"Column {self.name!r} holds an object that cannot be a category "
-                    f"({error}); convert it first, for example with "
-                    f"{conversion(series, self.name, 'category')}."
+                    f"({error}); convert it or leave it out first, for example with "
+                    f"{as_text(series, self.name)}."
                 ) from error
         numbers = np.where(missing, -1, numbers)
         states = np.where(missing, MISSING, np.where(numbers < 0, UNKNOWN, OBSERVED))

@@ -46,11 +46,11 @@ class Marginals:
             level = np.interp(drawn[:, i], self.own[:, i], self.own_levels)
             place = np.interp(level, levels, np.arange(len(levels)))
             low = np.minimum(place.astype(int), max(len(values) - 2, 0))
-            share = place - low
+            fraction = place - low
             # Between a value that repeats and the next there is nothing.
-            share = np.where(loose[low], share, share.round())
+            fraction = np.where(loose[low], fraction, fraction.round())
             high = np.minimum(low + 1, len(values) - 1)
-            mapped[:, i] = values[low] + share * (values[high] - values[low])
+            mapped[:, i] = values[low] + fraction * (values[high] - values[low])
             if decimals is not None:
                 mapped[:, i] = mapped[:, i].round(decimals)
         return mapped
@@ -70,10 +70,10 @@ def _describe(values, weights):
         return None
     order = np.argsort(values, kind="stable")
     values = values[order]
-    shares = np.ones(len(values)) if weights is None else weights[order]
-    shares = np.cumsum(shares) / shares.sum()
+    weights = np.ones(len(values)) if weights is None else weights[order]
+    cumulative = np.cumsum(weights) / weights.sum()
     levels = _levels(len(values))
-    at = np.minimum(np.searchsorted(shares, levels), len(values) - 1)
+    at = np.minimum(np.searchsorted(cumulative, levels), len(values) - 1)
     alone = np.ones(len(values), dtype=bool)
     alone[1:] &= values[1:] != values[:-1]
     alone[:-1] &= values[1:] != values[:-1]

@@ -33,11 +33,10 @@ class OrderedColumn(LevelColumn):
 
     def _refuse_text(self, series, values):
         levels = sorted(map(str, values))
-        shown = levels if len(levels) <= 10 else [*levels[:9], "..."]
-        remedy = conversion(series, self.name, "ordered", levels=shown)
+        remedy = conversion(series, self.name, "ordered", levels=levels)
         raise ValueError(
             f"Column {self.name!r} is among ordinal_features, but holds text (dtype "
-            f"{series.dtype}), which does not say how its levels {shown} are ordered. "
+            f"{series.dtype}), which does not say how its levels are ordered. "
             f"Declare the order, the lowest level first: {remedy}, or leave the column out "
             "of ordinal_features."
         )

@@ -37,6 +37,14 @@ FROM_TEXT = {
 FROM_TIMES = {"pandas": "X[{name!r}].astype('int64')"}
 
 
+def as_text(series, name):
+    """Return an expression that is rid of cells of mixed or strange types."""
+    # Only pandas makes text of anything.
+    return conversion(
+        series, name, "category" if series.implementation.is_pandas() else "drop"
+    )
+
+
 def conversion(series, name, kind, at=0, levels=(), now=None):
     """Return an expression that makes a column what is asked for.
 

@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from skae.table.remedies import conversion
+from skae.table.remedies import as_text
 
 
 def kind_of(series, name):
@@ -46,13 +46,10 @@ def kind_of(series, name):
     if all(issubclass(kind, str) for kind in types):
         return "category"
     found = " and ".join(sorted(kind.__name__ for kind in types))
-    remedy = conversion(
-        series, name, "category" if series.implementation.is_pandas() else "drop"
-    )
     raise ValueError(
         f"Column {name!r} (dtype {dtype}) holds cells of type {found}. A column must hold "
         "numbers, booleans, text or categories, dates or durations, and only one of "
-        f"these; convert it or leave it out first, for example with {remedy}."
+        f"these; convert it or leave it out first, for example with {as_text(series, name)}."
     )
 
 

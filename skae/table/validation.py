@@ -127,7 +127,7 @@ def _is_infinite(cell):
 
 
 def as_frame_like(estimator, X, values):
-    """Return an array, a column a feature, as a frame of the library of X (else pandas)."""
+    """Return an array, one column per feature, as a frame of the library of X (else pandas)."""
     names = column_names(estimator, values.shape[1])
     if isinstance(X, nw.DataFrame) and not X.implementation.is_pandas():
         return nw.from_numpy(values, names, backend=X.implementation).to_native()

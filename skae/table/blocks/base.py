@@ -274,9 +274,10 @@ class BlockModule(nn.Module):
     @property
     def block(self):
         """The block, ready to compute."""
-        return self._block.with_constants(
-            {name: self._buffers[name] for name in self._constants}
-        )
+        block = copy.copy(self._block)
+        for name in self._constants:
+            block.__dict__[name] = self._buffers[name]
+        return block
 
 
 def gumbel(like, generator):
