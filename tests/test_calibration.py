@@ -9,6 +9,8 @@ from sklearn.exceptions import NotFittedError
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
 
+pytestmark = pytest.mark.rounding
+
 
 def _share(flags):
     return np.mean(flags == -1)

@@ -6,6 +6,8 @@ import torch
 
 from skae import AutoencoderTransformer
 
+pytestmark = pytest.mark.rounding
+
 METHODS = ("transform", "score_samples")
 
 
