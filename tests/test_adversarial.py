@@ -12,6 +12,8 @@ from skae.metrics import reconstruction_r2
 from skae.models.adversarial import AdversarialAutoencoder
 from skae.models.discrepancy import WIDTHS, prior_level, prior_mmd
 
+pytestmark = pytest.mark.rounding
+
 
 def _quick(n_components=2, **params):
     return AdversarialAutoencoderTransformer(

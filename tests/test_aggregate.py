@@ -11,6 +11,8 @@ from skae import AdversarialAutoencoderTransformer, VAETransformer
 from skae.metrics import reconstruction_r2
 from skae.models.discrepancy import RecentCodes, prior_level, prior_mmd
 
+pytestmark = pytest.mark.rounding
+
 DIVERGENCES = ["mmd", "adversary"]
 
 

@@ -13,6 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
 
+pytestmark = pytest.mark.rounding
+
 
 def _share(flags):
     return np.mean(flags == -1)

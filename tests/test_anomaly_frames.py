@@ -6,6 +6,8 @@ from frames import as_library, draw_rows, independent_levels, planted_errors
 
 from skae import AEAnomalyDetector
 
+pytestmark = pytest.mark.rounding
+
 
 @pytest.mark.parametrize(("library", "missing"), [("pandas", 0.1), ("polars", 0.0)])
 def test_detector_finds_wrong_cells(library, missing):

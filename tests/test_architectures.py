@@ -17,6 +17,8 @@ from skae.architectures import Convolutional, Modules, Recurrent
 from skae.architectures.convolutional import PointwiseConvolution
 from skae.metrics import reconstruction_r2
 
+pytestmark = pytest.mark.rounding
+
 
 def _n_weights(estimator):
     return sum(p.numel() for p in estimator.net_.module_.parameters())

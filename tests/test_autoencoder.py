@@ -8,6 +8,8 @@ from sklearn.preprocessing import StandardScaler
 from skae import AutoencoderTransformer
 from skae.metrics import reconstruction_r2
 
+pytestmark = pytest.mark.rounding
+
 
 def _standard(train, test):
     scaler = StandardScaler().fit(train)

@@ -10,6 +10,8 @@ from sklearn.exceptions import NotFittedError
 from skae import AEAnomalyDetector, AutoencoderTransformer
 from skae.detector.folds import row_hashes
 
+pytestmark = pytest.mark.rounding
+
 
 def _share(flags):
     return np.mean(flags == -1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from registry import make
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -26,16 +27,19 @@ def test_progress_bar_shows_the_fit(quick, X, capsys):
     _assert_same_codes(estimator, quick().fit(X), X)
 
 
-def test_progress_bar_through_a_pipeline(quick, X, capsys):
+def test_progress_bar_through_a_pipeline(X, capsys):
     pytest.importorskip("rich")
-    make_pipeline(StandardScaler(), quick()).set_callbacks(ProgressBar()).fit(X)
+    make_pipeline(StandardScaler(), make("AutoencoderTransformer")).set_callbacks(
+        ProgressBar()
+    ).fit(X)
     assert "Pipeline - fit" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_progress_bar_through_a_grid_search(quick, X, n_jobs, capsys):
+def test_progress_bar_through_a_grid_search(X, n_jobs, capsys):
     pytest.importorskip("rich")
-    search = GridSearchCV(quick(), {"n_components": [1, 2]}, cv=2, n_jobs=n_jobs)
+    estimator = make("AutoencoderTransformer")
+    search = GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2, n_jobs=n_jobs)
     search.set_callbacks(ProgressBar()).fit(X)
     assert "GridSearchCV - fit" in capsys.readouterr().out
 

@@ -14,6 +14,8 @@ from skae import AutoencoderTransformer, VAETransformer
 from skae.models.losses import SquaredError
 from skae.table.encoder import TableEncoder
 
+pytestmark = pytest.mark.rounding
+
 
 def test_flipped_flag_lowers_the_score(transformer):
     frame = draw_rows(400, 0)

@@ -217,7 +217,7 @@ def test_float32_rows_of_any_number(name, rows):
 
 @pytest.mark.parametrize(("name", "key", "values"), SEARCHED, ids=lambda value: str(value))
 def test_is_searched(name, key, values, rows):
-    eager = make(name, max_iter=20, init="random")
+    eager = make(name, max_iter=6, init="random")
     search = GridSearchCV(eager, {key: values}, cv=2).fit(rows)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()

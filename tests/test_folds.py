@@ -3,6 +3,8 @@ import pytest
 
 from skae.detector.folds import ContentFolds, row_hashes
 
+pytestmark = pytest.mark.rounding
+
 N_ROWS = 5000
 
 

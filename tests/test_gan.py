@@ -21,7 +21,10 @@ from skae.table.encoder import TableEncoder
 from skae.training.adversarial import LOSSES
 
 QUICK = {"max_iter": 3, "batch_size": 32, "hidden_layer_sizes": (16,), "random_state": 0}
-pytestmark = pytest.mark.filterwarnings("ignore:The generated rows are near")
+pytestmark = [
+    pytest.mark.rounding,
+    pytest.mark.filterwarnings("ignore:The generated rows are near"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -151,8 +154,11 @@ def test_losses_learn_a_shifted_cloud(loss):
         loss=loss, n_classes=1, n_critic_steps=2, max_iter=300, random_state=0
     ).fit(X)
     rows = gan.sample(2000, random_state=0)
-    np.testing.assert_allclose(rows.mean(axis=0), X.mean(axis=0), atol=0.25)
-    np.testing.assert_allclose(np.cov(rows.T), np.cov(X.T), atol=0.35)
+    np.testing.assert_allclose(rows.mean(axis=0), X.mean(axis=0), atol=0.3)
+    spreads = rows.std(axis=0) / X.std(axis=0)
+    assert (spreads > 0.6).all()
+    assert (spreads < 1.5).all()
+    assert np.corrcoef(rows.T)[0, 1] > 0.8  # 0.91 in the table
 
 
 def test_rejection_raises_the_critics_opinion():

@@ -11,6 +11,8 @@ from skae import VAETransformer
 from skae.models.mixture_prior import fit_prior
 from skae.table.marginals import Marginals
 
+pytestmark = pytest.mark.rounding
+
 CENTRES = np.array([[-4.0, -4.0], [4.0, 4.0], [-4.0, 4.0]])
 DEVIATION = 0.3
 

@@ -46,9 +46,8 @@ LATER = {
     "sklearn.manifold",
     "sklearn.mixture",
     "sklearn.neighbors",
-    "torch.distributions",
 }
-OPTIONAL = {"matplotlib", "polars", "pyarrow", "pyod", "pytest", "rich"}
+OPTIONAL = {"matplotlib", "polars", "pyod", "pytest"}  # pandas brings pyarrow, skorch rich
 
 
 def _run(code):

@@ -6,6 +6,8 @@ import torch
 
 from skae import AutoencoderTransformer
 
+pytestmark = pytest.mark.rounding
+
 METHODS = ("transform", "score_samples")
 
 
@@ -19,11 +21,11 @@ def test_two_scorings_agree_to_the_bit(quick, X, dtype, method):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("size", [1, 7, 119])
+@pytest.mark.parametrize("size", [1, 7, 39])
 def test_batch_division_does_not_matter(quick, X, dtype, method, size):
     fitted = quick(dropout=0.3).fit(X)
-    function, rows = getattr(fitted, method), X.astype(dtype)
-    parts = [function(rows[start : start + size]) for start in range(0, len(X), size)]
+    function, rows = getattr(fitted, method), X[:40].astype(dtype)
+    parts = [function(rows[start : start + size]) for start in range(0, 40, size)]
     np.testing.assert_allclose(np.concatenate(parts), function(rows), rtol=1e-5, atol=1e-5)
 
 

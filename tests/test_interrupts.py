@@ -3,7 +3,9 @@
 import os
 import signal
 
+import numpy as np
 import pytest
+import torch
 from arrays import pca_score
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
@@ -111,3 +113,22 @@ def test_interrupted_estimator_can_be_trained_on(curved):
     interrupted = estimator.score(curved.test)
     estimator.set_params(callbacks=None).fit(curved.train)
     assert estimator.score(curved.test) > interrupted
+
+
+def test_ctrl_c_leaves_any_estimator_usable(quick_any, X, monkeypatch):
+    """Whatever trains: Ctrl-C in a step warns, and what has been learned is kept."""
+    estimator, steps, backward = quick_any(), [], torch.Tensor.backward
+
+    def press(*args, **kwargs):
+        steps.append(1)
+        if len(steps) == 3:
+            _press_ctrl_c()
+        return backward(*args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "backward", press)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        estimator.fit(X)
+    assert np.isfinite(estimator.score_samples(X)).all()
+    n_steps = len(steps)
+    quick_any().fit(X)
+    assert len(steps) - n_steps > n_steps

@@ -8,6 +8,8 @@ from skae import AutoencoderTransformer, VAETransformer
 from skae.likelihoods import LIKELIHOODS
 from skae.models.losses import gaussian_kl
 
+pytestmark = pytest.mark.rounding
+
 CENTER, SCALE = np.array([0.4, 0.5, 0.7]), np.array([0.2, 0.1, 2.0])
 
 

@@ -26,6 +26,8 @@ from skae.table.blocks import MISSING
 from skae.table.encoder import TableEncoder
 from skae.training.loop import Net
 
+pytestmark = pytest.mark.rounding
+
 
 def _numbers(n_columns):
     """The layout of a table of numbers."""

@@ -12,6 +12,8 @@ from skae.detector.space import CellSpace, compress, expand
 from skae.detector.trimming import typical_rows
 from skae.table.encoder import TableEncoder
 
+pytestmark = pytest.mark.rounding
+
 
 @pytest.fixture
 def networks():

@@ -19,6 +19,8 @@ from skae.table.encoder import TableEncoder
 from skae.training.pca import principal_axes
 from skae.vqvae import CommittedError
 
+pytestmark = pytest.mark.rounding
+
 N_FEATURES, N_COMPONENTS = 6, 2
 
 

@@ -10,6 +10,8 @@ from skae import AutoencoderTransformer, VAETransformer
 from skae.training import pca as _pca
 from skae.training.pca import principal_axes
 
+pytestmark = pytest.mark.rounding
+
 RNG = np.random.default_rng(0)
 TALL = RNG.normal(size=(60, 6)) @ RNG.normal(size=(6, 6))
 WIDE = RNG.normal(size=(12, 30)) @ RNG.normal(size=(30, 30))

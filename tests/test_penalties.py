@@ -18,6 +18,8 @@ from skae.penalties import (
     shared_unit,
 )
 
+pytestmark = pytest.mark.rounding
+
 PENALTIES = [L1Activity(0.3), KLSparsity(0.1), Contractive(0.1), Orthogonal()]
 
 

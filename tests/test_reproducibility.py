@@ -5,6 +5,8 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
+pytestmark = pytest.mark.rounding
+
 
 def _assert_same_codes(one, other, X):
     np.testing.assert_array_equal(one.transform(X), other.transform(X))

@@ -40,8 +40,8 @@ STOCHASTIC = {
 
 @parametrize_with_checks(
     [
-        AutoencoderTransformer(),
-        VAETransformer(),
+        AutoencoderTransformer(max_iter=20),
+        VAETransformer(max_iter=20),
         # Four networks: both kinds of the default, in both folds.
         AEAnomalyDetector(n_estimators=4),
         GANSampler(max_iter=20),

@@ -10,6 +10,8 @@ from skae.models.pca_start import level_start
 from skae.table.encoder import TableEncoder
 from skae.training.pca import principal_axes
 
+pytestmark = pytest.mark.rounding
+
 
 def _encoded(frame):
     rows = nw.from_native(frame)

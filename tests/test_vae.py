@@ -11,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skae import VAETransformer
 
+pytestmark = pytest.mark.rounding
+
 
 @pytest.fixture(scope="module")
 def fitted(ppca):

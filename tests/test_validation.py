@@ -341,3 +341,12 @@ def test_a_lazy_frame_is_to_be_collected(quick_any):
     lazy = polars.DataFrame({"a": [1.0, 2.0, 3.0]}).lazy()
     with pytest.raises(TypeError, match=r"lazy.*collect"):
         quick_any().fit(lazy)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_refused_rows_leave_a_fit_as_it_was(trained, X, method):
+    rows = pd.DataFrame(X, columns=list("abcde"))
+    scores = trained.score_samples(rows)
+    with pytest.raises(ValueError, match="infinity"):
+        getattr(trained, method, trained.fit)(rows.assign(c=np.inf))
+    np.testing.assert_array_equal(trained.score_samples(rows), scores)

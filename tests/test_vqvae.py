@@ -16,6 +16,8 @@ from skae import VQVAETransformer
 from skae.models.chow_liu import ChowLiuTree
 from skae.models.quantized import Quantizer, deal
 
+pytestmark = pytest.mark.rounding
+
 QUICK = {"max_iter": 4, "random_state": 0}
 
 
