@@ -286,9 +286,6 @@ class BorrowedMissingness:
         return self._where.hide(x, observed[order] == MISSING)
 
 
-BorrowedHoles = BorrowedMissingness  # DEPRECATED name
-
-
 class Corrupter:
     """What a fit does to every batch: the user's noise, then borrowed missing cells.
 

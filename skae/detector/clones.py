@@ -58,9 +58,7 @@ class CloneEnsemble(Ensemble):
 
     @classmethod
     def column_parameters(cls, detector):
-        # Not every estimator has all of them.
-        own = detector.estimator.get_params(deep=False)
-        return {name: own[name] for name in COLUMN_PARAMETERS if name in own}
+        return {name: getattr(detector.estimator, name) for name in COLUMN_PARAMETERS}
 
     def fitted_attributes(self):
         return {"estimators_": self.estimators}

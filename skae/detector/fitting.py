@@ -174,9 +174,7 @@ class FitsEnsemble(ScoresRows):
 
     def _learn_columns(self, X):
         """Learn what the columns of a frame hold; their levels are those of all rows."""
-        parameters = self._ensemble_class.column_parameters(self)
-        parameters.pop("ordinal_features", None)  # MERGE: goes once TableEncoder takes it
-        encoder = TableEncoder(**parameters)
+        encoder = TableEncoder(**self._ensemble_class.column_parameters(self))
         encoder.fit(X, names=column_names(self, X.shape[1]))
         warn_of_empty(encoder)
         return encoder

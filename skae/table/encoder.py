@@ -6,7 +6,6 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-from skae.table.aliases import EncoderAliases
 from skae.table.blocks import BLOCKS, Design, NumberBlock, Settings
 from skae.table.choice import choose_kinds
 from skae.table.level_column import LevelColumn
@@ -24,7 +23,7 @@ from skae.table.states import OBSERVED
 BLOCK = 8192
 
 
-class TableEncoder(EncoderAliases):
+class TableEncoder:
     """Turn rows of a table into rows of a design matrix, and back.
 
     A table is an array, a sparse matrix (both numbers only, unless `categorical_features`

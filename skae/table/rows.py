@@ -22,10 +22,6 @@ class DenseRows:
     x: torch.Tensor
     observed: torch.Tensor | None
 
-    @property
-    def cells(self):  # DEPRECATED name, see skae.table.aliases
-        return self.observed
-
     def __len__(self):
         return len(self.x)
 
@@ -90,34 +86,6 @@ class _Design:
 
     def __getitem__(self, index):
         return self._source[index][0][:, : self.shape[1]].cpu()
-
-
-@dataclass(frozen=True)
-class EncodedRows:
-    """Rows of a frame that were encoded once, where slices of the frame would be slow.
-
-    Attributes
-    ----------
-    design : ndarray of shape (n, n_inputs)
-    observed : ndarray of uint8 of shape (n, n_features) or None
-        Which cells are observed; None: all.
-    """
-
-    design: np.ndarray
-    observed: np.ndarray | None
-
-    @property
-    def cells(self):  # DEPRECATED name, see skae.table.aliases
-        return self.observed
-
-    @property
-    def shape(self):
-        return self.design.shape
-
-    def __getitem__(self, rows):
-        return EncodedRows(
-            self.design[rows], None if self.observed is None else self.observed[rows]
-        )
 
 
 def encode_block(table, X, device, dtype=np.float32):

@@ -5,10 +5,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from skae.table.aliases import LayoutAliases
 
-
-class Design(LayoutAliases):
+class Design:
     """The design matrix: block by block, then missing indicators.
 
     Numbers come first, in standard units; what the columns of other blocks are, and what
