@@ -28,6 +28,7 @@ from skae._streaming import StreamingMixin
 from skae.architectures import Modules, choose_network
 from skae.architectures.architecture import Layers
 from skae.corruption import Corrupter
+from skae.models.principal_axes import principal_axes
 from skae.table.encoder import TableEncoder
 from skae.table.rows import DenseRows, SparseRows, TrainingRows, weighted_rows
 from skae.table.validation import (
@@ -42,7 +43,6 @@ from skae.training.callbacks import EpochTasks
 from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED, seeded_globally
 from skae.training.loop import Net
-from skae.training.pca import principal_axes
 from skae.training.schedule import Budget, Schedule
 
 

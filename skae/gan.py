@@ -28,6 +28,7 @@ from skae._parameters import (
 )
 from skae._sampling import SamplingMixin
 from skae.models.gan import Critic, Generator
+from skae.models.gan_losses import LOSSES
 from skae.models.gan_sampling import (
     RejectionSampler,
     coverage,
@@ -45,9 +46,9 @@ from skae.table.validation import (
     float_dtype,
     warn_of_empty,
 )
-from skae.training.adversarial import LOSSES, AdversarialConfig, AdversarialTraining
 from skae.training.callbacks import EpochTasks
 from skae.training.devices import resolve_device, threads_for
+from skae.training.gan import AdversarialConfig, AdversarialTraining
 from skae.training.generators import MAX_SEED
 
 BLOCK = 16_384

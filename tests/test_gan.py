@@ -18,7 +18,7 @@ from skae import GANSampler
 from skae.display import LossCurveDisplay
 from skae.models.gan import Critic, Generator, SpectralLinear
 from skae.table.encoder import TableEncoder
-from skae.training.adversarial import LOSSES
+from skae.training.gan import LOSSES
 
 QUICK = {"max_iter": 3, "batch_size": 32, "hidden_layer_sizes": (16,), "random_state": 0}
 pytestmark = [
@@ -257,7 +257,7 @@ def test_curves(X):
 
 
 def test_ctrl_c_leaves_a_sampler(X, monkeypatch):
-    from skae.training.adversarial import Game
+    from skae.training.gan import Game
 
     play, epochs = Game.play_epoch, []
 

@@ -16,7 +16,7 @@ from skae.models.losses import NegativeELBO, SquaredError
 from skae.models.quantized import QuantizedAutoencoder
 from skae.models.variational import VariationalAutoencoder
 from skae.table.encoder import TableEncoder
-from skae.training.pca import principal_axes
+from skae.models.principal_axes import principal_axes
 from skae.vqvae import CommittedError
 
 pytestmark = pytest.mark.rounding

@@ -26,7 +26,7 @@ from skae.models.pca_start import output_start
 from skae.table.blocks import OBSERVED, UNKNOWN, CategoryBlock, OrderedBlock
 from skae.table.encoder import TableEncoder
 from skae.table.ordered_column import OrderedColumn
-from skae.training.pca import principal_axes
+from skae.models.principal_axes import principal_axes
 
 SIZES = ["S", "M", "L", "XL", "XXL"]
 

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer, VAETransformer
 from skae.training import pca as _pca
-from skae.training.pca import principal_axes
+from skae.models.principal_axes import principal_axes
 
 pytestmark = pytest.mark.rounding
 

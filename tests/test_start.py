@@ -8,7 +8,7 @@ import torch
 
 from skae.models.pca_start import level_start
 from skae.table.encoder import TableEncoder
-from skae.training.pca import principal_axes
+from skae.models.principal_axes import principal_axes
 
 pytestmark = pytest.mark.rounding
 

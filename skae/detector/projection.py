@@ -1,6 +1,6 @@
 """What networks see of a table that is too wide for them: its principal components."""
 
-from skae.training.pca import principal_axes
+from skae.models.principal_axes import principal_axes
 
 # Columns that a network sees; of a wider table it sees that many principal components.
 MAX_WIDTH = 128

@@ -3,9 +3,9 @@
 import torch
 
 from skae.architectures import MLP
-from skae.models.deterministic import unit_axes
 from skae.models.model import Model
-from skae.training.pca import PrincipalAxes
+from skae.models.pca_start import unit_axes
+from skae.models.principal_axes import PrincipalAxes
 
 
 class AdversarialModel(Model):

@@ -7,10 +7,8 @@ from skae.architectures import MLP
 from skae.architectures.tied import TiedDecoder
 from skae.models.code_activations import CODE_ACTIVATIONS, Logistic
 from skae.models.model import Model
-from skae.training.pca import PrincipalAxes
-
-# Codes of less than this fraction of the largest code's variance are not scaled up further.
-LEAST_VARIANCE = 1e-4
+from skae.models.pca_start import unit_axes, wide_axes
+from skae.models.principal_axes import PrincipalAxes
 
 
 class Encoder(nn.Module):
@@ -121,7 +119,7 @@ class DeterministicModel(Model):
         """
         n_components, activation = self.n_components, self.encoder.activation
         wide = activation is not None and n_components > len(pca.variances)
-        axes, scale = (_wide_axes if wide else unit_axes)(pca, n_components)
+        axes, scale = (wide_axes if wide else unit_axes)(pca, n_components)
         self.scale.copy_(scale)
         if self.tied:  # the decoder is the transposed encoder: neither can be scaled
             scale = torch.ones_like(scale)
@@ -163,24 +161,3 @@ class DeterministicModel(Model):
     def _set_code_scale(self, scale):
         self.encoder.code_scale.copy_(scale)
         self.decoder.code_scale.copy_(scale)
-
-
-def unit_axes(pca, n_components):
-    """Return the principal axes, one column per code, and the scales of the codes."""
-    least = float(LEAST_VARIANCE * pca.variances.max()) or 1.0
-    variances = torch.full((n_components,), least, dtype=torch.float32)
-    variances[: len(pca.variances)] = pca.variances.clamp(min=least)
-    return pca.padded_axes(n_components), variances.sqrt()
-
-
-def _wide_axes(pca, n_components):
-    """Return more directions than there are axes, all in use, and the codes' scales.
-
-    With Q of shape (n_components, n_axes) and Q'Q = I the codes QU'x reconstruct
-    U Q'Q U'x, which is what PCA does. A code without a direction would never find one.
-    """
-    n_axes = len(pca.variances)
-    generator = torch.Generator().manual_seed(0)
-    frame, _ = torch.linalg.qr(torch.randn(n_components, n_axes, generator=generator))
-    scale = (pca.variances.sum() / n_components).sqrt()
-    return pca.axes @ frame.T, (scale if scale > 0 else 1.0) * torch.ones(n_components)

@@ -9,7 +9,7 @@ from torch import nn
 
 from skae.architectures import MLP
 from skae.models.model import Model
-from skae.training.pca import PrincipalAxes
+from skae.models.principal_axes import PrincipalAxes
 
 # Weight of the past in the moving averages of the codebook.
 AVERAGING = 0.8

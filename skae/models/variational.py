@@ -8,7 +8,7 @@ from torch import nn
 
 from skae.architectures import MLP
 from skae.models.model import Model
-from skae.training.pca import PrincipalAxes
+from skae.models.principal_axes import PrincipalAxes
 
 # Codes of one row that are at work anyway, about: more of them are more copies.
 WIDTH = 256
