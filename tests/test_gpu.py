@@ -79,7 +79,7 @@ def test_fits_on_the_gpu_and_scores_alike_on_the_cpu(name, kind, tables):
     np.testing.assert_allclose(on_cpu.score_samples(X), scores, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("network", [Convolutional((2, 3)), Recurrent(6)])
+@pytest.mark.parametrize("network", [Convolutional((2, 3), kernel_size=2), Recurrent(6)])
 def test_images_and_sequences(network, tables):
     X = tables[0]
     model = AutoencoderTransformer(2, network=network, max_iter=10, device="cuda")
