@@ -19,12 +19,14 @@ from skae.models.code_activations import CODE_ACTIVATIONS
 from skae.models.deterministic import DeterministicModel
 from skae.models.discrepancy import prior_mmd
 from skae.models.losses import ColumnLosses, squared_error
+from skae.models.principal_axes import principal_axes
 from skae.models.quantized import QuantizedModel
 from skae.models.variational import VariationalModel
 from skae.table.blocks import MISSING
 from skae.table.encoder import TableEncoder
 from skae.training.generators import use_generator
-from skae.training.pca import principal_axes
+
+pytestmark = pytest.mark.rounding
 
 N_FEATURES, N_COMPONENTS = 6, 2
 
