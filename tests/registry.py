@@ -4,6 +4,8 @@ A new estimator is added to `ESTIMATORS`, a new option to `FAMILY`, each in one 
 held to all of the laws. Where a law cannot hold for an estimator, `EXCEPTIONS` says why.
 """
 
+import math
+
 import torch
 from sklearn.base import clone
 
@@ -31,7 +33,8 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
-from skae.likelihoods import LIKELIHOODS
+from skae.divergences import KL, Divergence
+from skae.likelihoods import LIKELIHOODS, Likelihood
 from skae.models.losses import NUMBER_LOSSES
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal, Penalty
 
@@ -95,6 +98,34 @@ class OwnPenalty(Penalty):
         return codes.square().mean(dim=1)
 
 
+class OwnDivergence(Divergence):
+    """The squared 2-Wasserstein distance between posterior and prior."""
+
+    def __init__(self, warmup=0.1):
+        self.warmup = warmup
+
+    def per_row(self, mean, log_variance):
+        return (mean**2 + (torch.exp(0.5 * log_variance) - 1) ** 2).sum(dim=-1)
+
+
+class OwnLikelihood(Likelihood):
+    """The Laplace distribution, whose scale is learned from that of `start` on."""
+
+    def __init__(self, start=0.5):
+        self.start = start
+
+    def first_parameters(self, noise_variance, units):
+        variance = self.start if noise_variance is None else noise_variance
+        return {"log_scale": torch.full_like(units.center, 0.5 * math.log(variance / 2))}
+
+    def nll(self, x, mean, parameters, units):
+        log_scale = parameters["log_scale"]
+        return (x - mean).abs() / log_scale.exp() + log_scale + math.log(2)
+
+    def draw(self, mean, parameters, units, rng):
+        return rng.laplace(mean, parameters["log_scale"].exp().numpy())
+
+
 class OwnNetwork(Network):
     """A layer of a width of its own, in between the linear maps."""
 
@@ -102,7 +133,7 @@ class OwnNetwork(Network):
         self.n_units = n_units
 
     def build_encoder(self, n_in, n_out, layers):
-        settings = layers.activation, layers.dropout, layers.reach, layers.generator
+        settings = layers.activation, layers.dropout, layers.clip, layers.generator
         return LinearPlusMLP(n_in, n_out, (self.n_units,), *settings)
 
     build_decoder = build_encoder
@@ -159,7 +190,11 @@ FAMILY = {
     **{f"VAE {name}": (VAETransformer, {"likelihood": name}) for name in LIKELIHOODS},
     "VAE mmd": (VAETransformer, {"divergence": "mmd"}),
     "VAE adversary": (VAETransformer, {"divergence": "adversary"}),
-    "VAE free_bits": (VAETransformer, {"free_bits": 0.5}),
+    "VAE of one's own": (
+        VAETransformer,
+        {"divergence": OwnDivergence(), "likelihood": OwnLikelihood()},
+    ),
+    "VAE free_bits": (VAETransformer, {"divergence": KL(free_bits=0.5)}),
     "AE tied_weights": (AutoencoderTransformer, {"tied_weights": True}),
     "AE pretraining": (AutoencoderTransformer, {"pretraining": "layerwise"}),
     "AE sparse Convolutional": (

@@ -11,7 +11,7 @@ from frames import draw_rows
 from scipy.stats import entropy
 
 from skae import AutoencoderTransformer, VAETransformer
-from skae.models.losses import SquaredError
+from skae.models.losses import ColumnLosses, squared_error
 from skae.table.encoder import TableEncoder
 
 pytestmark = pytest.mark.rounding
@@ -84,10 +84,12 @@ def test_no_column_counts_more_than_a_number_whatever_its_levels():
     )
     X = nw.from_native(frame, eager_only=True)
     table = TableEncoder().fit(X)
-    layout = table.layout_
+    design = table.design_
     x = torch.from_numpy(table.encode(X)[0])
-    guess = torch.cat([torch.zeros(2), layout.shares.log()]).expand(len(x), -1)
-    two, twenty, *numbers = SquaredError(layout).cells(guess, x).mean(0).tolist()
+    levels = design.blocks[1].proportions.log()
+    guess = torch.cat([torch.zeros(2), levels]).expand(len(x), -1)
+    losses = ColumnLosses(design, squared_error, weighted=True)
+    two, twenty, *numbers = losses.per_cell(guess, x).mean(0).tolist()
     assert numbers == pytest.approx([1.0, 1.0], abs=1e-3)
     assert two == pytest.approx(1 / 2, abs=0.01)
     assert twenty == pytest.approx(19 / 20, abs=0.01)

@@ -10,16 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from registry import FAMILY, make, pair_of_modules
+from registry import FAMILY, OwnDivergence, make, pair_of_modules
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import skae.corruption
+import skae.divergences
 import skae.penalties
 from skae import (
     AutoencoderTransformer,
+    VAETransformer,
     VQVAETransformer,
 )
+from skae._component import Setting
 from skae.architectures import (
     MLP,
     Convolutional,
@@ -33,7 +36,8 @@ from skae.corruption import (
     SaltAndPepperNoise,
     SwapNoise,
 )
-from skae.likelihoods import LIKELIHOODS
+from skae.divergences import KL, MMD, Adversary, Divergence
+from skae.likelihoods import Likelihood, StudentT, choose_likelihood
 from skae.penalties import KLSparsity, L1Activity, Orthogonal, Penalty
 from skae.table.support import COUNTS
 
@@ -61,6 +65,16 @@ class WidePenalty(Penalty):
         return codes
 
 
+class ShortDivergence(Divergence):
+    def per_row(self, mean, log_variance):
+        return mean.square()
+
+
+class ShortLikelihood(Likelihood):
+    def nll(self, x, mean, parameters, units):
+        return (x - mean).square().sum(dim=-1)
+
+
 # What can be searched, and two values of it.
 SEARCHED = [
     ("AE GaussianNoise", "corruption__scale", [0.0, 0.5]),
@@ -71,7 +85,9 @@ SEARCHED = [
     ("VAE Recurrent", "network__cell", ["gru", "lstm"]),
     ("AE MLP", "loss", ["huber", "binary_cross_entropy"]),
     ("VAE gaussian", "likelihood", ["student_t", "bernoulli"]),
-    ("VAE free_bits", "free_bits", [0.0, 2.0]),
+    ("VAE free_bits", "divergence__free_bits", [0.0, 2.0]),
+    ("VAE free_bits", "divergence__warmup", [0.0, 1.0]),
+    ("VAE free_bits", "divergence", [MMD(), KL()]),
     ("VAE mmd", "divergence", ["adversary", "kl"]),
     ("AE L1Activity", "penalties__weight", [0.1, 3.0]),
     ("AE L1Activity", "penalties", [[L1Activity(0.1)], [L1Activity(3.0), Orthogonal()]]),
@@ -125,6 +141,39 @@ BAD = [
     ("corruption", 0.5, r"'corruption' parameter of .*Corruption"),
     ("corruption", ShortNoise(), r"ShortNoise\(\) returns shape \(45, 3\).*\(45, 16\)"),
 ]
+BAD_OF_VAE = [
+    ("divergence", KL(free_bits=-0.5), r"'free_bits' parameter of KL .*Got -0\.5"),
+    ("divergence", KL(warmup=1.5), r"'warmup' parameter of KL .*Got 1\.5"),
+    ("divergence", MMD(warmup=-1.0), r"'warmup' parameter of MMD .*Got -1\.0"),
+    ("divergence", Adversary(warmup="long"), r"'warmup' parameter of Adversary .*'long'"),
+    (
+        "divergence",
+        Adversary(gradient_penalty=-1.0),
+        r"'gradient_penalty' parameter of Adv",
+    ),
+    ("divergence", Adversary((8, 0)), r"hidden_layer_sizes=\(8, 0\) holds 0; .*1 or more"),
+    ("divergence", OwnDivergence(warmup=2.0), r"'warmup' parameter of OwnDiv.*Got 2\.0"),
+    (
+        "divergence",
+        "hinge",
+        r"'divergence' parameter of VAETransformer .*'adversary'.*hinge",
+    ),
+    ("divergence", KL, r"'divergence' parameter of VAETransformer"),
+    ("divergence", Divergence(), r"Divergence needs a method per_row"),
+    ("divergence", ShortDivergence(), r"ShortDivergence\(\) returns shape \(45, 2\).*45"),
+    (
+        "likelihood",
+        "cauchy",
+        r"'likelihood' parameter of VAETransformer .*'student_t'.*cauchy",
+    ),
+    ("likelihood", StudentT, r"'likelihood' parameter of VAETransformer"),
+    ("likelihood", Likelihood(), r"Likelihood needs a method nll"),
+    (
+        "likelihood",
+        ShortLikelihood(),
+        r"ShortLikelihood\(\) returns shape \(45,\).*\(45, 16\)",
+    ),
+]
 
 
 @pytest.fixture
@@ -134,7 +183,7 @@ def rows(request):
     _, settings = FAMILY.get(params.get("name"), (None, {}))
     rng = np.random.default_rng(0)
     X = np.sin(rng.normal(size=(150, 2)) @ rng.normal(size=(2, 16))) / 2 + 0.5
-    if LIKELIHOODS[settings.get("likelihood", "gaussian")].kind is COUNTS:
+    if choose_likelihood(settings.get("likelihood", "gaussian")).support is COUNTS:
         X = np.round(10 * X)
     X.setflags(write=False)
     return X
@@ -229,7 +278,7 @@ def _settings():
     found = {}
     for name, (_, params) in FAMILY.items():
         for key, value in params.items():
-            if isinstance(value, (Network, skae.corruption.Corruption, Penalty)):
+            if isinstance(value, Setting):
                 for inner in value.get_params(deep=False):
                     found.setdefault((type(value), inner), (name, key, inner))
     return list(found.values())
@@ -248,6 +297,14 @@ def test_settings_are_set_by_name(name, key, inner):
 def test_out_of_bounds_is_an_error_before_training(parameter, value, message, rows):
     with pytest.raises(ValueError, match=message):
         AutoencoderTransformer(2, **{parameter: value}).fit(rows)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"), BAD_OF_VAE, ids=lambda v: str(v)[:40]
+)
+def test_of_a_vae_too(parameter, value, message, rows):
+    with pytest.raises((ValueError, NotImplementedError), match=message):
+        VAETransformer(2, **{parameter: value}).fit(rows)
 
 
 @pytest.mark.parametrize("network", [Convolutional((2, 2), 4, 1), Recurrent(4)])
@@ -301,6 +358,16 @@ def test_all_penalties_are_held_to_the_laws():
 def test_all_noises_are_held_to_the_laws():
     held = {type(params.get("corruption")).__name__ for _, params in FAMILY.values()}
     assert set(skae.corruption.__all__) - {"Corruption"} <= held
+
+
+def test_all_divergences_are_held_to_the_laws():
+    held = {type(params.get("divergence")).__name__ for _, params in FAMILY.values()}
+    held |= {
+        type(skae.divergences.choose_divergence(name)).__name__
+        for _, params in FAMILY.values()
+        if isinstance(name := params.get("divergence"), str)
+    }
+    assert set(skae.divergences.__all__) - {"Divergence"} <= held
 
 
 def test_interpolates_whatever_transform_gives():

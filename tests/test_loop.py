@@ -8,7 +8,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
-from skae.training.loop import one_cycle
+from skae.training.schedule import one_cycle
 
 STEPS = {"max_iter": 6, "batch_size": 20, "random_state": 0}
 

@@ -5,33 +5,30 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import cross_entropy
 
 from skae import AutoencoderTransformer
 from skae.metrics import reconstruction_r2
-from skae.models.deterministic import Autoencoder
 from skae.models.losses import (
     ERRORS,
     NUMBER_LOSSES,
-    NegativeELBO,
-    OtherError,
-    ShareDivergence,
-    SquaredError,
-    gaussian_kl,
-    gaussian_nll,
+    BinaryDivergence,
+    ColumnLosses,
     squared_error,
 )
 from skae.table.blocks import MISSING
 from skae.table.encoder import TableEncoder
-from skae.training.loop import Net
 
 pytestmark = pytest.mark.rounding
 
 
 def _numbers(n_columns):
-    """The layout of a table of numbers."""
-    return TableEncoder().fit(np.eye(2, n_columns)).layout_
+    """The design of a table of numbers."""
+    return TableEncoder().fit(np.eye(2, n_columns)).design_
+
+
+def _squared(design):
+    return ColumnLosses(design, squared_error, weighted=True)
 
 
 def _cross_entropy(design):
@@ -43,63 +40,13 @@ def _normal(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_squared_error_is_the_mean_over_the_columns_of_each_row():
+def test_mean_and_total_are_of_the_cells_of_each_row():
     x = torch.tensor([[0.0, 0.0], [1.0, 2.0]])
-    errors = squared_error(torch.tensor([[3.0, 4.0], [1.0, 2.0]]), x)
-    assert errors.tolist() == [12.5, 0.0]
-
-
-def test_gaussian_nll_is_minus_the_log_density_of_the_cell():
-    x, mean, variance = _normal(7, 3), _normal(7, 3, seed=1), _normal(3, seed=2).exp()
-    expected = -Normal(mean, variance.sqrt()).log_prob(x)
-    torch.testing.assert_close(gaussian_nll(x, mean, variance), expected)
-
-
-def test_gaussian_kl_is_the_divergence_to_the_standard_normal():
-    mean, log_variance = _normal(7, 3), _normal(7, 3, seed=1)
-    posterior = Normal(mean, (0.5 * log_variance).exp())
-    expected = kl_divergence(posterior, Normal(0.0, 1.0)).sum(-1)
-    torch.testing.assert_close(gaussian_kl(mean, log_variance), expected)
-    assert gaussian_kl(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0.0
-
-
-@pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
-def test_negative_elbo_is_distortion_plus_beta_times_divergence(beta):
-    x, mean, log_variance = _normal(7, 3), _normal(7, 2, seed=1), _normal(7, 2, seed=2)
-    output = _normal(7, 3, seed=3), _normal(3, seed=4).exp(), mean, log_variance
-    distortion = gaussian_nll(x, *output[:2]).sum(-1)
-    expected = distortion + beta * gaussian_kl(mean, log_variance)
-    torch.testing.assert_close(NegativeELBO(_numbers(3), beta)(output, x), expected)
-
-
-def test_warmth_counts_in_training_only():
-    x, output = (
-        _normal(7, 3),
-        (_normal(7, 3), torch.ones(3), _normal(7, 2), _normal(7, 2)),
-    )
-    loss = NegativeELBO(_numbers(3), beta=2.0)
-    loss.warmth = 0.25
-    distortion = gaussian_nll(x, *output[:2]).sum(-1)
-    divergence = gaussian_kl(*output[2:])
-    torch.testing.assert_close(loss.train()(output, x), distortion + 0.5 * divergence)
-    torch.testing.assert_close(loss.eval()(output, x), distortion + 2.0 * divergence)
-
-
-def _gradients(x, weights):
-    generator = torch.Generator().manual_seed(0)
-    network = Autoencoder(4, 4, 2, (8,), "tanh", 0.0, 5.0, generator)
-    net = Net(network, criterion=SquaredError(_numbers(4))).initialize()
-    net.get_loss(net.module_(x), weights, X=(x, None)).backward()
-    return torch.cat([p.grad.flatten() for p in net.module_.parameters()])
-
-
-def test_weight_of_two_moves_the_network_like_a_row_twice():
-    x = _normal(6, 4)
-    weights = torch.tensor([2.0, 1.0, 1.0, 0.0, 1.0, 1.0])
-    repeated = x[[0, 0, 1, 2, 4, 5]]
-    weighted = _gradients(x, weights)
-    torch.testing.assert_close(weighted, _gradients(repeated, None))
-    assert not torch.allclose(weighted, _gradients(x, None), rtol=0.01)
+    output = torch.tensor([[3.0, 4.0], [1.0, 2.0]])
+    losses = _squared(_numbers(2))
+    assert losses.per_cell(output, x).tolist() == [[9.0, 16.0], [0.0, 0.0]]
+    assert losses.mean(output, x).tolist() == [12.5, 0.0]
+    assert losses.total(output, x).tolist() == [25.0, 0.0]
 
 
 def test_weight_of_two_is_a_row_twice_in_the_loss(X):
@@ -153,7 +100,7 @@ def test_weights_say_which_rows_are_restored_well():
 
 @pytest.fixture
 def mixed():
-    """A layout of number, category of three, number, flag; 40 encoded rows, and cells."""
+    """A design of number, category of three, number, flag; 40 encoded rows, and cells."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -166,11 +113,11 @@ def mixed():
     rows = nw.from_native(frame)
     table = TableEncoder().fit(rows)
     x = torch.from_numpy(table.encode(rows)[0])
-    return SimpleNamespace(layout=table.layout_, x=x, output=_normal(*x.shape), frame=frame)
+    return SimpleNamespace(design=table.design_, x=x, output=_normal(*x.shape), frame=frame)
 
 
 def test_surprise_is_the_cross_entropy_of_the_levels(mixed):
-    surprise = _cross_entropy(mixed.layout)(mixed.output[:, 2:], mixed.x[:, 2:])
+    surprise = _cross_entropy(mixed.design)(mixed.output[:, 2:], mixed.x[:, 2:])
     levels = torch.from_numpy(pd.Categorical(mixed.frame["level"]).codes.astype(np.int64))
     flags = torch.from_numpy(mixed.frame["flag"].to_numpy().astype(np.int64))
     expected = [
@@ -181,10 +128,10 @@ def test_surprise_is_the_cross_entropy_of_the_levels(mixed):
 
 
 def test_cells_are_in_the_order_of_the_columns(mixed):
-    cells = SquaredError(mixed.layout).cells(mixed.output, mixed.x)
+    cells = _squared(mixed.design).per_cell(mixed.output, mixed.x)
     squares = (mixed.output - mixed.x)[:, :2].square()
     torch.testing.assert_close(cells[:, [0, 2]], squares)
-    surprise = _cross_entropy(mixed.layout)(mixed.output[:, 2:], mixed.x[:, 2:])
+    surprise = _cross_entropy(mixed.design)(mixed.output[:, 2:], mixed.x[:, 2:])
     ratio = cells[:, [1, 3]] / surprise
     torch.testing.assert_close(ratio, ratio[:1].expand(40, 2))
 
@@ -198,9 +145,9 @@ def _cells(rows=40):
 
 
 def test_missing_cells_are_no_part_of_a_row_s_loss(mixed):
-    cells, loss = _cells(), SquaredError(mixed.layout)
-    every = loss.cells(mixed.output, mixed.x)
-    found = loss(mixed.output, mixed.x, cells)
+    cells, loss = _cells(), _squared(mixed.design)
+    every = loss.per_cell(mixed.output, mixed.x)
+    found = loss.mean(mixed.output, mixed.x, cells)
     for row in range(40):
         there = cells[row] > 0
         expected = every[row][there].mean() if there.any() else torch.tensor(0.0)
@@ -208,38 +155,31 @@ def test_missing_cells_are_no_part_of_a_row_s_loss(mixed):
 
 
 def test_what_stands_in_a_missing_cell_does_not_count(mixed):
-    cells, loss = _cells(), SquaredError(mixed.layout)
+    cells, loss = _cells(), _squared(mixed.design)
     other = mixed.x.clone()
     other[:10, 0] = 1e3
-    expected = loss(mixed.output, mixed.x, cells)
-    assert torch.equal(loss(mixed.output, other, cells), expected)
-    assert not torch.equal(loss(mixed.output, other), loss(mixed.output, mixed.x))
+    expected = loss.mean(mixed.output, mixed.x, cells)
+    assert torch.equal(loss.mean(mixed.output, other, cells), expected)
+    assert not torch.equal(loss.mean(mixed.output, other), loss.mean(mixed.output, mixed.x))
 
 
 def test_missing_cells_have_no_gradient(mixed):
     output = mixed.output.clone().requires_grad_()
-    SquaredError(mixed.layout)(output, mixed.x, _cells()).sum().backward()
+    _squared(mixed.design).mean(output, mixed.x, _cells()).sum().backward()
     assert (output.grad[:10, 0] == 0).all()
     assert (output.grad[5:15, 2:5] == 0).all()
     assert (output.grad[15:] != 0).any(dim=0).all()
-
-
-def test_negative_elbo_counts_observed_cells_only(mixed):
-    cells, loss = _cells(), NegativeELBO(mixed.layout, 1.0)
-    noise, mean, log_variance = torch.ones(2), _normal(40, 2), _normal(40, 2, seed=1)
-    output = mixed.output, noise, mean, log_variance
-    every = loss.cells(mixed.output, mixed.x, noise)
-    expected = (every * (cells > 0)).sum(1) + gaussian_kl(mean, log_variance)
-    torch.testing.assert_close(loss(output, mixed.x, cells), expected)
-    torch.testing.assert_close(expected[3], gaussian_kl(mean, log_variance)[3])
 
 
 @pytest.mark.parametrize("sure", [0.1, 1.0, 10.0])
 def test_unknown_level_surprises_as_the_rarest_at_least(mixed, sure):
     """And as the level that the network expects least."""
     logits, unknown = sure * mixed.output[:, 2:], torch.ones(40, 2, dtype=torch.bool)
-    found = _cross_entropy(mixed.layout)(logits, torch.zeros(40, 5), unknown)
-    rarest = [-np.log(part.min()) for part in np.split(mixed.layout.shares.numpy(), [3])]
+    found = _cross_entropy(mixed.design)(logits, torch.zeros(40, 5), unknown)
+    rarest = [
+        -np.log(part.min())
+        for part in np.split(mixed.design.blocks[1].proportions.numpy(), [3])
+    ]
     least = [
         -part.log_softmax(dim=1).amin(dim=1) for part in (logits[:, :3], logits[:, 3:])
     ]
@@ -250,14 +190,14 @@ def test_unknown_level_surprises_as_the_rarest_at_least(mixed, sure):
 def test_surprise_stays_finite_for_logits_of_any_size(mixed):
     logits = torch.full((40, 5), 1e30)
     logits[:, ::2] = -1e30
-    assert torch.isfinite(_cross_entropy(mixed.layout)(logits, mixed.x[:, 2:])).all()
+    assert torch.isfinite(_cross_entropy(mixed.design)(logits, mixed.x[:, 2:])).all()
 
 
 def test_guessing_the_shares_costs_the_variance_of_the_indicators(mixed):
     """A column of numbers costs 1 when it is guessed; one of levels less."""
     output = torch.zeros_like(mixed.x)
-    output[:, 2:] = mixed.layout.shares.log()
-    found = SquaredError(mixed.layout).cells(output, mixed.x).mean(0)
+    output[:, 2:] = mixed.design.blocks[1].proportions.log()
+    found = _squared(mixed.design).per_cell(output, mixed.x).mean(0)
     torch.testing.assert_close(found[[0, 2]], torch.ones(2), rtol=1e-4, atol=0)
     for column, start, stop in ((1, 2, 5), (3, 5, 7)):
         variance = mixed.x[:, start:stop].var(dim=0, correction=0).sum()
@@ -270,17 +210,21 @@ def test_guessing_the_shares_costs_the_variance_of_the_indicators(mixed):
 def test_errors_of_numbers():
     output, x = torch.zeros(4), torch.tensor([0.5, -0.5, 3.0, -3.0])
     costs = {name: cost(output, x).tolist() for name, cost in ERRORS.items()}
-    assert costs == {"absolute": [0.5, 0.5, 3.0, 3.0], "huber": [0.25, 0.25, 5.0, 5.0]}
+    assert costs == {
+        "squared": [0.25, 0.25, 9.0, 9.0],
+        "absolute": [0.5, 0.5, 3.0, 3.0],
+        "huber": [0.25, 0.25, 5.0, 5.0],
+    }
 
 
-def test_share_divergence_is_the_cross_entropy_above_its_least():
+def test_binary_divergence_is_the_cross_entropy_above_its_least():
     center, scale = np.array([0.4, 0.5]), np.array([0.2, 0.1])
     t, p = torch.tensor([[0.0, 0.3], [1.0, 0.5]]), torch.tensor([[0.2, 0.3], [0.9, 0.7]])
 
     def design(share):
         return (share - torch.from_numpy(center).float()) / torch.from_numpy(scale).float()
 
-    losses = ShareDivergence(center, scale)(design(p), design(t))
+    losses = BinaryDivergence(center, scale)(design(p), design(t))
     entropy = torch.nn.functional.binary_cross_entropy
     expected = entropy(p, t, reduction="none") - entropy(t, t, reduction="none")
     torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-4)
@@ -292,11 +236,11 @@ def test_missing_cells_cost_nothing_in_any_unit(name):
     x, output = _normal(5, 3), _normal(5, 3, seed=1)
     cells = torch.ones(5, 3, dtype=torch.uint8)
     cells[0, 1] = MISSING
-    loss = OtherError(_numbers(3), ERRORS[name])
+    loss = ColumnLosses(_numbers(3), ERRORS[name], weighted=True)
     costs = ERRORS[name](output, x)
-    assert loss.cells(output, x, cells)[0, 1] == 0
-    torch.testing.assert_close(loss(output, x, cells)[0], costs[0, [0, 2]].mean())
-    torch.testing.assert_close(loss(output, x, cells)[1:], costs[1:].mean(1))
+    assert loss.per_cell(output, x, cells)[0, 1] == 0
+    torch.testing.assert_close(loss.mean(output, x, cells)[0], costs[0, [0, 2]].mean())
+    torch.testing.assert_close(loss.mean(output, x, cells)[1:], costs[1:].mean(1))
 
 
 @pytest.fixture(scope="module")

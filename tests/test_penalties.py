@@ -4,9 +4,10 @@ import torch
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
+from skae.architectures.architecture import Layers
 from skae.metrics import reconstruction_r2
-from skae.models.code_activations import UNITS
-from skae.models.deterministic import Autoencoder
+from skae.models.code_activations import CODE_ACTIVATIONS
+from skae.models.deterministic import DeterministicModel
 from skae.penalties import (
     Contractive,
     KLSparsity,
@@ -15,8 +16,9 @@ from skae.penalties import (
     Penalties,
     Penalty,
     jacobian,
-    shared_unit,
+    shared_code_activation,
 )
+from skae.table.encoder import TableEncoder
 
 pytestmark = pytest.mark.rounding
 
@@ -27,10 +29,12 @@ def _normal(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _network(unit=None, activation="tanh"):
-    generator = torch.Generator().manual_seed(0)
-    settings = activation, 0.0, 5.0, generator
-    return Autoencoder(6, 6, 3, (8, 4), *settings, unit=unit, free=True)
+def _network(code_activation=None, activation="tanh"):
+    layers = Layers((8, 4), activation, 0.0, 5.0, torch.Generator().manual_seed(0))
+    design = TableEncoder().fit(np.eye(2, 6)).design_
+    return DeterministicModel(
+        design, 3, layers, code_activation=code_activation, train_linear=True
+    )
 
 
 @pytest.fixture(params=PENALTIES, ids=lambda penalty: type(penalty).__name__)
@@ -39,7 +43,7 @@ def penalty(request):
 
 
 def test_costs_reach_every_parameter_of_the_encoder(penalty):
-    network, x = _network(penalty.unit).train(), _normal(20, 6)
+    network, x = _network(penalty.code_activation).train(), _normal(20, 6)
     output, costs = Penalties([penalty])(network, x)
     torch.testing.assert_close(output, network(x))
     (costs.mean()).backward()
@@ -50,7 +54,7 @@ def test_costs_reach_every_parameter_of_the_encoder(penalty):
 
 
 def test_costs_are_of_the_codes_of_transform(penalty):
-    network, x = _network(penalty.unit), _normal(20, 6)
+    network, x = _network(penalty.code_activation), _normal(20, 6)
     network.encoder.code_scale.copy_(torch.tensor([1.0, 2.0, 5.0]))
     seen = []
 
@@ -65,7 +69,7 @@ def test_costs_are_of_the_codes_of_transform(penalty):
 
 
 def test_without_gradients_costs_are_the_same(penalty):
-    network, x = _network(penalty.unit).eval(), _normal(20, 6)
+    network, x = _network(penalty.code_activation).eval(), _normal(20, 6)
     expected = Penalties([penalty])(network, x)[1].detach()
     with torch.no_grad():
         output, costs = Penalties([penalty])(network, x)
@@ -82,7 +86,7 @@ def test_scale_free_costs_have_no_unit(penalty):
 
 
 def test_weight_of_two_costs_as_a_row_twice(penalty):
-    network, x = _network(penalty.unit), _normal(6, 6)
+    network, x = _network(penalty.code_activation), _normal(6, 6)
     weights = torch.tensor([2.0, 1.0, 1.0, 0.0, 1.0, 1.0])
     rows = [0, 0, 1, 2, 4, 5]
     codes = network.encode(x.requires_grad_())
@@ -95,9 +99,9 @@ def test_weight_of_two_costs_as_a_row_twice(penalty):
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "silu", "gelu", "logistic"])
-@pytest.mark.parametrize("unit", [None, *UNITS])
-def test_contractive_is_the_exact_jacobian(activation, unit):
-    network, x = _network(unit, activation), _normal(60, 6).requires_grad_()
+@pytest.mark.parametrize("code_activation", [None, *CODE_ACTIVATIONS])
+def test_contractive_is_the_exact_jacobian(activation, code_activation):
+    network, x = _network(code_activation, activation), _normal(60, 6).requires_grad_()
     codes = network.encode(x)
     # The inverse covariance of 60 rows is 59 / 55 of what it should be, on average.
     inverse = torch.linalg.inv(torch.cov(codes.detach().T)) * 55 / 59
@@ -160,9 +164,9 @@ def test_orthogonal_of_one_row_or_one_code_or_none_that_varies(n_codes):
 
 
 def test_two_kinds_of_codes_are_an_error():
-    assert shared_unit([L1Activity(), Contractive()]) == "shrink"
+    assert shared_code_activation([L1Activity(), Contractive()]) == "shrink"
     with pytest.raises(ValueError, match=r"L1Activity and KLSparsity.*use one"):
-        shared_unit([L1Activity(), KLSparsity()])
+        shared_code_activation([L1Activity(), KLSparsity()])
 
 
 # ------------------------------------------------- what each of them is known for

@@ -9,7 +9,7 @@ from scipy.stats import kstest
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
-from skae import VAETransformer
+from skae import KL, VAETransformer
 
 pytestmark = pytest.mark.rounding
 
@@ -265,8 +265,8 @@ def test_beta_presses_the_codes_towards_the_prior(curved):
 def test_warm_up_changes_the_first_steps_only(X):
     """Without a warm-up the first training loss holds the whole divergence."""
     one, other = (
-        VAETransformer(2, kl_warmup=share, max_iter=10, random_state=0).fit(X)
-        for share in (0.0, 1.0)
+        VAETransformer(2, divergence=KL(warmup=warmup), max_iter=10, random_state=0).fit(X)
+        for warmup in (0.0, 1.0)
     )
     assert one.loss_curve_[0] > other.loss_curve_[0] + 1.0
     assert one.validation_loss_curve_[0] == other.validation_loss_curve_[0]
@@ -274,7 +274,7 @@ def test_warm_up_changes_the_first_steps_only(X):
 
 def test_loss_curve_is_minus_the_bound_in_standard_units(ppca):
     """At the optimum the bound is tight: the held-out loss is minus the score."""
-    vae = VAETransformer(2, kl_warmup=0.0, random_state=0).fit(ppca.train)
+    vae = VAETransformer(2, divergence=KL(warmup=0.0), random_state=0).fit(ppca.train)
     jacobian = np.log(ppca.train.std(axis=0)).sum()
     expected = -(vae.score(ppca.train) + jacobian)
     assert min(vae.validation_loss_curve_) == pytest.approx(expected, abs=0.3)
