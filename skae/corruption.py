@@ -61,7 +61,9 @@ class Cells:
         A missing cell is not chosen.
         """
         shape = len(x), self._n_features
-        chosen = torch.rand(shape, generator=generator, device=x.device) < rate
+        chosen = (
+            torch.rand(shape, generator=generator, device=x.device, dtype=x.dtype) < rate
+        )
         return chosen if observed is None else chosen & (observed != MISSING)
 
     def observed_numbers(self, observed):

@@ -6,7 +6,7 @@ import torch
 
 from skae import AutoencoderTransformer
 from skae.corruption import (
-    BorrowedHoles,
+    BorrowedMissingness,
     Cells,
     GaussianNoise,
     MaskingNoise,
@@ -37,7 +37,7 @@ def table():
 
 
 def _hide(layout, x, cells, seed=0):
-    return BorrowedHoles(layout)(x, cells, torch.Generator().manual_seed(seed))
+    return BorrowedMissingness(layout)(x, cells, torch.Generator().manual_seed(seed))
 
 
 def test_cells_are_hidden_as_often_as_they_are_missing(table):

@@ -17,8 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skae import GANSampler
 from skae.display import LossCurveDisplay
 from skae.models.gan import Critic, Generator, SpectralLinear
+from skae.models.gan_losses import LOSSES
 from skae.table.encoder import TableEncoder
-from skae.training.gan import LOSSES
 
 QUICK = {"max_iter": 3, "batch_size": 32, "hidden_layer_sizes": (16,), "random_state": 0}
 pytestmark = [
@@ -257,9 +257,9 @@ def test_curves(X):
 
 
 def test_ctrl_c_leaves_a_sampler(X, monkeypatch):
-    from skae.training.gan import Game
+    from skae.training.gan import AdversarialTraining
 
-    play, epochs = Game.play_epoch, []
+    play, epochs = AdversarialTraining.run_epoch, []
 
     def press(game):
         epochs.append(1)
@@ -267,7 +267,7 @@ def test_ctrl_c_leaves_a_sampler(X, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         return play(game)
 
-    monkeypatch.setattr(Game, "play_epoch", press)
+    monkeypatch.setattr(AdversarialTraining, "run_epoch", press)
     gan = _quick(max_iter=50)
     with pytest.warns(ConvergenceWarning, match="interrupted after 2 epochs"):
         gan.fit(X)

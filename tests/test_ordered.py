@@ -21,12 +21,12 @@ from skae import (
     VQVAETransformer,
 )
 from skae.corruption import Cells, SaltAndPepperNoise
-from skae.models.losses import ColumnLosses, squared_loss
+from skae.models.losses import ColumnLosses, squared_error
 from skae.models.pca_start import output_start
+from skae.models.principal_axes import principal_axes
 from skae.table.blocks import OBSERVED, UNKNOWN, CategoryBlock, OrderedBlock
 from skae.table.encoder import TableEncoder
 from skae.table.ordered_column import OrderedColumn
-from skae.models.principal_axes import principal_axes
 
 SIZES = ["S", "M", "L", "XL", "XXL"]
 
@@ -207,12 +207,12 @@ def test_guessing_the_proportions_costs_one_as_guessing_a_number_does():
     table, rows = _fit_table(frame)
     x = torch.from_numpy(table.encode(rows)[0])
     _, offsets = output_start(table.design_, None, x)
-    losses = ColumnLosses(table.design_, squared_loss, weighted=True)
+    losses = ColumnLosses(table.design_, squared_error, weighted=True)
     guess = offsets.expand(100, -1)
     torch.testing.assert_close(
         losses.per_cell(guess, x).mean(0), torch.ones(2), rtol=0.02, atol=0
     )
-    nats = ColumnLosses(table.design_, squared_loss, weighted=False).per_cell(guess, x)
+    nats = ColumnLosses(table.design_, squared_error, weighted=False).per_cell(guess, x)
     p = np.array([0.3, 0.05, 0.2, 0.4, 0.05])
     assert nats[:, 0].mean().item() == pytest.approx(-(p * np.log(p)).sum(), rel=0.01)
 
@@ -274,7 +274,7 @@ def test_unknown_levels_say_nothing_and_are_as_unlikely_as_the_rarest():
     x, observed = table.encode(nw.from_native(other))
     assert observed.tolist() == [[UNKNOWN, OBSERVED], [OBSERVED, OBSERVED]]
     assert (x[0, 1:] == 0).all()
-    losses = ColumnLosses(table.design_, squared_loss, weighted=False)
+    losses = ColumnLosses(table.design_, squared_error, weighted=False)
     x, observed = torch.from_numpy(x), torch.from_numpy(observed)
     output = torch.zeros(2, 5)
     cost = losses.per_cell(output, x, observed)[0, 0]

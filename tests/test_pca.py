@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer, VAETransformer
-from skae.training import pca as _pca
+from skae.models import principal_axes as _pca
 from skae.models.principal_axes import principal_axes
 
 pytestmark = pytest.mark.rounding

@@ -26,7 +26,9 @@ class Dropout(nn.Dropout):
     def forward(self, input):
         if self.generator is None or not self.training:
             return super().forward(input)
-        keep = torch.rand(input.shape, generator=self.generator, device=input.device)
+        keep = torch.rand(
+            input.shape, generator=self.generator, device=input.device, dtype=input.dtype
+        )
         return input * (keep >= self.p) / (1.0 - self.p)
 
 

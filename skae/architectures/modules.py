@@ -92,7 +92,7 @@ def _checked(block, name, n_in, n_out):
     block.eval()
     asked = f"a module that takes {n_in} columns and returns a tensor of shape (n, {n_out})"
     try:
-        output = block(torch.zeros(2, n_in))
+        output = block(torch.zeros(2, n_in, dtype=torch.float32))
     except Exception as error:
         raise ValueError(
             f"{name} of network=Modules(...) cannot take rows of shape (2, {n_in}): {error}. "

@@ -152,7 +152,7 @@ def clock(n_steps):
     Sines and cosines; the slowest has half a period, each other twice as many as the last.
     """
     turns = torch.arange(n_steps, dtype=torch.float32)[:, None] / n_steps
-    phases = math.pi * turns * 2.0 ** torch.arange(N_WAVES)
+    phases = math.pi * turns * 2.0 ** torch.arange(N_WAVES, dtype=torch.float32)
     return torch.cat([phases.sin(), phases.cos()], dim=1)
 
 

@@ -27,7 +27,10 @@ class TiedDecoder(nn.Module):
         self.register_buffer("gains", torch.ones(n_outputs, dtype=torch.float32))
         self.bias = nn.Parameter(torch.zeros(n_outputs, dtype=torch.float32))
         self.biases = nn.ParameterList(
-            torch.zeros(min(layer.in_features, n_outputs) if i == 0 else layer.in_features)
+            torch.zeros(
+                min(layer.in_features, n_outputs) if i == 0 else layer.in_features,
+                dtype=torch.float32,
+            )
             for i, layer in enumerate(self._linears())
         )
 

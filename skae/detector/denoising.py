@@ -141,7 +141,7 @@ class DenoisingEnsemble(Ensemble):
         """Return the standard deviation of each network's noise, (n_networks, 1, 1)."""
         noise, n_sizes = self.config.noise, len(self.config.max_samples)
         per_fold = [noise[i // n_sizes % len(noise)] for i in range(self.n_per_fold)]
-        per_fold = torch.tensor(per_fold, device=self.device)
+        per_fold = torch.tensor(per_fold, dtype=torch.float32, device=self.device)
         return per_fold.repeat(self.n_folds)[:, None, None]
 
     def _learn_codes(self, subsets):

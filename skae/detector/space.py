@@ -51,7 +51,9 @@ class CellSpace:
         self.owner = design.feature_of_output.to(device)
         # A level not seen in n rows is as strange as one seen in a row of n + 1: the
         # standard score of a flag that is set in that row.
-        self.unseen_cost = float(compress(torch.tensor(float(n_samples)).sqrt())) ** 2
+        self.unseen_cost = (
+            float(compress(torch.tensor(n_samples, dtype=torch.float32).sqrt())) ** 2
+        )
 
     @property
     def width(self):

@@ -32,13 +32,13 @@ class ChowLiuTree:
         marginals = [np.bincount(column, minlength=n_levels) for column in levels.T]
         self.order_, self.parents_ = np.zeros(1, dtype=int), np.zeros(1, dtype=int)
         if n_variables > 1:
-            # What is shared is made negative: the spanning tree is the least one. Nothing
-            # in common is still an edge.
+            # Mutual information is negated, as the spanning tree is the least one, and moved
+            # away from 0, which scipy takes for no edge.
             shared = np.zeros((n_variables, n_variables))
             for i in range(n_variables):
                 for j in range(i):
                     counts = _pair_counts(levels[:, i], levels[:, j], n_levels)
-                    shared[i, j] = -_mutual_information(counts) - 1e-9
+                    shared[i, j] = -_mutual_information(counts) - 1.0
             tree = minimum_spanning_tree(shared)
             self.order_, self.parents_ = breadth_first_order(tree, 0, directed=False)
         self.tables_ = [None] * n_variables

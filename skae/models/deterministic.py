@@ -129,7 +129,7 @@ class DeterministicModel(Model):
             offsets = offsets - activation.offset * decoder.sum(1)
         if not isinstance(activation, Logistic):  # whose codes are rates, without a unit
             self._set_code_scale(scale)
-        free, zeros = self.train_linear, torch.zeros(n_components)
+        free, zeros = self.train_linear, torch.zeros(n_components, dtype=torch.float32)
         self.encoder.block.start_from(encoder, zeros, free=free)
         self.decoder.block.start_from(decoder, offsets, free=free)
 

@@ -160,7 +160,7 @@ class Generator(nn.Module):
             ACTIVATIONS[activation],
             generator,
         )
-        others = torch.ones(design.n_outputs - len(varies))
+        others = torch.ones(design.n_outputs - len(varies), dtype=torch.float32)
         self.register_buffer("varies", torch.cat([varies, others]))
         indicated = torch.from_numpy(design.missing_indicators)
         hides = design.feature_of_output[None] == indicated[:, None]

@@ -91,4 +91,6 @@ def wide_axes(pca, n_components):
     generator = torch.Generator().manual_seed(0)
     frame, _ = torch.linalg.qr(torch.randn(n_components, n_axes, generator=generator))
     scale = (pca.variances.sum() / n_components).sqrt()
-    return pca.axes @ frame.T, (scale if scale > 0 else 1.0) * torch.ones(n_components)
+    return pca.axes @ frame.T, (scale if scale > 0 else 1.0) * torch.ones(
+        n_components, dtype=torch.float32
+    )

@@ -49,8 +49,10 @@ class Quantizer(nn.Module):
 
     def __init__(self, n_blocks, n_entries, width):
         super().__init__()
-        self.register_buffer("entries", torch.zeros(n_blocks, n_entries, width))
-        shares = torch.full((n_blocks, n_entries), 1.0 / n_entries)
+        self.register_buffer(
+            "entries", torch.zeros(n_blocks, n_entries, width, dtype=torch.float32)
+        )
+        shares = torch.full((n_blocks, n_entries), 1.0 / n_entries, dtype=torch.float32)
         self.register_buffer("shares", shares)
 
     @torch.no_grad()
@@ -157,13 +159,16 @@ class QuantizedModel(Model):
         n_blocks, _, width = self.quantizer.entries.shape
         axes = pca.padded_axes(n_blocks * width)[:, deal(n_blocks, width)]
         scale = float(pca.variances.mean().sqrt()) or 1.0
-        self.encoder.start_from((axes / scale).T, torch.zeros(n_blocks * width))
+        self.encoder.start_from(
+            (axes / scale).T, torch.zeros(n_blocks * width, dtype=torch.float32)
+        )
         self.decoder.start_from(gains[:, None] * axes * scale, offsets)
 
     @torch.no_grad()
     def initialise(self, design, pca, source, n_train, rng):
         """Start at the principal components, and the entries at clusters of their codes."""
         super().initialise(design, pca, source, n_train, rng)
+        self.eval()  # no dropout in what is clustered
         x, _ = source[: min(n_train, N_CLUSTERED)]
         codes = self.quantizer.split(self.encoder(x.cpu())).numpy()
         n_entries = self.quantizer.entries.shape[1]

@@ -117,7 +117,7 @@ class VariationalModel(Model):
         log_variance = torch.log(noise / variances)
         self.encoder.start_from(
             torch.cat([mean_weight, torch.zeros_like(mean_weight)]),
-            torch.cat([torch.zeros(n_components), log_variance]),
+            torch.cat([torch.zeros_like(log_variance), log_variance]),
         )
         self.decoder.start_from(gains[:, None] * axes * loadings, offsets)
         self.likelihood.start(noise)

@@ -96,7 +96,7 @@ class AdversarialTraining:
         """Take every real row once; return whether both networks are still sound."""
         device = self.rows.device
         order = torch.randperm(len(self.rows), generator=self.draws, device=device)
-        totals = torch.zeros(2, device=device)
+        totals = torch.zeros(2, device=device, dtype=torch.float32)
         kept = self.average, self.critic
         before = [copy.deepcopy(network.state_dict()) for network in kept]
         for batch in order.split(self.config.batch_size):

@@ -195,7 +195,7 @@ class Net(NeuralNet):
         """
         model, source, weights = self.module_, rows.source, rows.train_weights
         optimizer, groups = self.optimizer_, self.optimizer_.param_groups
-        total = torch.zeros((), device=generator.device)
+        total = torch.zeros((), device=generator.device, dtype=torch.float32)
         watched = any(
             getattr(type(cb), hook) is not getattr(Callback, hook)
             for _, cb in self.callbacks_

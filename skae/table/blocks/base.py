@@ -208,7 +208,10 @@ class Block:
         -------
         gains, offsets : torch.Tensor of shape (width,)
         """
-        return torch.ones(self.width), torch.zeros(self.width)
+        return (
+            torch.ones(self.width, dtype=torch.float32),
+            torch.zeros(self.width, dtype=torch.float32),
+        )
 
     def extremes(self, x, generator, lows, highs):
         """Return what salt and pepper make of the rows, shape (n, width).

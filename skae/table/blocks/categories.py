@@ -108,7 +108,7 @@ class CategoryBlock(LevelBlock):
 
     def extremes(self, x, generator, lows, highs):
         """Return any level, all as probable."""
-        draws = torch.rand(x.shape, generator=generator, device=x.device)
+        draws = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         return self._one_hot(draws).to(x) - self.proportions
 
     def soft_draw(self, output, generator, temperature):
@@ -130,5 +130,5 @@ class CategoryBlock(LevelBlock):
 
     def candidates(self, most):
         frequent = self.proportions.argsort(descending=True, stable=True)[:most]
-        levels = torch.eye(len(self.proportions), device=self.proportions.device)
+        levels = torch.diag(torch.ones_like(self.proportions))
         return levels[frequent] - self.proportions

@@ -113,7 +113,9 @@ class LevelBlock(Block):
         return torch.repeat_interleave(torch.from_numpy(self.n_levels))
 
     def _sum_levels(self, values):
-        return torch.zeros(len(self.n_levels)).index_add_(0, self.column_of_level, values)
+        return values.new_zeros(len(self.n_levels)).index_add_(
+            0, self.column_of_level, values
+        )
 
     def _entropies(self):
         return self._sum_levels(-self.proportions * self.proportions.log())
@@ -126,12 +128,12 @@ class LevelBlock(Block):
     def _least_likely(self):
         """Return -log p of every column's rarest level, tensor of shape (n_features,)."""
         parts = self.proportions.split(self.n_levels.tolist())
-        return -torch.stack([p.min() if len(p) else torch.tensor(1.0) for p in parts]).log()
+        return -torch.stack([p.min() if len(p) else p.new_ones(()) for p in parts]).log()
 
     def _start_at(self, offsets, reconstruction, x):
         """Return the gains, one per column, that make the rows' levels likeliest."""
         if reconstruction is None:
-            return torch.ones(self.width), offsets
+            return torch.ones_like(offsets), offsets
         block = self.to("cpu")
         # What is missing adds the same to the cost of every gain.
         costs = [

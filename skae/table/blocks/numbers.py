@@ -170,5 +170,5 @@ class NumberBlock(Block):
         return self.readers[j].write(values, missing, template)
 
     def extremes(self, x, generator, lows, highs):
-        coins = torch.rand(x.shape, generator=generator, device=x.device)
+        coins = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         return torch.where(coins < 0.5, lows, highs)

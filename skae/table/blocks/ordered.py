@@ -145,7 +145,7 @@ class OrderedBlock(LevelBlock):
         constants = self.constants()
         exceeding = constants["exceeding"]
         spread = exceeding * (1.0 - exceeding)
-        of_column = torch.zeros(len(self.sizes))
+        of_column = spread.new_zeros(len(self.sizes))
         of_column.index_add_(0, constants["column"], spread)
         return self._weigh((of_column > LEAST_VARIANCE).float())
 
@@ -157,7 +157,7 @@ class OrderedBlock(LevelBlock):
     def extremes(self, x, generator, lows, highs):
         """Return the lowest or the highest level, at even chances."""
         shape = (len(x), len(self.sizes))
-        coins = torch.rand(shape, generator=generator, device=x.device) < 0.5
+        coins = torch.rand(shape, generator=generator, device=x.device, dtype=x.dtype) < 0.5
         return self._centre(coins[:, self.column].to(x))
 
     def soft_draw(self, output, generator, temperature):
