@@ -17,8 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skae import GANSampler
 from skae.display import LossCurveDisplay
 from skae.models.gan import Critic, Generator, SpectralLinear
+from skae.models.gan_losses import LOSSES
 from skae.table.encoder import TableEncoder
-from skae.training.gan import LOSSES
 
 QUICK = {"max_iter": 3, "batch_size": 32, "hidden_layer_sizes": (16,), "random_state": 0}
 pytestmark = [
@@ -332,12 +332,12 @@ def players(mixed):
 
     frame = nw.from_native(mixed, eager_only=True)
     table = TableEncoder().fit(frame)
-    layout, seed = table.layout_, torch.Generator().manual_seed(0)
-    varies = torch.ones(len(layout.numbers))
+    design, seed = table.design_, torch.Generator().manual_seed(0)
+    varies = torch.ones(len(design.numeric.features))
     centres = torch.from_numpy(table.encode(frame)[0][:4])
-    settings = layout, (8,), "relu", varies, seed
+    settings = design, (8,), "relu", varies, seed
     generator = Generator(3, centres, torch.ones(4), *settings)
-    critic = Critic(layout.n_inputs, len(layout.numbers), (8,), True, seed)
+    critic = Critic(design.n_inputs, len(design.numeric.features), (8,), True, seed)
     return table, generator, critic, torch.from_numpy(table.encode(frame)[0])
 
 
@@ -363,7 +363,7 @@ def test_realised_rows_are_encoded_rows(players):
     import narwhals.stable.v2 as nw
 
     again = table.encode(nw.from_native(frame, eager_only=True))[0]
-    n_numbers = len(table.layout_.numbers)
+    n_numbers = len(table.design_.numeric.features)
     np.testing.assert_allclose(again[:, n_numbers:], rows[:, n_numbers:], atol=1e-6)
 
 
