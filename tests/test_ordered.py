@@ -23,10 +23,10 @@ from skae import (
 from skae.corruption import Cells, SaltAndPepperNoise
 from skae.models.losses import ColumnLosses, squared_loss
 from skae.models.pca_start import output_start
+from skae.models.principal_axes import principal_axes
 from skae.table.blocks import OBSERVED, UNKNOWN, CategoryBlock, OrderedBlock
 from skae.table.encoder import TableEncoder
 from skae.table.ordered_column import OrderedColumn
-from skae.models.principal_axes import principal_axes
 
 SIZES = ["S", "M", "L", "XL", "XXL"]
 
