@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -256,8 +256,9 @@ class BaseAutoencoder(
         self._configure_model(model)
         at_pca = self.init == "pca" and self.network_.starts_at_pca
         model.initialise(design, pca if at_pca else None, source, n_train, rng)
+        # Copies: `set_params` changes what stands in a parameter in place.
         self._fitted_structure = {
-            name: getattr(self, f"{name}_", getattr(self, name))
+            name: clone(getattr(self, f"{name}_", getattr(self, name)), safe=False)
             for name in self._structural
         }
         self.net_ = Net.around(

@@ -285,7 +285,13 @@ class PerRowTerm(DivergenceTerm):
 
     def add_to(self, losses, mean, log_variance, weight, row_weights):
         measure = self.divergence.in_training if self.training else self.divergence.per_row
-        return torch.add(losses, measure(mean, log_variance), alpha=weight)
+        divergences = measure(mean, log_variance)
+        if divergences.shape not in ((), losses.shape):
+            raise ValueError(
+                f"{self.divergence!r} returns shape {tuple(divergences.shape)} for "
+                f"{len(losses)} rows; give shape ({len(losses)},), one divergence per row."
+            )
+        return torch.add(losses, divergences, alpha=weight)
 
 
 class DiscrepancyTerm(DivergenceTerm):

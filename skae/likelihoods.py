@@ -371,7 +371,13 @@ class FittedLikelihood(nn.Module):
 
     def forward(self, output, x):
         """Return -log p(x | z) of every cell in nats, shape (*, n_columns)."""
-        return self.likelihood.nll(x, output, self.learned, self.units)
+        losses = self.likelihood.nll(x, output, self.learned, self.units)
+        if losses.shape != output.shape:
+            raise ValueError(
+                f"nll of {self.likelihood!r} returns shape {tuple(losses.shape)} for cells "
+                f"of shape {tuple(output.shape)}; give -log p of every cell."
+            )
+        return losses
 
     def mode_nll(self):
         """Return the lowest -log p(x | z) that a cell can have, shape (n_columns,)."""

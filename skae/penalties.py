@@ -90,6 +90,7 @@ class L1Activity(Penalty):
     Parameters
     ----------
     weight : float, default=1.0
+        Factor on the costs in the loss.
 
     References
     ----------
@@ -190,6 +191,7 @@ class Orthogonal(Penalty):
     Parameters
     ----------
     weight : float, default=1.0
+        Factor on the costs in the loss.
 
     References
     ----------

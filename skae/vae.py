@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -224,7 +225,7 @@ class VAETransformer(BaseAutoencoder):
     def _build_model(self, design, layers, n_train):
         table, unit = self._table, Unit.nats(design.n_features)
         likelihood = FittedLikelihood(
-            choose_likelihood(self.likelihood),
+            clone(choose_likelihood(self.likelihood)),
             table.center_,
             table.scale_,
             self.min_noise_variance,

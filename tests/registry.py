@@ -282,6 +282,7 @@ EXCEPTIONS = {
         "VQVAETransformer",
         "its codes are a number of dimensions, no proportion of the variance",
         "test_proportion_of_variance_out_of_range",
+        "test_share_of_variance_needs_as_many_components_as_pca",
     ),
     **_except(
         "AdversarialAutoencoderTransformer",

@@ -33,16 +33,16 @@ def table():
     rows = nw.from_native(frame)
     encoder = TableEncoder().fit(rows)
     x, cells = map(torch.from_numpy, encoder.encode(rows))
-    return encoder.layout_, x, cells
+    return encoder.design_, x, cells
 
 
-def _hide(layout, x, cells, seed=0):
-    return BorrowedMissingness(layout)(x, cells, torch.Generator().manual_seed(seed))
+def _hide(design, x, cells, seed=0):
+    return BorrowedMissingness(design)(x, cells, torch.Generator().manual_seed(seed))
 
 
 def test_cells_are_hidden_as_often_as_they_are_missing(table):
-    layout, x, cells = table
-    hidden = _hide(layout, x, cells)
+    design, x, cells = table
+    hidden = _hide(design, x, cells)
     # number, number, three levels, then whether the category and the number are missing
     shown = cells[:, 1] != MISSING
     assert ((hidden[:, 0] == 0) & shown).sum() / shown.sum() == pytest.approx(0.3, abs=0.04)
@@ -53,8 +53,8 @@ def test_cells_are_hidden_as_often_as_they_are_missing(table):
 
 
 def test_what_is_hidden_is_said_to_be_missing(table):
-    layout, x, cells = table
-    hidden = _hide(layout, x, cells)
+    design, x, cells = table
+    hidden = _hide(design, x, cells)
     changed = (hidden[:, :5] != x[:, :5]).any(dim=1)
     said = (hidden[:, 5:] == 1).any(dim=1)
     assert changed.any()
@@ -64,14 +64,14 @@ def test_what_is_hidden_is_said_to_be_missing(table):
 
 
 def test_rows_without_holes_are_shown_as_they_are(table):
-    layout, x, _ = table
-    assert _hide(layout, x, None) is x
+    design, x, _ = table
+    assert _hide(design, x, None) is x
 
 
 def test_holes_follow_the_generator_and_leave_the_rows_alone(table):
-    layout, x, cells = table
+    design, x, cells = table
     before = x.clone()
-    one, same, other = (_hide(layout, x, cells, seed) for seed in (0, 0, 1))
+    one, same, other = (_hide(design, x, cells, seed) for seed in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     assert torch.equal(x, before)
@@ -88,9 +88,9 @@ def noise(request):
 
 
 def _corrupt(noise, table, seed=0):
-    layout, x, cells = table
+    design, x, cells = table
     generator = torch.Generator().manual_seed(seed)
-    return noise.corrupt(x, cells, Cells(layout, x.device, x), generator)
+    return noise.corrupt(x, cells, Cells(design, x.device, x), generator)
 
 
 def test_noise_follows_the_generator_and_leaves_the_rows_alone(noise, table):
@@ -124,11 +124,11 @@ def test_missing_cells_stay_missing_unless_swapped(noise, table):
 
 def test_levels_stay_levels(table):
     """A block is a level less the shares, or nothing where it is hidden."""
-    layout = table[0]
+    design = table[0]
     for noise in NOISES:
         blocks = _corrupt(noise, table)[:, 2:5]
         hidden = (blocks == 0).all(1)
-        levels = blocks[~hidden] + layout.shares
+        levels = blocks[~hidden] + design.blocks[1].proportions
         torch.testing.assert_close(levels.amax(1), torch.ones(len(levels)))
         torch.testing.assert_close(levels.sum(1), torch.ones(len(levels)))
 
@@ -162,7 +162,7 @@ def test_swapping_keeps_the_columns_and_breaks_the_rows(table):
     broken = SwapNoise(0.9).corrupt(
         twice,
         None,
-        Cells(TableEncoder().fit(np.eye(2)).layout_, "cpu", twice),
+        Cells(TableEncoder().fit(np.eye(2)).design_, "cpu", twice),
         torch.Generator().manual_seed(0),
     )
     assert np.corrcoef(broken.T.numpy())[0, 1] < 0.1

@@ -1,11 +1,13 @@
 """What keeps the codes near the prior: the KL divergence, MMD, an adversary, or your own."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from torch.distributions import Normal, kl_divergence
 
@@ -93,7 +95,9 @@ def test_streams_without_held_out_rows(X, divergence):
     vae = _quick(divergence)
     for start in (0, 60):
         vae.partial_fit(X[start : start + 60])
-    vae.partial_fit(X[:1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        vae.partial_fit(X[:1])
     assert np.isfinite(vae.score_samples(X)).all()
     vae = _quick(divergence, early_stopping=False).fit(X)
     assert vae.best_iter_ == vae.n_iter_
@@ -126,11 +130,11 @@ def test_a_name_stands_for_the_object_with_its_defaults(X, name):
         (Adversary(), "hidden_layer_sizes", (4,)),
     ],
 )
-def test_every_setting_changes_the_fit(X, divergence, setting, value):
+def test_every_setting_changes_the_training(X, divergence, setting, value):
     vae = _quick(clone(divergence))
-    before = vae.fit(X).transform(X)
-    after = vae.set_params(**{f"divergence__{setting}": value}).fit(X).transform(X)
-    assert np.abs(after - before).max() > 1e-4
+    before = vae.fit(X).loss_curve_
+    after = vae.set_params(**{f"divergence__{setting}": value}).fit(X).loss_curve_
+    assert np.abs(np.subtract(after, before)).max() > 1e-3
 
 
 def test_settings_are_searched(curved):
@@ -156,6 +160,7 @@ class Wasserstein(Divergence):
         return (mean**2 + (torch.exp(0.5 * log_variance) - 1) ** 2).sum(dim=-1)
 
 
+@pytest.mark.filterwarnings("ignore:.*latent dimensions have collapsed")
 def test_your_own_divergence_holds_the_codes_to_the_prior(curved):
     """As the docstring has it: the heavier it weighs, the nearer they come."""
 

@@ -136,7 +136,7 @@ BAD = [
     ("penalties", ["l1"], r"penalties=\['l1'\] holds 'l1'; .*skae\.penalties"),
     ("penalties", "l1", r"'penalties' parameter of"),
     ("penalties", KLSparsity(0.0), r"'target' parameter of KLSparsity"),
-    ("penalties", [L1Activity(), KLSparsity()], r"different kinds .*use one"),
+    ("penalties", [L1Activity(), KLSparsity()], r"different activations .*use one"),
     ("penalties", WidePenalty(), r"WidePenalty\(\) returns shape \(45, 2\).*\(45,\)"),
     ("corruption", 0.5, r"'corruption' parameter of .*Corruption"),
     ("corruption", ShortNoise(), r"ShortNoise\(\) returns shape \(45, 3\).*\(45, 16\)"),
@@ -171,7 +171,7 @@ BAD_OF_VAE = [
     (
         "likelihood",
         ShortLikelihood(),
-        r"ShortLikelihood\(\) returns shape \(45,\).*\(45, 16\)",
+        r"nll of ShortLikelihood\(\) returns shape \(45,\).*\(45, 16\)",
     ),
 ]
 

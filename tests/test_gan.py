@@ -332,12 +332,12 @@ def players(mixed):
 
     frame = nw.from_native(mixed, eager_only=True)
     table = TableEncoder().fit(frame)
-    layout, seed = table.layout_, torch.Generator().manual_seed(0)
-    varies = torch.ones(len(layout.numbers))
+    design, seed = table.design_, torch.Generator().manual_seed(0)
+    varies = torch.ones(design.numeric.width)
     centres = torch.from_numpy(table.encode(frame)[0][:4])
-    settings = layout, (8,), "relu", varies, seed
+    settings = design, (8,), "relu", varies, seed
     generator = Generator(3, centres, torch.ones(4), *settings)
-    critic = Critic(layout.n_inputs, len(layout.numbers), (8,), True, seed)
+    critic = Critic(design.n_inputs, design.numeric.width, (8,), True, seed)
     return table, generator, critic, torch.from_numpy(table.encode(frame)[0])
 
 
@@ -363,7 +363,7 @@ def test_realised_rows_are_encoded_rows(players):
     import narwhals.stable.v2 as nw
 
     again = table.encode(nw.from_native(frame, eager_only=True))[0]
-    n_numbers = len(table.layout_.numbers)
+    n_numbers = table.design_.numeric.width
     np.testing.assert_allclose(again[:, n_numbers:], rows[:, n_numbers:], atol=1e-6)
 
 

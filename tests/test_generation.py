@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from skae import VAETransformer
+from skae import AutoencoderTransformer, VAETransformer, autoencoder
 from skae.models.mixture_prior import fit_prior
 from skae.table.marginals import Marginals
 
@@ -204,3 +204,24 @@ def test_a_warm_start_on_other_rows_learns_their_marginals():
     vae = VAETransformer(2, max_iter=3, warm_start=True, random_state=0).fit(A)
     rows = vae.fit(5.0 + 2.0 * A).sample(500, random_state=0)
     assert np.abs(rows.mean(axis=0) - 5.0).max() < 0.6
+
+
+def test_autoencoders_mixture_of_codes_is_fitted_once(X, monkeypatch):
+    """When rows are first asked for, and again only after another fit."""
+    real, fitted_to = autoencoder.fit_code_mixture, []
+
+    def count(codes):
+        fitted_to.append(codes)
+        return real(codes)
+
+    monkeypatch.setattr(autoencoder, "fit_code_mixture", count)
+    fitted = AutoencoderTransformer(2, max_iter=2, random_state=0).fit(X)
+    assert len(fitted_to) == 0
+    first, again, more = (fitted.sample(n, random_state=0) for n in (5, 5, 50))
+    assert len(fitted_to) == 1
+    np.testing.assert_array_equal(first, again)
+    assert len(np.unique(more, axis=0)) == 50
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).sample(5, 0), first)
+    assert len(fitted_to) == 1
+    fitted.fit(X[:60]).sample(5)
+    assert [len(codes) for codes in fitted_to] == [84, 42]

@@ -1,7 +1,7 @@
 """Ctrl-C keeps a usable fit and warns."""
 
-import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -22,68 +22,63 @@ def ctrl_c_is_heard():
 
 
 def _press_ctrl_c():
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 
-class _InterruptDeeper(Callback):
-    """Ctrl-C while a user's callback is busy in a function that it called."""
-
-    def __init__(self, press, epoch=8):
-        self.press, self.epoch = press, epoch
-
-    def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == self.epoch:
-            self.work()
-
-    def work(self):
-        _work(self.press)
-
-
-def _work(press):
-    press()
-
-
-def _raise():
+def _ask_to_stop():
+    """What skorch's own callbacks do."""
     raise KeyboardInterrupt
 
 
-class _InterruptOwnFrame(_InterruptDeeper):
-    """Ctrl-C in a line of the callback's own method."""
+class _AtEpoch(Callback):
+    """Calls a function at the end of the given epoch."""
+
+    def __init__(self, act, epoch=8):
+        self.act, self.epoch = act, epoch
 
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == self.epoch:
-            os.kill(os.getpid(), signal.SIGINT)
+            self.act()
 
 
-class _InterruptBatch(_InterruptDeeper):
-    """Ctrl-C in the forward pass of the given epoch."""
+class _Deeper(_AtEpoch):
+    """The same in a function that a method of the callback calls."""
+
+    def on_epoch_end(self, net, **kwargs):
+        self.help(net)
+
+    def help(self, net):
+        super().on_epoch_end(net)
+
+
+class _InForward(_AtEpoch):
+    """The same in the forward pass of a step that follows the given epoch."""
+
+    n_epochs = 0
 
     def on_train_begin(self, net, **kwargs):
-        net.module_.register_forward_pre_hook(self.interrupt)
+        layers = (m for m in net.module_.modules() if isinstance(m, torch.nn.Linear))
+        next(layers).register_forward_pre_hook(self.interrupt)
 
     def on_epoch_end(self, net, **kwargs):
         self.n_epochs = len(net.history)
 
     def interrupt(self, module, args):
-        if module.training and getattr(self, "n_epochs", 0) == self.epoch:
-            self.n_epochs = 0
-            _work(self.press)
+        if module.training and self.n_epochs == self.epoch:
+            self.n_epochs = -1
+            self.act()
 
 
-@pytest.mark.parametrize(
-    "callback",
-    [
-        _InterruptDeeper(_press_ctrl_c),
-        _InterruptDeeper(_raise),
-        _InterruptBatch(_press_ctrl_c),
-        _InterruptOwnFrame(_press_ctrl_c),
-    ],
-    ids=["in a callback's helper", "raised by a helper", "in a step", "in a callback"],
-)
-def test_ctrl_c_keeps_the_best_state_and_warns(transformer, curved, callback):
+WHERE = {"in a callback": _AtEpoch, "in its helper": _Deeper, "in a step": _InForward}
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_ctrl_c_keeps_the_best_state_and_warns(transformer, curved, where):
+    callback = WHERE[where](_press_ctrl_c)
     estimator = transformer(2, max_iter=20, callbacks=[callback], random_state=0)
     with pytest.warns(ConvergenceWarning, match=r"interrupted after 8 epochs; .*is kept"):
         estimator.fit(curved.train)
+    assert estimator.net_.stop_reason_ == "interrupted"
     assert estimator.n_iter_ == 8
     assert 0 < estimator.best_iter_ <= 8
     whole = transformer(2, max_iter=20, random_state=0).fit(curved.train)
@@ -92,9 +87,106 @@ def test_ctrl_c_keeps_the_best_state_and_warns(transformer, curved, callback):
     assert estimator.sample(3, random_state=0).shape == (3, 6)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("where", ["in a callback", "in its helper"])
+def test_callback_that_raises_the_same_asks_to_stop(transformer, curved, where):
+    """Whatever function of it raises KeyboardInterrupt; nobody has pressed Ctrl-C."""
+    callback = WHERE[where](_ask_to_stop)
+    estimator = transformer(2, max_iter=20, callbacks=[callback], random_state=0)
+    estimator.fit(curved.train)
+    assert estimator.net_.stop_reason_ == "callback"
+    assert estimator.n_iter_ == 8
+
+
+@pytest.mark.filterwarnings("error")
+def test_epochs_after_a_callback_that_asked_are_not_its_doing(X):
+    """A later fit of the same net is told apart from the earlier one."""
+    callback = _AtEpoch(_ask_to_stop, epoch=2)
+    estimator = AutoencoderTransformer(
+        2, max_iter=4, callbacks=[callback], warm_start=True, random_state=0
+    ).fit(X)
+    assert estimator.net_.stop_reason_ == "callback"
+    estimator.set_params(callbacks=None).fit(X)
+    assert estimator.net_.stop_reason_ == "epochs"
+
+
+@pytest.mark.parametrize("where", ["in a callback", "in a step"])
+def test_handler_of_ctrl_c_is_the_users_again(X, where):
+    """His is called while fit runs, and stands after it, however it ended."""
+    pressed = []
+
+    def note(number, frame):
+        pressed.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    callback = WHERE[where](_press_ctrl_c, epoch=2)
+    estimator = AutoencoderTransformer(2, max_iter=4, callbacks=[callback], random_state=0)
+    estimator.fit(X)  # whose handler does not raise, and so goes on
+    assert pressed == [signal.SIGINT]
+    assert estimator.n_iter_ == 4
+    assert signal.getsignal(signal.SIGINT) is note
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        estimator.fit(X)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+class _Fails(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        raise RuntimeError("the callback failed")
+
+
+def test_handler_of_ctrl_c_is_the_users_again_after_an_error(X):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(RuntimeError, match="the callback failed"):
+        AutoencoderTransformer(2, callbacks=[_Fails()], random_state=0).fit(X)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+def test_other_handlers_of_ctrl_c_stay(quick, X, handler):
+    signal.signal(signal.SIGINT, handler)
+    quick().fit(X)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_fit_in_another_thread(quick_any, X):
+    """Only the main thread may set handlers; the fit is the same."""
+    before = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:
+        there = pool.submit(quick_any().fit, X).result()
+    np.testing.assert_array_equal(
+        there.score_samples(X), quick_any().fit(X).score_samples(X)
+    )
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.filterwarnings("error")
+def test_callback_stops_a_fit_in_another_thread(X):
+    estimator = AutoencoderTransformer(
+        2, callbacks=[_Deeper(_ask_to_stop, epoch=2)], random_state=0
+    )
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(estimator.fit, X).result()
+    assert estimator.net_.stop_reason_ == "callback"
+    assert estimator.n_iter_ == 2
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_ctrl_c_before_the_first_epoch_warns(transformer, X, monkeypatch, early_stopping):
+    """While the loss of the start is measured, which no callback sees."""
+    monkeypatch.setattr(
+        "skae.training.loop.EarlyStopping.begin", lambda self: _press_ctrl_c()
+    )
+    estimator = transformer(2, early_stopping=early_stopping, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="interrupted after 0 epochs"):
+        estimator.fit(X)
+    assert np.isfinite(estimator.score_samples(X)).all()
+
+
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_ctrl_c_in_the_first_epoch_leaves_the_start(X, early_stopping):
-    callback = _InterruptBatch(_press_ctrl_c, epoch=0)
+    callback = _InForward(_press_ctrl_c, epoch=0)
     estimator = AutoencoderTransformer(
         2, callbacks=[callback], early_stopping=early_stopping, random_state=0
     )
@@ -104,7 +196,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_the_start(X, early_stopping):
 
 
 def test_interrupted_estimator_can_be_trained_on(curved):
-    callback = _InterruptDeeper(_raise)
+    callback = _AtEpoch(_press_ctrl_c)
     estimator = AutoencoderTransformer(
         2, max_iter=30, callbacks=[callback], warm_start=True, random_state=0
     )

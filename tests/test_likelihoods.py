@@ -1,12 +1,18 @@
+import math
+import pickle
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
 import torch
+from registry import OwnLikelihood
+from sklearn.base import clone
 
 from skae import AutoencoderTransformer, VAETransformer
 from skae.divergences import KL, gaussian_kl
-from skae.likelihoods import LIKELIHOODS, NOISE_GAIN, FittedLikelihood
+from skae.likelihoods import LIKELIHOODS, NOISE_GAIN, FittedLikelihood, Likelihood
 
 pytestmark = pytest.mark.rounding
 
@@ -175,6 +181,111 @@ def test_other_numbers_are_an_error(likelihood, bad, message):
         vae.fit(spoilt)
     with pytest.raises(ValueError, match=message):
         vae.fit(X).score_samples(spoilt)
+
+
+# ------------------------------------------------------------------ as objects
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_a_name_stands_for_the_object(name):
+    X = np.random.default_rng(0).integers(2, size=(80, 4)).astype(float)
+    one, other = (
+        VAETransformer(1, likelihood=given, max_iter=3, random_state=0).fit(X)
+        for given in (name, LIKELIHOODS[name]())
+    )
+    np.testing.assert_array_equal(one.score_samples(X), other.score_samples(X))
+    rows = (vae.sample(5, random_state=0) for vae in (one, other))
+    np.testing.assert_array_equal(*rows)
+
+
+@pytest.fixture(scope="module")
+def laplace():
+    """Five columns that hang on a normal number, with Laplace noise, and their density."""
+    rng = np.random.default_rng(0)
+    loadings, units = np.array([1.0, -1.0, 2.0, 0.5, 1.0]), np.array([1, 1, 10, 0.1, 1])
+
+    def draw(n_rows):
+        factor = rng.normal(size=(n_rows, 1))
+        return units * (factor * loadings + rng.laplace(size=(n_rows, 5)))
+
+    def log_density(X):
+        z = np.linspace(-6, 6, 601)
+        logs = scipy.stats.norm.logpdf(z) + np.log(z[1] - z[0])
+        cells = -np.abs((X / units)[:, None] - z[:, None] * loadings) - np.log(2 * units)
+        return scipy.special.logsumexp(logs + cells.sum(axis=2), axis=1)
+
+    train, test = draw(1500), draw(3000)
+    vae = VAETransformer(
+        1, likelihood=OwnLikelihood(), match_marginals=False, random_state=0
+    ).fit(train)
+    return SimpleNamespace(vae=vae, train=train, test=test, log_density=log_density)
+
+
+def test_your_own_likelihood_is_a_density(laplace):
+    """Laplace noise has one: it beats the Gaussian, and is not above the truth."""
+    gaussian = VAETransformer(1, random_state=0).fit(laplace.train)
+    excess = laplace.vae.score_samples(laplace.test) - laplace.log_density(laplace.test)
+    assert laplace.vae.score(laplace.test) > gaussian.score(laplace.test) + 0.15
+    assert -0.15 < excess.mean() < 3 * excess.std() / np.sqrt(len(excess))
+
+
+def test_your_own_likelihood_draws_rows(laplace):
+    rows = laplace.vae.sample(3000, random_state=0)
+    for found, expected in zip(rows.T, laplace.test.T, strict=True):
+        assert scipy.stats.kstest(found, expected).statistic < 0.08
+
+
+def test_your_own_likelihood_explains(laplace):
+    rows = laplace.test[:100].copy()
+    rows[:, 4] += 30.0
+    contributions = laplace.vae.explain(rows).to_numpy()
+    assert (contributions >= 0).all()
+    assert (contributions.argmax(axis=1) == 4).all()
+    scores = laplace.vae.score_samples(rows)
+    # They sum to a constant less the score: the highest that a row can have.
+    best = contributions.sum(axis=1) + scores
+    np.testing.assert_allclose(best, best[0], rtol=1e-6)
+
+
+def test_your_own_likelihood_is_cloned_and_pickled(laplace):
+    vae, rows = laplace.vae, laplace.test[:50]
+    again = pickle.loads(pickle.dumps(vae))
+    np.testing.assert_array_equal(again.score_samples(rows), vae.score_samples(rows))
+    other = clone(vae).set_params(likelihood__start=0.1)
+    assert (other.likelihood.start, vae.likelihood.start) == (0.1, 0.5)
+    quick = {"max_iter": 2, "init": "random"}
+    scores = [e.set_params(**quick).fit(rows).score(rows) for e in (other, clone(vae))]
+    assert scores[0] != scores[1]
+
+
+class NormalOfScale(Likelihood):
+    """A normal distribution whose standard deviation is a setting: it learns nothing."""
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def nll(self, x, mean, parameters, units):
+        constant = math.log(self.scale) + 0.5 * math.log(2 * math.pi)
+        return 0.5 * ((x - mean) / self.scale).square() + constant
+
+
+def test_what_is_fitted_keeps_its_likelihood(X):
+    """Settings that change afterwards are for the next fit, of which warm_start is none."""
+    vae = VAETransformer(
+        2, likelihood=NormalOfScale(), match_marginals=False, warm_start=True, max_iter=3,
+        random_state=0,
+    ).fit(X)  # fmt: skip
+    before = vae.score_samples(X)
+    vae.set_params(likelihood__scale=7.0)
+    np.testing.assert_array_equal(vae.score_samples(X), before)
+    with pytest.raises(
+        ValueError, match=r"likelihood=NormalOfScale\(\).*\(scale=7\.0\) now"
+    ):
+        vae.fit(X)
+    after = vae.set_params(warm_start=False).fit(X).score_samples(X)
+    assert np.abs(after - before).min() > 1.0
+    with pytest.raises(NotImplementedError, match="NormalOfScale needs a method draw"):
+        vae.sample()
 
 
 # -------------------------------------------------- what keeps codes near the prior

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer, VAETransformer
-from skae.models import principal_axes as _pca
+from skae.models import principal_axes as _principal_axes
 from skae.models.principal_axes import principal_axes
 
 pytestmark = pytest.mark.rounding
@@ -72,7 +72,7 @@ def test_large_tables_take_the_randomised_way_to_the_same_axes(monkeypatch, weig
     weights = np.linspace(0.5, 1.5, 300) if weighted else None
     mean = np.average(X, axis=0, weights=weights)
     exact = _axes(X, 3, weights, mean)
-    monkeypatch.setattr(_pca, "MAX_EXACT", 10)
+    monkeypatch.setattr(_principal_axes, "MAX_EXACT", 10)
     found = _axes(X, 3, weights, mean)
     _assert_same_axes(found.axes.numpy(), exact.axes.numpy(), atol=1e-4)
     np.testing.assert_allclose(found.variances, exact.variances, rtol=1e-3)
@@ -81,7 +81,7 @@ def test_large_tables_take_the_randomised_way_to_the_same_axes(monkeypatch, weig
 
 def test_block_size_does_not_matter(monkeypatch):
     whole = _axes(TALL, 3)
-    monkeypatch.setattr(_pca, "BLOCK", 7)
+    monkeypatch.setattr(_principal_axes, "BLOCK", 7)
     np.testing.assert_allclose(_axes(TALL, 3).axes, whole.axes, atol=1e-5)
 
 

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.rounding
 def _encoded(frame):
     rows = nw.from_native(frame)
     table = TableEncoder().fit(rows)
-    return table.layout_, torch.from_numpy(table.encode(rows)[0])
+    return table.design_, torch.from_numpy(table.encode(rows)[0])
 
 
-def _restored(x, pca, gains, offsets):
+def _reconstruction(x, pca, gains, offsets):
     return x @ pca.axes @ (gains[:, None] * pca.axes).T + offsets
 
 
@@ -41,18 +41,18 @@ def _surprise(x, logits):
 
 
 def test_numbers_start_as_pca(told):
-    layout, x = told
+    design, x = told
     pca = principal_axes(x, None, 1, None)
-    gains, offsets = output_start(layout, pca, x)
+    gains, offsets = output_start(design, pca, x)
     assert gains[:2].tolist() == [1.0, 1.0]
     assert offsets[:2].tolist() == [0.0, 0.0]
 
 
 def test_levels_start_better_than_their_shares(told):
-    layout, x = told
+    design, x = told
     pca = principal_axes(x, None, 1, None)
-    logits = _restored(x, pca, *output_start(layout, pca, x))[:, 2:]
-    by_shares = _surprise(x[:, 2:], layout.shares.log().expand(500, 2))
+    logits = _reconstruction(x, pca, *output_start(design, pca, x))[:, 2:]
+    by_shares = _surprise(x[:, 2:], design.shares.log().expand(500, 2))
     assert _surprise(x[:, 2:], logits) < 0.6 * by_shares
     right = logits.argmax(dim=1) == x[:, 2:].argmax(dim=1)
     assert right.float().mean() > 0.95
@@ -63,15 +63,15 @@ def test_levels_of_noise_start_at_their_shares():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=500)
     frame = {"x": noise, "twin": noise, "level": rng.choice(["a", "b"], 500, p=[0.8, 0.2])}
-    layout, x = _encoded(pd.DataFrame(frame))
+    design, x = _encoded(pd.DataFrame(frame))
     pca = principal_axes(x, None, 1, None)
-    logits = _restored(x, pca, *output_start(layout, pca, x))[:, 2:]
-    by_shares = _surprise(x[:, 2:], layout.shares.log().expand(500, 2))
+    logits = _reconstruction(x, pca, *output_start(design, pca, x))[:, 2:]
+    by_shares = _surprise(x[:, 2:], design.shares.log().expand(500, 2))
     assert _surprise(x[:, 2:], logits) == pytest.approx(by_shares.item(), rel=0.03)
 
 
 def test_without_axes_levels_start_at_their_shares(told):
-    layout, x = told
-    gains, offsets = output_start(layout, None, x)
+    design, x = told
+    gains, offsets = output_start(design, None, x)
     assert gains.tolist() == [1.0] * 4
-    torch.testing.assert_close(offsets[2:].softmax(dim=0), layout.shares)
+    torch.testing.assert_close(offsets[2:].softmax(dim=0), design.shares)

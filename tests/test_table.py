@@ -188,10 +188,10 @@ def test_numbers_come_first_and_then_the_indicators_of_the_levels(mixed):
     """The latter are centred, so that their variance is what guessing a level costs."""
     table, rows = _learn(mixed)
     design, _ = table.encode(rows, np.float64)
-    layout = table.layout_
-    np.testing.assert_array_equal(layout.numbers, [1, 3])
-    np.testing.assert_array_equal(layout.categories, [0, 2])
-    assert layout.sizes == (3, 2)
+    numbers, categories = table.design_.blocks
+    np.testing.assert_array_equal(numbers.features, [1, 3])
+    np.testing.assert_array_equal(categories.features, [0, 2])
+    assert tuple(categories.sizes) == (3, 2)
     np.testing.assert_allclose(
         design[:, :2], StandardScaler().fit_transform(_numbers(mixed))
     )
@@ -215,7 +215,7 @@ def test_missing_cells_say_nothing_but_that_they_are_missing(mixed):
     assert (design[no_size, 0] == 0.0).all()
     assert (design[no_colour, 2:5] == 0.0).all()
     np.testing.assert_array_equal(cells == MISSING, holed.isna())
-    np.testing.assert_array_equal(table.layout_.holed, [0, 1])
+    np.testing.assert_array_equal(table.design_.missing_indicators, [0, 1])
     np.testing.assert_array_equal(design[:, 7:], np.column_stack([no_colour, no_size]))
 
 
@@ -225,7 +225,7 @@ def test_missing_cells_do_not_count_in_the_statistics(mixed):
     np.testing.assert_allclose(table.center_[0], holed["size"].mean())
     np.testing.assert_allclose(table.scale_[0], holed["size"].std(ddof=0))
     shares = holed["colour"].value_counts(normalize=True)[["blue", "green", "red"]]
-    np.testing.assert_allclose(table.layout_.shares[:3], shares, atol=0.005)
+    np.testing.assert_allclose(table.design_.blocks[1].proportions[:3], shares, atol=0.005)
 
 
 def test_unknown_level_says_nothing_but_is_there(mixed):
@@ -316,8 +316,8 @@ def test_categories_of_an_array(asked):
         [rng.normal(size=60), rng.choice([3, 7, 11], 60), *rng.normal(size=(2, 60))]
     )
     table = TableEncoder(categorical_features=asked).fit(X)
-    assert table.layout_.sizes == (3,)
-    np.testing.assert_array_equal(table.layout_.categories, [1])
+    assert tuple(table.design_.blocks[1].sizes) == (3,)
+    np.testing.assert_array_equal(table.design_.blocks[1].features, [1])
     design, cells = table.encode(X, np.float64)
     np.testing.assert_allclose(table.decode(design, np.float64, cells), X)
     X[0, 1], X[1, 1] = 8, np.nan
@@ -328,14 +328,14 @@ def test_numbers_of_a_frame_that_are_named_categories(mixed):
     codes = mixed.assign(size=np.arange(300) % 4)
     table, rows = _learn(codes, categorical_features=["size"])
     # With names, text is not a category by its dtype but remains one by its cells.
-    assert 1 in table.layout_.categories
+    assert 1 in table.design_.blocks[1].features
     design, cells = table.encode(rows, np.float64)
     assert_frames_equal(table.decode(design, np.float64, cells), codes)
 
 
 def test_drawn_levels_follow_the_logits(mixed):
     table, _ = _learn(mixed)
-    design = np.zeros((20_000, table.layout_.n_outputs))
+    design = np.zeros((20_000, table.design_.n_outputs))
     design[:, 2:5] = np.log([0.2, 0.5, 0.3])
     drawn = table.decode(design, np.float64, rng=np.random.RandomState(0))["colour"]
     shares = drawn.value_counts(normalize=True)
@@ -349,7 +349,7 @@ def test_a_part_of_the_rows_can_know_all_levels(mixed):
     table, rows = _learn(mixed)
     few = np.flatnonzero(mixed["colour"] == "red")[:5]
     part = TableEncoder().fit(table.declare(rows[few]))
-    assert part.layout_.sizes == (3, 2)
+    assert tuple(part.design_.blocks[1].sizes) == (3, 2)
     cells = part.encode(rows, np.float64)[1]
     np.testing.assert_array_equal(cells == MISSING, mixed.isna())
     assert (cells != UNKNOWN).all()

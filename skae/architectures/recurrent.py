@@ -32,6 +32,7 @@ class Recurrent(Network):
     n_features : int, default=1
         Features of a step.
     cell : {"gru", "lstm"}, default="gru"
+        Kind of the recurrent units.
     hidden_size : int, default=64
         Width of the state.
 

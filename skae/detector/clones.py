@@ -61,7 +61,7 @@ class CloneEnsemble(Ensemble):
         return {name: getattr(detector.estimator, name) for name in COLUMN_PARAMETERS}
 
     def fitted_attributes(self):
-        return {"estimators_": self.estimators}
+        return {"estimators_": self.estimators, "device_": self.estimators[0].device_}
 
     # ---------------------------------------------------------------- learning
 

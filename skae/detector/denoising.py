@@ -63,7 +63,7 @@ class DenoisingEnsemble(Ensemble):
         return {name: getattr(detector, name) for name in COLUMN_PARAMETERS}
 
     def fitted_attributes(self):
-        return {"network_": self.networks}
+        return {"network_": self.networks, "device_": self.device}
 
     def __getstate__(self):
         return self.__dict__ | {"_scorers": {}}

@@ -53,15 +53,22 @@ class EarlyStopping:
         self.first, self.best = Checkpoint(net.module_), Checkpoint(net.module_)
         self.left_start = False
         self._compared = None
-        if net.module_.has_dataset_loss:
+        self.start = self.best_loss = math.nan
+        # One row, as in a stream, cannot be compared with a distribution.
+        if net.module_.has_dataset_loss and len(rows.source) > 1:
             # Held-out rows first: on these alone the discrepancy would be mostly chance.
             self._compared = rows.sample(N_COMPARED)
+
+    def begin(self):
+        """Return the loss of the start, which later states have to beat."""
+        rows = self.rows
         if rows.n_valid:
             self.start_losses = self._losses(rows.n_train, len(rows.source))
             self.start = self.best_loss = self._mean(self.start_losses).item()
         else:
             self.start, self.best_loss = self._checked_loss(), math.inf
         self.reference, self.reference_epoch = self.start, 0
+        return self.start
 
     def end_epoch(self, epoch, total):
         """Record the epoch's losses; return why training should stop, or None."""

@@ -123,10 +123,10 @@ class Net(NeuralNet):
         generator = torch.Generator(self.device).manual_seed(schedule.seed)
         self.stop_reason_, self.best_epoch_ = "epochs", 0
         self._in_callback = False
-        stopping = EarlyStopping(self, X, schedule)
-        self.start_loss_ = stopping.start
+        stopping, self.start_loss_ = EarlyStopping(self, X, schedule), math.nan
         with InterruptWatch() as watch:
             try:
+                self.start_loss_ = stopping.begin()
                 with use_generator(generator, self.module_):
                     self._run_epochs(X, schedule, stopping, generator)
             except KeyboardInterrupt:
