@@ -80,13 +80,13 @@ class _InterruptBatch(_InterruptDeeper):
     ],
     ids=["in a callback's helper", "raised by a helper", "in a step", "in a callback"],
 )
-def test_ctrl_c_keeps_the_best_state_and_warns(transformer, curved, callback):
-    estimator = transformer(2, max_iter=20, callbacks=[callback], random_state=0)
+def test_ctrl_c_keeps_the_best_state_and_warns(curved, callback):
+    estimator = AutoencoderTransformer(2, max_iter=20, callbacks=[callback], random_state=0)
     with pytest.warns(ConvergenceWarning, match=r"interrupted after 8 epochs; .*is kept"):
         estimator.fit(curved.train)
     assert estimator.n_iter_ == 8
     assert 0 < estimator.best_iter_ <= 8
-    whole = transformer(2, max_iter=20, random_state=0).fit(curved.train)
+    whole = AutoencoderTransformer(2, max_iter=20, random_state=0).fit(curved.train)
     assert estimator.validation_loss_curve_ == whole.validation_loss_curve_[:9]
     assert estimator.transform(curved.test).shape == (600, 2)
     assert estimator.sample(3, random_state=0).shape == (3, 6)
