@@ -226,9 +226,13 @@ FAMILY = {
 # Detectors that find what there is to find.
 DEFAULT_DETECTORS = {
     "default": AEAnomalyDetector(random_state=0),
-    "autoencoder": AEAnomalyDetector(AutoencoderTransformer(2), random_state=0),
+    "autoencoder": AEAnomalyDetector(
+        AutoencoderTransformer(2, max_iter=40), n_estimators=2, random_state=0
+    ),
     "variational": AEAnomalyDetector(
-        VAETransformer(2, n_importance_samples=8), n_estimators=4, random_state=0
+        VAETransformer(2, max_iter=40, n_importance_samples=8),
+        n_estimators=2,
+        random_state=0,
     ),
 }
 
