@@ -1,6 +1,7 @@
 """Which cells make a row anomalous: those that, set right, would make it ordinary."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
@@ -85,12 +86,12 @@ def attribute_by_search(anomaly, suspicion, x, observed, space, grid):
         if observed is not None:
             states = observed[rows].clone()
             states[:, feature] = OBSERVED
-        trial = _Trial(anomaly, x[rows], states, columns)
-        values = space.candidates(block, x.dtype, N_LEVELS)
-        if values is None:
-            best, score = trial.of_numbers(grid[columns.start].to(x))
+        best_of = partial(_best_of, anomaly, x[rows], states, columns)
+        levels = space.candidates(block, x.dtype, N_LEVELS)
+        if levels is None:
+            best, score = _search_numbers(best_of, grid[columns.start].to(x), len(rows))
         else:
-            best, score = trial.of_values(values)
+            best, score = best_of(levels.expand(len(rows), -1, -1))
         better = (score < total[rows]) | missing[rows, feature]
         expected[rows[better], columns] = best[better]
         falls[rows, feature] = (total[rows] - score).clamp(min=0.0)
@@ -98,41 +99,30 @@ def attribute_by_search(anomaly, suspicion, x, observed, space, grid):
     return divide(total, falls, suspicion.__getitem__, ~missing), expected
 
 
-class _Trial:
-    """Scores of rows with one cell set to something else."""
+def _best_of(anomaly, x, observed, columns, values):
+    """Return for each row the best values of some columns, and its score with them.
 
-    def __init__(self, anomaly, x, observed, columns):
-        self.anomaly, self.x, self.observed = anomaly, x, observed
-        self.columns = columns
+    Parameters
+    ----------
+    values : torch.Tensor of shape (n, n_values, width of the columns)
+        What is tried in each row.
+    """
+    n_rows, n_values, _ = values.shape
+    x = x.repeat_interleave(n_values, dim=0)
+    x[:, columns] = values.flatten(0, 1)
+    if observed is not None:
+        observed = observed.repeat_interleave(n_values, dim=0)
+    score, at = anomaly(x, observed).view(n_rows, n_values).min(dim=1)
+    return values[torch.arange(n_rows, device=at.device), at], score
 
-    def of_numbers(self, grid):
-        """Return each row's best number, as a column, and its score."""
-        best, score = self._of_each_row(grid.expand(len(self.x), -1))
-        # The neighbours of the best value on the grid close it in.
-        at = torch.searchsorted(grid, best)
-        low, high = grid[(at - 1).clamp(min=0)], grid[(at + 1).clamp(max=N_GRID - 1)]
-        inner = torch.linspace(0, 1, N_FINE + 2, device=grid.device, dtype=grid.dtype)[1:-1]
-        finer, fine = self._of_each_row(low[:, None] + inner * (high - low)[:, None])
-        better = fine < score
-        best, score = torch.where(better, finer, best), torch.where(better, fine, score)
-        return best[:, None], score
 
-    def _of_each_row(self, values):
-        """Return the best of each row's own values, shape (n, n_values), and its score."""
-        scores = self._scores(values.reshape(-1, 1), values.shape[1])
-        score, at = scores.min(dim=1)
-        return values.gather(1, at[:, None]).squeeze(1), score
-
-    def of_values(self, values):
-        """Return each row's best of some values, as columns, and its score."""
-        scores = self._scores(values.repeat(len(self.x), 1), len(values))
-        score, at = scores.min(dim=1)
-        return values[at], score
-
-    def _scores(self, values, n_each):
-        x = self.x.repeat_interleave(n_each, dim=0)
-        x[:, self.columns] = values
-        observed = self.observed
-        if observed is not None:
-            observed = observed.repeat_interleave(n_each, dim=0)
-        return self.anomaly(x, observed).view(len(self.x), n_each)
+def _search_numbers(best_of, grid, n_rows):
+    """Return each row's best number, and its score: of a grid, then of a finer one."""
+    best, score = best_of(grid.expand(n_rows, -1)[..., None])
+    # The neighbours of the best value on the grid close it in.
+    at = torch.searchsorted(grid, best)
+    low, high = grid[(at - 1).clamp(min=0)], grid[(at + 1).clamp(max=N_GRID - 1)]
+    inner = torch.linspace(0, 1, N_FINE + 2, device=grid.device, dtype=grid.dtype)[1:-1]
+    finer, fine = best_of((low + inner * (high - low))[..., None])
+    better = fine < score
+    return torch.where(better[:, None], finer, best), torch.where(better, fine, score)

@@ -1,5 +1,6 @@
 """Which cells make a row anomalous: those that the others contradict."""
 
+import numpy as np
 import torch
 
 from skae.table.blocks import MISSING, OBSERVED
@@ -43,15 +44,15 @@ def attribute(reconstruct, error, losses, x, observed, design):
     total = error(x, observed)
     falls = torch.zeros(len(x), design.n_features, dtype=x.dtype, device=x.device)
     expected = torch.empty(len(x), design.n_outputs, dtype=x.dtype, device=x.device)
-    indicators = _indicator_of_feature(design)
     for feature, block in enumerate(design.by_feature):
-        block, columns = block.to(x.device), block.columns
-        replaced, states = _hide(x, columns, indicators.get(feature)), observed
+        block, columns, states = block.to(x.device), block.columns, observed
+        # One column, or none.
+        indicator = design.n_outputs + np.flatnonzero(design.missing_indicators == feature)
+        replaced = x.clone()
+        replaced[:, columns], replaced[:, indicator] = 0.0, 1.0
         for _ in range(N_ROUNDS):
             output = reconstruct(replaced)[:, columns]
-            replaced[:, columns] = block.to_design(output)
-            if feature in indicators:
-                replaced[:, indicators[feature]] = 0.0
+            replaced[:, columns], replaced[:, indicator] = block.to_design(output), 0.0
         expected[:, columns] = output
         if observed is not None:
             states = observed.clone()
@@ -66,19 +67,6 @@ def attribute(reconstruct, error, losses, x, observed, design):
         return losses(x, observed)[rows].clamp(min=0.0)
 
     return divide(total, falls, fallback, there), expected
-
-
-def _indicator_of_feature(design):
-    indicated = design.missing_indicators.tolist()
-    return {feature: design.n_outputs + i for i, feature in enumerate(indicated)}
-
-
-def _hide(x, columns, indicator):
-    hidden = x.clone()
-    hidden[:, columns] = 0.0
-    if indicator is not None:
-        hidden[:, indicator] = 1.0
-    return hidden
 
 
 def divide(total, falls, fallback, there):

@@ -5,9 +5,8 @@ import numpy as np
 
 def weighted_quantile(scores, q, sample_weight):
     """Return the `q`-quantile of the scores; weights may be None."""
-    if sample_weight is None:
-        return float(np.quantile(scores, q))
-    return float(np.quantile(scores, q, weights=sample_weight, method="inverted_cdf"))
+    method = "linear" if sample_weight is None else "inverted_cdf"
+    return float(np.quantile(scores, q, weights=sample_weight, method=method))
 
 
 def lower_fence(scores, sample_weight):

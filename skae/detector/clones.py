@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skae.detector.ensemble import COLUMN_PARAMETERS, Ensemble
+from skae.detector.ensemble import Ensemble, n_drawn
 from skae.detector.folds import rows_outside
 from skae.table.validation import as_frame
 from skae.training.generators import MAX_SEED
@@ -22,33 +22,14 @@ class CloneEnsemble(Ensemble):
     The table is encoded for its hashes only: a clone learns its own columns, from its own
     rows, and encodes what it is given itself.
 
-    Parameters
-    ----------
-    estimator : BaseAutoencoder
-        Not fitted.
-    encoder : TableEncoder
-        Fitted.
-    size : int or float
-        Rows that a clone is trained on, or the proportion of the rows outside its fold.
-    n_networks, n_folds : int
-    rng : numpy.random.RandomState
-        Source of the clones' seeds.
-
     Attributes
     ----------
-    estimators : list of BaseAutoencoder
+    networks : list of BaseAutoencoder
     """
 
-    def __init__(self, estimator, encoder, size, n_networks, n_folds, rng):
-        super().__init__(encoder, n_networks, n_folds)
-        self.size = size
-        seeds = dict.fromkeys(range(n_networks))
-        for network in self._by_turns():
-            seeds[network] = rng.randint(MAX_SEED)
-        self.estimators = [
-            clone(estimator).set_params(random_state=seed) for seed in seeds.values()
-        ]
+    attribute = "estimators_"
 
+<<<<<<< HEAD
     @classmethod
     def for_detector(cls, detector, config, encoder, n_samples, n_folds, device, rng):
         estimator, (size,) = detector.estimator, config.max_samples
@@ -68,18 +49,32 @@ class CloneEnsemble(Ensemble):
     @property
     def n_tasks(self):
         return self.n_networks
+=======
+    def __init__(self, config, n_folds):
+        super().__init__(config, config.n_estimators, n_folds, config.n_estimators)
+>>>>>>> leandetector
 
     @property
     def n_iter(self):
-        return max(estimator.n_iter_ for estimator in self.estimators)
+        return max(estimator.n_iter_ for estimator in self.networks)
 
-    def fit(self, table, folds, sample_weight, rng, tasks, keep_rows=False):
-        self.sizes = np.zeros(self.n_networks, dtype=int)
+    # ---------------------------------------------------------------- learning
+
+    def fit(self, table, folds, sample_weight, rng, tasks, keep_rows):
+        config, turns = self.config, self._by_turns()
+        params = {} if config.device == "auto" else {"device": config.device}
+        seeds = np.empty(self.n_networks, dtype=int)
+        seeds[turns] = rng.randint(MAX_SEED, size=self.n_networks)
+        self.networks = [
+            clone(config.estimator).set_params(random_state=seed, **params)
+            for seed in seeds.tolist()
+        ]
+        self.sizes, (size,) = np.zeros(self.n_networks, dtype=int), config.max_samples
         interrupted = False
-        for network in self._by_turns():
-            estimator = self.estimators[network]
+        for network in turns:
+            estimator = self.networks[network]
             rows = rows_outside(folds, self.left_out[network], self.n_folds)
-            rows = rng.permutation(rows)[: self._n_rows(len(rows))]
+            rows = rng.permutation(rows)[: n_drawn(size, len(rows))]
             self.sizes[network] = len(rows)
             weight = None if sample_weight is None else sample_weight[rows]
             if interrupted:
@@ -88,17 +83,16 @@ class CloneEnsemble(Ensemble):
             with tasks.network(estimator), warnings.catch_warnings():
                 # A part may well lack all cells of a column.
                 warnings.filterwarnings("ignore", message="All cells of columns")
-                estimator.fit(self._part(table, rows), sample_weight=weight)
+                estimator.fit(_part(table, rows), sample_weight=weight)
             interrupted = interrupted or estimator.net_.stop_reason_ == "interrupted"
         self.error_scales, self._n_seen = np.ones(self.n_networks), 0
         self._update_error_scales(table, folds)
-        return self
 
     def update(self, table, folds, flagged, rng):
-        for network, estimator in enumerate(self.estimators):
-            rows = rows_outside(folds, self.left_out[network], self.n_folds)
+        for fold, estimator in zip(self.left_out, self.networks, strict=True):
+            rows = rows_outside(folds, fold, self.n_folds)
             if len(rows):
-                estimator.partial_fit(self._part(table, rows))
+                estimator.partial_fit(_part(table, rows))
         self._update_error_scales(table, folds)
 
     def _by_turns(self):
@@ -106,24 +100,14 @@ class CloneEnsemble(Ensemble):
 
         So a fit that is interrupted leaves trained networks for every fold.
         """
-        turns = [i - self.networks_of(fold)[0] for i, fold in enumerate(self.left_out)]
-        return np.argsort(turns, kind="stable")
-
-    def _n_rows(self, n_outside):
-        if isinstance(self.size, int):
-            return self.size
-        return max(round(self.size * n_outside), 2)
-
-    def _part(self, table, rows):
-        """Return some rows, as the user would give them to an estimator."""
-        part = self.encoder.declare(table.cells(rows))
-        return part.to_native() if isinstance(part, nw.DataFrame) else part
+        order = np.argsort(np.arange(self.n_networks) % self.n_folds, kind="stable")
+        return np.argsort(order)
 
     def _update_error_scales(self, table, folds):
         # In a stream a chunk counts by its rows; a fold without rows keeps what it knew.
         weight = len(folds) / (len(folds) + self._n_seen)
         self._n_seen += len(folds)
-        for network, estimator in enumerate(self.estimators):
+        for network, estimator in enumerate(self.networks):
             rows = np.flatnonzero(folds == self.left_out[network])
             if len(rows):
                 errors = estimator._errors(table.cells(rows))
@@ -134,32 +118,35 @@ class CloneEnsemble(Ensemble):
     # ----------------------------------------------------------------- scoring
 
     def _fold_anomaly(self, table, rows, fold):
-        cells = table.cells(rows)
-        errors = [
-            self.estimators[network]._errors(cells) / self.error_scales[network]
-            for network in self.networks_of(fold)
-        ]
-        return np.mean(np.log2(1.0 + np.array(errors)), axis=0)
+        cells, of_fold = table.cells(rows), self.networks_of(fold)
+        errors = np.array(
+            [estimator._errors(cells) for estimator in self.networks[of_fold]]
+        )
+        return np.log2(1.0 + errors / self.error_scales[of_fold, None]).mean(axis=0)
 
     def _fold_explanation(self, table, rows, fold):
-        cells, design = table.cells(rows), self.encoder.design_
-        networks = self.networks_of(fold)
+        cells, design = table.cells(rows), table.encoder.design_
+        networks = self.networks[self.networks_of(fold)]
+        scales = self.error_scales[self.networks_of(fold)]
         contributions, expected = np.zeros((len(rows), design.n_features)), []
-        for network in networks:
-            estimator = self.estimators[network]
+        for estimator, scale in zip(networks, scales, strict=True):
             errors, output = estimator._explain(cells)
             total = errors.sum(axis=1)
-            score = np.log2(1.0 + total / self.error_scales[network]) / len(networks)
+            score = np.log2(1.0 + total / scale) / len(networks)
             errors *= (score / np.maximum(total, np.finfo(float).tiny))[:, None]
             contributions += errors
-            expected.append(self._design(estimator._table.decode(output, np.float64)))
+            decoded = estimator._table.decode(output, np.float64)
+            frame = as_frame(decoded)
+            decoded = decoded if frame is None else frame
+            expected.append(table.encoder.encode(decoded, np.float64)[0])
         expected, n_numbers = np.stack(expected), design.numeric.width
         numbers = np.median(expected[..., :n_numbers], axis=0)
-        rows = np.hstack([numbers, expected[..., n_numbers:].mean(axis=0)])
-        return contributions, design.to_output(torch.from_numpy(rows)).numpy()
+        levels = expected[..., n_numbers : design.n_outputs].mean(axis=0)
+        output = design.to_output(torch.from_numpy(np.hstack([numbers, levels])))
+        return np.hstack([contributions, output.numpy()])
 
-    def _design(self, rows):
-        """Return decoded rows of a clone in the detector's design matrix."""
-        frame = as_frame(rows)
-        design, _ = self.encoder.encode(rows if frame is None else frame, np.float64)
-        return design[:, : self.encoder.design_.n_outputs]
+
+def _part(table, rows):
+    """Return some rows, as the user would give them to an estimator."""
+    part = table.encoder.declare(table.cells(rows))
+    return part.to_native() if isinstance(part, nw.DataFrame) else part

@@ -38,7 +38,7 @@ class EncodedTable:
     """
 
     def __init__(self, X, encoder):
-        self._X, self._encoder = X, encoder
+        self._X, self.encoder = X, encoder
         self.dtype = float_dtype(X)
 
     def __len__(self):
@@ -62,8 +62,8 @@ class EncodedTable:
         observed : ndarray of uint8 of shape (n, n_features) or None
             `MISSING`, `OBSERVED` or `UNKNOWN`; None if all are observed.
         """
-        if len(self) > max_kept_rows(self._encoder):
-            return self._encoder.encode(self._X[rows], dtype)
+        if len(self) > max_kept_rows(self.encoder):
+            return self.encoder.encode(self._X[rows], dtype)
         design, observed = self._kept
         if observed is not None:
             observed = observed[rows]
@@ -80,15 +80,7 @@ class EncodedTable:
     @cached_property
     def _kept(self):
         # In the widest dtype that any step asks for; a cast gives the narrower ones.
-        widths = self._encoder.design_
-        design, observed = np.empty((len(self), widths.n_inputs)), None
-        for block in gen_batches(len(self), BLOCK):
-            design[block], some = self._encoder.encode(self._X[block], np.float64)
-            if some is not None and observed is None:
-                observed = np.full((len(self), widths.n_features), OBSERVED, np.uint8)
-            if some is not None:
-                observed[block] = some
-        return design, observed
+        return self.encoder.encode_rows(self._X, np.arange(len(self)), np.float64)
 
     def hashes(self):
         """Return `row_hashes` of the rows' cells, shape (n,).
@@ -104,7 +96,7 @@ class EncodedTable:
             return row_hashes(cells.toarray() if issparse(cells) else cells)
         design, observed = self.encode(block, np.float32)
         if observed is None:
-            observed = np.full((len(design), self._encoder.design_.n_features), OBSERVED)
+            observed = np.full((len(design), self.encoder.design_.n_features), OBSERVED)
         return row_hashes(np.hstack([design, observed]))
 
 

@@ -4,9 +4,6 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-# The parameters that say which columns hold what.
-COLUMN_PARAMETERS = ("categorical_features", "ordinal_features")
-
 
 class Ensemble(ABC):
     """Networks that each leave out one fold of the rows, and score rows of that fold.
@@ -16,20 +13,25 @@ class Ensemble(ABC):
 
     Parameters
     ----------
-    encoder : TableEncoder
-        Fitted.
+    config : SimpleNamespace
+        Of `choose_config`.
     n_networks : int
         At least `n_folds`.
     n_folds : int
         With 1, there are too few rows to leave any out, and networks see all of them.
+    n_tasks : int
+        Subtasks of `fit` that callbacks are shown at most.
 
     Attributes
     ----------
+    attribute : str
+        Where the detector shows the networks to the user.
+    networks : torch.nn.Module or list of estimators
     left_out : ndarray of int of shape (n_networks,)
         The fold that each network leaves out, ascending.
     sizes : ndarray of int of shape (n_networks,)
         Rows that each network is trained on.
-    error_scales : array of shape (n_networks,) or (n_networks, n_errors)
+    error_scales : ndarray of shape (n_networks,) or (n_networks, n_errors)
         The median error of rows that a network has not seen. Networks differ in how well
         they reconstruct; only in this unit can their errors be compared.
     n_iter : int
@@ -40,41 +42,14 @@ class Ensemble(ABC):
         How many networks diverged in it, unless they warn of that themselves.
     """
 
+    attribute: str
     interrupted = False
     n_diverged = 0
 
-    def __init__(self, encoder, n_networks, n_folds):
-        self.encoder, self.n_folds = encoder, n_folds
+    def __init__(self, config, n_networks, n_folds, n_tasks):
+        self.config, self.n_folds, self.n_tasks = config, n_folds, n_tasks
+        self.n_networks = n_networks
         self.left_out = np.sort(np.arange(n_networks) % n_folds)
-
-    # ------------------------------------------------------- to be implemented
-
-    @classmethod
-    @abstractmethod
-    def for_detector(cls, detector, config, encoder, n_samples, n_folds, device, rng):
-        """Return the ensemble that a detector's parameters ask for, not fitted.
-
-        Parameters
-        ----------
-        detector : AEAnomalyDetector
-        config : DetectorConfig
-        encoder : TableEncoder
-        n_samples, n_folds : int
-            Of the rows to come.
-        device : torch.device
-        rng : numpy.random.RandomState
-            Source of the seeds of the networks.
-        """
-
-    @classmethod
-    @abstractmethod
-    def column_parameters(cls, detector):
-        """Return the parameters of `TableEncoder` that say what the columns hold."""
-
-    @property
-    @abstractmethod
-    def n_tasks(self):
-        """Subtasks of `fit` that callbacks are shown at most."""
 
     @abstractmethod
     def fit(self, table, folds, sample_weight, rng, tasks, keep_rows):
@@ -91,10 +66,6 @@ class Ensemble(ABC):
             To be told of the subtasks.
         keep_rows : bool
             Whether `update` is to be called later.
-
-        Returns
-        -------
-        self : Ensemble
         """
 
     @abstractmethod
@@ -119,20 +90,9 @@ class Ensemble(ABC):
     def _fold_explanation(self, table, rows, fold):
         """Return the explanation of rows of one fold, see `explain`."""
 
-    @abstractmethod
-    def fitted_attributes(self):
-        """Return the public attributes of the detector, a dict from name to value."""
-
-    # ------------------------------------------------------------------ shared
-
-    @property
-    def n_networks(self):
-        return len(self.left_out)
-
     def networks_of(self, fold):
-        """Return the numbers of the networks that leave out a fold, a range."""
-        first, last = np.searchsorted(self.left_out, [fold, fold + 1])
-        return range(int(first), int(last))
+        """Return which networks leave out a fold, a slice."""
+        return slice(*np.searchsorted(self.left_out, [fold, fold + 1]).tolist())
 
     def anomaly(self, table, rows, folds):
         """Return the anomaly of rows, each by the networks that have not seen its fold.
@@ -150,11 +110,7 @@ class Ensemble(ABC):
         anomaly : ndarray of shape (n,)
             ``-score_samples``: not negative, about 1 for an ordinary row.
         """
-        anomaly = np.empty(len(rows))
-        for fold in np.unique(folds):
-            here = folds == fold
-            anomaly[here] = self._fold_anomaly(table, rows[here], fold)
-        return anomaly
+        return _fold_by_fold(self._fold_anomaly, table, rows, folds, len(rows))
 
     def explain(self, table, rows, folds):
         """Attribute the anomaly of rows to their cells.
@@ -166,17 +122,23 @@ class Ensemble(ABC):
 
         Returns
         -------
-        contributions : ndarray of shape (n, n_features)
-            Not negative; the contributions to a row sum to its anomaly.
-        expected : ndarray of shape (n, n_outputs)
-            What was expected in each cell, as a design matrix.
+        explained : ndarray of shape (n, n_features + n_outputs)
+            The contributions of the cells, not negative, which sum to the anomaly of their
+            row; then what was expected in the cells, as a decoder's output.
         """
-        design = self.encoder.design_
-        contributions = np.empty((len(rows), design.n_features))
-        expected = np.empty((len(rows), design.n_outputs))
-        for fold in np.unique(folds):
-            here = folds == fold
-            contributions[here], expected[here] = self._fold_explanation(
-                table, rows[here], fold
-            )
-        return contributions, expected
+        design = table.encoder.design_
+        shape = len(rows), design.n_features + design.n_outputs
+        return _fold_by_fold(self._fold_explanation, table, rows, folds, shape)
+
+
+def n_drawn(size, n_rows):
+    """Return a size, rows (int) or a proportion of `n_rows` (float), as a number of rows."""
+    return size if isinstance(size, int) else max(round(size * n_rows), 2)
+
+
+def _fold_by_fold(function, table, rows, folds, shape):
+    result = np.empty(shape)
+    for fold in np.unique(folds):
+        here = folds == fold
+        result[here] = function(table, rows[here], fold)
+    return result

@@ -1,22 +1,21 @@
 """How a detector is fitted: columns, folds, networks, threshold."""
 
 import warnings
-from typing import Any, Literal, Self
+from dataclasses import fields
+from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from skae._estimator import BaseAutoencoder
+from skae._parameters import ColumnParameters
 from skae._typing import Table
 from skae.detector.calibration import ConformalScores, lower_fence, weighted_quantile
 from skae.detector.clones import CloneEnsemble
 from skae.detector.denoising import DenoisingEnsemble
 from skae.detector.encoded_table import EncodedTable
-from skae.detector.ensemble import Ensemble
 from skae.detector.folds import ContentFolds
 from skae.detector.inference import ScoresRows
 from skae.detector.presets import choose_config
@@ -40,14 +39,6 @@ MAX_CALIBRATION = 20_000
 
 class FitsEnsemble(ScoresRows):
     """The fit of the detector, as named steps."""
-
-    estimator: BaseAutoencoder | None
-    max_samples: Any
-    learning_rate_init: float
-    contamination: Literal["auto"] | float
-    false_alarm_rate: float
-    device: str | torch.device
-    random_state: int | np.random.RandomState | None
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -82,8 +73,7 @@ class FitsEnsemble(ScoresRows):
         ConvergenceWarning
             If training diverged or was interrupted (Ctrl-C); the detector is usable.
         """
-        X = check_table(self, X, reset=True, min_samples=2)
-        return self._fit(X, check_weights(sample_weight, X), keep_rows=False)
+        return self._fit(X, sample_weight, keep_rows=False)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
@@ -113,27 +103,13 @@ class FitsEnsemble(ScoresRows):
             The detector.
         """
         if not getattr(self, "_n_chunks", 0):
-            X = check_table(self, X, reset=True, min_samples=2)
-            return self._fit(X, check_weights(sample_weight, X), keep_rows=True)
-        X = check_fitted_table(self, X, self._table)
-        sample_weight = check_weights(sample_weight, X)
-        if sample_weight is not None:
-            X = X[np.flatnonzero(sample_weight)]
-        table = EncodedTable(X, self._table)
-        folds = self._folds.assign(table.hashes())
-        scores = self._score(table, np.arange(len(table)), folds)
-        # Other draws for each chunk of a seeded stream.
-        seed = check_random_state(self.random_state).randint(MAX_SEED) + self._n_chunks
-        rng = np.random.RandomState(seed % MAX_SEED)
-        self._n_chunks += 1
-        self._ensemble.update(table, folds, scores < self.offset_, rng)
-        self._warn_of_convergence(stacklevel=4)
-        self._calibration.add(scores, folds)
-        self.offset_ = self._threshold(self._calibration.all, None)
-        return self
+            return self._fit(X, sample_weight, keep_rows=True)
+        return self._update(X, sample_weight)
 
     def _fit(self, X, sample_weight, keep_rows):
-        device = resolve_device(self.device)
+        X = check_table(self, X, reset=True, min_samples=2)
+        sample_weight = check_weights(sample_weight, X)
+        resolve_device(self.device)  # refused before anything is learned
         config = choose_config(self)
         if sample_weight is not None:
             counts = np.flatnonzero(sample_weight > 0)
@@ -148,14 +124,13 @@ class FitsEnsemble(ScoresRows):
         self._folds = ContentFolds(n_folds).fit(hashes)
         self.n_folds_ = self._folds.n_folds_
         folds = self._folds.assign(hashes)
-        ensemble = self._ensemble_class.for_detector(
-            self, config, self._table, n_rows, self.n_folds_, device, rng
-        )
+        make_ensemble = DenoisingEnsemble if self.estimator is None else CloneEnsemble
+        ensemble = make_ensemble(config, self.n_folds_)
         tasks = FitTasks(self, X, ensemble.n_tasks)
         ensemble.fit(table, folds, sample_weight, rng, tasks, keep_rows)
         tasks.finish()
         self._store(ensemble)
-        self._warn_of_convergence(stacklevel=5)
+        self._warn_of_convergence()
         self._warn_of_few_rows(n_rows, len(np.unique(hashes)))
         kept = np.arange(n_rows)
         if n_rows > MAX_CALIBRATION:
@@ -168,13 +143,29 @@ class FitsEnsemble(ScoresRows):
         self._n_chunks = int(keep_rows)
         return self
 
-    @property
-    def _ensemble_class(self) -> type[Ensemble]:
-        return DenoisingEnsemble if self.estimator is None else CloneEnsemble
+    def _update(self, X, sample_weight):
+        X = check_fitted_table(self, X, self._table)
+        sample_weight = check_weights(sample_weight, X)
+        if sample_weight is not None:
+            X = X[np.flatnonzero(sample_weight)]
+        table = EncodedTable(X, self._table)
+        folds = self._folds.assign(table.hashes())
+        scores = self._score(table, np.arange(len(table)), folds)
+        # Other draws for each chunk of a seeded stream.
+        seed = check_random_state(self.random_state).randint(MAX_SEED) + self._n_chunks
+        rng = np.random.RandomState(seed % MAX_SEED)
+        self._n_chunks += 1
+        self._ensemble.update(table, folds, scores < self.offset_, rng)
+        self._warn_of_convergence()
+        self._calibration.add(scores, folds)
+        self.offset_ = self._threshold(self._calibration.all, None)
+        return self
 
     def _learn_columns(self, X):
         """Learn what the columns of a frame hold; their levels are those of all rows."""
-        encoder = TableEncoder(**self._ensemble_class.column_parameters(self))
+        source = self if self.estimator is None else self.estimator
+        names = [spec.name for spec in fields(ColumnParameters)]
+        encoder = TableEncoder(**{name: getattr(source, name) for name in names})
         encoder.fit(X, names=column_names(self, X.shape[1]))
         warn_of_empty(encoder)
         return encoder
@@ -186,7 +177,7 @@ class FitsEnsemble(ScoresRows):
         self.n_iter_ = ensemble.n_iter
         for name in ("network_", "estimators_"):
             self.__dict__.pop(name, None)
-        self.__dict__.update(ensemble.fitted_attributes())
+        setattr(self, ensemble.attribute, ensemble.networks)
 
     def _threshold(self, scores, sample_weight):
         """Return the score below which a row is an anomaly."""
@@ -196,7 +187,7 @@ class FitsEnsemble(ScoresRows):
         least = weighted_quantile(scores, self.false_alarm_rate, sample_weight)
         return max(lower_fence(scores, sample_weight), least)
 
-    def _warn_of_convergence(self, stacklevel):
+    def _warn_of_convergence(self):
         ensemble = self._ensemble
         if ensemble.interrupted:
             message = (
@@ -211,7 +202,7 @@ class FitsEnsemble(ScoresRows):
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
+        warnings.warn(message, ConvergenceWarning, stacklevel=5)
 
     def _warn_of_few_rows(self, n_rows, n_distinct):
         if self.n_folds_ == 1:

@@ -167,29 +167,29 @@ class ScoresRows(OutlierMixin):
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
-        contributions = np.empty((X.shape[0], self.n_features_in_))
-        design = np.empty((X.shape[0], self._table.design_.n_outputs))
-        for block, table, folds in self._blocks(X):
-            contributions[block], design[block] = self._ensemble.explain(
-                table, np.arange(len(table)), folds
-            )
+        explained = [
+            self._ensemble.explain(table, np.arange(len(table)), folds)
+            for table, folds in self._blocks(X)
+        ]
+        contributions, output = np.hsplit(np.concatenate(explained), [self.n_features_in_])
         contributions = as_frame_like(self, X, contributions)
         if not expected:
             return contributions
-        return contributions, with_index_of(X, self._table.decode(design, np.float64))
+        return contributions, with_index_of(X, self._table.decode(output, np.float64))
 
     def _scores_and_folds(self, X):
-        scores, folds = np.empty(X.shape[0]), np.empty(X.shape[0], dtype=int)
-        for block, table, folds_of_block in self._blocks(X):
-            folds[block] = folds_of_block
-            scores[block] = self._score(table, np.arange(len(table)), folds_of_block)
+        parts = [
+            (self._score(table, np.arange(len(table)), folds), folds)
+            for table, folds in self._blocks(X)
+        ]
+        scores, folds = map(np.concatenate, zip(*parts, strict=True))
         return scores, folds
 
     def _blocks(self, X):
-        """Yield slices of rows, these rows as an `EncodedTable`, and their folds."""
+        """Yield some rows at a time, as an `EncodedTable`, and their folds."""
         for block in gen_batches(X.shape[0], min(BLOCK, max_kept_rows(self._table))):
             table = EncodedTable(X[block], self._table)
-            yield block, table, self._folds.assign(table.hashes())
+            yield table, self._folds.assign(table.hashes())
 
     def _score(self, table, rows, folds):
         """Return the scores of some rows of an `EncodedTable`, given their folds."""

@@ -1,40 +1,15 @@
 """The detector's configuration, where the user does not say."""
 
-from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
-
-
-@dataclass(frozen=True)
-class DetectorConfig:
-    """The parameters of the detector, None and "auto" replaced by values.
-
-    Attributes
-    ----------
-    max_samples, noise : tuple
-        What the networks take by turns. Sizes are rows (int) or a proportion (float).
-    code_weight : float or None
-        None: as the width of the table suggests.
-    """
-
-    n_estimators: int
-    max_samples: tuple[int | float, ...]
-    hidden_layer_sizes: tuple[int, ...]
-    noise: tuple[float, ...]
-    code_weight: float | None
-    max_trim: float
-    max_iter: int
-    batch_size: int
-    learning_rate_init: float
-    n_folds: int
-
+from sklearn.utils._param_validation import Interval
 
 # Where anomalies may hide among the rows, many networks see few rows each: few of them
 # see an anomaly, and none sees many. The distance to the nearest code would be that of
 # an anomaly to its like.
-ROBUST: dict[str, Any] = {
+ROBUST = {
     "n_estimators": 36,
     "max_samples": (16, 32, 64),
     "hidden_layer_sizes": (64,),
@@ -46,7 +21,7 @@ ROBUST: dict[str, Any] = {
     "n_folds": 2,
 }
 # Rows known to be clean may all be learned: fewer networks, which see more and know more.
-SHARP: dict[str, Any] = {
+SHARP = {
     "n_estimators": 16,
     "max_samples": (1024,),
     "hidden_layer_sizes": (128,),
@@ -65,8 +40,21 @@ SHARP_CLONES = {"n_estimators": 10, "max_samples": (1024,), "n_folds": 2}
 SIZE_BOUNDS = 32, 1024
 
 
+# What the items of a sequence have to be, in words.
+RULES = {
+    "hidden_layer_sizes": "every hidden layer needs a whole number of units, 1 or more.",
+    "noise": "a noise is a standard deviation, 0 or more.",
+    "max_samples": "a size is a whole number of rows, 2 or more, or a proportion of them "
+    "in (0, 1].",
+}
+
+
 def choose_config(detector):
-    """Return the `DetectorConfig` that the detector's parameters ask for.
+    """Return the parameters of the detector, None and "auto" replaced by values.
+
+    `max_samples` and `noise` are tuples, whose items the networks take by turns; sizes are
+    rows (int) or a proportion (float). `code_weight` may still be None: as the width of the
+    table suggests.
 
     Raises
     ------
@@ -74,72 +62,52 @@ def choose_config(detector):
         If a sequence is empty or holds something that its parameter cannot be, or there
         are fewer networks than folds.
     """
-    chosen = _preset(detector.contamination, detector.estimator is not None)
-    asked = {name: getattr(detector, name) for name in chosen}
-    for name, (is_good, rule) in _SEQUENCES.items():
-        asked[name] = _as_tuple(name, asked[name], is_good, rule)
-    if detector.estimator is not None and len(asked["max_samples"] or ()) > 1:
+    preset = _preset(detector.contamination, detector.estimator is not None)
+    asked = detector.get_params(deep=False)
+    asked |= {name: _as_tuple(detector, name) for name in RULES}
+    known = {name: value for name, value in asked.items() if value is not None}
+    config = SimpleNamespace(**asked | preset | known)
+    if detector.estimator is not None and len(config.max_samples) > 1:
         raise ValueError(
             f"max_samples={detector.max_samples!r} holds several sizes; with an "
             "estimator give one."
         )
-    chosen |= {name: value for name, value in asked.items() if value is not None}
-    if chosen["n_estimators"] < chosen["n_folds"]:
+    if config.n_estimators < config.n_folds:
         raise ValueError(
-            f"n_estimators={chosen['n_estimators']} is less than n_folds="
-            f"{chosen['n_folds']}; every fold needs a network that left it out."
+            f"n_estimators={config.n_estimators} is less than n_folds={config.n_folds}; "
+            "every fold needs a network that left it out."
         )
-    return DetectorConfig(**chosen, learning_rate_init=detector.learning_rate_init)
+    return config
 
 
 def _preset(contamination, clones):
     clean = contamination == 0.0
-    chosen = dict(SHARP if clean else ROBUST)
+    preset = dict(SHARP if clean else ROBUST)
     if isinstance(contamination, Real) and not clean:
-        chosen["max_trim"] = float(contamination)
+        preset["max_trim"] = float(contamination)
         # The largest subset holds two anomalies on average, within reason.
         largest = int(np.clip(2.0 / contamination, *SIZE_BOUNDS))
-        chosen["max_samples"] = (largest // 4, largest // 2, largest)
+        preset["max_samples"] = (largest // 4, largest // 2, largest)
     if clones:
-        chosen |= SHARP_CLONES if clean else ROBUST_CLONES
-    return chosen
+        preset |= SHARP_CLONES if clean else ROBUST_CLONES
+    return preset
 
 
-def _as_tuple(name, value, is_good, rule):
+def _as_tuple(detector, name):
     """Return one value, or several, as a tuple of Python numbers; None stays None."""
+    value = getattr(detector, name)
     if value is None or (isinstance(value, str) and value == "auto"):
         return None
-    values = tuple(np.ravel(np.asarray(value, dtype=object)))
-    bad = [item for item in values if not is_good(item)]
+    values = tuple(map(_as_number, np.ravel(np.asarray(value, dtype=object))))
+    allowed = [c for c in detector._parameter_constraints[name] if isinstance(c, Interval)]
+    bad = [v for v in values if not any(c.is_satisfied_by(v) for c in allowed)]
     if bad or not values:
         found = f"holds {bad[0]!r}" if bad else "is empty"
-        raise ValueError(f"{name}={value!r} {found}; {rule}")
-    return tuple(int(v) if isinstance(v, Integral) else float(v) for v in values)
+        raise ValueError(f"{name}={value!r} {found}; {RULES[name]}")
+    return values
 
 
-def _is_width(value):
-    return isinstance(value, Integral) and value >= 1
-
-
-def _is_noise(value):
-    return isinstance(value, Real) and np.isfinite(value) and value >= 0
-
-
-def _is_size(value):
+def _as_number(value):
     if isinstance(value, Integral):
-        return value >= 2
-    return isinstance(value, Real) and 0 < value <= 1
-
-
-# What the parameters that take one value or several take, and the same in words.
-_SEQUENCES = {
-    "hidden_layer_sizes": (
-        _is_width,
-        "every hidden layer needs a whole number of units, 1 or more.",
-    ),
-    "noise": (_is_noise, "a noise is a standard deviation, 0 or more."),
-    "max_samples": (
-        _is_size,
-        "a size is a whole number of rows, 2 or more, or a proportion of them in (0, 1].",
-    ),
-}
+        return int(value)
+    return float(value) if isinstance(value, Real) else value

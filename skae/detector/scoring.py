@@ -20,30 +20,34 @@ class FoldScorer:
 
     Parameters
     ----------
-    networks : BatchedMLP
-        In the precision of the rows.
-    projection : PCAProjection or None
-        What the networks see of a wide table.
-    space : CellSpace
-    codes : torch.Tensor of shape (n_networks, n_rows, n_hidden) or None
-        Codes of the rows that each network was trained on; None if they do not count.
-    code_weight : float
-        Weight of the distance to the nearest of these codes, beside the error's 1.
-    error_scales : torch.Tensor of shape (n_networks, 1 or 2) or None
-        The usual error, and distance, of rows that a network has not seen.
+    ensemble : DenoisingEnsemble
+    fold : int
+    dtype : numpy dtype
+        Of the rows.
+
+    Attributes
+    ----------
+    block_size : int
+        Rows that are best scored at a time.
     """
 
-    def __init__(self, networks, projection, space, codes, code_weight, error_scales):
-        self.networks, self.projection, self.space = networks, projection, space
-        self.code_weight, self.error_scales = code_weight, error_scales
+    def __init__(self, ensemble, fold, dtype):
+        of_fold, precision = ensemble.networks_of(fold), getattr(torch, dtype.name)
+        self.networks = networks = ensemble.networks.select(of_fold, precision)
+        self.projection, self.space = ensemble.projections[fold], ensemble.space
+        self.grid, self.code_weight = ensemble.grid, ensemble.code_weight
+        device = networks.weights[0].device
+        self.error_scales = torch.tensor(
+            ensemble.error_scales[of_fold], dtype=precision, device=device
+        )
         widest = max(weight.shape[2] for weight in networks.weights)
         self.codes = None
-        if codes is not None:
+        if ensemble.codes is not None:
+            codes = ensemble.codes[of_fold].to(precision)
             widest = max(widest, codes.shape[1])
             self.codes = codes.transpose(1, 2).contiguous()
             self.squared_codes = codes.square().sum(2)[:, None]
-        on_cpu = networks.weights[0].device.type == "cpu"
-        n_cells = BLOCK_CELLS if on_cpu else GPU_BLOCK_CELLS
+        n_cells = BLOCK_CELLS if device.type == "cpu" else GPU_BLOCK_CELLS
         self.block_size = max(16, n_cells // (widest * networks.n_networks))
 
     def errors(self, x, observed):
@@ -72,35 +76,25 @@ class FoldScorer:
         """Return the anomaly of rows, ``-score_samples``, of shape (n,)."""
         ratios = self.errors(x, observed) / self.error_scales
         terms = torch.log2(1.0 + ratios).mean(dim=1)
-        anomaly = terms[:, 0]
-        if terms.shape[1] > 1:
-            weight = self.code_weight
+        anomaly, weight = terms[:, 0], self.code_weight
+        if self.codes is not None:
             anomaly = (anomaly + weight * terms[:, 1]) / (1.0 + weight)
         if observed is not None:
             # Of a row without cells nothing is known.
             anomaly = anomaly * (observed != MISSING).any(dim=1)
         return anomaly
 
-    def explain(self, x, observed, grid):
+    def explain(self, x, observed):
         """Attribute the anomaly of rows to their cells.
-
-        Parameters
-        ----------
-        grid : torch.Tensor of shape (n_numbers, n_values)
-            Values of the numeric columns that are tried.
 
         Returns
         -------
         explained : torch.Tensor of shape (n, n_features + n_outputs)
-            The contributions of the cells, then the expected rows as a design matrix.
+            The contributions of the cells, then the expected rows as a decoder's output.
         """
+        errors = self._cell_errors(x, observed)
         contributions, expected = attribute_by_search(
-            self._blockwise_anomaly,
-            self._cell_errors(x, observed),
-            x,
-            observed,
-            self.space,
-            grid,
+            self._blockwise_anomaly, errors, x, observed, self.space, self.grid
         )
         return torch.cat([contributions, self.space.leave(expected)], dim=1)
 
@@ -143,6 +137,5 @@ class FoldScorer:
         errors = (reconstructed - x).square_().mean(dim=0)
         if observed is None:
             return self.space.sum_to_cells(errors)
-        errors = errors * self.space.observed(observed)
-        errors = self.space.sum_to_cells(errors)
+        errors = self.space.sum_to_cells(errors * self.space.observed(observed))
         return errors + self.space.unseen_costs(observed, x.dtype)

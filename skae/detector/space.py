@@ -55,24 +55,15 @@ class CellSpace:
             float(compress(torch.tensor(n_samples, dtype=torch.float32).sqrt())) ** 2
         )
 
-    @property
-    def width(self):
-        return self.design.n_outputs
-
     def enter(self, rows):
         """Return rows of the design matrix in this space, shape (n, width)."""
-        return _join(
-            [compress(block.standardise(rows[:, block.columns])) for block in self._blocks]
-        )
+        parts = [compress(b.standardise(rows[:, b.columns])) for b in self._blocks]
+        return torch.cat(parts, dim=1)
 
     def leave(self, x):
         """Return rows of this space as a decoder's output, shape (n, width)."""
-        return _join(
-            [
-                block.to_output(block.unstandardise(expand(x[:, block.columns])))
-                for block in self._blocks
-            ]
-        )
+        parts = [b.unstandardise(expand(x[:, b.columns])) for b in self._blocks]
+        return self.design.to_output(torch.cat(parts, dim=1))
 
     def candidates(self, block, dtype, most):
         """Return rows with the values that a single column can take; None: any number.
@@ -111,7 +102,3 @@ class CellSpace:
             return columns
         shape = (*columns.shape[:-1], self.design.n_features)
         return columns.new_zeros(shape).index_add_(-1, self.owner, columns)
-
-
-def _join(parts):
-    return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]

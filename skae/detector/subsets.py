@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from skae.attribution.counterfactual import value_grid
+from skae.detector.ensemble import n_drawn
 from skae.detector.folds import rows_outside
 from skae.detector.projection import MAX_WIDTH, PCAProjection
 from skae.detector.trimming import typical_rows
@@ -17,12 +18,12 @@ class Subsets:
 
     Parameters
     ----------
-    config : DetectorConfig
+    config : SimpleNamespace
+        Of `choose_config`.
     space : CellSpace
     n_folds, n_per_fold : int
         Networks ``fold * n_per_fold`` to ``(fold + 1) * n_per_fold - 1`` leave out
         `fold`.
-    device : torch.device
 
     Attributes
     ----------
@@ -32,14 +33,16 @@ class Subsets:
         Which entries are observed; None if all are.
     sizes : ndarray of int of shape (n_networks,)
         Rows of each subset.
+    n_seen : ndarray of int of shape (n_networks,)
+        Rows that each subset is a sample of.
     projections : list of (PCAProjection or None), one per fold
         None where the table is narrow enough for the networks.
     grid : torch.Tensor of shape (n_numbers, n_values)
         Usual values of the numeric columns, see `value_grid`.
     """
 
-    def __init__(self, config, space, n_folds, n_per_fold, device):
-        self.config, self.space, self.device = config, space, device
+    def __init__(self, config, space, n_folds, n_per_fold):
+        self.config, self.space = config, space
         self.n_folds, self.n_per_fold = n_folds, n_per_fold
 
     # ----------------------------------------------------------------- drawing
@@ -59,29 +62,29 @@ class Subsets:
             self._candidates(table, folds, fold, sample_weight, rng)
             for fold in range(self.n_folds)
         ]
-        sizes = self._choose_sizes(min(len(typical) for *_, typical in candidates))
+        n_rows = min(len(typical) for *_, typical in candidates)
+        counts = [n_drawn(size, n_rows) for size in self.config.max_samples]
+        sizes = np.minimum(np.resize(counts, self.n_per_fold), n_rows)
         self.sizes = np.tile(sizes, self.n_folds)
         x, masks = [], []
         for z, mask, typical in candidates:
-            drawn = [rng.permutation(typical)[:size] for size in sizes]
-            drawn = np.stack([np.resize(rows, max(sizes)) for rows in drawn])
-            drawn = torch.from_numpy(drawn).to(self.device)
+            rows = [
+                np.resize(rng.permutation(typical)[:size], max(sizes)) for size in sizes
+            ]
+            drawn = torch.from_numpy(np.stack(rows)).to(z.device)
             x.append(z[drawn])
-            masks.append(None if mask is None else mask[drawn])
-        self.x = torch.cat(x)
-        self.mask = _join_masks(masks, self.x)
-        n_outside = len(table)
-        if self.n_folds > 1:
-            n_outside -= len(table) // self.n_folds
-        self._n_seen = np.full(len(self.x), n_outside)
-        return self
+            masks.append(
+                torch.ones_like(x[-1], dtype=torch.bool) if mask is None else mask[drawn]
+            )
+        self.x, mask = torch.cat(x), torch.cat(masks)
+        self.mask = None if mask.all() else mask
+        n_left_out = len(table) // self.n_folds if self.n_folds > 1 else 0
+        self.n_seen = np.full(len(self.x), len(table) - n_left_out)
 
     def _candidates(self, table, folds, fold, sample_weight, rng):
         """Return rows outside a fold, their mask, and which of them look typical."""
-        rows = self._choose_rows(
-            rows_outside(folds, fold, self.n_folds), sample_weight, rng
-        )
-        x, mask = self._read(table, rows)
+        outside = rows_outside(folds, fold, self.n_folds)
+        x, mask = self._read(table, self._choose_rows(outside, sample_weight, rng))
         if fold == 0:
             self.grid = value_grid(x, mask, self.space.design)
         projection = PCAProjection(x, rng) if x.shape[1] > MAX_WIDTH else None
@@ -92,7 +95,7 @@ class Subsets:
         return x, mask, typical_rows(x.cpu().numpy(), self.config.max_trim)
 
     def _choose_rows(self, rows, sample_weight, rng):
-        n_rows = min(MAX_CANDIDATES, max(MAX_CELLS // self.space.width, 1000))
+        n_rows = min(MAX_CANDIDATES, max(MAX_CELLS // self.space.design.n_outputs, 1000))
         if sample_weight is not None:
             # A row of twice the weight is drawn twice as often.
             p = sample_weight[rows] / sample_weight[rows].sum()
@@ -103,15 +106,9 @@ class Subsets:
 
     def _read(self, table, rows):
         """Return rows in the cell space, and which of their entries are observed."""
-        design, observed = table.tensors(rows, np.float32, self.device)
+        design, observed = table.tensors(rows, np.float32, self.space.owner.device)
         mask = None if observed is None else self.space.observed(observed)
         return self.space.enter(design), mask
-
-    def _choose_sizes(self, n_rows):
-        """Return the sizes of the subsets of a fold, of `n_rows` rows at most."""
-        sizes = self.config.max_samples
-        counts = [s if isinstance(s, int) else max(round(s * n_rows), 2) for s in sizes]
-        return [min(counts[i % len(counts)], n_rows) for i in range(self.n_per_fold)]
 
     # --------------------------------------------------------------- replacing
 
@@ -141,13 +138,10 @@ class Subsets:
         for network, size in enumerate(self.sizes):
             fold = network // self.n_per_fold
             outside = rows_outside(folds, fold, self.n_folds)
-            places = rng.randint(0, self._n_seen[network] + 1 + np.arange(len(outside)))
-            self._n_seen[network] += len(outside)
+            places = rng.randint(0, self.n_seen[network] + 1 + np.arange(len(outside)))
+            self.n_seen[network] += len(outside)
             enters = places < size
-            new, places = (
-                torch.from_numpy(outside[enters]),
-                torch.from_numpy(places[enters]),
-            )
+            new, places = torch.from_numpy(np.stack([outside, places])[:, enters])
             projection = self.projections[fold]
             z = x[new] if projection is None else projection.transform(x[new])
             self._put(self.x, network, places, z)
@@ -155,23 +149,7 @@ class Subsets:
                 self._put(self.mask, network, places, True if mask is None else mask[new])
 
     def _put(self, tensor, network, places, values):
+        """Put values into a subset, and repeat it where it is smaller than others."""
         tensor[network, places] = values
-        n_rows = tensor.shape[1]
-        again = torch.from_numpy(np.resize(np.arange(self.sizes[network]), n_rows))
-        tensor[network] = tensor[network, again]
-
-    @property
-    def n_seen(self):
-        """Rows that a subset is a sample of, the mean over the networks."""
-        return self._n_seen.mean()
-
-
-def _join_masks(masks, x):
-    """Return the masks of all folds as one tensor, or None if all of them are None."""
-    if all(mask is None for mask in masks):
-        return None
-    whole = torch.ones_like(x, dtype=torch.bool)
-    for part, mask in zip(whole.chunk(len(masks)), masks, strict=True):
-        if mask is not None:
-            part.copy_(mask)
-    return whole
+        again = np.resize(np.arange(self.sizes[network]), tensor.shape[1])
+        tensor[network] = tensor[network, torch.from_numpy(again)]

@@ -12,15 +12,7 @@ N_REPORTS = 10
 
 
 def train_to_denoise(
-    networks,
-    subsets,
-    mask,
-    noise,
-    n_steps,
-    batch_size,
-    learning_rate,
-    generator,
-    report,
+    networks, subsets, noise, n_steps, batch_size, learning_rate, generator, report
 ):
     """Train every network to reconstruct its rows from copies with Gaussian noise.
 
@@ -29,10 +21,8 @@ def train_to_denoise(
     Parameters
     ----------
     networks : BatchedMLP
-    subsets : torch.Tensor of shape (n_networks, n_rows, width)
-        The rows of each network.
-    mask : torch.Tensor of bool of the shape of `subsets`, or None
-        Which entries are observed; the others have no loss. None if all are.
+    subsets : Subsets
+        The rows of each network; entries that are not observed have no loss.
     noise : torch.Tensor of shape (n_networks, 1, 1)
         Standard deviation of the noise.
     n_steps, batch_size : int
@@ -55,16 +45,16 @@ def train_to_denoise(
     Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders,
     2008, section 2.3.
     """
-    n_networks, n_rows, width = subsets.shape
-    device = subsets.device
+    n_networks, n_rows, width = subsets.x.shape
+    device = subsets.x.device
     fused = {"fused": True} if device.type in ("cpu", "cuda") else {}
     optimizer = torch.optim.AdamW(
         networks.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY, **fused
     )
     (group,) = optimizer.param_groups
     first = torch.arange(n_networks, device=device)[:, None] * n_rows
-    rows = subsets.reshape(-1, width)
-    mask = None if mask is None else mask.reshape(-1, width)
+    rows = subsets.x.flatten(0, 1)
+    mask = None if subsets.mask is None else subsets.mask.flatten(0, 1)
     every, shape = math.ceil(n_steps / N_REPORTS), (n_networks, batch_size)
     step = 0
     try:

@@ -243,12 +243,12 @@ class TableEncoder:
             parts.append((observed[:, indicated] != OBSERVED).astype(dtype))
         return np.hstack(parts) if len(parts) > 1 else parts[0], observed
 
-    def encode_rows(self, X, rows):
-        """Return `encode(X[rows])` as float32, worked out some rows at a time."""
-        design = np.empty((len(rows), self.design_.n_inputs), dtype=np.float32)
+    def encode_rows(self, X, rows, dtype=np.float32):
+        """Return `encode(X[rows], dtype)`, worked out some rows at a time."""
+        design = np.empty((len(rows), self.design_.n_inputs), dtype)
         observed = None
         for block in gen_batches(len(rows), BLOCK):
-            design[block], some = self.encode(X[rows[block]])
+            design[block], some = self.encode(X[rows[block]], dtype)
             if some is not None and observed is None:
                 observed = np.full((len(rows), len(self.names)), OBSERVED, np.uint8)
             if some is not None:
