@@ -29,30 +29,12 @@ class CloneEnsemble(Ensemble):
 
     attribute = "estimators_"
 
-<<<<<<< HEAD
-    @classmethod
-    def for_detector(cls, detector, config, encoder, n_samples, n_folds, device, rng):
-        estimator, (size,) = detector.estimator, config.max_samples
-        if detector.device != "auto":
-            estimator = clone(estimator).set_params(device=detector.device)
-        return cls(estimator, encoder, size, config.n_estimators, n_folds, rng)
-
-    @classmethod
-    def column_parameters(cls, detector):
-        return {name: getattr(detector.estimator, name) for name in COLUMN_PARAMETERS}
-
-    def fitted_attributes(self):
-        return {"estimators_": self.estimators, "device_": self.estimators[0].device_}
-
-    # ---------------------------------------------------------------- learning
-
-    @property
-    def n_tasks(self):
-        return self.n_networks
-=======
     def __init__(self, config, n_folds):
         super().__init__(config, config.n_estimators, n_folds, config.n_estimators)
->>>>>>> leandetector
+
+    @property
+    def device(self):
+        return self.networks[0].device_
 
     @property
     def n_iter(self):

@@ -49,26 +49,8 @@ class DenoisingEnsemble(Ensemble):
     def __init__(self, config, n_folds):
         # As many for each fold: they score its rows in one batched product.
         self.n_per_fold = math.ceil(config.n_estimators / n_folds)
-<<<<<<< HEAD
-        super().__init__(encoder, self.n_per_fold * n_folds, n_folds)
-        self.config, self.device = config, device
-        self.space = CellSpace(encoder.design_, n_samples, device)
-        self.error_scales, self._scorers = None, {}
-
-    @classmethod
-    def for_detector(cls, detector, config, encoder, n_samples, n_folds, device, rng):
-        return cls(config, encoder, n_samples, n_folds, device)
-
-    @classmethod
-    def column_parameters(cls, detector):
-        return {name: getattr(detector, name) for name in COLUMN_PARAMETERS}
-
-    def fitted_attributes(self):
-        return {"network_": self.networks, "device_": self.device}
-=======
         super().__init__(config, self.n_per_fold * n_folds, n_folds, N_REPORTS)
         self.device = resolve_device(config.device)
->>>>>>> leandetector
 
     def __getstate__(self):
         return self.__dict__ | {"_scorers": {}}
@@ -132,17 +114,10 @@ class DenoisingEnsemble(Ensemble):
 
     def _noise(self):
         """Return the standard deviation of each network's noise, (n_networks, 1, 1)."""
-<<<<<<< HEAD
-        noise, n_sizes = self.config.noise, len(self.config.max_samples)
-        per_fold = [noise[i // n_sizes % len(noise)] for i in range(self.n_per_fold)]
-        per_fold = torch.tensor(per_fold, dtype=torch.float32, device=self.device)
-        return per_fold.repeat(self.n_folds)[:, None, None]
-=======
         # All sizes of subsets meet with each noise.
         noise = np.repeat(self.config.noise, len(self.config.max_samples))
         noise = np.tile(np.resize(noise, self.n_per_fold), self.n_folds)
         return torch.tensor(noise, dtype=torch.float32, device=self.device)[:, None, None]
->>>>>>> leandetector
 
     def _set_error_scales(self, table, rows, folds, weight, rng):
         """Learn the median errors of rows that a network has not seen.

@@ -178,6 +178,7 @@ class FitsEnsemble(ScoresRows):
         for name in ("network_", "estimators_"):
             self.__dict__.pop(name, None)
         setattr(self, ensemble.attribute, ensemble.networks)
+        self.device_ = ensemble.device
 
     def _threshold(self, scores, sample_weight):
         """Return the score below which a row is an anomaly."""
