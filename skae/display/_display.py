@@ -1,0 +1,225 @@
+"""What the displays share: checks of estimators, axes, panels, colours and images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+import numpy as np
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+
+from skae.architectures.images import as_image_shape, n_cells
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.container import BarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+LogScale: TypeAlias = bool | Literal["auto"]
+
+# Ten colours that colour-blind readers can also tell apart (Petroff, 2021,
+# arXiv:2107.02270).
+COLORS = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+QUIET = "#717581"
+GAP_COLOR = "#dcdde0"
+PANELS_PER_LINE = 3
+
+
+class Display:
+    """Base class of the displays: checks of estimators, and axes to draw on."""
+
+    ax_: Axes
+    axes_: np.ndarray
+    figure_: Figure
+    im_: AxesImage
+
+    @classmethod
+    def _check_methods(cls, estimator: Any, *names: str) -> None:
+        """Raise a TypeError unless the estimator has the methods that the display calls."""
+        missing = [name for name in names if not hasattr(estimator, name)]
+        if missing:
+            raise TypeError(
+                f"{cls.__name__} needs an estimator with {' and '.join(names)}, but "
+                f"{type(estimator).__name__} has no {' and no '.join(missing)}."
+            )
+
+    def _open_axes(self, ax: Axes | None, figsize: tuple[float, float]) -> None:
+        """Set the figure and the axes to draw on, creating both if `ax` is None.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        import matplotlib.pyplot as plt
+
+        self.ax_ = (
+            plt.subplots(figsize=figsize, layout="constrained")[1] if ax is None else ax
+        )
+        # The figure is a SubFigure if `ax` belongs to one; both have the methods used here.
+        self.figure_ = cast("Figure", self.ax_.figure)
+
+    def _open_panels(
+        self,
+        ax: Axes | None,
+        n_panels: int,
+        size: tuple[float, float],
+        margins: tuple[float, float],
+    ) -> None:
+        """Open axes and replace them by panels of a size in inches, three per line."""
+        n_columns = min(PANELS_PER_LINE, n_panels)
+        n_rows = math.ceil(n_panels / n_columns)
+        width, height = np.multiply(size, (n_columns, n_rows)) + margins
+        self._open_axes(ax, (width, height))
+        spec = self.ax_.get_subplotspec()
+        if spec is None:
+            raise ValueError(
+                "ax is not part of a grid that could be divided into panels; create it with "
+                "matplotlib.pyplot.subplots or Figure.add_subplot."
+            )
+        self.ax_.set_axis_off()
+        grid = spec.subgridspec(n_rows, n_columns)
+        self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])
+
+    def _show_images(
+        self,
+        ax: Axes | None,
+        images: np.ndarray,
+        figsize: tuple[float, float],
+        limits: tuple[float, float],
+        cmap: str | Colormap,
+        im_kw: Mapping[str, Any],
+    ) -> None:
+        """Draw a grid of images with a tick at the centre of each row and column.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None
+        images : ndarray of shape (n_rows, n_columns, height, width, ...)
+        figsize : tuple (float, float)
+            Size in inches of a new figure.
+        limits : tuple (float, float)
+            Smallest and largest value of a pixel.
+        cmap : str or matplotlib Colormap
+        im_kw : dict
+            Passed to `Axes.imshow`.
+        """
+        self._open_axes(ax, figsize)
+        self.axes_ = np.array([self.ax_])
+        low, high = limits
+        if images.ndim == 5:
+            images = np.clip((images - low) / (high - low or 1.0), 0.0, 1.0)
+        if isinstance(cmap, str):
+            import matplotlib as mpl
+
+            # White images on white paper need a visible gap between them.
+            cmap = mpl.colormaps[cmap].with_extremes(bad=GAP_COLOR)
+        style = {"cmap": cmap, "vmin": low, "vmax": high, "interpolation": "nearest"}
+        self.im_ = self.ax_.imshow(tile(images), **{**style, **im_kw})
+        n_rows, n_columns, height, width = images.shape[:4]
+        self.ax_.set_xticks(np.arange(n_columns) * (width + 1) + (width - 1) / 2)
+        self.ax_.set_yticks(np.arange(n_rows) * (height + 1) + (height - 1) / 2)
+        self.ax_.tick_params(length=0)
+        self.ax_.spines[:].set_visible(False)
+
+
+def label_colors(n_labels: int) -> list[Any]:
+    """Return one colour per label."""
+    if n_labels <= len(COLORS):
+        return list(COLORS[:n_labels])
+    import matplotlib as mpl
+
+    return list(mpl.colormaps["turbo"](np.linspace(0.03, 0.97, n_labels)))
+
+
+def draw_histograms(
+    ax: Axes,
+    values: np.ndarray,
+    groups: Mapping[Any, np.ndarray],
+    colors: Sequence[Any],
+    **style: Any,
+) -> list[BarContainer]:
+    """Draw one histogram per group and return their bars.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    values : ndarray of shape (n_samples,)
+    groups : dict of label to ndarray of int
+        Rows of each group. The key is the label in the legend.
+    colors : sequence of matplotlib colours
+        One per group.
+    **style : dict
+        Passed to `Axes.hist`; overrides colour and label.
+    """
+    return [
+        cast(
+            "BarContainer",
+            ax.hist(values[rows], **{"color": color, "label": label, **style})[2],
+        )
+        for (label, rows), color in zip(groups.items(), colors, strict=True)
+    ]
+
+
+def check_image_shape(image_shape: Any, n_columns: int) -> tuple[int, ...]:
+    """Return `image_shape` as (height, width), or (height, width, 3 or 4) for colours.
+
+    Raises
+    ------
+    ValueError
+        If it is not the shape of an image, or does not have `n_columns` values.
+    """
+    shape = as_image_shape(image_shape)
+    if shape is None or shape[2] not in (1, 3, 4):
+        raise ValueError(
+            f"image_shape={image_shape!r} is not the shape of an image; use "
+            "(height, width), or (height, width, 3) for colours."
+        )
+    if n_cells(shape) != n_columns:
+        raise ValueError(
+            f"image_shape={image_shape!r} has {n_cells(shape)} cells, but a row has "
+            f"{n_columns} columns; give the shape that the rows were flattened from."
+        )
+    return shape[:2] if shape[2] == 1 else shape
+
+
+def tile(images: np.ndarray) -> np.ndarray:
+    """Return images of shape (n_rows, n_columns, height, width, ...) as one image.
+
+    They are separated by one empty pixel (NaN, or white for images in colours).
+    """
+    n_rows, n_columns, height, width, *channels = images.shape
+    gaps = [(0, 0), (0, 0), (0, 1), (0, 1), *[(0, 0) for _ in channels]]
+    padded = np.pad(images, gaps, constant_values=1.0 if channels else np.nan)
+    size = n_rows * (height + 1), n_columns * (width + 1)
+    return padded.swapaxes(1, 2).reshape(*size, *channels)[:-1, :-1]
+
+
+def of_estimator(name: str | None) -> str:
+    """Return " of NAME" for use in a label, or an empty string if there is no name."""
+    return "" if name is None else f" of {name}"
+
+
+def name_of(estimator: Any) -> str:
+    """Return the class name of an estimator, or of the last step of a pipeline."""
+    return type(last_step(estimator)).__name__
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the last step of a pipeline, or the estimator itself."""
+    return estimator[-1] if hasattr(estimator, "steps") else estimator
