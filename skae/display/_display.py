@@ -13,12 +13,15 @@ from skae.architectures.images import as_image_shape, n_cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap
-    from matplotlib.container import BarContainer
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
 LogScale: TypeAlias = bool | Literal["auto"]
+# Arguments passed on to matplotlib.
+Kwargs: TypeAlias = dict[str, Any]
+# Label -> rows.
+Groups: TypeAlias = Mapping[Any, np.ndarray]
+Pair: TypeAlias = tuple[float, float]
 
 # Ten colours that colour-blind readers can also tell apart (Petroff, 2021,
 # arXiv:2107.02270).
@@ -57,7 +60,7 @@ class Display:
                 f"{type(estimator).__name__} has no {' and no '.join(missing)}."
             )
 
-    def _open_axes(self, ax: Axes | None, figsize: tuple[float, float]) -> None:
+    def _open_axes(self, ax: Axes | None, figsize: Pair) -> None:
         """Set the figure and the axes to draw on, creating both if `ax` is None.
 
         Raises
@@ -68,24 +71,20 @@ class Display:
         check_matplotlib_support(f"{type(self).__name__}.plot")
         import matplotlib.pyplot as plt
 
-        self.ax_ = (
-            plt.subplots(figsize=figsize, layout="constrained")[1] if ax is None else ax
-        )
+        if ax is None:
+            _, ax = plt.subplots(figsize=figsize, layout="constrained")
+        self.ax_ = ax
         # The figure is a SubFigure if `ax` belongs to one; both have the methods used here.
-        self.figure_ = cast("Figure", self.ax_.figure)
+        self.figure_ = cast("Figure", ax.figure)
 
     def _open_panels(
-        self,
-        ax: Axes | None,
-        n_panels: int,
-        size: tuple[float, float],
-        margins: tuple[float, float],
+        self, ax: Axes | None, n_panels: int, size: Pair, margins: Pair, ylabel: str
     ) -> None:
         """Open axes and replace them by panels of a size in inches, three per line."""
         n_columns = min(PANELS_PER_LINE, n_panels)
         n_rows = math.ceil(n_panels / n_columns)
-        width, height = np.multiply(size, (n_columns, n_rows)) + margins
-        self._open_axes(ax, (width, height))
+        figsize = size[0] * n_columns + margins[0], size[1] * n_rows + margins[1]
+        self._open_axes(ax, figsize)
         spec = self.ax_.get_subplotspec()
         if spec is None:
             raise ValueError(
@@ -95,15 +94,11 @@ class Display:
         self.ax_.set_axis_off()
         grid = spec.subgridspec(n_rows, n_columns)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])
+        for panel in self.axes_[::n_columns]:
+            panel.set_ylabel(ylabel)
 
     def _show_images(
-        self,
-        ax: Axes | None,
-        images: np.ndarray,
-        figsize: tuple[float, float],
-        limits: tuple[float, float],
-        cmap: str | Colormap,
-        im_kw: Mapping[str, Any],
+        self, ax: Axes | None, images: np.ndarray, figsize: Pair, limits: Pair, **im_kw: Any
     ) -> None:
         """Draw a grid of images with a tick at the centre of each row and column.
 
@@ -115,22 +110,21 @@ class Display:
             Size in inches of a new figure.
         limits : tuple (float, float)
             Smallest and largest value of a pixel.
-        cmap : str or matplotlib Colormap
-        im_kw : dict
-            Passed to `Axes.imshow`.
+        **im_kw : dict
+            Passed to `Axes.imshow`, with the colormap `cmap` among them.
         """
         self._open_axes(ax, figsize)
         self.axes_ = np.array([self.ax_])
         low, high = limits
         if images.ndim == 5:
             images = np.clip((images - low) / (high - low or 1.0), 0.0, 1.0)
-        if isinstance(cmap, str):
+        if isinstance(im_kw["cmap"], str):
             import matplotlib as mpl
 
             # White images on white paper need a visible gap between them.
-            cmap = mpl.colormaps[cmap].with_extremes(bad=GAP_COLOR)
-        style = {"cmap": cmap, "vmin": low, "vmax": high, "interpolation": "nearest"}
-        self.im_ = self.ax_.imshow(tile(images), **{**style, **im_kw})
+            im_kw["cmap"] = mpl.colormaps[im_kw["cmap"]].with_extremes(bad=GAP_COLOR)
+        style = {"vmin": low, "vmax": high, "interpolation": "nearest", **im_kw}
+        self.im_ = self.ax_.imshow(tile(images), **style)
         n_rows, n_columns, height, width = images.shape[:4]
         self.ax_.set_xticks(np.arange(n_columns) * (width + 1) + (width - 1) / 2)
         self.ax_.set_yticks(np.arange(n_rows) * (height + 1) + (height - 1) / 2)
@@ -148,12 +142,8 @@ def label_colors(n_labels: int) -> list[Any]:
 
 
 def draw_histograms(
-    ax: Axes,
-    values: np.ndarray,
-    groups: Mapping[Any, np.ndarray],
-    colors: Sequence[Any],
-    **style: Any,
-) -> list[BarContainer]:
+    ax: Axes, values: np.ndarray, groups: Groups, colors: Sequence[Any], **style: Any
+) -> list[Any]:
     """Draw one histogram per group and return their bars.
 
     Parameters
@@ -168,10 +158,7 @@ def draw_histograms(
         Passed to `Axes.hist`; overrides colour and label.
     """
     return [
-        cast(
-            "BarContainer",
-            ax.hist(values[rows], **{"color": color, "label": label, **style})[2],
-        )
+        ax.hist(values[rows], **{"color": color, "label": label, **style})[2]
         for (label, rows), color in zip(groups.items(), colors, strict=True)
     ]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import r2_score
 
-from skae.display._display import COLORS, QUIET, label_colors
+from skae.display._display import COLORS, QUIET, Kwargs, label_colors
 from skae.display._tables import as_floats, as_texts
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MAX_LEVELS = 8
 
 
 def draw_numeric(
-    ax: Axes, original: pd.Series, reconstruction: pd.Series, kwargs: dict[str, Any]
+    ax: Axes, original: pd.Series, reconstruction: pd.Series, kwargs: Kwargs
 ) -> PathCollection:
     """Draw points, reconstruction against original, with the diagonal and R²."""
     cells = np.stack([as_floats(original), as_floats(reconstruction)])

@@ -31,10 +31,7 @@ def read_table(table: Table, names: Sequence[str] | None = None) -> pd.DataFrame
     """
     frame = as_frame(table)
     if frame is not None:
-        columns = {
-            str(name): _read_cells(frame[:, i], name)
-            for i, name in enumerate(frame.columns)
-        }
+        columns = {str(s.name): _read_cells(s) for s in frame.iter_columns()}
         index = frame.to_native().index if frame.implementation.is_pandas() else None
         return pd.DataFrame(columns, index)
     array = dense(table)
@@ -48,6 +45,25 @@ def read_table(table: Table, names: Sequence[str] | None = None) -> pd.DataFrame
     if array.dtype.kind in "fiumM":
         return pd.DataFrame(array, columns=names)
     return pd.DataFrame({name: _parse_cells(array[:, i]) for i, name in enumerate(names)})
+
+
+def read_like(
+    table: Table, name: str, template: pd.DataFrame, template_name: str
+) -> pd.DataFrame:
+    """Return a table as a pandas frame; the names are those of the two parameters.
+
+    Raises
+    ------
+    ValueError
+        If its shape is not that of the template.
+    """
+    frame = read_table(table, list(template))
+    if frame.shape != template.shape:
+        raise ValueError(
+            f"{name} has shape {frame.shape}, but {template_name} has {template.shape}; "
+            "give the same rows and columns in both."
+        )
+    return frame
 
 
 def is_numeric(column: pd.Series) -> bool:
@@ -100,10 +116,10 @@ def short(cell: Any) -> str:
     return text if len(text) <= 20 else text[:19] + "…"
 
 
-def _read_cells(series: Any, name: str) -> np.ndarray:
+def _read_cells(series: Any) -> np.ndarray:
     """Return the cells of a narwhals series; numbers have a numeric dtype."""
     cells = cells_of(series)
-    if cells.dtype == object and kind_of(series, name) == "number":
+    if cells.dtype == object and kind_of(series, series.name) == "number":
         return np.where(is_missing(series, cells), np.nan, cells).astype(np.float64)
     return cells
 

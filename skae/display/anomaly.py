@@ -12,6 +12,8 @@ from sklearn.utils import check_consistent_length
 from skae.display._display import (
     COLORS,
     Display,
+    Groups,
+    Kwargs,
     LogScale,
     draw_histograms,
     label_colors,
@@ -237,7 +239,7 @@ class AnomalyScoreDisplay(Display):
         padding = 0.02 * (high - low) or 0.5
         return low - padding, high + padding
 
-    def _groups(self) -> dict[str | None, np.ndarray]:
+    def _groups(self) -> Groups:
         """Return the rows of each label, or of None if there are no labels."""
         if self.y is None:
             return {None: np.arange(len(self.scores))}
@@ -273,5 +275,5 @@ class AnomalyScoreDisplay(Display):
         ):
             if n_rows:
                 text = f"{n_rows} rows score\n{side} still"
-                place = {"transform": self.ax_.transAxes, "ha": align}
-                self.ax_.text(position, 0.6, text, fontsize="small", **place)
+                style: Kwargs = {"transform": self.ax_.transAxes, "fontsize": "small"}
+                self.ax_.text(position, 0.6, text, ha=align, **style)

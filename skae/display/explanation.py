@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from skae.display._display import COLORS, QUIET, Display, name_of, of_estimator
-from skae.display._tables import Table, as_pixels, as_texts, read_table
+from skae.display._display import COLORS, QUIET, Display, Kwargs, name_of, of_estimator
+from skae.display._tables import Table, as_pixels, as_texts, read_like, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -187,64 +187,65 @@ class ExplanationDisplay(Display):
         """
         if max_columns < 1:
             raise ValueError(f"max_columns={max_columns}; draw 1 column or more.")
-        total = self.contributions.sum(axis=0)
-        self.shown_ = np.argsort(-total, kind="stable")[:max_columns]
-        n_hidden = len(total) - len(self.shown_)
+        order = np.argsort(-self.contributions.sum(axis=0), kind="stable")
+        self.shown_ = order[:max_columns]
         parts = self.contributions[:, self.shown_]
-        if n_hidden:
+        if len(self.shown_) < len(order):
             rest = self.contributions.sum(axis=1) - parts.sum(axis=1)
             parts = np.column_stack([parts, rest])
         self.text_: list[Text] = []
+        labels = [self.feature_names[i] for i in self.shown_]
+        n_hidden = len(order) - len(labels)
         if len(parts) == 1:
-            self._draw_bars(ax, parts[0], n_hidden, kwargs)
+            self._draw_bars(ax, parts[0], labels, n_hidden, kwargs)
         else:
-            self._draw_heat_map(ax, parts, n_hidden, kwargs)
+            labels += [f"{n_hidden} others"] if n_hidden else []
+            self._draw_heat_map(ax, parts, labels, kwargs)
         return self
 
     def _draw_bars(
-        self, ax: Axes | None, parts: np.ndarray, n_hidden: int, kwargs: dict[str, Any]
+        self,
+        ax: Axes | None,
+        parts: np.ndarray,
+        labels: list[str],
+        n_hidden: int,
+        kwargs: Kwargs,
     ) -> None:
         self._open_axes(ax, (6.8, 1.4 + 0.34 * len(parts)))
-        labels = [self.feature_names[i] for i in self.shown_]
         if self.values is not None:
-            labels = [
-                f"{name} = {self.values[0, i]}"
-                for name, i in zip(labels, self.shown_, strict=True)
-            ]
-        colors = [COLORS[0]] * len(self.shown_)
-        if n_hidden:
-            labels.append(f"{n_hidden} other columns")
-            colors.append(QUIET)
-        style = {"color": colors, "height": 0.7, **kwargs}
+            cells = self.values[0, self.shown_]
+            labels = [f"{name} = {cell}" for name, cell in zip(labels, cells, strict=True)]
+        labels += [f"{n_hidden} other columns"] if n_hidden else []
+        colors = [COLORS[0]] * len(self.shown_) + [QUIET]
+        style = {"color": colors[: len(parts)], "height": 0.7, **kwargs}
         self.bars_ = self.ax_.barh(np.arange(len(parts)), parts, **style)
         if self.expected is not None:
             notes = [f"expected {cell}" for cell in self.expected[0, self.shown_]]
-            notes += [""] * (len(parts) - len(notes))
+            notes += [""] if n_hidden else []
             texts = self.ax_.bar_label(self.bars_, notes, padding=4, fontsize="small")
-            self.text_ = texts[: len(self.shown_)]
+            self.text_ += texts[: len(self.shown_)]
         self.ax_.set_yticks(np.arange(len(parts)), labels)
         self.ax_.invert_yaxis()
         # Leaves space for the annotation of the longest bar.
         self.ax_.set_xlim(0, 1.35 * max(parts.max(), np.finfo(float).tiny))
         row = "" if self.row_names is None else f" of row {self.row_names[0]}"
-        self.ax_.set_xlabel(
-            f"contribution to the anomaly score{row} (total {parts.sum():.3g})"
-        )
+        total = f"(total {parts.sum():.3g})"
+        self.ax_.set_xlabel(f"contribution to the anomaly score{row} {total}")
         self.ax_.spines[["top", "right"]].set_visible(False)
 
     def _draw_heat_map(
-        self, ax: Axes | None, parts: np.ndarray, n_hidden: int, kwargs: dict[str, Any]
+        self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs
     ) -> None:
         n_rows, n_columns = parts.shape
         self._open_axes(ax, (2.4 + 0.85 * n_columns, 1.8 + 0.42 * max(n_rows, 3)))
         style = {"cmap": "Blues", "vmin": 0.0, "aspect": "auto", **kwargs}
         self.im_ = self.ax_.imshow(parts, **style)
         self._annotate_cells(parts)
-        labels = [self.feature_names[i] for i in self.shown_]
-        labels += [f"{n_hidden} others"] if n_hidden else []
         self.ax_.set_xticks(np.arange(n_columns), labels, rotation=35, ha="right")
-        self.ax_.set_yticks(np.arange(n_rows), self.row_names or map(str, range(n_rows)))
-        self.ax_.set(ylabel="row")
+        self.ax_.set_yticks(
+            np.arange(n_rows), self.row_names or np.arange(n_rows).astype(str)
+        )
+        self.ax_.set_ylabel("row")
         label = f"contribution to the anomaly score\n{of_estimator(self.name).strip()}"
         self.figure_.colorbar(self.im_, ax=self.ax_, label=label)
 
@@ -258,24 +259,13 @@ class ExplanationDisplay(Display):
             if self.expected is not None:
                 text += f"\n({self.expected[row, self.shown_[column]]})"
             color = "white" if parts[row, column] > 0.55 * parts.max() else "black"
-            style = {"ha": "center", "va": "center", "fontsize": "x-small", "color": color}
-            self.text_.append(self.ax_.text(column, row, text, **style))
+            style: Kwargs = {"ha": "center", "va": "center", "fontsize": "x-small"}
+            self.text_.append(self.ax_.text(column, row, text, color=color, **style))
 
 
-def _as_texts(argument: str, cells: Table | None, like: pd.DataFrame) -> np.ndarray | None:
-    """Return a table of the shape of `like` as strings.
-
-    Raises
-    ------
-    ValueError
-        If it has another shape.
-    """
+def _as_texts(name: str, cells: Table | None, template: pd.DataFrame) -> np.ndarray | None:
+    """Return a table of the shape of the template as strings."""
     if cells is None:
         return None
-    table = read_table(cells, list(like))
-    if table.shape != like.shape:
-        raise ValueError(
-            f"{argument} has shape {table.shape}, but contributions has {like.shape}; give "
-            "the rows that were explained."
-        )
+    table = read_like(cells, name, template, "contributions")
     return np.column_stack([as_texts(table[name]) for name in table])

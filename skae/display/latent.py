@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -12,14 +12,21 @@ from sklearn.manifold import TSNE
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from skae.display._display import COLORS, QUIET, Display, draw_histograms, label_colors
+from skae.display._display import (
+    COLORS,
+    QUIET,
+    Display,
+    Groups,
+    Kwargs,
+    draw_histograms,
+    label_colors,
+)
 from skae.display._tables import Table, dense
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ColorBy = Literal["auto", "label", "value"]
-Groups = Mapping[Any, np.ndarray]
 
 # More different labels than this are treated as values, and coloured as such.
 MAX_LABELS = 20
@@ -225,45 +232,38 @@ class LatentSpaceDisplay(Display):
         n_axes = self.embedding.shape[1]
         names = self.names or [f"code {i}" for i in range(n_axes)]
         self.ax_.set_xlabel(names[0])
-        by_label = self.y is not None and _are_labels(self.y, color_by)
-        groups = self._groups() if by_label else {None: np.arange(len(self.codes))}
         if n_axes == 2:
             self.ax_.set_ylabel(names[1])
-        if self.y is not None and not by_label:
-            self._draw_values(self.y, label_name or "y", kwargs)
-        elif n_axes == 2:
-            self._draw_points(groups, kwargs)
+        if self.y is None:
+            self._draw_groups({None: np.arange(len(self.codes))}, kwargs)
+        elif _are_labels(self.y, color_by):
+            self._draw_labels(self.y, label_name, kwargs)
         else:
-            self._draw_histograms(groups, kwargs)
+            self._draw_values(self.y, label_name or "y", kwargs)
         if self.codes.shape[1] > 2:
             # The coordinates of t-SNE have neither a unit nor an origin.
             self.ax_.set(xticks=[], yticks=[])
-        if by_label:
-            self.ax_.legend(
-                title=label_name,
-                loc="center left",
-                bbox_to_anchor=(1.0, 0.5),
-                frameon=False,
-                ncols=1 if len(groups) <= 12 else 2,
-                # Markers remain visible even if the points of the plot are small.
-                markerscale=1.6,
-            )
-        elif self.y is None and n_axes == 2:
-            self.ax_.grid(color=QUIET, alpha=0.15)
         return self
 
-    def _groups(self) -> Groups:
-        """Return the rows of each label; numbers come before text."""
-        labels = sorted(
-            set(self.y.tolist()), key=lambda label: (isinstance(label, str), label)
+    def _draw_labels(self, y: np.ndarray, label_name: str | None, kwargs: Kwargs) -> None:
+        # Numbers come before text.
+        labels = sorted(set(y.tolist()), key=lambda label: (isinstance(label, str), label))
+        self._draw_groups({label: np.flatnonzero(y == label) for label in labels}, kwargs)
+        self.ax_.legend(
+            title=label_name,
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+            frameon=False,
+            ncols=1 if len(labels) <= 12 else 2,
+            # Markers remain visible even if the points of the plot are small.
+            markerscale=1.6,
         )
-        return {label: np.flatnonzero(self.y == label) for label in labels}
 
-    def _point_style(self) -> dict[str, Any]:
+    def _point_style(self) -> Kwargs:
         size = float(np.clip(9000 / len(self.codes), 6, 30))
         return {"s": size, "alpha": 0.75, "linewidths": 0}
 
-    def _draw_values(self, y: np.ndarray, label: str, kwargs: dict[str, Any]) -> None:
+    def _draw_values(self, y: np.ndarray, label: str, kwargs: Kwargs) -> None:
         """Draw values as colours; against a single code, as heights."""
         if self.embedding.shape[1] == 2:
             style = {"c": y, **self._point_style(), **kwargs}
@@ -275,20 +275,22 @@ class LatentSpaceDisplay(Display):
             self.ax_.set_ylabel(label)
         self.artists_: list[Any] = [points]
 
-    def _draw_points(self, groups: Groups, kwargs: dict[str, Any]) -> None:
+    def _draw_groups(self, groups: Groups, kwargs: Kwargs) -> None:
+        """Draw the rows of each label as points; along a single code, as histograms."""
+        colors = label_colors(len(groups))
+        if self.embedding.shape[1] == 1:
+            bins = np.histogram_bin_edges(self.embedding, bins=40)
+            style = {"bins": bins, "alpha": 0.6, **kwargs}
+            values = self.embedding[:, 0]
+            self.artists_ = draw_histograms(self.ax_, values, groups, colors, **style)
+            self.ax_.set_ylabel("number of rows")
+            return
         self.artists_ = []
-        for (label, rows), color in zip(
-            groups.items(), label_colors(len(groups)), strict=True
-        ):
+        for color, (label, rows) in zip(colors, groups.items(), strict=True):
             style = {"color": color, "label": label, **self._point_style(), **kwargs}
             self.artists_.append(self.ax_.scatter(*self.embedding[rows].T, **style))
-
-    def _draw_histograms(self, groups: Groups, kwargs: dict[str, Any]) -> None:
-        values = self.embedding[:, 0]
-        style = {"bins": np.histogram_bin_edges(values, bins=40), "alpha": 0.6, **kwargs}
-        colors = label_colors(len(groups))
-        self.artists_ = draw_histograms(self.ax_, values, groups, colors, **style)
-        self.ax_.set_ylabel("number of rows")
+        if self.y is None:
+            self.ax_.grid(color=QUIET, alpha=0.15)
 
 
 def _are_labels(y: np.ndarray, color_by: ColorBy) -> bool:

@@ -122,11 +122,7 @@ class LossCurveDisplay(Display):
         return display.plot(ax=ax, log_scale=log_scale, **kwargs)
 
     def plot(
-        self,
-        ax: Axes | None = None,
-        *,
-        log_scale: LogScale = "auto",
-        **kwargs: Any,
+        self, ax: Axes | None = None, *, log_scale: LogScale = "auto", **kwargs: Any
     ) -> Self:
         """Plot the curves.
 

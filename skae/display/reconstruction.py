@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from skae.display._display import PANELS_PER_LINE, Display, check_image_shape, name_of
+from skae.display._display import (
+    PANELS_PER_LINE,
+    Display,
+    Kwargs,
+    check_image_shape,
+    name_of,
+)
 from skae.display._panels import draw_categorical, draw_numeric
-from skae.display._tables import Table, as_pixels, is_numeric, read_table
+from skae.display._tables import Table, as_pixels, is_numeric, read_like, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -214,7 +220,7 @@ class ReconstructionDisplay(Display):
         if self.image_shape is not None:
             tables = [original, *by_name.values()]
             rows = np.stack([as_pixels(table)[:max_images] for table in tables])
-            self._draw_images(ax, rows, list(by_name), cmap, kwargs)
+            self._draw_images(ax, rows, list(by_name), cmap=cmap, **kwargs)
             return self
         if isinstance(self.reconstruction, dict):
             raise ValueError(
@@ -227,47 +233,26 @@ class ReconstructionDisplay(Display):
         positions = [_position(original, column) for column in columns]
         if not positions:
             raise ValueError(
-                f"columns={list(columns)} and max_columns={max_columns} choose none of the {n_columns} "
-                "columns of X; name one or more in columns, or leave it None and set "
-                "max_columns to 1 or more."
+                f"columns={list(columns)} and max_columns={max_columns} choose none of the "
+                f"{n_columns} columns of X; give one or more columns, or columns=None and a "
+                "max_columns of 1 or more."
             )
-        self._draw_columns(
-            ax,
-            original.iloc[:, positions],
-            by_name["reconstruction"].iloc[:, positions],
-            kwargs,
-        )
+        reconstruction = by_name["reconstruction"].iloc[:, positions]
+        self._draw_columns(ax, original.iloc[:, positions], reconstruction, kwargs)
         return self
 
     def _reconstructions(self, original: pd.DataFrame) -> dict[str, pd.DataFrame]:
-        """Return the reconstructions by name; a single one is named "reconstruction".
-
-        Raises
-        ------
-        ValueError
-            If one of them has another shape than the original.
-        """
-        several = isinstance(self.reconstruction, dict)
-        tables = self.reconstruction if several else {"reconstruction": self.reconstruction}
-        by_name = {
-            name: read_table(table, list(original)) for name, table in tables.items()
+        """Return the reconstructions by name; a single one is named "reconstruction"."""
+        if not isinstance(self.reconstruction, dict):
+            table = read_like(self.reconstruction, "reconstruction", original, "X")
+            return {"reconstruction": table}
+        return {
+            name: read_like(table, f"reconstruction[{name!r}]", original, "X")
+            for name, table in self.reconstruction.items()
         }
-        for name, table in by_name.items():
-            if table.shape != original.shape:
-                which = f"reconstruction[{name!r}]" if several else name
-                raise ValueError(
-                    f"{which} has shape {table.shape}, but X has {original.shape}; give as "
-                    "many rows and columns as there are originals."
-                )
-        return by_name
 
     def _draw_images(
-        self,
-        ax: Axes | None,
-        rows: np.ndarray,
-        names: list[str],
-        cmap: str | Colormap,
-        kwargs: dict[str, Any],
+        self, ax: Axes | None, rows: np.ndarray, names: list[str], **im_kw: Any
     ) -> None:
         """Draw rows of shape (1 + n_names, n_images, n_features), originals first."""
         n_lines, n_images, n_features = rows.shape
@@ -275,7 +260,7 @@ class ReconstructionDisplay(Display):
         images = rows.reshape(n_lines, n_images, *shape)
         figsize = 0.9 * n_images + 1.2, 0.9 * n_lines + 0.8
         limits = np.nanmin(rows[0]), np.nanmax(rows[0])
-        self._show_images(ax, images, figsize, limits, cmap, kwargs)
+        self._show_images(ax, images, figsize, limits, **im_kw)
         self.ax_.set_yticklabels(["original", *names])
         if isinstance(self.reconstruction, dict):
             self.ax_.set_xticks([])
@@ -290,10 +275,10 @@ class ReconstructionDisplay(Display):
         ax: Axes | None,
         original: pd.DataFrame,
         reconstruction: pd.DataFrame,
-        kwargs: dict[str, Any],
+        kwargs: Kwargs,
     ) -> None:
         n_panels = original.shape[1]
-        self._open_panels(ax, n_panels, (2.7, 2.5), (0.4, 0.4))
+        self._open_panels(ax, n_panels, (2.7, 2.5), (0.4, 0.4), "reconstruction")
         self.artists_: list[Any] = []
         for i, panel in enumerate(self.axes_):
             truth, guess = original.iloc[:, i], reconstruction.iloc[:, i]
@@ -301,8 +286,6 @@ class ReconstructionDisplay(Display):
                 self.artists_.append(draw_numeric(panel, truth, guess, kwargs))
             else:
                 self.artists_.append(draw_categorical(panel, truth, guess))
-        for panel in self.axes_[::PANELS_PER_LINE]:
-            panel.set_ylabel("reconstruction")
         for panel in self.axes_[-PANELS_PER_LINE:]:
             panel.set_xlabel("original")
 

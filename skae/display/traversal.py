@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from skae.display._codes import check_components, check_start, vary_codes
 from skae.display._display import (
     COLORS,
-    PANELS_PER_LINE,
     QUIET,
     Display,
+    Kwargs,
     check_image_shape,
     name_of,
     of_estimator,
@@ -206,69 +206,54 @@ class LatentTraversalDisplay(Display):
         if self.image_shape is None:
             self._draw_curves(ax, kwargs)
         else:
-            self._draw_images(ax, cmap, kwargs)
+            self._draw_images(ax, cmap=cmap, **kwargs)
         return self
 
-    def _draw_images(
-        self, ax: Axes | None, cmap: str | Colormap, kwargs: dict[str, Any]
-    ) -> None:
+    def _draw_images(self, ax: Axes | None, **im_kw: Any) -> None:
         rows = as_pixels(read_table(self.rows))
         shape = check_image_shape(self.image_shape, rows.shape[1])
         n_steps = self.steps.shape[1]
         images = rows.reshape(-1, n_steps, *shape)
         figsize = 0.52 * n_steps + 1.0, 0.52 * len(images) + 0.9
-        self._show_images(ax, images, figsize, self.limits or _limits(rows), cmap, kwargs)
+        self._show_images(ax, images, figsize, self.limits or _limits(rows), **im_kw)
+        of_name = of_estimator(self.name)
         if self.kind == "grid":
-            self._label_grid()
+            across, down = [[f"{value:.2g}" for value in values] for values in self.steps]
+            # The second code increases upwards, as on any vertical axis.
+            self.ax_.set(xticklabels=across, yticklabels=down[::-1])
+            self.ax_.tick_params(labelsize="small")
+            first, second = self.components
+            self.ax_.set(xlabel=f"code {first}{of_name}", ylabel=f"code {second}")
         else:
-            self._label_lines()
+            ranges = zip(self.components, self.steps[:, 0], self.steps[:, -1], strict=True)
+            lines = [f"code {code}: {low:.2g} to {high:.2g}" for code, low, high in ranges]
+            label = f"one code{of_name} increases at a time, the others are fixed"
+            self.ax_.set(xticks=[], yticklabels=lines, xlabel=label)
 
-    def _label_grid(self) -> None:
-        first, second = self.components
-        self.ax_.set_xticklabels([f"{value:.2g}" for value in self.steps[0]])
-        # The second code increases upwards, as on any vertical axis.
-        self.ax_.set_yticklabels([f"{value:.2g}" for value in self.steps[1][::-1]])
-        self.ax_.tick_params(labelsize="small")
-        self.ax_.set_xlabel(f"code {first}{of_estimator(self.name)}")
-        self.ax_.set_ylabel(f"code {second}")
-
-    def _label_lines(self) -> None:
-        ranges = zip(self.components, self.steps[:, 0], self.steps[:, -1], strict=True)
-        self.ax_.set_xticks([])
-        self.ax_.set_yticklabels(
-            [f"code {number}: {low:.2g} to {high:.2g}" for number, low, high in ranges]
-        )
-        self.ax_.set_xlabel(
-            f"one code{of_estimator(self.name)} increases at a time, the others are fixed"
-        )
-
-    def _draw_curves(self, ax: Axes | None, kwargs: dict[str, Any]) -> None:
+    def _draw_curves(self, ax: Axes | None, kwargs: Kwargs) -> None:
         table = read_table(self.rows)
         rows = numeric_part(table)
         if rows.empty:
             raise ValueError(
                 "X has no numeric column, and curves are drawn of numeric columns only."
             )
-        mean, deviation = np.stack(self.spread or _spread(table))[
-            :, table.columns.get_indexer(rows.columns)
-        ]
+        shown = table.columns.get_indexer(rows.columns)
+        mean, deviation = np.stack(self.spread or _spread(table))[:, shown]
         parts = np.split((rows - mean) / deviation, len(self.steps))
-        self._open_panels(ax, len(self.steps), (3.1, 2.7), (0.4, 0.3))
+        ylabel = "standard deviations\nfrom the mean"
+        self._open_panels(ax, len(self.steps), (3.1, 2.7), (0.4, 0.3), ylabel)
         self.lines_ = []
-        for panel, component, steps, part in zip(
-            self.axes_, self.components, self.steps, parts, strict=True
-        ):
+        parts_by_code = zip(self.axes_, self.components, self.steps, parts, strict=True)
+        for panel, component, steps, part in parts_by_code:
             self.lines_.append(_draw_panel(panel, steps, part, kwargs))
             panel.set_xlabel(f"code {component}")
-        for panel in self.axes_[::PANELS_PER_LINE]:
-            panel.set_ylabel("standard deviations\nfrom the mean")
         limits = np.array([panel.get_ylim() for panel in self.axes_])
         for panel in self.axes_:
             panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
 def _draw_panel(
-    panel: Axes, steps: np.ndarray, values: pd.DataFrame, kwargs: dict[str, Any]
+    panel: Axes, steps: np.ndarray, values: pd.DataFrame, kwargs: Kwargs
 ) -> list[Line2D]:
     """Draw the columns that change most along one code."""
     lines = []
