@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skae.architectures.images import as_image_shape, n_cells
+from skae.display._images import tile
+from skae.display._style import GAP_COLOR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,22 +24,6 @@ Kwargs: TypeAlias = dict[str, Any]
 Groups: TypeAlias = Mapping[Any, np.ndarray]
 Pair: TypeAlias = tuple[float, float]
 
-# Ten colours that colour-blind readers can also tell apart (Petroff, 2021,
-# arXiv:2107.02270).
-COLORS = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#94a4a2",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
-)
-QUIET = "#717581"
-GAP_COLOR = "#dcdde0"
 PANELS_PER_LINE = 3
 
 
@@ -97,6 +82,27 @@ class Display:
         for panel in self.axes_[::n_columns]:
             panel.set_ylabel(ylabel)
 
+    def _draw_histograms(
+        self, values: np.ndarray, groups: Groups, colors: Sequence[Any], style: Kwargs
+    ) -> list[Any]:
+        """Draw one histogram per group and return their bars.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_samples,)
+        groups : dict of label to ndarray of int
+            Rows of each group. The key is the label in the legend.
+        colors : sequence of matplotlib colours
+            One per group.
+        style : dict
+            Passed to `Axes.hist`; overrides colour and label.
+        """
+        self.ax_.set_ylabel("number of rows")
+        return [
+            self.ax_.hist(values[rows], **{"color": color, "label": label, **style})[2]
+            for color, (label, rows) in zip(colors, groups.items(), strict=True)
+        ]
+
     def _show_images(
         self, ax: Axes | None, images: np.ndarray, figsize: Pair, limits: Pair, **im_kw: Any
     ) -> None:
@@ -130,71 +136,6 @@ class Display:
         self.ax_.set_yticks(np.arange(n_rows) * (height + 1) + (height - 1) / 2)
         self.ax_.tick_params(length=0)
         self.ax_.spines[:].set_visible(False)
-
-
-def label_colors(n_labels: int) -> list[Any]:
-    """Return one colour per label."""
-    if n_labels <= len(COLORS):
-        return list(COLORS[:n_labels])
-    import matplotlib as mpl
-
-    return list(mpl.colormaps["turbo"](np.linspace(0.03, 0.97, n_labels)))
-
-
-def draw_histograms(
-    ax: Axes, values: np.ndarray, groups: Groups, colors: Sequence[Any], **style: Any
-) -> list[Any]:
-    """Draw one histogram per group and return their bars.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-    values : ndarray of shape (n_samples,)
-    groups : dict of label to ndarray of int
-        Rows of each group. The key is the label in the legend.
-    colors : sequence of matplotlib colours
-        One per group.
-    **style : dict
-        Passed to `Axes.hist`; overrides colour and label.
-    """
-    return [
-        ax.hist(values[rows], **{"color": color, "label": label, **style})[2]
-        for (label, rows), color in zip(groups.items(), colors, strict=True)
-    ]
-
-
-def check_image_shape(image_shape: Any, n_columns: int) -> tuple[int, ...]:
-    """Return `image_shape` as (height, width), or (height, width, 3 or 4) for colours.
-
-    Raises
-    ------
-    ValueError
-        If it is not the shape of an image, or does not have `n_columns` values.
-    """
-    shape = as_image_shape(image_shape)
-    if shape is None or shape[2] not in (1, 3, 4):
-        raise ValueError(
-            f"image_shape={image_shape!r} is not the shape of an image; use "
-            "(height, width), or (height, width, 3) for colours."
-        )
-    if n_cells(shape) != n_columns:
-        raise ValueError(
-            f"image_shape={image_shape!r} has {n_cells(shape)} cells, but a row has "
-            f"{n_columns} columns; give the shape that the rows were flattened from."
-        )
-    return shape[:2] if shape[2] == 1 else shape
-
-
-def tile(images: np.ndarray) -> np.ndarray:
-    """Return images of shape (n_rows, n_columns, height, width, ...) as one image.
-
-    They are separated by one empty pixel (NaN, or white for images in colours).
-    """
-    n_rows, n_columns, height, width, *channels = images.shape
-    gaps = [(0, 0), (0, 0), (0, 1), (0, 1), *[(0, 0) for _ in channels]]
-    padded = np.pad(images, gaps, constant_values=1.0 if channels else np.nan)
-    size = n_rows * (height + 1), n_columns * (width + 1)
-    return padded.swapaxes(1, 2).reshape(*size, *channels)[:-1, :-1]
 
 
 def of_estimator(name: str | None) -> str:

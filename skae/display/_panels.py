@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import r2_score
 
-from skae.display._display import COLORS, QUIET, Kwargs, label_colors
-from skae.display._tables import as_floats, as_texts
+from skae.display._display import Kwargs
+from skae.display._style import COLORS, QUIET, label_colors
+from skae.display._tables import as_floats, as_texts, is_numeric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 MAX_LEVELS = 8
 
 
-def draw_numeric(
+def draw_column(
+    ax: Axes, original: pd.Series, reconstruction: pd.Series, kwargs: Kwargs
+) -> PathCollection | BarContainer:
+    """Draw a numeric column as points, any other one as bars."""
+    if is_numeric(original):
+        return _draw_numeric(ax, original, reconstruction, kwargs)
+    return _draw_categorical(ax, original, reconstruction)
+
+
+def _draw_numeric(
     ax: Axes, original: pd.Series, reconstruction: pd.Series, kwargs: Kwargs
 ) -> PathCollection:
     """Draw points, reconstruction against original, with the diagonal and R²."""
@@ -54,7 +64,7 @@ def _format_dates(ax: Axes) -> None:
         axis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
 
 
-def draw_categorical(
+def _draw_categorical(
     ax: Axes, original: pd.Series, reconstruction: pd.Series
 ) -> BarContainer:
     """Draw the proportion of correct cells of each level as bars."""

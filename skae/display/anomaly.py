@@ -9,17 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
-from skae.display._display import (
-    COLORS,
-    Display,
-    Groups,
-    Kwargs,
-    LogScale,
-    draw_histograms,
-    label_colors,
-    name_of,
-    of_estimator,
-)
+from skae.display._display import Display, Groups, Kwargs, LogScale, name_of, of_estimator
+from skae.display._style import COLORS, label_colors
 from skae.display._tables import Table
 
 if TYPE_CHECKING:
@@ -175,11 +166,10 @@ class AnomalyScoreDisplay(Display):
                 f"scores has shape {scores.shape}; give one score per row, as score_samples "
                 "returns them."
             )
-        if not np.isfinite(scores).all():
-            row = int(np.flatnonzero(~np.isfinite(scores))[0])
+        if len(bad := np.flatnonzero(~np.isfinite(scores))):
             raise ValueError(
-                f"scores[{row}] is {scores[row]}, which cannot be drawn; leave such rows "
-                "out."
+                f"scores[{bad[0]}] is {scores[bad[0]]}, which cannot be drawn; leave such "
+                "rows out."
             )
         if y is not None:
             y = np.asarray(y)
@@ -213,16 +203,14 @@ class AnomalyScoreDisplay(Display):
         colors = (COLORS[0], COLORS[2]) if len(groups) == 2 else label_colors(len(groups))
         style = {"bins": np.linspace(low, high, bins + 1), "alpha": 0.65, **kwargs}
         scores = np.clip(self.scores, low, high)
-        self.bars_ = draw_histograms(self.ax_, scores, groups, colors, **style)
+        self.bars_ = self._draw_histograms(scores, groups, colors, style)
         self._draw_threshold()
         self._annotate_outer_bins(low, high)
-        if log_scale == "auto":
-            # A single group has all rows.
-            log_scale = min(map(len, groups.values())) < len(scores) / 20
-        if log_scale:
+        # A single group has all rows.
+        is_unbalanced = min(map(len, groups.values())) < len(scores) / 20
+        if is_unbalanced if log_scale == "auto" else log_scale:
             self.ax_.set_yscale("log")
-        label = f"score{of_estimator(self.name)} (lower: more anomalous)"
-        self.ax_.set(xlabel=label, ylabel="number of rows")
+        self.ax_.set_xlabel(f"score{of_estimator(self.name)} (lower: more anomalous)")
         if self.ax_.get_legend_handles_labels()[1]:
             self.ax_.legend(edgecolor="none", framealpha=0.85)
         return self
@@ -247,10 +235,7 @@ class AnomalyScoreDisplay(Display):
         # Small groups, such as anomalies, are drawn last so that they are not hidden.
         labels = labels[np.argsort(-sizes, kind="stable")].tolist()
         names = MEANINGS if set(labels) <= set(MEANINGS) else {}
-        return {
-            names.get(label, str(label)): np.flatnonzero(self.y == label)
-            for label in labels
-        }
+        return {names.get(i, str(i)): np.flatnonzero(self.y == i) for i in labels}
 
     def _draw_threshold(self) -> None:
         self.line_, self.n_flagged_ = None, None
@@ -258,14 +243,10 @@ class AnomalyScoreDisplay(Display):
             return
         is_flagged = self.scores < self.threshold
         self.n_flagged_ = int(is_flagged.sum())
-        self.line_ = self.ax_.axvline(
-            self.threshold,
-            color="black",
-            linestyle="--",
-            linewidth=1.2,
-            label=f"threshold {self.threshold:.3g}: {self.n_flagged_} rows "
-            f"({is_flagged.mean():.1%}) below",
-        )
+        below = f"{self.n_flagged_} rows ({is_flagged.mean():.1%}) below"
+        label = f"threshold {self.threshold:.3g}: {below}"
+        style: Kwargs = {"color": "black", "linestyle": "--", "linewidth": 1.2}
+        self.line_ = self.ax_.axvline(self.threshold, label=label, **style)
 
     def _annotate_outer_bins(self, low: float, high: float) -> None:
         """Write how many rows in the outermost bins have scores beyond the axis."""

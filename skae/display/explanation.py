@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from skae.display._display import COLORS, QUIET, Display, Kwargs, name_of, of_estimator
+from skae.display._display import Display, Kwargs, name_of, of_estimator
+from skae.display._style import COLORS, QUIET
 from skae.display._tables import Table, as_pixels, as_texts, read_like, read_table
 
 if TYPE_CHECKING:

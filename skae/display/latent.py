@@ -12,15 +12,8 @@ from sklearn.manifold import TSNE
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from skae.display._display import (
-    COLORS,
-    QUIET,
-    Display,
-    Groups,
-    Kwargs,
-    draw_histograms,
-    label_colors,
-)
+from skae.display._display import Display, Groups, Kwargs
+from skae.display._style import COLORS, QUIET, label_colors
 from skae.display._tables import Table, dense
 
 if TYPE_CHECKING:
@@ -282,8 +275,7 @@ class LatentSpaceDisplay(Display):
             bins = np.histogram_bin_edges(self.embedding, bins=40)
             style = {"bins": bins, "alpha": 0.6, **kwargs}
             values = self.embedding[:, 0]
-            self.artists_ = draw_histograms(self.ax_, values, groups, colors, **style)
-            self.ax_.set_ylabel("number of rows")
+            self.artists_ = self._draw_histograms(values, groups, colors, style)
             return
         self.artists_ = []
         for color, (label, rows) in zip(colors, groups.items(), strict=True):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from skae.display._display import COLORS, QUIET, Display, LogScale, last_step, name_of
+from skae.display._display import Display, LogScale, last_step, name_of
+from skae.display._style import COLORS, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

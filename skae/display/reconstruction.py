@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from skae.display._display import (
-    PANELS_PER_LINE,
-    Display,
-    Kwargs,
-    check_image_shape,
-    name_of,
-)
-from skae.display._panels import draw_categorical, draw_numeric
-from skae.display._tables import Table, as_pixels, is_numeric, read_like, read_table
+from skae.display._display import PANELS_PER_LINE, Display, name_of
+from skae.display._images import check_image_shape, pixel_limits
+from skae.display._panels import draw_column
+from skae.display._tables import Table, as_pixels, read_like, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -228,17 +223,24 @@ class ReconstructionDisplay(Display):
                 "image_shape, or one table."
             )
         n_columns = original.shape[1]
-        if columns is None:
-            columns = range(min(max_columns, n_columns))
-        positions = [_position(original, column) for column in columns]
+        chosen = range(min(max_columns, n_columns)) if columns is None else columns
+        positions = [_position(original, column) for column in chosen]
         if not positions:
             raise ValueError(
-                f"columns={list(columns)} and max_columns={max_columns} choose none of the "
+                f"columns={columns!r} and max_columns={max_columns} choose none of the "
                 f"{n_columns} columns of X; give one or more columns, or columns=None and a "
                 "max_columns of 1 or more."
             )
-        reconstruction = by_name["reconstruction"].iloc[:, positions]
-        self._draw_columns(ax, original.iloc[:, positions], reconstruction, kwargs)
+        pairs = [
+            (original.iloc[:, i], by_name["reconstruction"].iloc[:, i]) for i in positions
+        ]
+        self._open_panels(ax, len(pairs), (2.7, 2.5), (0.4, 0.4), "reconstruction")
+        self.artists_ = [
+            draw_column(panel, *pair, kwargs)
+            for panel, pair in zip(self.axes_, pairs, strict=True)
+        ]
+        for panel in self.axes_[-PANELS_PER_LINE:]:
+            panel.set_xlabel("original")
         return self
 
     def _reconstructions(self, original: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -259,8 +261,7 @@ class ReconstructionDisplay(Display):
         shape = check_image_shape(self.image_shape, n_features)
         images = rows.reshape(n_lines, n_images, *shape)
         figsize = 0.9 * n_images + 1.2, 0.9 * n_lines + 0.8
-        limits = np.nanmin(rows[0]), np.nanmax(rows[0])
-        self._show_images(ax, images, figsize, limits, **im_kw)
+        self._show_images(ax, images, figsize, pixel_limits(rows[0]), **im_kw)
         self.ax_.set_yticklabels(["original", *names])
         if isinstance(self.reconstruction, dict):
             self.ax_.set_xticks([])
@@ -269,25 +270,6 @@ class ReconstructionDisplay(Display):
         self.ax_.set_xticklabels([f"{error:.2g}" for error in errors])
         by = "" if self.name is None else f" by {self.name}"
         self.ax_.set_xlabel(f"root mean squared error per pixel, reconstructed{by}")
-
-    def _draw_columns(
-        self,
-        ax: Axes | None,
-        original: pd.DataFrame,
-        reconstruction: pd.DataFrame,
-        kwargs: Kwargs,
-    ) -> None:
-        n_panels = original.shape[1]
-        self._open_panels(ax, n_panels, (2.7, 2.5), (0.4, 0.4), "reconstruction")
-        self.artists_: list[Any] = []
-        for i, panel in enumerate(self.axes_):
-            truth, guess = original.iloc[:, i], reconstruction.iloc[:, i]
-            if is_numeric(truth):
-                self.artists_.append(draw_numeric(panel, truth, guess, kwargs))
-            else:
-                self.artists_.append(draw_categorical(panel, truth, guess))
-        for panel in self.axes_[-PANELS_PER_LINE:]:
-            panel.set_xlabel("original")
 
 
 def _position(table: pd.DataFrame, column: str | int) -> int:

@@ -11,15 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from skae.display._codes import check_components, check_start, vary_codes
-from skae.display._display import (
-    COLORS,
-    QUIET,
-    Display,
-    Kwargs,
-    check_image_shape,
-    name_of,
-    of_estimator,
-)
+from skae.display._display import Display, Kwargs, name_of, of_estimator
+from skae.display._images import check_image_shape, pixel_limits
+from skae.display._style import COLORS, QUIET
 from skae.display._tables import Table, as_pixels, dense, numeric_part, read_table
 
 if TYPE_CHECKING:
@@ -183,7 +177,7 @@ class LatentTraversalDisplay(Display):
             kind=kind,
             image_shape=image_shape,
             spread=None if image_shape is not None else _spread(table),
-            limits=None if image_shape is None else _limits(as_pixels(table)),
+            limits=None if image_shape is None else pixel_limits(as_pixels(table)),
             name=name_of(estimator),
         )
         return display.plot(ax=ax, cmap=cmap, **kwargs)
@@ -215,7 +209,7 @@ class LatentTraversalDisplay(Display):
         n_steps = self.steps.shape[1]
         images = rows.reshape(-1, n_steps, *shape)
         figsize = 0.52 * n_steps + 1.0, 0.52 * len(images) + 0.9
-        self._show_images(ax, images, figsize, self.limits or _limits(rows), **im_kw)
+        self._show_images(ax, images, figsize, self.limits or pixel_limits(rows), **im_kw)
         of_name = of_estimator(self.name)
         if self.kind == "grid":
             across, down = [[f"{value:.2g}" for value in values] for values in self.steps]
@@ -239,13 +233,14 @@ class LatentTraversalDisplay(Display):
             )
         shown = table.columns.get_indexer(rows.columns)
         mean, deviation = np.stack(self.spread or _spread(table))[:, shown]
-        parts = np.split((rows - mean) / deviation, len(self.steps))
+        values = ((rows - mean) / deviation).to_numpy()
+        parts = np.split(values, len(self.steps))
         ylabel = "standard deviations\nfrom the mean"
         self._open_panels(ax, len(self.steps), (3.1, 2.7), (0.4, 0.3), ylabel)
         self.lines_ = []
         parts_by_code = zip(self.axes_, self.components, self.steps, parts, strict=True)
         for panel, component, steps, part in parts_by_code:
-            self.lines_.append(_draw_panel(panel, steps, part, kwargs))
+            self.lines_.append(_draw_panel(panel, steps, part, list(rows), kwargs))
             panel.set_xlabel(f"code {component}")
         limits = np.array([panel.get_ylim() for panel in self.axes_])
         for panel in self.axes_:
@@ -253,24 +248,20 @@ class LatentTraversalDisplay(Display):
 
 
 def _draw_panel(
-    panel: Axes, steps: np.ndarray, values: pd.DataFrame, kwargs: Kwargs
+    panel: Axes, steps: np.ndarray, values: np.ndarray, names: list[str], kwargs: Kwargs
 ) -> list[Line2D]:
     """Draw the columns that change most along one code."""
     lines = []
-    for i in np.argsort(-np.ptp(values.to_numpy(), axis=0), kind="stable")[:MAX_LINES]:
+    for i in np.argsort(-np.ptp(values, axis=0), kind="stable")[:MAX_LINES]:
         style = {
             "color": COLORS[i % len(COLORS)],
             "linestyle": DASHES[i // len(COLORS) % len(DASHES)],
-            "label": values.columns[i],
+            "label": names[i],
         }
-        lines += panel.plot(steps, values.iloc[:, i], **{**style, **kwargs})
+        lines += panel.plot(steps, values[:, i], **{**style, **kwargs})
     panel.grid(color=QUIET, alpha=0.2)
     panel.legend(fontsize="x-small", framealpha=0.7)
     return lines
-
-
-def _limits(pixels: np.ndarray) -> tuple[float, float]:
-    return float(np.nanmin(pixels)), float(np.nanmax(pixels))
 
 
 def _spread(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
