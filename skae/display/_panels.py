@@ -69,10 +69,13 @@ def _draw_categorical(
 ) -> BarContainer:
     """Draw the proportion of correct cells of each level as bars."""
     truth = as_texts(original)
-    is_correct = pd.Series(truth == as_texts(reconstruction))[truth != "missing"]
-    levels = is_correct.groupby(truth[truth != "missing"]).agg(["size", "mean"])
-    levels = levels.sort_values("size", ascending=False, kind="stable")[:MAX_LEVELS]
-    bars = ax.bar(levels.index, levels["mean"], color=label_colors(2)[1])
+    observed = truth != "missing"
+    is_correct = (truth == as_texts(reconstruction))[observed]
+    truth = truth[observed]
+    levels, counts = np.unique(truth, return_counts=True)
+    levels = levels[np.argsort(-counts, kind="stable")][:MAX_LEVELS]
+    recalls = [is_correct[truth == level].mean() for level in levels]
+    bars = ax.bar(levels, recalls, color=label_colors(2)[1])
     ax.set_ylim(0, 1)
     ax.tick_params(axis="x", rotation=30, labelsize="small")
     ax.set_title(f"{original.name}, {is_correct.mean():.0%} correct", fontsize="medium")

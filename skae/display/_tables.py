@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +17,7 @@ Table: TypeAlias = Any
 DAY = np.timedelta64(1, "D")
 
 
-def read_table(table: Table, names: Sequence[str] | None = None) -> pd.DataFrame:
+def read_table(table: Table, names: list[str] | None = None) -> pd.DataFrame:
     """Return a table as a pandas frame whose column names are strings.
 
     Numbers, dates and durations have such a dtype; all other columns are categorical.
@@ -26,7 +25,7 @@ def read_table(table: Table, names: Sequence[str] | None = None) -> pd.DataFrame
     Parameters
     ----------
     table : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-    names : sequence of str, default=None
+    names : list of str, default=None
         Column names of an array. If None, or of another length, x0, x1, ...
     """
     frame = as_frame(table)
@@ -81,7 +80,7 @@ def as_floats(column: pd.Series) -> np.ndarray:
 
 def numeric_part(table: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of numbers, dates and durations as float64."""
-    columns = {name: as_floats(table[name]) for name in table if is_numeric(table[name])}
+    columns = {name: as_floats(cells) for name, cells in table.items() if is_numeric(cells)}
     return pd.DataFrame(columns, table.index)
 
 
@@ -92,7 +91,7 @@ def as_texts(column: pd.Series) -> np.ndarray:
 
 def as_pixels(table: pd.DataFrame) -> np.ndarray:
     """Return a table as a float64 array; all columns must be numeric."""
-    strange = [name for name in table if not is_numeric(table[name])]
+    strange = [name for name, column in table.items() if not is_numeric(column)]
     if strange:
         raise ValueError(
             f"Columns {strange} are not numeric, as the pixels of an image must be; drop "
@@ -117,11 +116,13 @@ def short(cell: Any) -> str:
 
 
 def _read_cells(series: Any) -> np.ndarray:
-    """Return the cells of a narwhals series; numbers have a numeric dtype."""
-    cells = cells_of(series)
-    if cells.dtype == object and kind_of(series, series.name) == "number":
+    """Return the cells of a narwhals series; only numbers and times have such a dtype."""
+    cells, kind = cells_of(series), kind_of(series, series.name)
+    if kind in ("date", "duration") or (kind == "number" and cells.dtype != object):
+        return cells
+    if kind == "number":
         return np.where(is_missing(series, cells), np.nan, cells).astype(np.float64)
-    return cells
+    return cells.astype(object)
 
 
 def _parse_cells(cells: np.ndarray) -> np.ndarray:

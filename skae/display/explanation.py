@@ -191,41 +191,37 @@ class ExplanationDisplay(Display):
         order = np.argsort(-self.contributions.sum(axis=0), kind="stable")
         self.shown_ = order[:max_columns]
         parts = self.contributions[:, self.shown_]
-        if len(self.shown_) < len(order):
+        labels = [self.feature_names[i] for i in self.shown_]
+        is_single = len(parts) == 1
+        n_hidden = len(order) - len(labels)
+        if n_hidden:
             rest = self.contributions.sum(axis=1) - parts.sum(axis=1)
             parts = np.column_stack([parts, rest])
+            labels.append(
+                f"{n_hidden} other columns" if is_single else f"{n_hidden} others"
+            )
         self.text_: list[Text] = []
-        labels = [self.feature_names[i] for i in self.shown_]
-        n_hidden = len(order) - len(labels)
-        if len(parts) == 1:
-            self._draw_bars(ax, parts[0], labels, n_hidden, kwargs)
-        else:
-            labels += [f"{n_hidden} others"] if n_hidden else []
-            self._draw_heat_map(ax, parts, labels, kwargs)
+        draw = self._draw_bars if is_single else self._draw_heat_map
+        draw(ax, parts, labels, kwargs)
         return self
 
     def _draw_bars(
-        self,
-        ax: Axes | None,
-        parts: np.ndarray,
-        labels: list[str],
-        n_hidden: int,
-        kwargs: Kwargs,
+        self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs
     ) -> None:
-        self._open_axes(ax, (6.8, 1.4 + 0.34 * len(parts)))
+        positions = np.arange(len(labels))
+        self._open_axes(ax, (6.8, 1.4 + 0.34 * len(labels)))
         if self.values is not None:
-            cells = self.values[0, self.shown_]
-            labels = [f"{name} = {cell}" for name, cell in zip(labels, cells, strict=True)]
-        labels += [f"{n_hidden} other columns"] if n_hidden else []
+            for bar, i in enumerate(self.shown_):
+                labels[bar] += f" = {self.values[0, i]}"
         colors = [COLORS[0]] * len(self.shown_) + [QUIET]
-        style = {"color": colors[: len(parts)], "height": 0.7, **kwargs}
-        self.bars_ = self.ax_.barh(np.arange(len(parts)), parts, **style)
+        style = {"color": colors[: len(labels)], "height": 0.7, **kwargs}
+        self.bars_ = self.ax_.barh(positions, parts[0], **style)
         if self.expected is not None:
             notes = [f"expected {cell}" for cell in self.expected[0, self.shown_]]
-            notes += [""] if n_hidden else []
+            notes += [""] * (len(labels) - len(notes))
             texts = self.ax_.bar_label(self.bars_, notes, padding=4, fontsize="small")
             self.text_ += texts[: len(self.shown_)]
-        self.ax_.set_yticks(np.arange(len(parts)), labels)
+        self.ax_.set_yticks(positions, labels)
         self.ax_.invert_yaxis()
         # Leaves space for the annotation of the longest bar.
         self.ax_.set_xlim(0, 1.35 * max(parts.max(), np.finfo(float).tiny))
@@ -243,9 +239,8 @@ class ExplanationDisplay(Display):
         self.im_ = self.ax_.imshow(parts, **style)
         self._annotate_cells(parts)
         self.ax_.set_xticks(np.arange(n_columns), labels, rotation=35, ha="right")
-        self.ax_.set_yticks(
-            np.arange(n_rows), self.row_names or np.arange(n_rows).astype(str)
-        )
+        row_names = self.row_names or np.arange(n_rows).astype(str)
+        self.ax_.set_yticks(np.arange(n_rows), row_names)
         self.ax_.set_ylabel("row")
         label = f"contribution to the anomaly score\n{of_estimator(self.name).strip()}"
         self.figure_.colorbar(self.im_, ax=self.ax_, label=label)
@@ -256,7 +251,7 @@ class ExplanationDisplay(Display):
             return
         is_large = parts > MIN_ANNOTATED * parts.sum(axis=1, keepdims=True)
         for row, column in np.argwhere(is_large[:, : len(self.shown_)]):
-            text = self.values[row, self.shown_[column]]
+            text = str(self.values[row, self.shown_[column]])
             if self.expected is not None:
                 text += f"\n({self.expected[row, self.shown_[column]]})"
             color = "white" if parts[row, column] > 0.55 * parts.max() else "black"
@@ -269,4 +264,4 @@ def _as_texts(name: str, cells: Table | None, template: pd.DataFrame) -> np.ndar
     if cells is None:
         return None
     table = read_like(cells, name, template, "contributions")
-    return np.column_stack([as_texts(table[name]) for name in table])
+    return np.column_stack([as_texts(column) for _, column in table.items()])

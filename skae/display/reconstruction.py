@@ -280,7 +280,7 @@ def _position(table: pd.DataFrame, column: str | int) -> int:
                 f"columns holds {column!r}, which is not a column of X; its columns are "
                 f"{list(table)}."
             )
-        return table.columns.get_loc(column)
+        return list(table).index(column)
     if not 0 <= column < table.shape[1]:
         raise ValueError(f"columns holds {column}, but X has {table.shape[1]} columns.")
     return column
