@@ -58,11 +58,10 @@ def vary_codes(
     """Return the codes to decode, in the order of the display's `rows`."""
     n_steps = steps.shape[1]
     if kind == "grid":
-        codes = np.tile(start, (n_steps * n_steps, 1))
-        across, down = np.meshgrid(steps[0], steps[1][::-1])
-        codes[:, components[0]], codes[:, components[1]] = across.ravel(), down.ravel()
-        return codes
-    codes = np.tile(start, (len(components) * n_steps, 1))
-    for number, component in enumerate(components):
-        codes[number * n_steps : (number + 1) * n_steps, component] = steps[number]
-    return codes
+        codes = np.tile(start, (n_steps, n_steps, 1))
+        codes[..., components[0]] = steps[0]
+        codes[..., components[1]] = steps[1][::-1, None]
+    else:
+        codes = np.tile(start, (len(components), n_steps, 1))
+        codes[np.arange(len(components)), :, components] = steps
+    return codes.reshape(-1, len(start))

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from sklearn.metrics import r2_score
 
-from skae.display._axes import COLORS, QUIET, label_colors
+from skae.display._display import Kwargs
+from skae.display._style import COLORS, QUIET, label_colors
+from skae.display._tables import as_floats, as_texts, is_numeric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
     from matplotlib.container import BarContainer
 
-    from skae.display._columns import Columns
-
 # Levels that are drawn at most: the most frequent ones.
 MAX_LEVELS = 8
 
 
-def draw_numeric(
-    ax: Axes, original: Columns, reconstruction: Columns, i: int, kwargs: dict[str, Any]
+def draw_column(
+    ax: Axes, original: pd.Series, reconstruction: pd.Series, kwargs: Kwargs
+) -> PathCollection | BarContainer:
+    """Draw a numeric column as points, any other one as bars."""
+    if is_numeric(original):
+        return _draw_numeric(ax, original, reconstruction, kwargs)
+    return _draw_categorical(ax, original, reconstruction)
+
+
+def _draw_numeric(
+    ax: Axes, original: pd.Series, reconstruction: pd.Series, kwargs: Kwargs
 ) -> PathCollection:
     """Draw points, reconstruction against original, with the diagonal and R²."""
-    x, y = original.as_floats(i), reconstruction.as_floats(i)
-    observed = ~(np.isnan(x) | np.isnan(y))
-    x, y = x[observed], y[observed]
+    cells = np.stack([as_floats(original), as_floats(reconstruction)])
+    x, y = cells = cells[:, ~np.isnan(cells).any(axis=0)]
     style = {
         "s": float(np.clip(2000 / max(len(x), 1), 4, 20)),
         "alpha": 0.5,
@@ -35,13 +45,12 @@ def draw_numeric(
     }
     points = ax.scatter(x, y, **{**style, **kwargs})
     if len(x):
-        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+        ends = [cells.min(), cells.max()]
         ax.plot(ends, ends, color=QUIET, linestyle="--", linewidth=1)
-    if original.is_date(i):
+    if original.dtype.kind == "M":
         _format_dates(ax)
-    total = np.square(x - x.mean()).sum() if len(x) else 0.0
-    r2 = f", R² {1.0 - np.square(x - y).sum() / total:.2f}" if total > 0 else ""
-    ax.set_title(f"{original.names[i]}{r2}", fontsize="medium")
+    r2 = f", R² {r2_score(x, y):.2f}" if len(x) and np.ptp(x) > 0 else ""
+    ax.set_title(f"{original.name}{r2}", fontsize="medium")
     return points
 
 
@@ -55,19 +64,19 @@ def _format_dates(ax: Axes) -> None:
         axis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
 
 
-def draw_categorical(
-    ax: Axes, original: Columns, reconstruction: Columns, i: int, kwargs: dict[str, Any]
+def _draw_categorical(
+    ax: Axes, original: pd.Series, reconstruction: pd.Series
 ) -> BarContainer:
     """Draw the proportion of correct cells of each level as bars."""
-    truth, guess = original.as_texts(i), reconstruction.as_texts(i)
+    truth = as_texts(original)
     observed = truth != "missing"
-    truth, guess = truth[observed], guess[observed]
-    levels, counts = np.unique(truth.astype(str), return_counts=True)
+    is_correct = (truth == as_texts(reconstruction))[observed]
+    truth = truth[observed]
+    levels, counts = np.unique(truth, return_counts=True)
     levels = levels[np.argsort(-counts, kind="stable")][:MAX_LEVELS]
-    recalls = [float((guess[truth == level] == level).mean()) for level in levels]
+    recalls = [is_correct[truth == level].mean() for level in levels]
     bars = ax.bar(levels, recalls, color=label_colors(2)[1])
     ax.set_ylim(0, 1)
     ax.tick_params(axis="x", rotation=30, labelsize="small")
-    accuracy = float((guess == truth).mean())
-    ax.set_title(f"{original.names[i]}, {accuracy:.0%} correct", fontsize="medium")
+    ax.set_title(f"{original.name}, {is_correct.mean():.0%} correct", fontsize="medium")
     return bars

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
-from skae.display._axes import (
-    COLORS,
-    check_methods,
-    draw_histograms,
-    label_colors,
-    name_of,
-    of_estimator,
-    open_axes,
-)
-from skae.display._columns import Table
+from skae.display._display import Display, Groups, Kwargs, LogScale, name_of, of_estimator
+from skae.display._style import COLORS, label_colors
+from skae.display._tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +23,8 @@ MAX_RANGES = 8.0
 MEANINGS = {-1: "anomalies (-1)", 1: "inliers (1)"}
 
 
-class AnomalyScoreDisplay:
+@dataclass(eq=False, repr=False)
+class AnomalyScoreDisplay(Display):
     """Histogram of anomaly scores for each label, with the threshold.
 
     It is recommended to create it with `from_estimator` or `from_predictions`.
@@ -71,18 +65,11 @@ class AnomalyScoreDisplay:
     -0.5
     """
 
-    def __init__(
-        self,
-        scores: np.ndarray,
-        *,
-        y: np.ndarray | None = None,
-        threshold: float | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.scores = scores
-        self.y = y
-        self.threshold = threshold
-        self.name = name
+    scores: np.ndarray
+    _: KW_ONLY
+    y: np.ndarray | None = None
+    threshold: float | None = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -92,7 +79,7 @@ class AnomalyScoreDisplay:
         y: ArrayLike | None = None,
         *,
         bins: int = 40,
-        log_scale: bool | Literal["auto"] = "auto",
+        log_scale: LogScale = "auto",
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
@@ -124,7 +111,7 @@ class AnomalyScoreDisplay:
         display : AnomalyScoreDisplay
             The display that was drawn.
         """
-        check_methods(cls, estimator, "score_samples")
+        cls._check_methods(estimator, "score_samples")
         offset = getattr(estimator, "offset_", None)
         return cls.from_predictions(
             estimator.score_samples(X),
@@ -146,7 +133,7 @@ class AnomalyScoreDisplay:
         threshold: float | None = None,
         name: str | None = None,
         bins: int = 40,
-        log_scale: bool | Literal["auto"] = "auto",
+        log_scale: LogScale = "auto",
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
@@ -179,11 +166,10 @@ class AnomalyScoreDisplay:
                 f"scores has shape {scores.shape}; give one score per row, as score_samples "
                 "returns them."
             )
-        if not np.isfinite(scores).all():
-            row = int(np.flatnonzero(~np.isfinite(scores))[0])
+        if len(bad := np.flatnonzero(~np.isfinite(scores))):
             raise ValueError(
-                f"scores[{row}] is {scores[row]}, which cannot be drawn; leave such rows "
-                "out."
+                f"scores[{bad[0]}] is {scores[bad[0]]}, which cannot be drawn; leave such "
+                "rows out."
             )
         if y is not None:
             y = np.asarray(y)
@@ -196,7 +182,7 @@ class AnomalyScoreDisplay:
         ax: Axes | None = None,
         *,
         bins: int = 40,
-        log_scale: bool | Literal["auto"] = "auto",
+        log_scale: LogScale = "auto",
         **kwargs: Any,
     ) -> Self:
         """Plot the histograms.
@@ -211,19 +197,20 @@ class AnomalyScoreDisplay:
         display : AnomalyScoreDisplay
             The display itself.
         """
-        self.figure_, self.ax_ = open_axes(self, ax, (6.4, 4.0))
+        self._open_axes(ax, (6.4, 4.0))
         low, high = self._limits()
         groups = self._groups()
         colors = (COLORS[0], COLORS[2]) if len(groups) == 2 else label_colors(len(groups))
         style = {"bins": np.linspace(low, high, bins + 1), "alpha": 0.65, **kwargs}
         scores = np.clip(self.scores, low, high)
-        self.bars_ = draw_histograms(self.ax_, scores, groups, colors, **style)
-        self._draw_threshold(self.ax_)
-        self._annotate_outer_bins(self.ax_, low, high)
-        if _is_unbalanced(groups) if log_scale == "auto" else log_scale:
+        self.bars_ = self._draw_histograms(scores, groups, colors, style)
+        self._draw_threshold()
+        self._annotate_outer_bins(low, high)
+        # A single group has all rows.
+        is_unbalanced = min(map(len, groups.values())) < len(scores) / 20
+        if is_unbalanced if log_scale == "auto" else log_scale:
             self.ax_.set_yscale("log")
-        label = f"score{of_estimator(self.name)} (lower: more anomalous)"
-        self.ax_.set(xlabel=label, ylabel="number of rows")
+        self.ax_.set_xlabel(f"score{of_estimator(self.name)} (lower: more anomalous)")
         if self.ax_.get_legend_handles_labels()[1]:
             self.ax_.legend(edgecolor="none", framealpha=0.85)
         return self
@@ -240,50 +227,34 @@ class AnomalyScoreDisplay:
         padding = 0.02 * (high - low) or 0.5
         return low - padding, high + padding
 
-    def _groups(self) -> dict[str | None, np.ndarray]:
+    def _groups(self) -> Groups:
         """Return the rows of each label, or of None if there are no labels."""
         if self.y is None:
             return {None: np.arange(len(self.scores))}
-        labels = np.unique(self.y)
-        named = set(labels.tolist()) <= set(MEANINGS)
+        labels, sizes = np.unique(self.y, return_counts=True)
         # Small groups, such as anomalies, are drawn last so that they are not hidden.
-        return {
-            MEANINGS[label] if named else str(label): np.flatnonzero(self.y == label)
-            for label in sorted(labels.tolist(), key=lambda label: -(self.y == label).sum())
-        }
+        labels = labels[np.argsort(-sizes, kind="stable")].tolist()
+        names = MEANINGS if set(labels) <= set(MEANINGS) else {}
+        return {names.get(i, str(i)): np.flatnonzero(self.y == i) for i in labels}
 
-    def _draw_threshold(self, ax: Axes) -> None:
+    def _draw_threshold(self) -> None:
         self.line_, self.n_flagged_ = None, None
         if self.threshold is None:
             return
-        self.n_flagged_ = int((self.scores < self.threshold).sum())
-        fraction = self.n_flagged_ / len(self.scores)
-        self.line_ = ax.axvline(
-            self.threshold,
-            color="black",
-            linestyle="--",
-            linewidth=1.2,
-            label=f"threshold {self.threshold:.3g}: {self.n_flagged_} rows "
-            f"({fraction:.1%}) below",
-        )
+        is_flagged = self.scores < self.threshold
+        self.n_flagged_ = int(is_flagged.sum())
+        below = f"{self.n_flagged_} rows ({is_flagged.mean():.1%}) below"
+        label = f"threshold {self.threshold:.3g}: {below}"
+        style: Kwargs = {"color": "black", "linestyle": "--", "linewidth": 1.2}
+        self.line_ = self.ax_.axvline(self.threshold, label=label, **style)
 
-    def _annotate_outer_bins(self, ax: Axes, low: float, high: float) -> None:
+    def _annotate_outer_bins(self, low: float, high: float) -> None:
         """Write how many rows in the outermost bins have scores beyond the axis."""
         for n_rows, position, side, align in (
-            (int((self.scores < low).sum()), 0.01, "lower", "left"),
-            (int((self.scores > high).sum()), 0.99, "higher", "right"),
+            ((self.scores < low).sum(), 0.01, "lower", "left"),
+            ((self.scores > high).sum(), 0.99, "higher", "right"),
         ):
             if n_rows:
-                ax.text(
-                    position,
-                    0.6,
-                    f"{n_rows} rows score\n{side} still",
-                    transform=ax.transAxes,
-                    ha=align,
-                    fontsize="small",
-                )
-
-
-def _is_unbalanced(groups: Mapping[Any, np.ndarray]) -> bool:
-    sizes = [len(rows) for rows in groups.values()]
-    return len(sizes) > 1 and min(sizes) < sum(sizes) / 20
+                text = f"{n_rows} rows score\n{side} still"
+                style: Kwargs = {"transform": self.ax_.transAxes, "fontsize": "small"}
+                self.ax_.text(position, 0.6, text, ha=align, **style)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 
-from skae.display._axes import (
-    COLORS,
-    QUIET,
-    check_methods,
-    name_of,
-    of_estimator,
-    open_axes,
-)
-from skae.display._columns import Columns, Table
+from skae.display._display import Display, Kwargs, name_of, of_estimator
+from skae.display._style import COLORS, QUIET
+from skae.display._tables import Table, as_pixels, as_texts, read_like, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +22,8 @@ MIN_ANNOTATED = 0.15
 MAX_ROWS = 30
 
 
-class ExplanationDisplay:
+@dataclass(eq=False, repr=False)
+class ExplanationDisplay(Display):
     """Contribution of each cell to its row's anomaly score, and the expected values.
 
     One row is drawn as bars, several rows are drawn as a heat map. It is recommended to
@@ -73,22 +70,13 @@ class ExplanationDisplay:
     11
     """
 
-    def __init__(
-        self,
-        contributions: np.ndarray,
-        feature_names: list[str],
-        *,
-        row_names: list[str] | None = None,
-        values: np.ndarray | None = None,
-        expected: np.ndarray | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.contributions = contributions
-        self.feature_names = feature_names
-        self.row_names = row_names
-        self.values = values
-        self.expected = expected
-        self.name = name
+    contributions: np.ndarray
+    feature_names: list[str]
+    _: KW_ONLY
+    row_names: list[str] | None = None
+    values: np.ndarray | None = None
+    expected: np.ndarray | None = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -122,7 +110,7 @@ class ExplanationDisplay:
         display : ExplanationDisplay
             The display that was drawn.
         """
-        check_methods(cls, estimator, "explain")
+        cls._check_methods(estimator, "explain")
         contributions, expected = estimator.explain(X, expected=True)
         return cls.from_predictions(
             contributions,
@@ -169,16 +157,16 @@ class ExplanationDisplay:
         ValueError
             If the tables differ in shape, or have more than 30 rows.
         """
-        table = Columns(contributions)
-        if table.n_rows > MAX_ROWS:
+        table = read_table(contributions)
+        if len(table) > MAX_ROWS:
             raise ValueError(
-                f"{table.n_rows} rows cannot be read in one picture; give {MAX_ROWS} or "
+                f"{len(table)} rows cannot be read in one picture; give {MAX_ROWS} or "
                 "fewer, for example those with the lowest score_samples."
             )
         display = cls(
-            table.matrix(),
-            table.names,
-            row_names=(table if X is None else Columns(X)).index(),
+            as_pixels(table),
+            list(table),
+            row_names=[str(row) for row in (table if X is None else read_table(X)).index],
             values=_as_texts("X", X, table),
             expected=_as_texts("expected", expected, table),
             name=name,
@@ -200,116 +188,80 @@ class ExplanationDisplay:
         """
         if max_columns < 1:
             raise ValueError(f"max_columns={max_columns}; draw 1 column or more.")
-        total = self.contributions.sum(axis=0)
-        self.shown_ = np.argsort(-total, kind="stable")[:max_columns]
-        n_hidden = len(total) - len(self.shown_)
+        order = np.argsort(-self.contributions.sum(axis=0), kind="stable")
+        self.shown_ = order[:max_columns]
         parts = self.contributions[:, self.shown_]
+        labels = [self.feature_names[i] for i in self.shown_]
+        is_single = len(parts) == 1
+        n_hidden = len(order) - len(labels)
         if n_hidden:
             rest = self.contributions.sum(axis=1) - parts.sum(axis=1)
             parts = np.column_stack([parts, rest])
+            labels.append(
+                f"{n_hidden} other columns" if is_single else f"{n_hidden} others"
+            )
         self.text_: list[Text] = []
-        draw = self._draw_bars if len(self.contributions) == 1 else self._draw_heat_map
-        draw(ax, parts, n_hidden, kwargs)
+        draw = self._draw_bars if is_single else self._draw_heat_map
+        draw(ax, parts, labels, kwargs)
         return self
 
     def _draw_bars(
-        self, ax: Axes | None, parts: np.ndarray, n_hidden: int, kwargs: dict[str, Any]
+        self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs
     ) -> None:
-        n_bars = parts.shape[1]
-        self.figure_, self.ax_ = open_axes(self, ax, (6.8, 1.4 + 0.34 * n_bars))
-        labels = [self._bar_label(i) for i in self.shown_]
-        colors = [COLORS[0]] * len(self.shown_)
-        if n_hidden:
-            labels.append(f"{n_hidden} other columns")
-            colors.append(QUIET)
-        style = {"color": colors, "height": 0.7, **kwargs}
-        self.bars_ = self.ax_.barh(np.arange(n_bars), parts[0], **style)
-        if self.expected is not None:
+        positions = np.arange(len(labels))
+        self._open_axes(ax, (6.8, 1.4 + 0.34 * len(labels)))
+        if self.values is not None:
             for bar, i in enumerate(self.shown_):
-                self._annotate_bar(parts[0, bar], bar, self.expected[0, i])
-        self.ax_.set_yticks(np.arange(n_bars), labels)
+                labels[bar] += f" = {self.values[0, i]}"
+        colors = [COLORS[0]] * len(self.shown_) + [QUIET]
+        style = {"color": colors[: len(labels)], "height": 0.7, **kwargs}
+        self.bars_ = self.ax_.barh(positions, parts[0], **style)
+        if self.expected is not None:
+            notes = [f"expected {cell}" for cell in self.expected[0, self.shown_]]
+            notes += [""] * (len(labels) - len(notes))
+            texts = self.ax_.bar_label(self.bars_, notes, padding=4, fontsize="small")
+            self.text_ += texts[: len(self.shown_)]
+        self.ax_.set_yticks(positions, labels)
         self.ax_.invert_yaxis()
         # Leaves space for the annotation of the longest bar.
         self.ax_.set_xlim(0, 1.35 * max(parts.max(), np.finfo(float).tiny))
         row = "" if self.row_names is None else f" of row {self.row_names[0]}"
-        self.ax_.set_xlabel(
-            f"contribution to the anomaly score{row} (total {parts.sum():.3g})"
-        )
+        total = f"(total {parts.sum():.3g})"
+        self.ax_.set_xlabel(f"contribution to the anomaly score{row} {total}")
         self.ax_.spines[["top", "right"]].set_visible(False)
 
-    def _annotate_bar(self, length: float, bar: int, expected: str) -> None:
-        annotation = self.ax_.annotate(
-            f"expected {expected}",
-            (length, bar),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize="small",
-            color="black",
-        )
-        self.text_.append(annotation)
-
-    def _bar_label(self, i: int) -> str:
-        name = self.feature_names[i]
-        return name if self.values is None else f"{name} = {self.values[0, i]}"
-
     def _draw_heat_map(
-        self, ax: Axes | None, parts: np.ndarray, n_hidden: int, kwargs: dict[str, Any]
+        self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs
     ) -> None:
         n_rows, n_columns = parts.shape
-        self.figure_, self.ax_ = open_axes(
-            self, ax, (2.4 + 0.85 * n_columns, 1.8 + 0.42 * max(n_rows, 3))
-        )
-        settings = {"cmap": "Blues", "vmin": 0.0, "aspect": "auto", **kwargs}
-        self.im_ = self.ax_.imshow(parts, **settings)
-        for row in range(n_rows):
-            for column, i in enumerate(self.shown_):
-                self._annotate_cell(parts, row, column, i)
-        labels = [self.feature_names[i] for i in self.shown_]
-        labels += [f"{n_hidden} others"] if n_hidden else []
+        self._open_axes(ax, (2.4 + 0.85 * n_columns, 1.8 + 0.42 * max(n_rows, 3)))
+        style = {"cmap": "Blues", "vmin": 0.0, "aspect": "auto", **kwargs}
+        self.im_ = self.ax_.imshow(parts, **style)
+        self._annotate_cells(parts)
         self.ax_.set_xticks(np.arange(n_columns), labels, rotation=35, ha="right")
-        row_names = self.row_names or [str(row) for row in range(n_rows)]
+        row_names = self.row_names or np.arange(n_rows).astype(str)
         self.ax_.set_yticks(np.arange(n_rows), row_names)
-        self.ax_.set(ylabel="row")
+        self.ax_.set_ylabel("row")
         label = f"contribution to the anomaly score\n{of_estimator(self.name).strip()}"
         self.figure_.colorbar(self.im_, ax=self.ax_, label=label)
 
-    def _annotate_cell(self, parts: np.ndarray, row: int, column: int, i: int) -> None:
-        """Write the value and the expected value into a cell that contributes much."""
-        total = parts[row].sum()
-        if self.values is None or not parts[row, column] > MIN_ANNOTATED * total:
+    def _annotate_cells(self, parts: np.ndarray) -> None:
+        """Write the value and the expected value into cells that contribute much."""
+        if self.values is None:
             return
-        text = str(self.values[row, i])
-        if self.expected is not None:
-            text += f"\n({self.expected[row, i]})"
-        is_dark = parts[row, column] > 0.55 * parts.max()
-        self.text_.append(
-            self.ax_.text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                fontsize="x-small",
-                color="white" if is_dark else "black",
-            )
-        )
+        is_large = parts > MIN_ANNOTATED * parts.sum(axis=1, keepdims=True)
+        for row, column in np.argwhere(is_large[:, : len(self.shown_)]):
+            text = str(self.values[row, self.shown_[column]])
+            if self.expected is not None:
+                text += f"\n({self.expected[row, self.shown_[column]]})"
+            color = "white" if parts[row, column] > 0.55 * parts.max() else "black"
+            style: Kwargs = {"ha": "center", "va": "center", "fontsize": "x-small"}
+            self.text_.append(self.ax_.text(column, row, text, color=color, **style))
 
 
-def _as_texts(argument: str, cells: Table | None, like: Columns) -> np.ndarray | None:
-    """Return a table of the shape of `like` as strings.
-
-    Raises
-    ------
-    ValueError
-        If it has another shape.
-    """
+def _as_texts(name: str, cells: Table | None, template: pd.DataFrame) -> np.ndarray | None:
+    """Return a table of the shape of the template as strings."""
     if cells is None:
         return None
-    cells = Columns(cells, like.names)
-    if (cells.n_rows, len(cells)) != (like.n_rows, len(like)):
-        raise ValueError(
-            f"{argument} has shape {(cells.n_rows, len(cells))}, but contributions "
-            f"has {(like.n_rows, len(like))}; give the rows that were explained."
-        )
-    return np.column_stack([cells.as_texts(i) for i in range(len(cells))])
+    table = read_like(cells, name, template, "contributions")
+    return np.column_stack([as_texts(column) for _, column in table.items()])

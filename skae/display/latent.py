@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -11,29 +12,22 @@ from sklearn.manifold import TSNE
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from skae.display._axes import (
-    QUIET,
-    check_methods,
-    draw_histograms,
-    label_colors,
-    open_axes,
-)
-from skae.display._columns import dense
+from skae.display._display import Display, Groups, Kwargs
+from skae.display._style import COLORS, QUIET, label_colors
+from skae.display._tables import Table, dense
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from skae.display._columns import Table
-
 ColorBy = Literal["auto", "label", "value"]
-Groups = Mapping[Any, np.ndarray]
 
 # More different labels than this are treated as values, and coloured as such.
 MAX_LABELS = 20
 PERPLEXITY = 30.0
 
 
-class LatentSpaceDisplay:
+@dataclass(eq=False, repr=False)
+class LatentSpaceDisplay(Display):
     """Scatter plot of the codes of rows, coloured by label or by value.
 
     Two codes are the axes of the plot. More than two are embedded in the plane by t-SNE,
@@ -82,18 +76,11 @@ class LatentSpaceDisplay:
     'code 0'
     """
 
-    def __init__(
-        self,
-        codes: np.ndarray,
-        embedding: np.ndarray,
-        *,
-        y: np.ndarray | None = None,
-        names: Sequence[str] | None = None,
-    ) -> None:
-        self.codes = codes
-        self.embedding = embedding
-        self.y = y
-        self.names = names
+    codes: np.ndarray
+    embedding: np.ndarray
+    _: KW_ONLY
+    y: np.ndarray | None = None
+    names: Sequence[str] | None = None
 
     @classmethod
     def from_estimator(
@@ -141,7 +128,7 @@ class LatentSpaceDisplay:
         display : LatentSpaceDisplay
             The display that was drawn.
         """
-        check_methods(cls, estimator, "transform")
+        cls._check_methods(estimator, "transform")
         return cls.from_predictions(
             estimator.transform(X),
             y,
@@ -234,84 +221,68 @@ class LatentSpaceDisplay:
             raise ValueError(
                 f"color_by={color_by!r}; it is one of 'auto', 'label' and 'value'."
             )
-        self.figure_, self.ax_ = open_axes(self, ax, (6.4, 4.8))
+        self._open_axes(ax, (6.4, 4.8))
         n_axes = self.embedding.shape[1]
         names = self.names or [f"code {i}" for i in range(n_axes)]
         self.ax_.set_xlabel(names[0])
-        by_label = self.y is not None and _are_labels(self.y, color_by)
-        groups = self._groups(by_label)
         if n_axes == 2:
-            self._draw_points(groups, by_label, label_name, kwargs)
             self.ax_.set_ylabel(names[1])
-        elif by_label or self.y is None:
-            self._draw_histograms(groups, kwargs)
+        if self.y is None:
+            self._draw_groups({None: np.arange(len(self.codes))}, kwargs)
+        elif _are_labels(self.y, color_by):
+            self._draw_labels(self.y, label_name, kwargs)
         else:
-            self._draw_against_values(self.y, label_name, kwargs)
+            self._draw_values(self.y, label_name or "y", kwargs)
         if self.codes.shape[1] > 2:
             # The coordinates of t-SNE have neither a unit nor an origin.
             self.ax_.set(xticks=[], yticks=[])
-        if by_label:
-            self._draw_legend(label_name, len(groups))
         return self
 
-    def _groups(self, by_label: bool) -> Groups:
-        """Return the rows of each label, or of None if there are no labels."""
-        if self.y is None or not by_label:
-            return {None: np.arange(len(self.codes))}
-        labels = list(dict.fromkeys(sorted(self.y.tolist(), key=_sort_key)))
-        return {label: np.flatnonzero(self.y == label) for label in labels}
-
-    def _draw_points(
-        self, groups: Groups, by_label: bool, label_name: str | None, kwargs: dict[str, Any]
-    ) -> None:
-        size = float(np.clip(9000 / len(self.codes), 6, 30))
-        style = {"s": size, "alpha": 0.75, "linewidths": 0}
-        x, y = self.embedding.T
-        if self.y is not None and not by_label:
-            points = self.ax_.scatter(x, y, c=self.y, **{**style, **kwargs})
-            self.figure_.colorbar(points, ax=self.ax_, label=label_name or "y")
-            self.artists_: list[Any] = [points]
-            return
-        self.artists_ = [
-            self.ax_.scatter(
-                x[rows], y[rows], **{**style, "color": color, "label": label, **kwargs}
-            )
-            for (label, rows), color in zip(
-                groups.items(), label_colors(len(groups)), strict=True
-            )
-        ]
-        if not by_label:
-            self.ax_.grid(color=QUIET, alpha=0.15)
-
-    def _draw_histograms(self, groups: Groups, kwargs: dict[str, Any]) -> None:
-        values = self.embedding[:, 0]
-        style = {"bins": np.histogram_bin_edges(values, bins=40), "alpha": 0.6, **kwargs}
-        colors = label_colors(len(groups))
-        self.artists_ = draw_histograms(self.ax_, values, groups, colors, **style)
-        self.ax_.set_ylabel("number of rows")
-
-    def _draw_against_values(
-        self, y: np.ndarray, label_name: str | None, kwargs: dict[str, Any]
-    ) -> None:
-        style = {"s": 16, "alpha": 0.7, "linewidths": 0, "color": label_colors(1)[0]}
-        self.artists_ = [self.ax_.scatter(self.embedding[:, 0], y, **{**style, **kwargs})]
-        self.ax_.set_ylabel(label_name or "y")
-
-    def _draw_legend(self, label_name: str | None, n_labels: int) -> None:
+    def _draw_labels(self, y: np.ndarray, label_name: str | None, kwargs: Kwargs) -> None:
+        # Numbers come before text.
+        labels = sorted(set(y.tolist()), key=lambda label: (isinstance(label, str), label))
+        self._draw_groups({label: np.flatnonzero(y == label) for label in labels}, kwargs)
         self.ax_.legend(
             title=label_name,
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),
             frameon=False,
-            ncols=1 if n_labels <= 12 else 2,
+            ncols=1 if len(labels) <= 12 else 2,
             # Markers remain visible even if the points of the plot are small.
-            **({} if self.embedding.shape[1] == 1 else {"markerscale": 1.6}),
+            markerscale=1.6,
         )
 
+    def _point_style(self) -> Kwargs:
+        size = float(np.clip(9000 / len(self.codes), 6, 30))
+        return {"s": size, "alpha": 0.75, "linewidths": 0}
 
-def _sort_key(label: Any) -> tuple[bool, Any]:
-    """Sort numbers before text, and each in its own order."""
-    return (isinstance(label, str), str(label) if isinstance(label, str) else label)
+    def _draw_values(self, y: np.ndarray, label: str, kwargs: Kwargs) -> None:
+        """Draw values as colours; against a single code, as heights."""
+        if self.embedding.shape[1] == 2:
+            style = {"c": y, **self._point_style(), **kwargs}
+            points = self.ax_.scatter(*self.embedding.T, **style)
+            self.figure_.colorbar(points, ax=self.ax_, label=label)
+        else:
+            style = {"s": 16, "alpha": 0.7, "linewidths": 0, "color": COLORS[0], **kwargs}
+            points = self.ax_.scatter(self.embedding[:, 0], y, **style)
+            self.ax_.set_ylabel(label)
+        self.artists_: list[Any] = [points]
+
+    def _draw_groups(self, groups: Groups, kwargs: Kwargs) -> None:
+        """Draw the rows of each label as points; along a single code, as histograms."""
+        colors = label_colors(len(groups))
+        if self.embedding.shape[1] == 1:
+            bins = np.histogram_bin_edges(self.embedding, bins=40)
+            style = {"bins": bins, "alpha": 0.6, **kwargs}
+            values = self.embedding[:, 0]
+            self.artists_ = self._draw_histograms(values, groups, colors, style)
+            return
+        self.artists_ = []
+        for color, (label, rows) in zip(colors, groups.items(), strict=True):
+            style = {"color": color, "label": label, **self._point_style(), **kwargs}
+            self.artists_.append(self.ax_.scatter(*self.embedding[rows].T, **style))
+        if self.y is None:
+            self.ax_.grid(color=QUIET, alpha=0.15)
 
 
 def _are_labels(y: np.ndarray, color_by: ColorBy) -> bool:
@@ -319,9 +290,8 @@ def _are_labels(y: np.ndarray, color_by: ColorBy) -> bool:
         return color_by == "label"
     if y.dtype.kind in "OUSb":
         return True
-    return not type_of_target(y).startswith("continuous") and (
-        len(np.unique(y)) <= MAX_LABELS
-    )
+    is_continuous = type_of_target(y).startswith("continuous")
+    return not is_continuous and len(np.unique(y)) <= MAX_LABELS
 
 
 def _embed(codes: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, list[str]]:

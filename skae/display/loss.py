@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from skae.display._axes import COLORS, QUIET, last_step, name_of, open_axes
+from skae.display._display import Display, LogScale, last_step, name_of
+from skae.display._style import COLORS, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +25,8 @@ CURVES = {
 LOG_SCALE_FACTOR = 20.0
 
 
-class LossCurveDisplay:
+@dataclass(eq=False, repr=False)
+class LossCurveDisplay(Display):
     """Loss of the training rows and of the held-out rows by epoch.
 
     It is recommended to create it with `from_estimator`.
@@ -59,23 +62,17 @@ class LossCurveDisplay:
     ['training rows', 'held-out rows']
     """
 
-    def __init__(
-        self,
-        curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
-        *,
-        best_iter: int | None = None,
-        loss_name: str = "loss",
-    ) -> None:
-        self.curves = curves
-        self.best_iter = best_iter
-        self.loss_name = loss_name
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    _: KW_ONLY
+    best_iter: int | None = None
+    loss_name: str = "loss"
 
     @classmethod
     def from_estimator(
         cls,
         estimator: Any,
         *,
-        log_scale: bool | Literal["auto"] = "auto",
+        log_scale: LogScale = "auto",
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
@@ -126,11 +123,7 @@ class LossCurveDisplay:
         return display.plot(ax=ax, log_scale=log_scale, **kwargs)
 
     def plot(
-        self,
-        ax: Axes | None = None,
-        *,
-        log_scale: bool | Literal["auto"] = "auto",
-        **kwargs: Any,
+        self, ax: Axes | None = None, *, log_scale: LogScale = "auto", **kwargs: Any
     ) -> Self:
         """Plot the curves.
 
@@ -144,22 +137,16 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display itself.
         """
-        self.figure_, self.ax_ = open_axes(self, ax, (6.4, 4.0))
+        self._open_axes(ax, (6.4, 4.0))
         self.lines_: dict[str, Line2D] = {}
-        for (label, (epochs, losses)), color in zip(
-            self.curves.items(), COLORS, strict=False
-        ):
+        for color, (label, curve) in zip(COLORS, self.curves.items(), strict=False):
             style = {"color": color, "label": label, "linewidth": 1.8, **kwargs}
-            (self.lines_[label],) = self.ax_.plot(epochs, losses, **style)
+            (self.lines_[label],) = self.ax_.plot(*curve, **style)
         self.best_line_ = None
         if self.best_iter is not None:
-            self.best_line_ = self.ax_.axvline(
-                self.best_iter,
-                color=QUIET,
-                linestyle="--",
-                linewidth=1,
-                label=f"kept: epoch {self.best_iter}",
-            )
+            label = f"kept: epoch {self.best_iter}"
+            style = {"color": QUIET, "linestyle": "--", "linewidth": 1, "label": label}
+            self.best_line_ = self.ax_.axvline(self.best_iter, **style)
         if self._needs_log_scale() if log_scale == "auto" else log_scale:
             self.ax_.set_yscale("log")
         self.ax_.set(xlabel="epoch", ylabel=self.loss_name)

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 
-from skae.display._axes import (
-    check_image_shape,
-    check_methods,
-    grid_shape,
-    name_of,
-    open_axes,
-    show_tiles,
-    split_axes,
-)
-from skae.display._columns import Columns, Table
-from skae.display._panels import draw_categorical, draw_numeric
+from skae.display._display import PANELS_PER_LINE, Display, name_of
+from skae.display._images import check_image_shape, pixel_limits
+from skae.display._panels import draw_column
+from skae.display._tables import Table, as_pixels, read_like, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
 
-class ReconstructionDisplay:
+@dataclass(eq=False, repr=False)
+class ReconstructionDisplay(Display):
     """Original rows compared with their reconstructions, as images or column by column.
 
     Images are drawn in two lines, the originals above their reconstructions, with the
@@ -75,18 +71,11 @@ class ReconstructionDisplay:
     (17, 89)
     """
 
-    def __init__(
-        self,
-        original: Table,
-        reconstruction: Table | dict[str, Table],
-        *,
-        image_shape: tuple[int, ...] | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.original = original
-        self.reconstruction = reconstruction
-        self.image_shape = image_shape
-        self.name = name
+    original: Table
+    reconstruction: Table | dict[str, Table]
+    _: KW_ONLY
+    image_shape: tuple[int, ...] | None = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -135,7 +124,7 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
             The display that was drawn.
         """
-        check_methods(cls, estimator, "transform", "inverse_transform")
+        cls._check_methods(estimator, "transform", "inverse_transform")
         return cls.from_predictions(
             X,
             estimator.inverse_transform(estimator.transform(X)),
@@ -221,91 +210,77 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
             The display itself.
         """
-        original = Columns(self.original)
+        original = read_table(self.original)
         by_name = self._reconstructions(original)
         if self.image_shape is not None:
-            shape = check_image_shape(self.image_shape, len(original))
             tables = [original, *by_name.values()]
-            rows = np.stack([table.matrix()[:max_images] for table in tables])
-            self._draw_images(ax, rows, shape, list(by_name), cmap, kwargs)
+            rows = np.stack([as_pixels(table)[:max_images] for table in tables])
+            self._draw_images(ax, rows, list(by_name), cmap=cmap, **kwargs)
             return self
         if isinstance(self.reconstruction, dict):
             raise ValueError(
                 "reconstruction is a dict, which can only be drawn as images; give "
                 "image_shape, or one table."
             )
-        if columns is None:
-            columns = range(min(max_columns, len(original)))
-        chosen = [original.position(column) for column in columns]
-        self._draw_columns(ax, original, by_name["reconstruction"], chosen, kwargs)
+        n_columns = original.shape[1]
+        chosen = range(min(max_columns, n_columns)) if columns is None else columns
+        positions = [_position(original, column) for column in chosen]
+        if not positions:
+            raise ValueError(
+                f"columns={columns!r} and max_columns={max_columns} choose none of the "
+                f"{n_columns} columns of X; give one or more columns, or columns=None and a "
+                "max_columns of 1 or more."
+            )
+        pairs = [
+            (original.iloc[:, i], by_name["reconstruction"].iloc[:, i]) for i in positions
+        ]
+        self._open_panels(ax, len(pairs), (2.7, 2.5), (0.4, 0.4), "reconstruction")
+        self.artists_ = [
+            draw_column(panel, *pair, kwargs)
+            for panel, pair in zip(self.axes_, pairs, strict=True)
+        ]
+        for panel in self.axes_[-PANELS_PER_LINE:]:
+            panel.set_xlabel("original")
         return self
 
-    def _reconstructions(self, original: Columns) -> dict[str, Columns]:
-        """Return the reconstructions by name; a single one is named "reconstruction".
-
-        Raises
-        ------
-        ValueError
-            If one of them has another shape than the original.
-        """
-        several = isinstance(self.reconstruction, dict)
-        tables = self.reconstruction if several else {"reconstruction": self.reconstruction}
-        by_name = {}
-        expected = original.n_rows, len(original)
-        for name, table in tables.items():
-            by_name[name] = Columns(table, original.names)
-            shape = by_name[name].n_rows, len(by_name[name])
-            if shape != expected:
-                which = f"reconstruction[{name!r}]" if several else name
-                raise ValueError(
-                    f"{which} has shape {shape}, but X has {expected}; give as many rows "
-                    "and columns as there are originals."
-                )
-        return by_name
+    def _reconstructions(self, original: pd.DataFrame) -> dict[str, pd.DataFrame]:
+        """Return the reconstructions by name; a single one is named "reconstruction"."""
+        if not isinstance(self.reconstruction, dict):
+            table = read_like(self.reconstruction, "reconstruction", original, "X")
+            return {"reconstruction": table}
+        return {
+            name: read_like(table, f"reconstruction[{name!r}]", original, "X")
+            for name, table in self.reconstruction.items()
+        }
 
     def _draw_images(
-        self,
-        ax: Axes | None,
-        rows: np.ndarray,
-        shape: tuple[int, ...],
-        names: list[str],
-        cmap: str | Colormap,
-        kwargs: dict[str, Any],
+        self, ax: Axes | None, rows: np.ndarray, names: list[str], **im_kw: Any
     ) -> None:
         """Draw rows of shape (1 + n_names, n_images, n_features), originals first."""
-        n_lines, n_images = rows.shape[:2]
-        figsize = 0.9 * n_images + 1.2, 0.9 * n_lines + 0.8
-        self.figure_, self.ax_ = open_axes(self, ax, figsize)
-        self.axes_ = np.array([self.ax_])
-        limits = np.nanmin(rows[0]), np.nanmax(rows[0])
+        n_lines, n_images, n_features = rows.shape
+        shape = check_image_shape(self.image_shape, n_features)
         images = rows.reshape(n_lines, n_images, *shape)
-        self.im_ = show_tiles(self.ax_, images, limits, cmap, kwargs)
+        figsize = 0.9 * n_images + 1.2, 0.9 * n_lines + 0.8
+        self._show_images(ax, images, figsize, pixel_limits(rows[0]), **im_kw)
         self.ax_.set_yticklabels(["original", *names])
         if isinstance(self.reconstruction, dict):
             self.ax_.set_xticks([])
-        else:
-            errors = np.sqrt(np.square(rows[1] - rows[0]).mean(axis=1))
-            self.ax_.set_xticklabels([f"{error:.2g}" for error in errors])
-            by = "" if self.name is None else f" by {self.name}"
-            self.ax_.set_xlabel(f"root mean squared error per pixel, reconstructed{by}")
+            return
+        errors = np.sqrt(np.square(rows[1] - rows[0]).mean(axis=1))
+        self.ax_.set_xticklabels([f"{error:.2g}" for error in errors])
+        by = "" if self.name is None else f" by {self.name}"
+        self.ax_.set_xlabel(f"root mean squared error per pixel, reconstructed{by}")
 
-    def _draw_columns(
-        self,
-        ax: Axes | None,
-        original: Columns,
-        reconstruction: Columns,
-        chosen: list[int],
-        kwargs: dict[str, Any],
-    ) -> None:
-        n_rows, n_columns = grid_shape(len(chosen))
-        figsize = 2.7 * n_columns + 0.4, 2.5 * n_rows + 0.4
-        self.figure_, self.ax_ = open_axes(self, ax, figsize)
-        self.axes_ = split_axes(self.ax_, len(chosen))
-        self.artists_ = []
-        for panel, i in zip(self.axes_, chosen, strict=True):
-            draw = draw_numeric if original.is_numeric(i) else draw_categorical
-            self.artists_.append(draw(panel, original, reconstruction, i, kwargs))
-        for panel in self.axes_[::n_columns]:
-            panel.set_ylabel("reconstruction")
-        for panel in self.axes_[-n_columns:]:
-            panel.set_xlabel("original")
+
+def _position(table: pd.DataFrame, column: str | int) -> int:
+    """Return the position of a column given by its name or position."""
+    if isinstance(column, str):
+        if column not in table:
+            raise ValueError(
+                f"columns holds {column!r}, which is not a column of X; its columns are "
+                f"{list(table)}."
+            )
+        return list(table).index(column)
+    if not 0 <= column < table.shape[1]:
+        raise ValueError(f"columns holds {column}, but X has {table.shape[1]} columns.")
+    return column

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
-from skae.display._axes import (
-    COLORS,
-    QUIET,
-    check_image_shape,
-    check_methods,
-    grid_shape,
-    name_of,
-    of_estimator,
-    open_axes,
-    show_tiles,
-    split_axes,
-)
 from skae.display._codes import check_components, check_start, vary_codes
-from skae.display._columns import Columns, Table, dense
+from skae.display._display import Display, Kwargs, name_of, of_estimator
+from skae.display._images import check_image_shape, pixel_limits
+from skae.display._style import COLORS, QUIET
+from skae.display._tables import Table, as_pixels, dense, numeric_part, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +27,8 @@ MAX_LINES = 5
 DASHES = ("-", "--", ":")
 
 
-class LatentTraversalDisplay:
+@dataclass(eq=False, repr=False)
+class LatentTraversalDisplay(Display):
     """Rows decoded from varying codes, two codes at once or one at a time.
 
     For rows that are images, two codes are drawn as a grid of images, and a single code as
@@ -91,26 +85,15 @@ class LatentTraversalDisplay:
     'code 0 of PCA'
     """
 
-    def __init__(
-        self,
-        steps: np.ndarray,
-        rows: Table,
-        *,
-        components: Sequence[int],
-        kind: Literal["grid", "each"] = "grid",
-        image_shape: tuple[int, ...] | None = None,
-        spread: tuple[np.ndarray, np.ndarray] | None = None,
-        limits: tuple[float, float] | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.steps = steps
-        self.rows = rows
-        self.components = components
-        self.kind = kind
-        self.image_shape = image_shape
-        self.spread = spread
-        self.limits = limits
-        self.name = name
+    steps: np.ndarray
+    rows: Table
+    _: KW_ONLY
+    components: Sequence[int]
+    kind: Literal["grid", "each"] = "grid"
+    image_shape: tuple[int, ...] | None = None
+    spread: tuple[np.ndarray, np.ndarray] | None = None
+    limits: tuple[float, float] | None = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -172,22 +155,21 @@ class LatentTraversalDisplay:
         ValueError
             If a parameter does not fit the codes or the images.
         """
-        check_methods(cls, estimator, "transform", "inverse_transform")
+        cls._check_methods(estimator, "transform", "inverse_transform")
         codes = dense(estimator.transform(X))
-        table = Columns(X)
+        table = read_table(X)
         if image_shape is not None:
-            check_image_shape(image_shape, len(table))
+            check_image_shape(image_shape, table.shape[1])
         kind, components = check_components(kind, components, codes.shape[1], image_shape)
         if n_steps < 2 or not 0 < proportion < 1:
             raise ValueError(
                 f"n_steps={n_steps} and proportion={proportion}: there must be 2 steps or "
                 "more, and a proportion between 0 and 1."
             )
-        start = check_start(start, codes)
         margin = proportion / 2
-        low, high = np.quantile(codes, [0.5 - margin, 0.5 + margin], axis=0)
-        steps = np.linspace(low, high, n_steps)[:, components].T
-        varied = vary_codes(start, steps, components, kind)
+        low, high = np.quantile(codes[:, components], [0.5 - margin, 0.5 + margin], axis=0)
+        steps = np.linspace(low, high, n_steps, axis=1)
+        varied = vary_codes(check_start(start, codes), steps, components, kind)
         display = cls(
             steps,
             estimator.inverse_transform(varied.astype(codes.dtype, copy=False)),
@@ -195,7 +177,7 @@ class LatentTraversalDisplay:
             kind=kind,
             image_shape=image_shape,
             spread=None if image_shape is not None else _spread(table),
-            limits=None if image_shape is None else _limits(table),
+            limits=None if image_shape is None else pixel_limits(as_pixels(table)),
             name=name_of(estimator),
         )
         return display.plot(ax=ax, cmap=cmap, **kwargs)
@@ -218,83 +200,55 @@ class LatentTraversalDisplay:
         if self.image_shape is None:
             self._draw_curves(ax, kwargs)
         else:
-            self._draw_images(ax, cmap, kwargs)
+            self._draw_images(ax, cmap=cmap, **kwargs)
         return self
 
-    def _draw_images(
-        self, ax: Axes | None, cmap: str | Colormap, kwargs: dict[str, Any]
-    ) -> None:
-        rows = Columns(self.rows).matrix()
+    def _draw_images(self, ax: Axes | None, **im_kw: Any) -> None:
+        rows = as_pixels(read_table(self.rows))
         shape = check_image_shape(self.image_shape, rows.shape[1])
         n_steps = self.steps.shape[1]
         images = rows.reshape(-1, n_steps, *shape)
-        limits = self.limits or (np.nanmin(rows), np.nanmax(rows))
         figsize = 0.52 * n_steps + 1.0, 0.52 * len(images) + 0.9
-        self.figure_, self.ax_ = open_axes(self, ax, figsize)
-        self.axes_ = np.array([self.ax_])
-        self.im_ = show_tiles(self.ax_, images, limits, cmap, kwargs)
+        self._show_images(ax, images, figsize, self.limits or pixel_limits(rows), **im_kw)
+        of_name = of_estimator(self.name)
         if self.kind == "grid":
-            self._label_grid()
+            across, down = [[f"{value:.2g}" for value in values] for values in self.steps]
+            # The second code increases upwards, as on any vertical axis.
+            self.ax_.set(xticklabels=across, yticklabels=down[::-1])
+            self.ax_.tick_params(labelsize="small")
+            first, second = self.components
+            self.ax_.set(xlabel=f"code {first}{of_name}", ylabel=f"code {second}")
         else:
-            self._label_lines()
+            ranges = zip(self.components, self.steps[:, 0], self.steps[:, -1], strict=True)
+            lines = [f"code {code}: {low:.2g} to {high:.2g}" for code, low, high in ranges]
+            label = f"one code{of_name} increases at a time, the others are fixed"
+            self.ax_.set(xticks=[], yticklabels=lines, xlabel=label)
 
-    def _label_grid(self) -> None:
-        first, second = self.components
-        self.ax_.set_xticklabels([f"{value:.2g}" for value in self.steps[0]])
-        # The second code increases upwards, as on any vertical axis.
-        self.ax_.set_yticklabels([f"{value:.2g}" for value in self.steps[1][::-1]])
-        self.ax_.tick_params(labelsize="small")
-        self.ax_.set_xlabel(f"code {first}{of_estimator(self.name)}")
-        self.ax_.set_ylabel(f"code {second}")
-
-    def _label_lines(self) -> None:
-        self.ax_.set_xticks([])
-        ranges = zip(self.components, self.steps[:, 0], self.steps[:, -1], strict=True)
-        self.ax_.set_yticklabels(
-            [
-                f"code {component}: {low:.2g} to {high:.2g}"
-                for component, low, high in ranges
-            ]
-        )
-        self.ax_.set_xlabel(
-            f"one code{of_estimator(self.name)} increases at a time, the others are fixed"
-        )
-
-    def _draw_curves(self, ax: Axes | None, kwargs: dict[str, Any]) -> None:
-        table = Columns(self.rows)
-        numeric = [i for i in range(len(table)) if table.is_numeric(i)]
-        if not numeric:
+    def _draw_curves(self, ax: Axes | None, kwargs: Kwargs) -> None:
+        table = read_table(self.rows)
+        rows = numeric_part(table)
+        if rows.empty:
             raise ValueError(
                 "X has no numeric column, and curves are drawn of numeric columns only."
             )
-        mean, deviation = self.spread or _spread(table)
-        values = np.column_stack([table.as_floats(i) for i in numeric])
-        values = (values - mean[numeric]) / deviation[numeric]
-        names = [table.names[i] for i in numeric]
-        n_codes = len(self.steps)
-        n_rows, n_columns = grid_shape(n_codes)
-        figsize = 3.1 * n_columns + 0.4, 2.7 * n_rows + 0.3
-        self.figure_, self.ax_ = open_axes(self, ax, figsize)
-        self.axes_ = split_axes(self.ax_, n_codes)
+        shown = table.columns.get_indexer(rows.columns)
+        mean, deviation = np.stack(self.spread or _spread(table))[:, shown]
+        values = ((rows - mean) / deviation).to_numpy()
+        parts = np.split(values, len(self.steps))
+        ylabel = "standard deviations\nfrom the mean"
+        self._open_panels(ax, len(self.steps), (3.1, 2.7), (0.4, 0.3), ylabel)
         self.lines_ = []
-        for panel, component, steps, part in zip(
-            self.axes_, self.components, self.steps, np.split(values, n_codes), strict=True
-        ):
-            self.lines_.append(_draw_panel(panel, steps, part, names, kwargs))
+        parts_by_code = zip(self.axes_, self.components, self.steps, parts, strict=True)
+        for panel, component, steps, part in parts_by_code:
+            self.lines_.append(_draw_panel(panel, steps, part, list(rows), kwargs))
             panel.set_xlabel(f"code {component}")
-        for panel in self.axes_[::n_columns]:
-            panel.set_ylabel("standard deviations\nfrom the mean")
         limits = np.array([panel.get_ylim() for panel in self.axes_])
         for panel in self.axes_:
             panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
 def _draw_panel(
-    panel: Axes,
-    steps: np.ndarray,
-    values: np.ndarray,
-    names: list[str],
-    kwargs: dict[str, Any],
+    panel: Axes, steps: np.ndarray, values: np.ndarray, names: list[str], kwargs: Kwargs
 ) -> list[Line2D]:
     """Draw the columns that change most along one code."""
     lines = []
@@ -310,18 +264,8 @@ def _draw_panel(
     return lines
 
 
-def _limits(table: Columns) -> tuple[float, float]:
-    pixels = table.matrix()
-    return float(np.nanmin(pixels)), float(np.nanmax(pixels))
-
-
-def _spread(table: Columns) -> tuple[np.ndarray, np.ndarray]:
+def _spread(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return the columns' means and standard deviations; 0 and 1 for categorical ones."""
-    mean, deviation = np.zeros(len(table)), np.ones(len(table))
-    for i in range(len(table)):
-        if table.is_numeric(i):
-            cells = table.as_floats(i)
-            cells = cells[~np.isnan(cells)]
-            mean[i] = cells.mean() if len(cells) else 0.0
-            deviation[i] = (cells.std() if len(cells) else 0.0) or 1.0
-    return mean, deviation
+    numbers = numeric_part(table).reindex(columns=table.columns)
+    deviation = numbers.std(ddof=0).replace(0.0, np.nan).fillna(1.0)
+    return numbers.mean().fillna(0.0).to_numpy(), deviation.to_numpy()

@@ -105,6 +105,11 @@ def test_polars_frame(mixed):
         ({"image_shape": 5}, "not the shape of an image"),
         ({"columns": ["nope"]}, "'nope', which is not a column"),
         ({"columns": [7]}, "columns holds 7, but X has 5"),
+        (
+            {"columns": []},
+            r"columns=\[\] .* choose none of the 5 columns.*give one or more",
+        ),
+        ({"max_columns": 0}, "max_columns=0 choose none.*max_columns of 1 or more"),
     ],
 )
 def test_bad_reconstructions_are_an_error(X, params, message):

@@ -1,0 +1,31 @@
+"""Colours of the displays."""
+
+from typing import Any
+
+import numpy as np
+
+# Ten colours that colour-blind readers can also tell apart (Petroff, 2021,
+# arXiv:2107.02270).
+COLORS = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+QUIET = "#717581"
+GAP_COLOR = "#dcdde0"
+
+
+def label_colors(n_labels: int) -> list[Any]:
+    """Return one colour per label."""
+    if n_labels <= len(COLORS):
+        return list(COLORS[:n_labels])
+    import matplotlib as mpl
+
+    return list(mpl.colormaps["turbo"](np.linspace(0.03, 0.97, n_labels)))

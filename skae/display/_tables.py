@@ -1,0 +1,133 @@
+"""Tables as the displays read them: pandas frames of any table."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from skae.table.series import cells_of, is_missing, kind_of
+from skae.table.validation import as_frame
+
+# A data frame of any library that narwhals reads, an array-like or a sparse matrix.
+Table: TypeAlias = Any
+
+DAY = np.timedelta64(1, "D")
+
+
+def read_table(table: Table, names: list[str] | None = None) -> pd.DataFrame:
+    """Return a table as a pandas frame whose column names are strings.
+
+    Numbers, dates and durations have such a dtype; all other columns are categorical.
+
+    Parameters
+    ----------
+    table : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+    names : list of str, default=None
+        Column names of an array. If None, or of another length, x0, x1, ...
+    """
+    frame = as_frame(table)
+    if frame is not None:
+        columns = {str(s.name): _read_cells(s) for s in frame.iter_columns()}
+        index = frame.to_native().index if frame.implementation.is_pandas() else None
+        return pd.DataFrame(columns, index)
+    array = dense(table)
+    if array.ndim != 2:
+        raise ValueError(
+            f"A table has two dimensions, but this one has shape {array.shape}; reshape it "
+            "to (n_samples, n_features)."
+        )
+    if names is None or len(names) != array.shape[1]:
+        names = [f"x{i}" for i in range(array.shape[1])]
+    if array.dtype.kind in "fiumM":
+        return pd.DataFrame(array, columns=names)
+    return pd.DataFrame({name: _parse_cells(array[:, i]) for i, name in enumerate(names)})
+
+
+def read_like(
+    table: Table, name: str, template: pd.DataFrame, template_name: str
+) -> pd.DataFrame:
+    """Return a table as a pandas frame; the names are those of the two parameters.
+
+    Raises
+    ------
+    ValueError
+        If its shape is not that of the template.
+    """
+    frame = read_table(table, list(template))
+    if frame.shape != template.shape:
+        raise ValueError(
+            f"{name} has shape {frame.shape}, but {template_name} has {template.shape}; "
+            "give the same rows and columns in both."
+        )
+    return frame
+
+
+def is_numeric(column: pd.Series) -> bool:
+    """Return whether a column holds numbers, dates or durations."""
+    return column.dtype.kind in "fiumM"
+
+
+def as_floats(column: pd.Series) -> np.ndarray:
+    """Return a column as float64, NaN where missing; dates are days since 1970."""
+    cells = column.to_numpy()
+    if cells.dtype.kind in "mM":
+        return (cells - cells.dtype.type(0, "D")) / DAY
+    return cells.astype(np.float64)
+
+
+def numeric_part(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of numbers, dates and durations as float64."""
+    columns = {name: as_floats(cells) for name, cells in table.items() if is_numeric(cells)}
+    return pd.DataFrame(columns, table.index)
+
+
+def as_texts(column: pd.Series) -> np.ndarray:
+    """Return the cells of a column as short strings."""
+    return np.where(column.isna(), "missing", [short(cell) for cell in column.to_numpy()])
+
+
+def as_pixels(table: pd.DataFrame) -> np.ndarray:
+    """Return a table as a float64 array; all columns must be numeric."""
+    strange = [name for name, column in table.items() if not is_numeric(column)]
+    if strange:
+        raise ValueError(
+            f"Columns {strange} are not numeric, as the pixels of an image must be; drop "
+            "image_shape."
+        )
+    return numeric_part(table).to_numpy()
+
+
+def dense(array: Any) -> np.ndarray:
+    """Return an array-like or a sparse matrix as an ndarray."""
+    return array.toarray() if issparse(array) else np.asarray(array)
+
+
+def short(cell: Any) -> str:
+    """Return a cell as a string of at most 20 characters."""
+    if isinstance(cell, (float, np.floating)):
+        return f"{cell:.4g}"
+    if isinstance(cell, np.datetime64):
+        return str(cell.astype("datetime64[m]")).replace("T", " ").removesuffix(" 00:00")
+    text = str(cell)
+    return text if len(text) <= 20 else text[:19] + "…"
+
+
+def _read_cells(series: Any) -> np.ndarray:
+    """Return the cells of a narwhals series; only numbers and times have such a dtype."""
+    cells, kind = cells_of(series), kind_of(series, series.name)
+    if kind in ("date", "duration") or (kind == "number" and cells.dtype != object):
+        return cells
+    if kind == "number":
+        return np.where(is_missing(series, cells), np.nan, cells).astype(np.float64)
+    return cells.astype(object)
+
+
+def _parse_cells(cells: np.ndarray) -> np.ndarray:
+    """Return the cells of an array that may hold text; numbers have a numeric dtype."""
+    try:
+        return cells.astype(np.float64)
+    except (ValueError, TypeError):
+        return cells
