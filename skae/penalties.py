@@ -119,6 +119,7 @@ class KLSparsity(Penalty):
     target : float, default=0.05
         Mean activity of a code, between 0 and 1.
     weight : float, default=3.0
+        Factor on the costs in the loss.
 
     References
     ----------
@@ -156,6 +157,7 @@ class Contractive(Penalty):
     Parameters
     ----------
     weight : float, default=0.1
+        Factor on the costs in the loss.
 
     References
     ----------

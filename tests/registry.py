@@ -289,6 +289,11 @@ EXCEPTIONS = {
         "test_share_of_variance_needs_as_many_components_as_pca",
     ),
     **_except(
+        "VQVAETransformer",
+        "the entries start at clusters of the rows, which weights do not enter",
+        "test_weighted_start_is_that_of_repeated_rows",
+    ),
+    **_except(
         "AdversarialAutoencoderTransformer",
         "its loss rises as the critic learns to tell",
         "test_warm_start_goes_on",

@@ -52,7 +52,7 @@ def test_levels_start_better_than_their_shares(told):
     design, x = told
     pca = principal_axes(x, None, 1, None)
     logits = _reconstruction(x, pca, *output_start(design, pca, x))[:, 2:]
-    by_shares = _surprise(x[:, 2:], design.shares.log().expand(500, 2))
+    by_shares = _surprise(x[:, 2:], design.blocks[1].proportions.log().expand(500, 2))
     assert _surprise(x[:, 2:], logits) < 0.6 * by_shares
     right = logits.argmax(dim=1) == x[:, 2:].argmax(dim=1)
     assert right.float().mean() > 0.95
@@ -66,7 +66,7 @@ def test_levels_of_noise_start_at_their_shares():
     design, x = _encoded(pd.DataFrame(frame))
     pca = principal_axes(x, None, 1, None)
     logits = _reconstruction(x, pca, *output_start(design, pca, x))[:, 2:]
-    by_shares = _surprise(x[:, 2:], design.shares.log().expand(500, 2))
+    by_shares = _surprise(x[:, 2:], design.blocks[1].proportions.log().expand(500, 2))
     assert _surprise(x[:, 2:], logits) == pytest.approx(by_shares.item(), rel=0.03)
 
 
@@ -74,4 +74,4 @@ def test_without_axes_levels_start_at_their_shares(told):
     design, x = told
     gains, offsets = output_start(design, None, x)
     assert gains.tolist() == [1.0] * 4
-    torch.testing.assert_close(offsets[2:].softmax(dim=0), design.shares)
+    torch.testing.assert_close(offsets[2:].softmax(dim=0), design.blocks[1].proportions)
