@@ -161,9 +161,8 @@ def test_rows_that_weigh_nothing_leave_no_values(wages):
 
 def test_values_occur_as_often_as_they_weigh():
     raw = np.repeat([[0.0], [1.0]], [300, 100], axis=0)
-    marginals = Marginals(raw, np.repeat([1.0, 9.0], [300, 100]))
     drawn = np.random.default_rng(0).normal(size=(4000, 1))
-    marginals.learn_own(drawn)
+    marginals = Marginals(raw, np.repeat([1.0, 9.0], [300, 100]), drawn)
     assert marginals.map(drawn).mean() == pytest.approx(0.75, abs=0.02)
 
 
@@ -174,8 +173,8 @@ def test_one_held_out_row_proves_nothing():
 
 def test_ranks_are_kept():
     rng = np.random.default_rng(0)
-    marginals, drawn = Marginals(rng.exponential(size=(500, 1))), rng.normal(size=(500, 1))
-    marginals.learn_own(drawn)
+    drawn = rng.normal(size=(500, 1))
+    marginals = Marginals(rng.exponential(size=(500, 1)), None, drawn)
     mapped = marginals.map(drawn)[np.argsort(drawn[:, 0]), 0]
     assert (np.diff(mapped) >= 0).all()
     assert 0 < mapped[0] < mapped[-1]
