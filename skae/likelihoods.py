@@ -372,7 +372,7 @@ class FittedLikelihood(nn.Module):
     def forward(self, output, x):
         """Return -log p(x | z) of every cell in nats, shape (*, n_columns)."""
         losses = self.likelihood.nll(x, output, self.learned, self.units)
-        if losses.shape != output.shape:
+        if losses.shape not in (output.shape, x.shape):
             raise ValueError(
                 f"nll of {self.likelihood!r} returns shape {tuple(losses.shape)} for cells "
                 f"of shape {tuple(output.shape)}; give -log p of every cell."
