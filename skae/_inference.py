@@ -281,7 +281,7 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         for _ in range(N_FILLS if unforeseen else 1):
             output = model(x)
             for block, at in unforeseen:
-                x[at, block.columns] = block.to_design(output[at, block.columns])
+                x[at, block.columns] = block.expected(output[at, block.columns])
         filled[rows] = output
         return filled
 

@@ -684,3 +684,21 @@ def test_all_rows_of_clones_know_the_levels_of_text():
     declared = table.declare(rows).to_native()
     assert not declared["a"].cat.ordered
     assert declared["a"].cat.categories.tolist() == ["x", "y", "z"]
+
+
+def test_a_missing_level_is_filled_beyond_the_nearest_one():
+    """What is put in its place lies between levels until it has settled."""
+    rng = np.random.default_rng(0)
+    q = rng.normal(size=400)
+    levels = ["none", "school", "college", "master", "phd"]
+    codes = np.digitize(q + 0.3 * rng.normal(size=400), [-1, -0.3, 0.3, 1])
+    frame = pd.DataFrame({"income": 50 + 10 * q + rng.normal(size=400), "age": 40 + 5 * q})
+    distances = {}
+    for ordered in (True, False):
+        degree = pd.Categorical.from_codes(codes, levels, ordered=ordered)
+        complete = frame.assign(degree=degree)
+        given = complete.assign(degree=complete["degree"].where(np.arange(400) >= 100))
+        model = AutoencoderTransformer(1, random_state=0).fit(complete)
+        filled = model.impute(given)["degree"].cat.codes[:100]
+        distances[ordered] = np.abs(filled - codes[:100]).mean()
+    assert distances[True] < 0.85 * distances[False]

@@ -52,7 +52,8 @@ def attribute(reconstruct, error, losses, x, observed, design):
         replaced[:, columns], replaced[:, indicator] = 0.0, 1.0
         for _ in range(N_ROUNDS):
             output = reconstruct(replaced)[:, columns]
-            replaced[:, columns], replaced[:, indicator] = block.to_design(output), 0.0
+            replaced[:, columns], replaced[:, indicator] = block.expected(output), 0.0
+        replaced[:, columns] = block.to_design(output)
         expected[:, columns] = output
         if observed is not None:
             states = observed.clone()

@@ -179,6 +179,14 @@ class Block:
         """Return the rows that a decoder's output says are likeliest; `to_output` undone."""
         return output
 
+    def expected(self, output):
+        """Return the rows that a decoder's output says to expect, on the way to the likeliest.
+
+        A missing cell is filled with these again and again; where they can lie between
+        levels, that does not end at the first level met.
+        """
+        return self.to_design(output)
+
     def negative_log_likelihood(self, output, x, unknown=None):
         """Return -log p(cell) in nats, shape (..., n_features).
 

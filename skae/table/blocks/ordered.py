@@ -120,6 +120,11 @@ class OrderedBlock(LevelBlock):
     def to_design(self, output):
         return self._indicate(_median(self.log_probabilities(output)), output)
 
+    def expected(self, output):
+        """Return the indicators' expectation: P(level > j) in their place."""
+        above = 1.0 - self.log_probabilities(output).exp().cumsum(-1)
+        return self._centre(above[..., self.column, self.step])
+
     def negative_log_likelihood(self, output, x, unknown=None):
         """Return -log p(level) in nats, shape (..., n_features).
 
