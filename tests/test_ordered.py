@@ -686,19 +686,21 @@ def test_all_rows_of_clones_know_the_levels_of_text():
     assert declared["a"].cat.categories.tolist() == ["x", "y", "z"]
 
 
-def test_a_missing_level_is_filled_beyond_the_nearest_one():
-    """What is put in its place lies between levels until it has settled."""
-    rng = np.random.default_rng(0)
-    q = rng.normal(size=400)
+def test_a_missing_level_is_filled_beyond_the_first_one_met():
+    """What is put in its place lies between levels until it has settled; else 0.65."""
     levels = ["none", "school", "college", "master", "phd"]
-    codes = np.digitize(q + 0.3 * rng.normal(size=400), [-1, -0.3, 0.3, 1])
-    frame = pd.DataFrame({"income": 50 + 10 * q + rng.normal(size=400), "age": 40 + 5 * q})
-    distances = {}
-    for ordered in (True, False):
-        degree = pd.Categorical.from_codes(codes, levels, ordered=ordered)
-        complete = frame.assign(degree=degree)
-        given = complete.assign(degree=complete["degree"].where(np.arange(400) >= 100))
-        model = AutoencoderTransformer(1, random_state=0).fit(complete)
+    distances = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        q = rng.normal(size=400)
+        codes = np.digitize(q + 0.3 * rng.normal(size=400), [-1, -0.3, 0.3, 1])
+        noise = rng.normal(size=(2, 400)) * [[1.0], [2.0]]
+        frame = pd.DataFrame(
+            {"income": 50 + 10 * q + noise[0], "age": 40 + 5 * q + noise[1]}
+        )
+        frame["degree"] = pd.Categorical.from_codes(codes, levels, ordered=True)
+        model = AutoencoderTransformer(1, random_state=0).fit(frame)
+        given = frame.assign(degree=frame["degree"].where(np.arange(400) >= 100))
         filled = model.impute(given)["degree"].cat.codes[:100]
-        distances[ordered] = np.abs(filled - codes[:100]).mean()
-    assert distances[True] < 0.85 * distances[False]
+        distances.append(np.abs(filled - codes[:100]).mean())
+    assert np.mean(distances) < 0.58
