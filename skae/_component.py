@@ -19,3 +19,9 @@ class Setting(BaseEstimator):
     def check(self):
         """Raise unless the settings are what `_parameter_constraints` allows."""
         self._validate_params()
+
+
+def name_of(setting, choices):
+    """Return the name by which a dict of classes knows the class of a setting, or None."""
+    names = (name for name, known in choices.items() if type(setting) is known)
+    return next(names, None)

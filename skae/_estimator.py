@@ -25,6 +25,7 @@ from skae._parameters import (
 )
 from skae._sampling import SamplingMixin
 from skae._streaming import StreamingMixin
+from skae._typing import Table
 from skae.architectures import Modules, choose_network
 from skae.architectures.architecture import Layers
 from skae.corruption import Corrupter
@@ -134,7 +135,7 @@ class BaseAutoencoder(
     # ------------------------------------------------------------------ fitting
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the network from the rows of X.
 
         Parameters

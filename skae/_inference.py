@@ -12,6 +12,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from skae._typing import Table
 from skae.attribution.occlusion import attribute
 from skae.table.blocks import MISSING
 from skae.table.rows import encode_block
@@ -45,7 +46,7 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     # ------------------------------------------------------------------ codes
 
-    def transform(self, X: Any) -> NDArray:
+    def transform(self, X: Table) -> NDArray:
         """Return the codes of the rows of X.
 
         Parameters
@@ -92,7 +93,7 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return self._decode(codes)
 
-    def interpolate(self, x: Any, y: Any, n_steps: int = 10) -> Any:
+    def interpolate(self, x: Table, y: Table, n_steps: int = 10) -> Any:
         """Return rows on the way from x to y: the codes between theirs, decoded.
 
         Parameters
@@ -133,7 +134,7 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     # ------------------------------------------------------------------ scores
 
-    def score_samples(self, X: Any) -> NDArray[np.float64]:
+    def score_samples(self, X: Table) -> NDArray[np.float64]:
         """Return one number per row; higher is more normal.
 
         Parameters
@@ -154,7 +155,7 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         scores = self._map_rows(_score, X, None, scored=True)
         return scores.astype(np.float64, copy=False)
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Table, y: Any = None) -> float:
         """Return the mean of `score_samples(X)`.
 
         Parameters
@@ -172,11 +173,11 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return float(self.score_samples(X).mean())
 
     @overload
-    def explain(self, X: Any, *, expected: Literal[False] = ...) -> Any: ...
+    def explain(self, X: Table, *, expected: Literal[False] = ...) -> Any: ...
     @overload
-    def explain(self, X: Any, *, expected: Literal[True]) -> tuple[Any, Any]: ...
+    def explain(self, X: Table, *, expected: Literal[True]) -> tuple[Any, Any]: ...
 
-    def explain(self, X: Any, *, expected: bool = False) -> Any:
+    def explain(self, X: Table, *, expected: bool = False) -> Any:
         """Attribute the anomaly score of every row to its cells.
 
         Parameters
@@ -241,7 +242,7 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     # ------------------------------------------------------------------ missing cells
 
-    def impute(self, X: Any) -> Any:
+    def impute(self, X: Table) -> Any:
         """Fill the missing cells.
 
         Parameters

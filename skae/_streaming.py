@@ -7,6 +7,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from skae import _defaults
+from skae._typing import Table
 from skae.corruption import Corrupter
 from skae.table.rows import TrainingRows, weighted_rows
 from skae.training.devices import resolve_device, threads_for
@@ -27,7 +28,7 @@ class StreamingMixin:
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self: Stream, X: Any, y: Any = None, sample_weight: ArrayLike | None = None
+        self: Stream, X: Table, y: Any = None, sample_weight: ArrayLike | None = None
     ) -> Stream:
         """Take one pass over a chunk of rows.
 

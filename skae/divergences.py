@@ -11,11 +11,11 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import nn
 from torch.func import functional_call
-from torch.nn.functional import softplus
 
-from skae._component import Setting
+from skae._component import Setting, name_of
 from skae.models.discrepancy import MOST_JUDGED, RecentCodes, prior_mmd
 from skae.models.gan import Critic
+from skae.models.gan_losses import NonSaturating
 from skae.table.validation import check_layer_sizes
 
 __all__ = ["KL", "MMD", "Adversary", "Divergence"]
@@ -103,7 +103,7 @@ class Divergence(Setting):
         return PerRowTerm(self)
 
     def structure(self):
-        return _name_of(self) or type(self).__name__
+        return name_of(self, DIVERGENCES) or type(self).__name__
 
 
 class KL(Divergence):
@@ -225,11 +225,6 @@ class Adversary(Divergence):
 
 
 DIVERGENCES = {"kl": KL, "mmd": MMD, "adversary": Adversary}
-
-
-def _name_of(divergence):
-    names = (name for name, known in DIVERGENCES.items() if type(divergence) is known)
-    return next(names, None)
 
 
 def choose_divergence(divergence):
@@ -362,11 +357,11 @@ class AdversarialTerm(DiscrepancyTerm):
             critic only.
         """
         fixed = {name: value.detach() for name, value in self.critic.named_parameters()}
-        of_encoder = softplus(-functional_call(self.critic, fixed, (codes,)))
+        of_encoder = NonSaturating.generator(functional_call(self.critic, fixed, (codes,)))
         prior = torch.empty_like(codes).normal_(generator=self.generator)
         prior.requires_grad_(self.gradient_penalty > 0)
         of_prior = self.critic(prior)
-        of_critic = softplus(-of_prior) + softplus(self.critic(codes.detach()))
+        of_critic = sum(NonSaturating.critic(of_prior, self.critic(codes.detach())))
         if self.gradient_penalty > 0:
             slopes = torch.autograd.grad(of_prior.sum(), prior, create_graph=True)[0]
             of_critic = of_critic + self.gradient_penalty * slopes.square().sum(dim=1)

@@ -27,6 +27,7 @@ from skae._parameters import (
     documented,
 )
 from skae._sampling import SamplingMixin
+from skae._typing import Table
 from skae.models.gan import Critic, Generator
 from skae.models.gan_losses import LOSSES
 from skae.models.gan_sampling import (
@@ -36,7 +37,7 @@ from skae.models.gan_sampling import (
     sure_verdict,
 )
 from skae.table.encoder import TableEncoder
-from skae.table.rows import encode_block, weighted_rows
+from skae.table.rows import DenseRows, TrainingRows, encode_block, weighted_rows
 from skae.table.validation import (
     check_fitted_table,
     check_layer_sizes,
@@ -214,7 +215,7 @@ class GANSampler(
     # ------------------------------------------------------------------ fitting
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Train generator and critic on the rows of X.
 
         Parameters
@@ -224,7 +225,8 @@ class GANSampler(
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the critic's loss, and so among the generated rows. A row of weight 0 is left out.
+            Weights of the rows in the critic's loss, and so among the generated rows. A row
+            of weight 0 is left out.
 
         Returns
         -------
@@ -257,10 +259,7 @@ class GANSampler(
         warn_of_empty(self._table)
         self.device_ = device
         real = torch.from_numpy(self._table.encode_rows(X, rows)[0]).to(device)
-        weights = None
-        if row_weights is not None:
-            weights = row_weights[rows] / row_weights[rows].mean()
-            weights = torch.from_numpy(weights.astype(np.float32)).to(device)
+        weights = TrainingRows.of(DenseRows(real, None), rows, row_weights, 0).weights
         training = self._set_up(real, weights, hidden, rng)
         n_weights = sum(value.numel() for value in training.critic.parameters())
         with threads_for(self.batch_size_ * n_weights):
@@ -379,7 +378,7 @@ class GANSampler(
         rejects = self.rejection and self.loss == "non_saturating"
         return RejectionSampler(self.generator_, self.critic_, self._sure, rejects)
 
-    def score_samples(self, X: Any) -> NDArray[np.float64]:
+    def score_samples(self, X: Table) -> NDArray[np.float64]:
         """Return the critic's output for every row.
 
         Parameters

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skae._component import Setting
+from skae._component import Setting, name_of
 from skae.models.links import LINKS
 from skae.models.losses import LEAST_PROPORTION, LOG_2PI
 from skae.table.support import COUNTS, PROPORTIONS, Support
@@ -96,8 +96,7 @@ class Likelihood(Setting):
     link: ClassVar[str | None] = None
 
     def structure(self):
-        names = (name for name, known in LIKELIHOODS.items() if type(self) is known)
-        return next(names, repr(self))
+        return name_of(self, LIKELIHOODS) or repr(self)
 
     def first_parameters(self, noise_variance, units):
         """Return the learned parameters at the start.

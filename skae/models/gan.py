@@ -183,13 +183,8 @@ class Generator(nn.Module):
             [self._by_block("start_output", rows, UNSURE), missing.logit()], dim=1
         )
 
-    @property
-    def n_latent(self):
-        """Width of a latent draw."""
-        return self.n_components + self.n_classes
-
     def draw(self, n_rows, generator):
-        """Return latent draws of shape (n_rows, n_latent), on the generator's device."""
+        """Return latent draws of shape (n_rows, n_components + n_classes), on the generator's device."""
         normal = torch.randn(
             (n_rows, self.n_components),
             generator=generator,

@@ -38,7 +38,7 @@ def pretrain_layers(network, x, generator, *, from_pca):
     """
     encoder, decoder = network.encoder.block, network.decoder.block
     forth = [part for part in encoder.correction if isinstance(part, nn.Linear)]
-    back = _DecoderLayers(decoder, len(forth))
+    back = _DecoderLayers(decoder)
     # The modules that follow a linear layer; dropout would only blur what is greedy.
     activation = encoder.correction[1]
     x = x[:N_ROWS]
@@ -77,7 +77,7 @@ def pretrain_layers(network, x, generator, *, from_pca):
 class _DecoderLayers:
     """The decoder's layers, numbered as the encoder's."""
 
-    def __init__(self, decoder, n_layers):
+    def __init__(self, decoder):
         self.tied = not hasattr(decoder, "correction")
         self._decoder = decoder
         if not self.tied:

@@ -72,10 +72,6 @@ class Design:
         single = [one for block in self.blocks for one in block.split()]
         return [single[i] for i in self.feature_order.tolist()]
 
-    def slices(self):
-        """Return the design columns of every column of the table, a list of slices."""
-        return [block.columns for block in self.by_feature]
-
     def to_output(self, rows):
         """Return a decoder's output that stands for rows of the design matrix.
 
