@@ -31,10 +31,10 @@ class AEAnomalyDetector(
 
     Many small denoising autoencoders are trained as one batched model, each on a few
     rows: as in an isolation forest, a small subset holds too few of the anomalies for a
-    network to learn them. The rows are split into `n_folds` folds, each network leaves
-    one out, and a row is scored by the networks that left out its fold, none of which
-    has seen it. The fold of a row is a hash of its cells, so that this holds for training
-    rows and fresh rows alike: scores of training rows are not too good, and a threshold
+    network to learn them. The rows are split at random into `n_folds` folds, and each
+    network leaves one out. A fresh row is scored by all networks. Thresholds and p-values
+    compare it with the training rows as they are scored by the networks that left out
+    their fold: these have not seen them, so that they do not look too good, and what is
     taken from them means the same on fresh rows.
 
     What is known about the training rows (`contamination`) decides what the networks are
@@ -86,8 +86,8 @@ class AEAnomalyDetector(
     learning_rate_init : float, default=0.01
         Peak of the one-cycle schedule.
     n_folds : int, default=None
-        Number of folds; a row is scored by ``n_estimators / n_folds`` networks. None: see
-        above; 2 for clones.
+        Number of folds; a training row is compared with by ``n_estimators / n_folds``
+        networks. None: see above; 2 for clones.
     contamination : "auto" or float, default="auto"
         What is known about the training rows.
 
@@ -100,6 +100,10 @@ class AEAnomalyDetector(
     false_alarm_rate : float, default=0.01
         Proportion of ordinary rows that may be flagged, for `contamination` "auto" and
         0.0.
+    window_size : int, default=2000
+        Rows that `partial_fit` keeps, the latest, to take threshold and p-values from; the
+        rows that the networks are trained on are replaced about as fast. 0: no others than
+        these are kept, and past scores count the less the older they are.
     device : str or torch.device, default="auto"
         Where to train: "auto" is the CUDA device where there is one, else the CPU; with
         an `estimator` it leaves that to the estimator.
@@ -108,6 +112,12 @@ class AEAnomalyDetector(
     ----------
     offset_ : float
         ``decision_function = score_samples - offset_``; rows below 0 are anomalies.
+    oof_scores_ : ndarray of shape (n_samples,)
+        The score of each training row by the networks that left out its fold. Rows of
+        weight 0 are scored as fresh ones.
+    drift_ : float
+        Proportion of the latest chunk of `partial_fit` whose p-value was at most 0.05
+        before it was learned: about 0.05 while the stream stays what it was.
     network_ : torch.nn.Module
         The networks, stacked; those that leave out the first fold come first. Only
         without an `estimator`.
@@ -115,7 +125,7 @@ class AEAnomalyDetector(
         The fitted clones; those that leave out the first fold come first. Only with an
         `estimator`.
     n_folds_ : int
-        Number of folds; fewer than `n_folds` where equal rows leave no choice.
+        Number of folds; fewer than `n_folds` where equal rows or groups leave no choice.
     n_estimators_ : int
         Number of networks.
     n_iter_ : int
@@ -140,19 +150,22 @@ class AEAnomalyDetector(
     - d(x) the squared distance from c(x) to the nearest of C,
 
     and m_e and m_d their medians over training rows that the network has not seen. With
-    the weight w = `code_weight`, the anomaly of a row is the mean over the networks that
-    have not seen its fold of ``(log2(1 + e / m_e) + w log2(1 + d / m_d)) / (1 + w)``, and
-    `score_samples` is minus that: about -1 for an ordinary row. With ``code_weight > 0``
+    the weight w = `code_weight`, the anomaly of a row is the mean over the networks of
+    ``(log2(1 + e / m_e) + w log2(1 + d / m_d)) / (1 + w)``, and `score_samples` is minus
+    that: about -1 for an ordinary row. With ``code_weight > 0``
     the detector holds the codes of training rows. If the table has more than 128 columns
     (one per number and one per level of a category), the networks see its first 128
     principal components; e still is the error in all columns. With an `estimator`, e is
     its error (the sum of its `explain`), and w is 0.
 
-    Rows that differ in a digit can be in different folds and are then scored by different
-    networks: scores are as smooth as these networks agree. Equal rows are in the same
-    fold. Fewer than four rows, or rows that are all equal, cannot be split; they are
-    scored by networks that have seen them, with a warning. Of more than 20,000 training
-    rows, a random 20,000 settle the threshold.
+    Each fold has units of its own, those of the rows outside it, and knows the levels of
+    these: a level that a held-out row alone has is as strange as a level that was never
+    seen, which counts as a flag set in a proportion (s + 1) / (n + 1) of n rows, s of
+    which hold a level that no other has (Good, 1953). A missing cell is filled with what
+    the networks expect, and does not count. Equal rows are in the same fold, unless rows
+    usually look like that. Fewer than four rows, or rows that are all equal, cannot be
+    split; they are scored by networks that have seen them, with a warning. Of more than
+    20,000 training rows, a random 20,000 settle the threshold.
 
     References
     ----------
@@ -160,7 +173,9 @@ class AEAnomalyDetector(
     2008; the error as a slope of the log density: Alain & Bengio, What Regularized
     Auto-Encoders Learn from the Data-Generating Distribution, 2014. Subsets: Liu, Ting &
     Zhou, Isolation Forest, 2008; Chen et al., Outlier Detection with Autoencoder
-    Ensembles, 2017. Conformal p-values: Bates et al., 2023.
+    Ensembles, 2017. Cross-conformal p-values: Vovk, Cross-Conformal Predictors, 2015;
+    Barber et al., Predictive Inference with the Jackknife+, 2021. New levels: Good, The
+    Population Frequencies of Species and the Estimation of Population Parameters, 1953.
 
     Examples
     --------
@@ -187,6 +202,7 @@ class AEAnomalyDetector(
     n_folds: int | None = None
     contamination: Literal["auto"] | float = "auto"
     false_alarm_rate: float = 0.01
+    window_size: int = 2000
 
     _parameter_constraints: ClassVar[dict] = {
         **ComputeParameters._parameter_constraints,
@@ -216,6 +232,7 @@ class AEAnomalyDetector(
             Interval(Real, 0, 0.5, closed="right"),
         ],
         "false_alarm_rate": [Interval(Real, 0, 0.5, closed="right")],
+        "window_size": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __sklearn_is_fitted__(self):

@@ -17,20 +17,20 @@ N_GRID, N_FINE = 13, 6
 N_LEVELS = 20
 
 
-def value_grid(x, observed, design):
+def value_grid(x, states, design):
     """Return values of every number that spread as the rows' do, shape (n_numbers, N_GRID).
 
     Parameters
     ----------
-    x : torch.Tensor of shape (n, width)
-        Rows of the detector's cell space.
-    observed : torch.Tensor of bool of shape (n, width), or None
+    x : torch.Tensor of shape (n, n_inputs)
+        Rows of the design matrix.
+    states : torch.Tensor of uint8 of shape (n, n_features) or None
     design : Design
     """
-    columns = design.numeric.columns
-    numbers = x[:, columns]
-    if observed is not None:
-        numbers = numbers.masked_fill(~observed[:, columns], torch.nan)
+    numbers = x[:, design.numeric.columns]
+    if states is not None:
+        there = states[:, torch.from_numpy(design.numeric.features)] == OBSERVED
+        numbers = numbers.masked_fill(~there, torch.nan)
     at = np.linspace(0.005, 0.995, N_GRID)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
@@ -38,7 +38,7 @@ def value_grid(x, observed, design):
     return torch.from_numpy(np.nan_to_num(grid)).to(x)
 
 
-def attribute_by_search(anomaly, suspicion, x, observed, space, grid):
+def attribute_by_search(anomaly, suspicion, x, observed, design, grid):
     """Divide the anomaly of every row among its cells.
 
     Each suspected cell in turn is given other values, and bears the anomaly in the
@@ -51,9 +51,10 @@ def attribute_by_search(anomaly, suspicion, x, observed, space, grid):
     suspicion : torch.Tensor of shape (n, n_features)
         Errors of the cells: which are tried, and what divides an anomaly that no other
         value reduces.
-    x : torch.Tensor of shape (n, width)
+    x : torch.Tensor of shape (n, n_inputs)
+        Rows of the design matrix.
     observed : torch.Tensor of uint8 of shape (n, n_features) or None
-    space : CellSpace
+    design : Design
     grid : torch.Tensor of shape (n_numbers, N_GRID)
         Of `value_grid`.
 
@@ -61,7 +62,7 @@ def attribute_by_search(anomaly, suspicion, x, observed, space, grid):
     -------
     contributions : torch.Tensor of shape (n, n_features)
         Not negative; 0 for missing cells; a row sums to its anomaly.
-    expected : torch.Tensor of shape (n, width)
+    expected : torch.Tensor of shape (n, n_inputs)
         Each cell at the best value that was tried for it; as it is where no other value
         makes the row more ordinary.
 
@@ -78,7 +79,7 @@ def attribute_by_search(anomaly, suspicion, x, observed, space, grid):
     tried = missing.scatter(1, worst, True)
     falls = torch.zeros_like(suspicion)
     expected = x.clone()
-    for feature, block in enumerate(space.design.by_feature):
+    for feature, block in enumerate(design.by_feature):
         rows, columns = tried[:, feature].nonzero().squeeze(1), block.columns
         if not len(rows) or columns.start == columns.stop:
             continue
@@ -87,11 +88,11 @@ def attribute_by_search(anomaly, suspicion, x, observed, space, grid):
             states = observed[rows].clone()
             states[:, feature] = OBSERVED
         best_of = partial(_best_of, anomaly, x[rows], states, columns)
-        levels = space.candidates(block, x.dtype, N_LEVELS)
+        levels = block.to(x.device).candidates(N_LEVELS)
         if levels is None:
             best, score = _search_numbers(best_of, grid[columns.start].to(x), len(rows))
         else:
-            best, score = best_of(levels.expand(len(rows), -1, -1))
+            best, score = best_of(levels.to(x).expand(len(rows), -1, -1))
         better = (score < total[rows]) | missing[rows, feature]
         expected[rows[better], columns] = best[better]
         falls[rows, feature] = (total[rows] - score).clamp(min=0.0)

@@ -15,42 +15,41 @@ def lower_fence(scores, sample_weight):
     return low - 1.5 * (high - low)
 
 
-class ConformalScores:
-    """Scores of rows that their networks have not seen, by fold, the latest last.
+class CrossConformal:
+    """Out-of-fold scores of known rows, to compare the scores of others with.
 
-    The p-value of a row is its rank among these rows of its own fold: all of them were
-    scored by the same networks, which have seen none of them.
+    A fresh row has a score by the networks of every fold. It is compared with each known
+    row by the networks of that row's fold, which have seen neither; its p-value is the
+    proportion of comparisons that it does not win, itself included.
 
     Parameters
     ----------
-    n_folds : int
-    window : int
-        Scores that are kept per fold, the latest.
+    scores : ndarray of shape (n_samples,)
+        Of the known rows, each by the networks of its own fold.
+    folds : ndarray of int of shape (n_samples,)
+    weights : ndarray of shape (n_samples,), default=None
+        What the known rows count.
 
     References
     ----------
-    Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005; Bates et al.,
-    Testing for Outliers with Conformal p-values, 2023.
+    Vovk, Cross-Conformal Predictors, 2015; a bound of twice the nominal level for any
+    networks: Barber, Candes, Ramdas & Tibshirani, Predictive Inference with the
+    Jackknife+, 2021, theorem 4.
     """
 
-    def __init__(self, n_folds, window):
-        self.window = window
-        self._scores = [np.empty(0) for _ in range(n_folds)]
+    def __init__(self, scores, folds, weights=None):
+        weights = np.ones(len(scores)) if weights is None else weights
+        self.total = float(weights.sum())
+        self._scores, self._sums = [], []
+        for fold in range(folds.max(initial=0) + 1):
+            own = np.flatnonzero(folds == fold)
+            own = own[np.argsort(scores[own], kind="stable")]
+            self._scores.append(scores[own])
+            self._sums.append(np.append(0.0, np.cumsum(weights[own])))
 
-    def add(self, scores, folds):
-        for fold, old in enumerate(self._scores):
-            kept = np.concatenate([old, scores[folds == fold]])[-self.window :]
-            self._scores[fold] = kept
-
-    @property
-    def all(self):
-        return np.concatenate(self._scores)
-
-    def pvalues(self, scores, folds):
-        """Return the proportion of rows, the row itself included, that score as low."""
-        p = np.ones(len(scores))
-        for fold, known in enumerate(self._scores):
-            rows = folds == fold
-            lower = np.searchsorted(np.sort(known), scores[rows], side="right")
-            p[rows] = (1 + lower) / (1 + len(known))
-        return p
+    def pvalues(self, fold_scores):
+        """Return the p-value of every row, from its scores of shape (n, n_folds)."""
+        lower = np.ones(len(fold_scores))
+        for fold, (known, sums) in enumerate(zip(self._scores, self._sums, strict=True)):
+            lower += sums[np.searchsorted(known, fold_scores[:, fold], side="right")]
+        return lower / (1.0 + self.total)

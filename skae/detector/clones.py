@@ -19,8 +19,8 @@ LEAST_ERROR = 1e-12
 class CloneEnsemble(Ensemble):
     """Clones of an estimator, each trained on a part of the rows outside its fold.
 
-    The table is encoded for its hashes only: a clone learns its own columns, from its own
-    rows, and encodes what it is given itself.
+    The table is encoded to tell equal rows only: a clone learns its own columns, from its
+    own rows, and encodes what it is given itself.
 
     Attributes
     ----------
@@ -65,17 +65,16 @@ class CloneEnsemble(Ensemble):
             with tasks.network(estimator), warnings.catch_warnings():
                 # A part may well lack all cells of a column.
                 warnings.filterwarnings("ignore", message="All cells of columns")
-                estimator.fit(_part(table, rows), sample_weight=weight)
+                estimator.fit(_part(table, rows, estimator), sample_weight=weight)
             interrupted = interrupted or estimator.net_.stop_reason_ == "interrupted"
-        self.error_scales, self._n_seen = np.ones(self.n_networks), 0
-        self._update_error_scales(table, folds)
+        self.error_scales = np.ones(self.n_networks)
+        self.set_error_scales([(table, folds)], 1.0, rng)
 
     def update(self, table, folds, flagged, rng):
         for fold, estimator in zip(self.left_out, self.networks, strict=True):
             rows = rows_outside(folds, fold, self.n_folds)
             if len(rows):
-                estimator.partial_fit(_part(table, rows))
-        self._update_error_scales(table, folds)
+                estimator.partial_fit(_part(table, rows, estimator))
 
     def _by_turns(self):
         """Return the numbers of the networks, one of each fold by turns.
@@ -85,36 +84,35 @@ class CloneEnsemble(Ensemble):
         order = np.argsort(np.arange(self.n_networks) % self.n_folds, kind="stable")
         return np.argsort(order)
 
-    def _update_error_scales(self, table, folds):
-        # In a stream a chunk counts by its rows; a fold without rows keeps what it knew.
-        weight = len(folds) / (len(folds) + self._n_seen)
-        self._n_seen += len(folds)
+    def set_error_scales(self, parts, weight, rng):
         for network, estimator in enumerate(self.networks):
-            rows = np.flatnonzero(folds == self.left_out[network])
-            if len(rows):
-                errors = estimator._errors(table.cells(rows))
-                scale = max(float(np.median(errors)), LEAST_ERROR)
+            left_out = self.left_out[network]
+            rows = [(table, np.flatnonzero(folds == left_out)) for table, folds in parts]
+            errors = [estimator._errors(table.cells(of)) for table, of in rows if len(of)]
+            if errors:
+                scale = max(float(np.median(np.concatenate(errors))), LEAST_ERROR)
                 known = self.error_scales[network]
                 self.error_scales[network] = known ** (1.0 - weight) * scale**weight
 
     # ----------------------------------------------------------------- scoring
 
-    def _fold_anomaly(self, table, rows, fold):
+    def anomaly(self, table, rows, fold):
         cells, of_fold = table.cells(rows), self.networks_of(fold)
         errors = np.array(
             [estimator._errors(cells) for estimator in self.networks[of_fold]]
         )
         return np.log2(1.0 + errors / self.error_scales[of_fold, None]).mean(axis=0)
 
-    def _fold_explanation(self, table, rows, fold):
+    def explain(self, table, rows):
         cells, design = table.cells(rows), table.encoder.design_
-        networks = self.networks[self.networks_of(fold)]
-        scales = self.error_scales[self.networks_of(fold)]
         contributions, expected = np.zeros((len(rows), design.n_features)), []
-        for estimator, scale in zip(networks, scales, strict=True):
+        for fold, estimator, scale in zip(
+            self.left_out, self.networks, self.error_scales, strict=True
+        ):
             errors, output = estimator._explain(cells)
             total = errors.sum(axis=1)
-            score = np.log2(1.0 + total / scale) / len(networks)
+            n_same = self.n_folds * np.count_nonzero(self.left_out == fold)
+            score = np.log2(1.0 + total / scale) / n_same
             errors *= (score / np.maximum(total, np.finfo(float).tiny))[:, None]
             contributions += errors
             decoded = estimator._table.decode(output, np.float64)
@@ -128,7 +126,13 @@ class CloneEnsemble(Ensemble):
         return np.hstack([contributions, output.numpy()])
 
 
-def _part(table, rows):
-    """Return some rows, as the user would give them to an estimator."""
-    part = table.encoder.declare(table.cells(rows))
+def _part(table, rows, estimator):
+    """Return some rows, as the user would give them to an estimator.
+
+    A clone knows the levels of its part, and others are as new to it as those of fresh
+    rows, unless it would refuse them.
+    """
+    part = table.cells(rows)
+    if estimator.handle_unknown == "error":
+        part = table.encoder.declare(part)
     return part.to_native() if isinstance(part, nw.DataFrame) else part

@@ -1,15 +1,16 @@
 """The detector's own networks: small denoising autoencoders, trained as one model."""
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
+from skae.attribution.counterfactual import attribute_by_search
 from skae.detector.batched_mlp import BatchedMLP
 from skae.detector.ensemble import Ensemble
 from skae.detector.scoring import FoldScorer
-from skae.detector.space import CellSpace
 from skae.detector.subsets import Subsets
 from skae.detector.training import N_REPORTS, train_to_denoise
 from skae.training.devices import resolve_device, threads_for
@@ -31,11 +32,11 @@ class DenoisingEnsemble(Ensemble):
     Attributes
     ----------
     networks : BatchedMLP
-    space : CellSpace
+    spaces : list of CellSpace, one per fold
     projections : list of (PCAProjection or None), one per fold
         What the networks see of a wide table.
     grid : torch.Tensor of shape (n_numbers, n_values)
-        Usual values of the numeric columns, see `value_grid`.
+        Usual values of the numeric columns in the design matrix, see `value_grid`.
     codes : torch.Tensor of shape (n_networks, n_rows, n_hidden) or None
         Codes of the rows that each network was trained on, if they count.
     code_weight : float
@@ -59,11 +60,10 @@ class DenoisingEnsemble(Ensemble):
 
     def fit(self, table, folds, sample_weight, rng, tasks, keep_rows):
         config = self.config
-        self.space = CellSpace(table.encoder.design_, len(table), self.device)
-        self._subsets = Subsets(config, self.space, self.n_folds, self.n_per_fold)
+        self._subsets = Subsets(config, self.device, self.n_folds, self.n_per_fold)
         self._subsets.draw(table, folds, sample_weight, rng)
         self.sizes, self.grid = self._subsets.sizes, self._subsets.grid
-        self.projections = self._subsets.projections
+        self.spaces, self.projections = self._subsets.spaces, self._subsets.projections
         self.code_weight = config.code_weight
         if self.code_weight is None:
             # The code of a wide table knows nothing of what its projection leaves out.
@@ -77,22 +77,16 @@ class DenoisingEnsemble(Ensemble):
         if not keep_rows:
             del self._subsets  # a good part of the memory
         self.error_scales = np.ones((n_networks, 1 if self.codes is None else 2))
-        self._set_error_scales(table, np.arange(len(table)), folds, 1.0, rng)
+        self.set_error_scales([(table, folds)], 1.0, rng)
 
     def update(self, table, folds, flagged, rng):
         rows, config = np.arange(len(folds)), self.config
         if config.max_trim:
             # What is flagged is not learned, where anomalies may hide.
             rows = np.flatnonzero(~flagged)
-        if not len(rows):
-            return
-        folds = folds[rows]
-        self._subsets.replace(table, rows, folds, rng)
+        self._subsets.replace(table, rows, folds[rows], rng, config.window_size)
         n_steps = max(round(UPDATE_STEPS * config.max_iter), 1)
         self._train(n_steps, UPDATE_RATE * config.learning_rate_init, rng, lambda: False)
-        # In a stream a chunk counts by its rows.
-        weight = len(rows) / (len(rows) + self._subsets.n_seen.mean())
-        self._set_error_scales(table, rows, folds, weight, rng)
 
     def _train(self, n_steps, lr, rng, report):
         """Train the networks on their subsets, and keep the codes of these if they count."""
@@ -119,40 +113,80 @@ class DenoisingEnsemble(Ensemble):
         noise = np.tile(np.resize(noise, self.n_per_fold), self.n_folds)
         return torch.tensor(noise, dtype=torch.float32, device=self.device)[:, None, None]
 
-    def _set_error_scales(self, table, rows, folds, weight, rng):
-        """Learn the median errors of rows that a network has not seen.
-
-        They count by `weight`, and what is known so far by the rest. A fold without rows
-        keeps its error scales, 1 at first.
-        """
+    def set_error_scales(self, parts, weight, rng):
         medians = self.error_scales.copy()
-        for fold in np.unique(folds):
-            here = np.sort(rng.permutation(rows[folds == fold])[:MAX_SCALE_ROWS])
-            errors = self._map(FoldScorer.errors, table, here, fold, np.float64)
-            medians[self.networks_of(fold)] = np.apply_along_axis(_median, 0, errors)
+        for fold in range(self.n_folds):
+            errors = [
+                self._map("errors", fold, table, np.sort(rows))
+                for table, rows in _some_of_fold(parts, fold, rng)
+            ]
+            if errors:
+                errors = np.concatenate(errors)
+                medians[self.networks_of(fold)] = np.apply_along_axis(_median, 0, errors)
         self.error_scales = self.error_scales ** (1.0 - weight) * medians**weight
         self._scorers = {}
 
     # ----------------------------------------------------------------- scoring
 
-    def _fold_anomaly(self, table, rows, fold):
-        return self._map(FoldScorer.anomaly, table, rows, fold, table.dtype)
+    def anomaly(self, table, rows, fold):
+        return self._map("anomaly", fold, table, rows)
 
-    def _fold_explanation(self, table, rows, fold):
-        return self._map(FoldScorer.explain, table, rows, fold, table.dtype)
+    def explain(self, table, rows):
+        design, explained = table.encoder.design_, []
+        scorers = [self._scorer(fold) for fold in range(self.n_folds)]
 
-    def _map(self, function, table, rows, fold, dtype):
-        """Apply `function(scorer, x, observed)` to rows of one fold, block by block."""
-        dtype = np.dtype(np.float32 if self.device.type == "mps" else dtype)
-        if (fold, dtype) not in self._scorers:
-            self._scorers[fold, dtype] = FoldScorer(self, fold, dtype)
-        scorer, results = self._scorers[fold, dtype], []
+        def mean(method, rows, states):
+            return sum(getattr(s, method)(rows, states) for s in scorers) / len(scorers)
+
         with torch.no_grad():
-            for block in gen_batches(len(rows), scorer.block_size):
-                design, observed = table.tensors(rows[block], dtype, self.device)
-                result = function(scorer, self.space.enter(design), observed)
-                results.append(result.cpu().numpy())
+            for x, states in self._batches(table, rows, scorers[0].block_size):
+                contributions, expected = attribute_by_search(
+                    partial(mean, "anomaly"),
+                    mean("cell_errors", x, states),
+                    x,
+                    states,
+                    design,
+                    self.grid,
+                )
+                output = design.to_output(expected)
+                explained.append(torch.cat([contributions, output], dim=1).cpu().numpy())
+        return np.concatenate(explained).astype(np.float64, copy=False)
+
+    def _map(self, method, fold, table, rows):
+        """Apply a method of a fold's scorer to rows, block by block."""
+        scorer = self._scorer(fold)
+        function = getattr(scorer, method)
+        with torch.no_grad():
+            results = [
+                function(x, states).cpu().numpy()
+                for x, states in self._batches(table, rows, scorer.block_size)
+            ]
         return np.concatenate(results).astype(np.float64, copy=False)
+
+    def _scorer(self, fold):
+        if fold not in self._scorers:
+            self._scorers[fold] = FoldScorer(self, fold, getattr(torch, self._dtype.name))
+        return self._scorers[fold]
+
+    @property
+    def _dtype(self):
+        """Of the rows that are scored: a row's score hardly depends on those beside it."""
+        return np.dtype(np.float32 if self.device.type == "mps" else np.float64)
+
+    def _batches(self, table, rows, size):
+        for block in gen_batches(len(rows), size):
+            yield table.tensors(rows[block], self._dtype, self.device)
+
+
+def _some_of_fold(parts, fold, rng):
+    """Yield tables and rows of a fold, about `MAX_SCALE_ROWS` in all."""
+    n_rows = sum(int((folds == fold).sum()) for _, folds in parts)
+    for table, folds in parts:
+        rows = np.flatnonzero(folds == fold)
+        if n_rows > MAX_SCALE_ROWS:
+            rows = rng.permutation(rows)[: -(-MAX_SCALE_ROWS * len(rows) // n_rows)]
+        if len(rows):
+            yield table, rows
 
 
 def _median(errors):

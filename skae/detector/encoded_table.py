@@ -8,10 +8,9 @@ import torch
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-from skae.detector.folds import row_hashes
+from skae.detector.folds import row_keys
 from skae.table.blocks import OBSERVED
 from skae.table.encoder import BLOCK
-from skae.table.validation import float_dtype
 
 # Design cells that are kept, 40 MB.
 MAX_KEPT_CELLS = 5_000_000
@@ -20,7 +19,7 @@ MAX_KEPT_CELLS = 5_000_000
 class EncodedTable:
     """Rows of a table, in the columns of the user and encoded.
 
-    The whole table is encoded when its first row is asked for, and kept: hashes, training
+    The whole table is encoded when its first row is asked for, and kept: folds, training
     rows, error scales and scores all come from this one encoding. Of a table of more than
     `MAX_KEPT_CELLS` encoded cells only the rows in use are in memory. Reading them again
     costs little then: fit draws 20,000 rows at a time, whatever the size of the table.
@@ -30,16 +29,10 @@ class EncodedTable:
     X : ndarray, csr matrix or narwhals.DataFrame
     encoder : TableEncoder
         Fitted.
-
-    Attributes
-    ----------
-    dtype : numpy dtype
-        Floating dtype of the rows, in which they are scored.
     """
 
     def __init__(self, X, encoder):
         self._X, self.encoder = X, encoder
-        self.dtype = float_dtype(X)
 
     def __len__(self):
         return self._X.shape[0]
@@ -82,22 +75,18 @@ class EncodedTable:
         # In the widest dtype that any step asks for; a cast gives the narrower ones.
         return self.encoder.encode_rows(self._X, np.arange(len(self)), np.float64)
 
-    def hashes(self):
-        """Return `row_hashes` of the rows' cells, shape (n,).
+    def keys(self):
+        """Return a number per row, equal for equal rows, shape (n,)."""
+        return np.concatenate([self._keys(b) for b in gen_batches(len(self), BLOCK)])
 
-        Arrays and sparse matrices are hashed as they are: what is not a frame has no
-        cells that are costly to read.
-        """
-        return np.concatenate([self._hashes(b) for b in gen_batches(len(self), BLOCK)])
-
-    def _hashes(self, block):
+    def _keys(self, block):
         if not isinstance(self._X, nw.DataFrame):
             cells = self._X[block]
-            return row_hashes(cells.toarray() if issparse(cells) else cells)
+            return row_keys(cells.toarray() if issparse(cells) else cells)
         design, observed = self.encode(block, np.float32)
         if observed is None:
             observed = np.full((len(design), self.encoder.design_.n_features), OBSERVED)
-        return row_hashes(np.hstack([design, observed]))
+        return row_keys(np.hstack([design, observed]))
 
 
 def max_kept_rows(encoder):

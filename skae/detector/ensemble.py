@@ -6,7 +6,10 @@ import numpy as np
 
 
 class Ensemble(ABC):
-    """Networks that each leave out one fold of the rows, and score rows of that fold.
+    """Networks that each leave out one fold of the training rows, and score rows.
+
+    The networks of a fold have seen nothing of it: they judge its rows as they judge a
+    fresh row.
 
     Networks stand fold by fold: those that leave out the first fold come first. Rows are
     given as an `EncodedTable` and the numbers of some of its rows.
@@ -77,47 +80,50 @@ class Ensemble(ABC):
         table : EncodedTable
         folds : ndarray of int of shape (n_samples,)
         flagged : ndarray of bool of shape (n_samples,)
-            Rows below the detector's threshold: an ensemble that trims its training rows
-            does not learn from these.
+            Rows that look like anomalies: an ensemble that trims its training rows does
+            not learn from these.
         rng : numpy.random.RandomState
         """
 
     @abstractmethod
-    def _fold_anomaly(self, table, rows, fold):
-        """Return the anomaly of rows of one fold, see `anomaly`."""
+    def set_error_scales(self, parts, weight, rng):
+        """Learn the error scales.
+
+        A fold without rows keeps what it knows.
+
+        Parameters
+        ----------
+        parts : list of (EncodedTable, ndarray of int)
+            Rows, and their folds.
+        weight : float in [0, 1]
+            What the rows count; what is known counts the rest.
+        rng : numpy.random.RandomState
+        """
 
     @abstractmethod
-    def _fold_explanation(self, table, rows, fold):
-        """Return the explanation of rows of one fold, see `explain`."""
-
-    def networks_of(self, fold):
-        """Return which networks leave out a fold, a slice."""
-        return slice(*np.searchsorted(self.left_out, [fold, fold + 1]).tolist())
-
-    def anomaly(self, table, rows, folds):
-        """Return the anomaly of rows, each by the networks that have not seen its fold.
+    def anomaly(self, table, rows, fold):
+        """Return the anomaly of rows by the networks that leave out a fold.
 
         Parameters
         ----------
         table : EncodedTable
         rows : ndarray of int of shape (n,)
             Rows of the table.
-        folds : ndarray of int of shape (n,)
-            Their folds.
+        fold : int
 
         Returns
         -------
         anomaly : ndarray of shape (n,)
-            ``-score_samples``: not negative, about 1 for an ordinary row.
+            Not negative, about 1 for an ordinary row.
         """
-        return _fold_by_fold(self._fold_anomaly, table, rows, folds, len(rows))
 
-    def explain(self, table, rows, folds):
-        """Attribute the anomaly of rows to their cells.
+    @abstractmethod
+    def explain(self, table, rows):
+        """Attribute the mean of the folds' anomalies to the cells of rows.
 
         Parameters
         ----------
-        table, rows, folds
+        table, rows
             As in `anomaly`.
 
         Returns
@@ -126,19 +132,17 @@ class Ensemble(ABC):
             The contributions of the cells, not negative, which sum to the anomaly of their
             row; then what was expected in the cells, as a decoder's output.
         """
-        design = table.encoder.design_
-        shape = len(rows), design.n_features + design.n_outputs
-        return _fold_by_fold(self._fold_explanation, table, rows, folds, shape)
+
+    def networks_of(self, fold):
+        """Return which networks leave out a fold, a slice."""
+        return slice(*np.searchsorted(self.left_out, [fold, fold + 1]).tolist())
+
+    def fold_anomalies(self, table, rows):
+        """Return the anomaly of rows by the networks of every fold, (n, n_folds)."""
+        folds = [self.anomaly(table, rows, fold) for fold in range(self.n_folds)]
+        return np.stack(folds, axis=1)
 
 
 def n_drawn(size, n_rows):
     """Return a size, rows (int) or a proportion of `n_rows` (float), as a number of rows."""
     return size if isinstance(size, int) else max(round(size * n_rows), 2)
-
-
-def _fold_by_fold(function, table, rows, folds, shape):
-    result = np.empty(shape)
-    for fold in np.unique(folds):
-        here = folds == fold
-        result[here] = function(table, rows[here], fold)
-    return result

@@ -5,24 +5,26 @@ from dataclasses import fields
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 
 from skae._parameters import ColumnParameters
 from skae._typing import Table
-from skae.detector.calibration import ConformalScores, lower_fence, weighted_quantile
+from skae.detector.calibration import CrossConformal, lower_fence, weighted_quantile
 from skae.detector.clones import CloneEnsemble
 from skae.detector.denoising import DenoisingEnsemble
 from skae.detector.encoded_table import EncodedTable
-from skae.detector.folds import ContentFolds
+from skae.detector.folds import assign_folds, separate_the_usual
 from skae.detector.inference import ScoresRows
 from skae.detector.presets import choose_config
 from skae.detector.tasks import FitTasks
-from skae.table.encoder import TableEncoder
+from skae.detector.window import HALF_LIFE, PastScores, Window
+from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.validation import (
     check_fitted_table,
+    check_groups,
     check_table,
     check_weights,
     column_names,
@@ -35,13 +37,22 @@ from skae.training.generators import MAX_SEED
 LEAST_SPLIT = 4
 # Rows that settle the threshold, and whose scores are kept to compare with.
 MAX_CALIBRATION = 20_000
+# The p-value at which a row counts as strange in `drift_`, and the rows of a chunk that
+# tell something.
+DRIFT_LEVEL, LEAST_DRIFT = 0.05, 8
 
 
 class FitsEnsemble(ScoresRows):
     """The fit of the detector, as named steps."""
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Table,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train the networks and set the threshold.
 
         Parameters
@@ -53,6 +64,10 @@ class FitsEnsemble(ScoresRows):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, in training and for the threshold. A row of weight 0 is
             left out.
+        groups : array-like of shape (n_samples,), default=None
+            Which rows belong together, such as the measurements of one subject, as in
+            `GroupKFold`: networks that judge a row have seen none of its group, as they
+            have seen nothing of the subjects to come.
 
         Returns
         -------
@@ -62,8 +77,8 @@ class FitsEnsemble(ScoresRows):
         Raises
         ------
         ValueError
-            If X or `sample_weight` is malformed, or `device` is not available. Nothing
-            has been trained then.
+            If X, `sample_weight` or `groups` is malformed, there is a single group, or
+            `device` is not available. Nothing has been trained then.
 
         Warns
         -----
@@ -73,19 +88,24 @@ class FitsEnsemble(ScoresRows):
         ConvergenceWarning
             If training diverged or was interrupted (Ctrl-C); the detector is usable.
         """
-        return self._fit(X, sample_weight, keep_rows=False)
+        return self._fit(X, sample_weight, groups, keep_rows=False)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
-        self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None
+        self,
+        X: Table,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Learn from a chunk of rows.
 
-        The first call is `fit`, but keeps the rows that the networks were trained on.
-        Later calls replace some of these, so that they stay a random sample of all rows
-        seen, train the networks a little more, and move the threshold: it comes from the
-        latest rows (20,000 per fold), each scored before it was learned. Columns, levels
-        and units stay those of the first chunk. A call after `fit` starts anew.
+        The first call is `fit`, but keeps the rows that the networks were trained on, and
+        the latest `window_size` rows. Later calls replace some of the former, train the
+        networks a little more, and move the threshold and what p-values compare with: both
+        come from the latest rows, scored anew by the networks of today, which have not seen
+        them. Columns, levels and units stay those of the first chunk. A call after `fit`
+        starts anew.
 
         Parameters
         ----------
@@ -96,21 +116,53 @@ class FitsEnsemble(ScoresRows):
         sample_weight : array-like of shape (n_samples,), default=None
             Rows of weight 0 are left out; after the first call, all other rows count the
             same.
+        groups : array-like of shape (n_samples,), default=None
+            Which rows of the chunk belong together, see `fit`.
 
         Returns
         -------
         self : object
             The detector.
+
+        Warns
+        -----
+        UserWarning
+            If most rows of the chunk look strange, see `drift_`.
         """
         if not getattr(self, "_n_chunks", 0):
-            return self._fit(X, sample_weight, keep_rows=True)
-        return self._update(X, sample_weight)
+            return self._fit(X, sample_weight, groups, keep_rows=True)
+        return self._update(X, sample_weight, groups)
 
-    def _fit(self, X, sample_weight, keep_rows):
-        X = check_table(self, X, reset=True, min_samples=2)
+    def fit_predict(self, X: Table, y: Any = None, **kwargs: Any) -> NDArray[np.int_]:
+        """Fit, and tell the anomalies among the training rows.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to train on.
+        y : Ignored
+            Present for API consistency.
+        **kwargs
+            `sample_weight` and `groups` of `fit`.
+
+        Returns
+        -------
+        is_inlier : ndarray of shape (n_samples,), dtype int
+            -1 for an anomaly, 1 otherwise: what `predict` says of the training rows or,
+            where it knows them much better than fresh rows, what `oof_scores_` say.
+        """
+        self.fit(X, **kwargs)
+        if not self._by_heart:
+            return self.predict(X)
+        return np.where(self.oof_scores_ < self.offset_, -1, 1)
+
+    def _fit(self, X, sample_weight, groups, keep_rows):
+        whole = X = check_table(self, X, reset=True, min_samples=2)
         sample_weight = check_weights(sample_weight, X)
+        groups = check_groups(groups, X, sample_weight)
         resolve_device(self.device)  # refused before anything is learned
         config = choose_config(self)
+        counts = np.arange(X.shape[0])
         if sample_weight is not None:
             counts = np.flatnonzero(sample_weight > 0)
             X, sample_weight = X[counts], sample_weight[counts]
@@ -118,12 +170,8 @@ class FitsEnsemble(ScoresRows):
                 sample_weight = None
         rng = check_random_state(self.random_state)
         self._table = self._learn_columns(X)
-        table, n_rows = EncodedTable(X, self._table), X.shape[0]
-        hashes = table.hashes()
-        n_folds = config.n_folds if n_rows >= LEAST_SPLIT else 1
-        self._folds = ContentFolds(n_folds).fit(hashes)
-        self.n_folds_ = self._folds.n_folds_
-        folds = self._folds.assign(hashes)
+        table = EncodedTable(X, self._table)
+        folds = self._split(table, None if groups is None else groups[counts], rng)
         make_ensemble = DenoisingEnsemble if self.estimator is None else CloneEnsemble
         ensemble = make_ensemble(config, self.n_folds_)
         tasks = FitTasks(self, X, ensemble.n_tasks)
@@ -131,35 +179,118 @@ class FitsEnsemble(ScoresRows):
         tasks.finish()
         self._store(ensemble)
         self._warn_of_convergence()
-        self._warn_of_few_rows(n_rows, len(np.unique(hashes)))
-        kept = np.arange(n_rows)
-        if n_rows > MAX_CALIBRATION:
-            kept = np.sort(rng.choice(n_rows, MAX_CALIBRATION, replace=False))
-        scores = self._score(table, kept, folds[kept])
-        self._calibration = ConformalScores(self.n_folds_, MAX_CALIBRATION)
-        self._calibration.add(scores, folds[kept])
-        weight = None if sample_weight is None else sample_weight[kept]
-        self.offset_ = self._threshold(scores, weight)
+        self._warn_of_few_rows(table)
+        self._calibrate(table, folds, sample_weight, rng)
+        self.oof_scores_ = np.empty(whole.shape[0])
+        self.oof_scores_[counts] = self._own_scores(table, folds)
+        if len(counts) < whole.shape[0]:
+            others = np.setdiff1d(np.arange(whole.shape[0]), counts)
+            self.oof_scores_[others] = self._fold_scores(whole[others]).mean(axis=1)
         self._n_chunks = int(keep_rows)
+        if keep_rows:
+            self._window = Window(self.window_size)
+            self._window.add(X, folds)
+            self._past = PastScores(self.oof_scores_[counts], folds)
+            self.drift_ = DRIFT_LEVEL
         return self
 
-    def _update(self, X, sample_weight):
+    def _split(self, table, groups, rng):
+        """Return the fold of each row, and say how many folds there are."""
+        n_folds = choose_config(self).n_folds if len(table) >= LEAST_SPLIT else 1
+        keys = groups
+        if groups is None:
+            keys = separate_the_usual(table.keys(), n_folds)
+        folds = assign_folds(keys, n_folds, rng)
+        self.n_folds_ = int(folds.max()) + 1
+        return folds
+
+    def _update(self, X, sample_weight, groups):
         X = check_fitted_table(self, X, self._table)
         sample_weight = check_weights(sample_weight, X)
+        groups = check_groups(groups, X, sample_weight, least=1)
         if sample_weight is not None:
-            X = X[np.flatnonzero(sample_weight)]
-        table = EncodedTable(X, self._table)
-        folds = self._folds.assign(table.hashes())
-        scores = self._score(table, np.arange(len(table)), folds)
+            counts = np.flatnonzero(sample_weight)
+            X, groups = X[counts], None if groups is None else groups[counts]
         # Other draws for each chunk of a seeded stream.
         seed = check_random_state(self.random_state).randint(MAX_SEED) + self._n_chunks
         rng = np.random.RandomState(seed % MAX_SEED)
+        table = EncodedTable(X, self._table)
+        keys = table.keys() if groups is None else groups
+        # A chunk of few rows goes to random folds, not always to the first ones.
+        places = rng.permutation(self.n_folds_)
+        folds = places[assign_folds(keys, self.n_folds_, rng)]
+        fold_scores = -self._ensemble.fold_anomalies(table, np.arange(len(table)))
+        self._notice_drift(self._calibration.pvalues(fold_scores))
+        flagged = self._strange(fold_scores.mean(axis=1))
         self._n_chunks += 1
-        self._ensemble.update(table, folds, scores < self.offset_, rng)
+        self._ensemble.update(table, folds, flagged, rng)
         self._warn_of_convergence()
-        self._calibration.add(scores, folds)
-        self.offset_ = self._threshold(self._calibration.all, None)
+        self._follow(X, table, folds, rng)
         return self
+
+    def _follow(self, X, table, folds, rng):
+        """Let threshold and p-values follow the stream."""
+        if self.window_size:
+            self._window.add(X, folds)
+            parts = self._window.parts(self._table)
+            self._ensemble.set_error_scales(parts, 1.0, rng)
+            scores = np.concatenate([self._own_scores(*part) for part in parts])
+            self._settle(scores, np.concatenate([of for _, of in parts]), None)
+            return
+        weight = len(folds) / (len(folds) + HALF_LIFE)
+        self._ensemble.set_error_scales([(table, folds)], weight, rng)
+        past = self._past
+        past.add(self._own_scores(table, folds), folds)
+        self._settle(past.scores, past.folds, past.weights, past.weights)
+
+    def _strange(self, scores):
+        """Return which rows of a chunk are too strange to be learned, if any are.
+
+        Of a chunk in which many rows look strange only the worst: it is the stream that
+        has changed.
+        """
+        most = max(int(choose_config(self).max_trim * len(scores)), 1)
+        worst = np.argsort(np.argsort(scores, kind="stable"), kind="stable") < most
+        return worst & (scores < self.offset_)
+
+    def _notice_drift(self, pvalues):
+        """Set `drift_`, and warn if most rows of a chunk are unlike the latest."""
+        strange = pvalues <= DRIFT_LEVEL
+        self.drift_ = float(strange.mean())
+        if self.drift_ > 0.5 and len(strange) >= LEAST_DRIFT:
+            warnings.warn(
+                f"{self.drift_:.0%} of the {len(strange)} rows of this chunk are as strange "
+                f"as {DRIFT_LEVEL:.0%} of the rows before (drift_): the stream has changed. "
+                "The detector follows in some chunks; if the change is a fault, mend it "
+                "and fit again.",
+                UserWarning,
+                stacklevel=5,
+            )
+
+    def _calibrate(self, table, folds, sample_weight, rng):
+        """Learn the threshold, and what p-values compare with, from some training rows."""
+        rows = np.arange(len(table))
+        if len(rows) > MAX_CALIBRATION:
+            rows = np.sort(rng.choice(rows, MAX_CALIBRATION, replace=False))
+        anomalies = self._ensemble.fold_anomalies(table, rows)
+        own = -anomalies[np.arange(len(rows)), folds[rows]]
+        weight = None if sample_weight is None else sample_weight[rows]
+        self._settle(own, folds[rows], weight)
+        self._meet_proportion(own, -anomalies.mean(axis=1), weight)
+
+    def _settle(self, scores, folds, sample_weight, counts=None):
+        self._calibration = CrossConformal(scores, folds, counts)
+        self.offset_ = self._threshold(scores, sample_weight)
+
+    def _own_scores(self, table, folds):
+        """Return the scores of rows by the networks that left out their folds."""
+        scores = np.empty(len(table))
+        for fold in range(self.n_folds_):
+            rows = np.flatnonzero(folds == fold)
+            for block in gen_batches(len(rows), BLOCK):
+                some = rows[block]
+                scores[some] = -self._ensemble.anomaly(table, some, fold)
+        return scores
 
     def _learn_columns(self, X):
         """Learn what the columns of a frame hold; their levels are those of all rows."""
@@ -179,6 +310,25 @@ class FitsEnsemble(ScoresRows):
             self.__dict__.pop(name, None)
         setattr(self, ensemble.attribute, ensemble.networks)
         self.device_ = ensemble.device
+
+    def _meet_proportion(self, own, by_all, sample_weight):
+        """Let `predict` flag the training rows in just the proportion that was asked for.
+
+        `predict` asks all networks, some of which have seen the row. Where they do not know
+        it much better for that, the threshold is moved, by less than chance moves it.
+        """
+        weight = np.ones(len(own)) if sample_weight is None else sample_weight
+        offset = self.offset_
+        if not isinstance(self.contamination, str) and self.contamination:
+            offset = weighted_quantile(by_all, self.contamination, sample_weight)
+        expected, found, moved = (
+            float(np.average(scores < at, weights=weight))
+            for scores, at in ((own, self.offset_), (by_all, offset), (own, offset))
+        )
+        error = np.sqrt(expected * (1.0 - expected) / len(own)) + 1.0 / len(own)
+        self._by_heart = max(abs(found - expected), abs(moved - expected)) > 2.0 * error
+        if not self._by_heart:
+            self.offset_ = offset
 
     def _threshold(self, scores, sample_weight):
         """Return the score below which a row is an anomaly."""
@@ -205,10 +355,11 @@ class FitsEnsemble(ScoresRows):
             return
         warnings.warn(message, ConvergenceWarning, stacklevel=5)
 
-    def _warn_of_few_rows(self, n_rows, n_distinct):
+    def _warn_of_few_rows(self, table):
         if self.n_folds_ == 1:
+            n_distinct = len(np.unique(table.keys()))
             warnings.warn(
-                f"{n_rows} rows, {n_distinct} of them distinct, are too few to hold any "
+                f"{len(table)} rows, {n_distinct} of them distinct, are too few to hold any "
                 "out: offset_ comes from scores of rows that the networks were trained on.",
                 UserWarning,
                 stacklevel=5,

@@ -1,28 +1,33 @@
-"""Folds by content: the fold of a row follows from its cells alone.
+"""Folds: which rows a network has not seen, so that it may judge them.
 
-Cross-fitting needs to know which networks have not seen a row, also when the row comes
-back after fit. A hash of the cells answers that without keeping the rows: training rows
-are scored by networks that were trained without them, and fresh rows by the same networks
-in the same way, so that the two kinds of score can be compared.
+Each fold has networks that were trained without it. Rows that say the same, or that were
+told to belong together, stay in one fold: networks that have seen one have seen them all.
 """
 
 from functools import lru_cache
 
 import numpy as np
+from sklearn.model_selection import GroupKFold
+
+# Equal rows that are a larger part of a fold than this are no copies of each other but what
+# rows usually look like; a fresh row may well be one more of them.
+MOST_COPIES = 0.1
+# Few distinct rows are kept together however many there are of each.
+FEW = 10
 
 
-def row_hashes(X):
-    """Return a number in [0, 1) per row, equal for equal rows.
+def row_keys(cells):
+    """Return a number per row, equal for equal rows and hardly ever for others.
 
     The hash is multilinear modulo 2^64 over the float32 bit patterns of the cells.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    cells : ndarray of shape (n_samples, n_columns)
 
     Returns
     -------
-    hashes : ndarray of shape (n_samples,), dtype float64
+    keys : ndarray of uint64 of shape (n_samples,)
 
     References
     ----------
@@ -30,11 +35,10 @@ def row_hashes(X):
     """
     with np.errstate(over="ignore"):
         # Adding 0 makes -0 and 0, which are equal, alike in their bits too.
-        cells = np.ascontiguousarray(X, dtype=np.float32) + np.float32(0)
+        cells = np.ascontiguousarray(cells, dtype=np.float32) + np.float32(0)
     cells[np.isnan(cells)] = np.nan
-    cells = cells.view(np.uint32)
-    hashes = cells.astype(np.uint64) @ _odd_factors(X.shape[1])
-    return (hashes >> np.uint64(11)) * 2.0**-53
+    hashes = cells.view(np.uint32).astype(np.uint64) @ _odd_factors(cells.shape[1])
+    return hashes >> np.uint64(11)
 
 
 @lru_cache(maxsize=16)
@@ -44,42 +48,41 @@ def _odd_factors(n_features):
     return 2 * factors.astype(np.uint64) + 1
 
 
-class ContentFolds:
-    """Split rows into folds of about equal size by their hashes.
+def assign_folds(keys, n_folds, rng):
+    """Return random folds of about equal size; rows of one key share one.
 
     Parameters
     ----------
+    keys : ndarray of shape (n_samples,)
     n_folds : int
-        Largest number of folds; equal rows are in the same fold, so that there can be
-        fewer.
+        How many at most: there are no more folds than keys.
+    rng : numpy.random.RandomState
 
-    Attributes
-    ----------
-    cuts_ : ndarray of shape (n_folds_ - 1,)
-        Hashes at which a fold ends.
-    n_folds_ : int
+    Returns
+    -------
+    folds : ndarray of int of shape (n_samples,)
     """
+    _, keys = np.unique(keys, return_inverse=True)
+    n_folds = min(n_folds, keys.max() + 1)
+    if n_folds < 2:
+        return np.zeros(len(keys), dtype=np.int64)
+    # The larger groups go first, to the smaller folds; among equals the order is random.
+    keys = rng.permutation(keys.max() + 1)[keys]
+    folds = np.empty(len(keys), dtype=np.int64)
+    for fold, (_, rows) in enumerate(GroupKFold(n_folds).split(keys, groups=keys)):
+        folds[rows] = fold
+    return folds
 
-    def __init__(self, n_folds):
-        self.n_folds = n_folds
 
-    def fit(self, hashes):
-        """Choose the cuts so that the rows of these hashes are spread evenly."""
-        hashes = np.sort(hashes)
-        n_folds = min(self.n_folds, len(hashes))
-        firsts = [len(hashes) * fold // n_folds for fold in range(1, n_folds)]
-        self.cuts_ = np.unique(hashes[firsts])
-        # Equal rows may leave the first fold empty.
-        self.cuts_ = self.cuts_[self.cuts_ > hashes[0]]
-        return self
-
-    @property
-    def n_folds_(self):
-        return len(self.cuts_) + 1
-
-    def assign(self, hashes):
-        """Return the fold of each row, ndarray of int of shape (n_samples,)."""
-        return np.searchsorted(self.cuts_, hashes, side="right")
+def separate_the_usual(keys, n_folds):
+    """Return the keys with rows apart that are equal because rows usually look like that."""
+    _, keys, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    if len(counts) < FEW * n_folds:
+        return keys
+    most = max(MOST_COPIES * len(keys) / n_folds, FEW)
+    usual = np.flatnonzero(counts[keys] > most)
+    keys[usual] = len(counts) + np.arange(len(usual))
+    return keys
 
 
 def rows_outside(folds, fold, n_folds):

@@ -11,16 +11,15 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import Frame, Table
-from skae.detector.calibration import ConformalScores
+from skae.detector.calibration import CrossConformal
 from skae.detector.encoded_table import EncodedTable, max_kept_rows
 from skae.detector.ensemble import Ensemble
-from skae.detector.folds import ContentFolds
 from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.validation import as_frame_like, check_fitted_table, with_index_of
 
 
 class ScoresRows(OutlierMixin):
-    """Scores of rows by the networks that have not seen their fold.
+    """Scores of rows by the networks of all folds.
 
     Rows are worked on block by block, and each is encoded once.
     """
@@ -28,9 +27,8 @@ class ScoresRows(OutlierMixin):
     n_features_in_: int
     offset_: float
     _table: TableEncoder
-    _folds: ContentFolds
     _ensemble: Ensemble
-    _calibration: ConformalScores
+    _calibration: CrossConformal
 
     def score_samples(self, X: Table) -> NDArray[np.float64]:
         """Return the score of each row; the lower, the more anomalous.
@@ -47,7 +45,8 @@ class ScoresRows(OutlierMixin):
             its errors are twice as large.
         """
         check_is_fitted(self)
-        return self._scores_and_folds(check_fitted_table(self, X, self._table))[0]
+        X = check_fitted_table(self, X, self._table)
+        return self._fold_scores(X).mean(axis=1)
 
     def decision_function(self, X: Table) -> NDArray[np.float64]:
         """Return ``score_samples(X) - offset_``, which is negative for anomalies.
@@ -81,12 +80,14 @@ class ScoresRows(OutlierMixin):
     def pvalues(self, X: Table) -> NDArray[np.float64]:
         """Return the probability that a row like the training rows scores as low.
 
-        The conformal p-value of a row is its rank among the training rows of its fold,
-        which were scored by the same networks and, like it, were not seen by them. If X
-        comes from the distribution of the training rows, a proportion of at most `a` of
-        its rows has a p-value of at most `a`, for every `a`. Anomalies among the training
-        rows make p-values larger, which errs on the safe side. Weights of training rows
-        do not count here.
+        The cross-conformal p-value of a row is its rank among the training rows. It is
+        compared with each of them by the networks of that row's fold, which have seen
+        neither. If X comes from the distribution of the training rows, a proportion of
+        about `a` of its rows has a p-value of at most `a`, for every `a`: in theory at most
+        2 a and a little more, whatever the networks are, and in practice hardly more than
+        `a`. Anomalies among the training rows make p-values larger, which errs on the safe
+        side. Weights of training rows do not count here. After `partial_fit` the training
+        rows are the latest ones.
 
         Parameters
         ----------
@@ -96,11 +97,17 @@ class ScoresRows(OutlierMixin):
         Returns
         -------
         pvalues : ndarray of shape (n_samples,), dtype float64
-            Positive: the smallest is ``1 / (n + 1)`` with n the training rows of a fold.
+            Positive: the smallest is ``1 / (n + 1)`` with n the training rows, at most
+            20,000.
+
+        References
+        ----------
+        Vovk, Cross-Conformal Predictors, 2015; the bound of 2 a: Barber, Candes, Ramdas &
+        Tibshirani, Predictive Inference with the Jackknife+, 2021, theorem 4.
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
-        return self._calibration.pvalues(*self._scores_and_folds(X))
+        return self._calibration.pvalues(self._fold_scores(X))
 
     def select(self, X: Table, *, fdr: float = 0.05) -> NDArray[np.bool_]:
         """Select the anomalies, at a bounded false discovery rate.
@@ -120,8 +127,8 @@ class ScoresRows(OutlierMixin):
         Notes
         -----
         k of m rows can be selected only if the smallest p-value, ``1 / (n + 1)`` with n
-        the training rows of a fold, is at most ``fdr * k / m``: to find few anomalies
-        among many rows takes many training rows, or fewer folds.
+        the training rows, is at most ``fdr * k / m``: to find few anomalies among many rows
+        takes many training rows.
 
         References
         ----------
@@ -168,8 +175,8 @@ class ScoresRows(OutlierMixin):
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
         explained = [
-            self._ensemble.explain(table, np.arange(len(table)), folds)
-            for table, folds in self._blocks(X)
+            self._ensemble.explain(table, np.arange(len(table)))
+            for table in self._blocks(X)
         ]
         contributions, output = np.hsplit(np.concatenate(explained), [self.n_features_in_])
         contributions = as_frame_like(self, X, contributions)
@@ -177,24 +184,15 @@ class ScoresRows(OutlierMixin):
             return contributions
         return contributions, with_index_of(X, self._table.decode(output, np.float64))
 
-    def _scores_and_folds(self, X):
+    def _fold_scores(self, X):
+        """Return the scores of checked rows by the networks of every fold, (n, n_folds)."""
         parts = [
-            (self._score(table, np.arange(len(table)), folds), folds)
-            for table, folds in self._blocks(X)
+            -self._ensemble.fold_anomalies(table, np.arange(len(table)))
+            for table in self._blocks(X)
         ]
-        scores, folds = map(np.concatenate, zip(*parts, strict=True))
-        return scores, folds
+        return np.concatenate(parts)
 
     def _blocks(self, X):
-        """Yield some rows at a time, as an `EncodedTable`, and their folds."""
+        """Yield some rows at a time, as an `EncodedTable`."""
         for block in gen_batches(X.shape[0], min(BLOCK, max_kept_rows(self._table))):
-            table = EncodedTable(X[block], self._table)
-            yield table, self._folds.assign(table.hashes())
-
-    def _score(self, table, rows, folds):
-        """Return the scores of some rows of an `EncodedTable`, given their folds."""
-        scores = [
-            -self._ensemble.anomaly(table, rows[block], folds[block])
-            for block in gen_batches(len(rows), BLOCK)
-        ]
-        return np.concatenate(scores)
+            yield EncodedTable(X[block], self._table)

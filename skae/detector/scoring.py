@@ -1,28 +1,26 @@
-"""Scores of rows by the networks that have not seen their fold."""
+"""Scores of rows by the networks of one fold."""
 
 import torch
-from sklearn.utils import gen_batches
-
-from skae.attribution.counterfactual import attribute_by_search
-from skae.table.blocks import MISSING
 
 # Work space in cells: on a CPU what stays in its cache (and what the allocator keeps: larger
 # tensors are given back to the system at every step), on a GPU what keeps it busy.
 BLOCK_CELLS, GPU_BLOCK_CELLS = 120_000, 20_000_000
+# Times that missing cells are filled with what the networks make of the row.
+N_FILLS = 3
 
 
 class FoldScorer:
-    """The networks that leave out one fold, ready to score rows of that fold.
+    """The networks that leave out one fold, ready to score rows.
 
-    Rows `x` are tensors of shape (n, width) in the detector's cell space, and `observed`
-    says which of their cells are observed, a tensor of uint8 of shape (n, n_features), or
-    None if all are.
+    Rows are those of the design matrix, tensors of shape (n, n_inputs), and `states` says
+    what their cells are, a tensor of uint8 of shape (n, n_features), or None if all are
+    observed.
 
     Parameters
     ----------
     ensemble : DenoisingEnsemble
     fold : int
-    dtype : numpy dtype
+    precision : torch.dtype
         Of the rows.
 
     Attributes
@@ -31,11 +29,11 @@ class FoldScorer:
         Rows that are best scored at a time.
     """
 
-    def __init__(self, ensemble, fold, dtype):
-        of_fold, precision = ensemble.networks_of(fold), getattr(torch, dtype.name)
+    def __init__(self, ensemble, fold, precision):
+        of_fold = ensemble.networks_of(fold)
         self.networks = networks = ensemble.networks.select(of_fold, precision)
-        self.projection, self.space = ensemble.projections[fold], ensemble.space
-        self.grid, self.code_weight = ensemble.grid, ensemble.code_weight
+        self.projection, self.space = ensemble.projections[fold], ensemble.spaces[fold]
+        self.code_weight = ensemble.code_weight
         device = networks.weights[0].device
         self.error_scales = torch.tensor(
             ensemble.error_scales[of_fold], dtype=precision, device=device
@@ -50,7 +48,7 @@ class FoldScorer:
         n_cells = BLOCK_CELLS if device.type == "cpu" else GPU_BLOCK_CELLS
         self.block_size = max(16, n_cells // (widest * networks.n_networks))
 
-    def errors(self, x, observed):
+    def errors(self, rows, states):
         """Return the error, and the code distance, of rows in every network.
 
         Returns
@@ -59,11 +57,14 @@ class FoldScorer:
             The mean squared error of the observed cells and, if codes count, the squared
             distance to the nearest known code.
         """
+        return self._errors(*self._enter(rows, states))
+
+    def _errors(self, x, states):
         z, reconstructed, codes = self._reconstruct(x)
-        errors = self._sum_of_squares(x, z, reconstructed, observed)
+        errors = self._sum_of_squares(x, z, reconstructed, states)
         n_cells = x.new_tensor(float(self.space.design.n_features))
-        if observed is not None:
-            n_cells = self.space.counts(observed).to(x.dtype)
+        if states is not None:
+            n_cells = self.space.counts(states).to(x.dtype)
         errors = errors / n_cells
         if self.codes is None:
             return errors.T[:, :, None]
@@ -72,38 +73,53 @@ class FoldScorer:
         distances = (nearest + codes.square().sum(dim=2)).clamp(min=0.0)
         return torch.stack([errors.T, distances.T], dim=2)
 
-    def anomaly(self, x, observed):
-        """Return the anomaly of rows, ``-score_samples``, of shape (n,)."""
-        ratios = self.errors(x, observed) / self.error_scales
+    def anomaly(self, rows, states):
+        """Return the anomaly of rows, ``-score_samples`` of this fold, of shape (n,)."""
+        x, states = self._enter(rows, states)
+        ratios = self._errors(x, states) / self.error_scales
         terms = torch.log2(1.0 + ratios).mean(dim=1)
         anomaly, weight = terms[:, 0], self.code_weight
         if self.codes is not None:
             anomaly = (anomaly + weight * terms[:, 1]) / (1.0 + weight)
-        if observed is not None:
+        if states is not None:
             # Of a row without cells nothing is known.
-            anomaly = anomaly * (observed != MISSING).any(dim=1)
+            anomaly = anomaly * self.space.any_cell(states)
         return anomaly
 
-    def explain(self, x, observed):
-        """Attribute the anomaly of rows to their cells.
+    def cell_errors(self, rows, states):
+        """Return the squared errors of the cells, averaged over the networks.
 
         Returns
         -------
-        explained : torch.Tensor of shape (n, n_features + n_outputs)
-            The contributions of the cells, then the expected rows as a decoder's output.
+        errors : torch.Tensor of shape (n, n_features)
         """
-        errors = self._cell_errors(x, observed)
-        contributions, expected = attribute_by_search(
-            self._blockwise_anomaly, errors, x, observed, self.space, self.grid
-        )
-        return torch.cat([contributions, self.space.leave(expected)], dim=1)
+        x, states = self._enter(rows, states)
+        _, reconstructed, _ = self._reconstruct(x)
+        if self.projection is not None:
+            reconstructed = self.projection.inverse_transform(reconstructed)
+        errors = (reconstructed - x).square_().mean(dim=0)
+        if states is None:
+            return self.space.sum_to_cells(errors)
+        errors = self.space.sum_to_cells(errors * self.space.observed(states))
+        return errors + self.space.unseen_costs(states, x.dtype)
 
-    def _blockwise_anomaly(self, x, observed):
-        blocks = [
-            self.anomaly(x[block], None if observed is None else observed[block])
-            for block in gen_batches(len(x), self.block_size)
-        ]
-        return torch.cat(blocks)
+    def _enter(self, rows, states):
+        """Return rows in the fold's space, what is not there filled by the networks."""
+        x, states = self.space.enter(rows, states)
+        if states is None:
+            return x, None
+        there = self.space.observed(states)
+        if not there.all():
+            for _ in range(N_FILLS):
+                x = torch.where(there, x, self._expected(x))
+        return x, states
+
+    def _expected(self, x):
+        """Return what the networks make of rows, on average."""
+        expected = self._reconstruct(x)[1].mean(dim=0)
+        if self.projection is not None:
+            expected = self.projection.inverse_transform(expected)
+        return expected
 
     def _reconstruct(self, x):
         """Return what the networks see of `x`, what they make of it, and their codes."""
@@ -111,31 +127,15 @@ class FoldScorer:
         codes = self.networks.encode(z.expand(self.networks.n_networks, -1, -1))
         return z, self.networks.decode(codes), codes
 
-    def _sum_of_squares(self, x, z, reconstructed, observed):
+    def _sum_of_squares(self, x, z, reconstructed, states):
         """Return the squared errors of rows, summed over cells, (n_networks, n)."""
-        if observed is None:
+        if states is None:
             errors = (reconstructed - z).square_().sum(dim=2)
             if self.projection is not None:
                 errors = errors + self.projection.squared_residual(x, z)
             return errors
         if self.projection is not None:
             reconstructed = self.projection.inverse_transform(reconstructed)
-        mask = self.space.observed(observed).to(x.dtype)
+        mask = self.space.observed(states).to(x.dtype)
         errors = torch.einsum("mnc,nc->mn", (reconstructed - x).square_(), mask)
-        return errors + self.space.unseen_costs(observed, x.dtype).sum(dim=1)
-
-    def _cell_errors(self, x, observed):
-        """Return the squared errors of the cells, averaged over the networks.
-
-        Returns
-        -------
-        errors : torch.Tensor of shape (n, n_features)
-        """
-        _, reconstructed, _ = self._reconstruct(x)
-        if self.projection is not None:
-            reconstructed = self.projection.inverse_transform(reconstructed)
-        errors = (reconstructed - x).square_().mean(dim=0)
-        if observed is None:
-            return self.space.sum_to_cells(errors)
-        errors = self.space.sum_to_cells(errors * self.space.observed(observed))
-        return errors + self.space.unseen_costs(observed, x.dtype)
+        return errors + self.space.unseen_costs(states, x.dtype).sum(dim=1)

@@ -1,11 +1,15 @@
-"""The design matrix as the detector's networks see it: no column and no tail dominates."""
+"""Rows as the networks of one fold see them: no column and no tail dominates."""
 
 import torch
+from sklearn.utils import gen_batches
 
 from skae.table.blocks import MISSING, OBSERVED, UNKNOWN, Design
+from skae.table.encoder import BLOCK
 
 # Standard deviations beyond which a number counts by its logarithm only.
 TAIL = 5.0
+# A variance below this is rounding.
+LEAST_VARIANCE = 1e-12
 
 
 def compress(x):
@@ -15,74 +19,126 @@ def compress(x):
     return torch.where(size > TAIL, x.sign() * (TAIL + beyond), x)
 
 
-def expand(x):
-    """Undo `compress`."""
-    size = x.abs()
-    beyond = torch.expm1((size - TAIL).clamp(min=0.0))
-    return torch.where(size > TAIL, x.sign() * (TAIL + beyond), x)
-
-
 class CellSpace:
-    """Rows in which every column of the table varies alike.
+    """Rows in which every column of the table varies alike, in the units of some rows.
 
-    A number is in standard units, its tails compressed. The columns of other blocks are
-    scaled so that the variances of a table's column sum to one: a category counts as much
-    as a number. A cell that is missing, or of a level not seen in fit, is 0, which is the
-    average.
+    The networks of a fold see rows in the units of the rows outside it, and know the
+    levels of these: a row of the fold meets them as a fresh row does. The columns of the
+    design matrix are centred and scaled so that the variances of a table's column sum to
+    one, hence a category counts as much as a number; then tails are compressed. A cell
+    that is missing, or of an unseen level, is 0, which is the average.
 
     Parameters
     ----------
     design : Design
-    n_samples : int
-        Rows in fit.
-    device : torch.device
+    x : torch.Tensor of shape (n_samples, n_inputs)
+        Rows of the design matrix.
+    states : torch.Tensor of uint8 of shape (n_samples, n_features) or None
+        States of their cells; None: all are observed.
 
     Attributes
     ----------
     owner : torch.Tensor of int of shape (width,)
         The table's column of every column of this space.
-    unseen_cost : float
-        Squared error of a cell whose level was not seen in fit.
+    centre, gain : torch.Tensor of shape (width,), dtype float64
+        Of the columns of the design matrix: subtracted, then multiplied by.
+    unseen_cost : torch.Tensor of shape (n_features,), dtype float64
+        Squared error of a cell whose level these rows do not hold.
     """
 
-    def __init__(self, design: Design, n_samples, device):
-        self.design = design
-        self._blocks = [block.to(device) for block in design.blocks]
+    def __init__(self, design: Design, x, states):
+        self.design, device = design, x.device
         self.owner = design.feature_of_output.to(device)
-        # A level not seen in n rows is as strange as one seen in a row of n + 1: the
-        # standard score of a flag that is set in that row.
-        self.unseen_cost = (
-            float(compress(torch.tensor(n_samples, dtype=torch.float32).sqrt())) ** 2
+        self._learn_units(x, states)
+        self.unseen_cost = torch.zeros(
+            design.n_features, dtype=torch.float64, device=device
         )
+        self._level_blocks: list = []
+        for block in design.blocks[1:]:
+            self._learn_levels(block.to(device), x, states)
 
-    def enter(self, rows):
-        """Return rows of the design matrix in this space, shape (n, width)."""
-        parts = [compress(b.standardise(rows[:, b.columns])) for b in self._blocks]
-        return torch.cat(parts, dim=1)
+    # ---------------------------------------------------------------- learning
 
-    def leave(self, x):
-        """Return rows of this space as a decoder's output, shape (n, width)."""
-        parts = [b.unstandardise(expand(x[:, b.columns])) for b in self._blocks]
-        return self.design.to_output(torch.cat(parts, dim=1))
+    def _learn_units(self, x, states):
+        sums = x.new_zeros(3, len(self.owner), dtype=torch.float64)
+        for rows in gen_batches(len(x), BLOCK):
+            values = x[rows, : len(self.owner)].double()
+            there = torch.ones_like(values)
+            if states is not None:
+                there = self.observed(states[rows]).double()
+            values *= there
+            sums += torch.stack([there.sum(0), values.sum(0), values.square().sum(0)])
+        counts = sums[0].clamp(min=1.0)
+        self.centre = sums[1] / counts
+        variances = (sums[2] / counts - self.centre.square()).clamp(min=0.0)
+        total = self.sum_to_cells(variances)
+        # Of a column that does not vary the design's own unit is as good as any.
+        total = torch.where(total > LEAST_VARIANCE, total, 1.0)
+        self.gain = total.rsqrt()[self.owner]
 
-    def candidates(self, block, dtype, most):
-        """Return rows with the values that a single column can take; None: any number.
+    def _learn_levels(self, block, x, states):
+        """Learn which levels the rows hold, and what a level that they do not hold costs."""
+        if not len(x):
+            return
+        features = torch.from_numpy(block.features).to(x.device)
+        column = block.column_of_level.to(x.device)
+        counts = x.new_zeros(len(column), dtype=torch.float64)
+        n_cells = x.new_zeros(len(features), dtype=torch.float64)
+        for rows in gen_batches(len(x), BLOCK):
+            there = torch.ones(rows.stop - rows.start, len(features), device=x.device)
+            if states is not None:
+                there = (states[rows][:, features] == OBSERVED).float()
+            levels = block.one_hot(x[rows, block.columns]) * there[:, column]
+            counts += levels.sum(0, dtype=torch.float64)
+            n_cells += there.sum(0, dtype=torch.float64)
+        single = torch.zeros_like(n_cells).index_add_(0, column, (counts == 1).double())
+        # The odds against a level that is new among one more row (Good & Turing): as
+        # strange as a flag that is set as seldom.
+        new = (single + 1.0) / (n_cells + 1.0)
+        odds = (1.0 - new).clamp(min=0.0) / new
+        self.unseen_cost[features] = compress(odds.sqrt()).square()
+        unseen = counts < 0.5
+        if unseen.any():
+            members = torch.nn.functional.one_hot(column, len(features)).double()
+            members = members * unseen[:, None]
+            self._level_blocks.append((block, features, members))
+
+    # ------------------------------------------------------------------- rows
+
+    def enter(self, rows, states):
+        """Return rows of the design matrix in this space.
 
         Parameters
         ----------
-        block : Block
-            One of `Design.by_feature`.
-        dtype : torch.dtype
-        most : int
-            How many values at most, the most frequent.
+        rows : torch.Tensor of shape (n, n_inputs)
+        states : torch.Tensor of uint8 of shape (n, n_features) or None
 
         Returns
         -------
-        x : torch.Tensor of shape (n_values, width of the column) or None
+        x : torch.Tensor of shape (n, width)
+        states : torch.Tensor of uint8 of shape (n, n_features) or None
+            With cells `UNKNOWN` whose level these rows do not hold.
         """
-        block = block.to(self.owner.device)
-        rows = block.candidates(most)
-        return None if rows is None else compress(block.standardise(rows)).to(dtype)
+        x = rows[:, : len(self.owner)]
+        for block, features, members in self._level_blocks:
+            unseen = block.one_hot(x[:, block.columns]) @ members.to(x.dtype) > 0.5
+            if not unseen.any():
+                continue
+            if states is None:
+                states = torch.full(
+                    (len(x), self.design.n_features),
+                    OBSERVED,
+                    dtype=torch.uint8,
+                    device=x.device,
+                )
+            else:
+                states = states.clone()
+            own = states[:, features]
+            states[:, features] = own.masked_fill(unseen & (own == OBSERVED), UNKNOWN)
+        x = compress((x - self.centre.to(x.dtype)) * self.gain.to(x.dtype))
+        if states is not None:
+            x = x * self.observed(states)
+        return x, states
 
     def observed(self, states):
         """Return which columns of this space hold an observed cell, (n, width) of bool."""
@@ -92,9 +148,13 @@ class CellSpace:
         """Return how many cells of each row are there, at least 1."""
         return (states != MISSING).sum(dim=1).clamp(min=1)
 
+    def any_cell(self, states):
+        """Return which rows have any cell, shape (n,) of bool."""
+        return (states != MISSING).any(dim=1)
+
     def unseen_costs(self, states, dtype):
         """Return the squared error per cell that unseen levels add."""
-        return (states == UNKNOWN).to(dtype) * self.unseen_cost
+        return (states == UNKNOWN).to(dtype) * self.unseen_cost.to(dtype)
 
     def sum_to_cells(self, columns):
         """Return the sums over each cell's columns, shape (..., n_features)."""

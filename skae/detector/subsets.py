@@ -7,6 +7,7 @@ from skae.attribution.counterfactual import value_grid
 from skae.detector.ensemble import n_drawn
 from skae.detector.folds import rows_outside
 from skae.detector.projection import MAX_WIDTH, PCAProjection
+from skae.detector.space import CellSpace
 from skae.detector.trimming import typical_rows
 
 # Rows per fold, and design cells, that the subsets are drawn from.
@@ -20,7 +21,7 @@ class Subsets:
     ----------
     config : SimpleNamespace
         Of `choose_config`.
-    space : CellSpace
+    device : torch.device
     n_folds, n_per_fold : int
         Networks ``fold * n_per_fold`` to ``(fold + 1) * n_per_fold - 1`` leave out
         `fold`.
@@ -35,14 +36,16 @@ class Subsets:
         Rows of each subset.
     n_seen : ndarray of int of shape (n_networks,)
         Rows that each subset is a sample of.
+    spaces : list of CellSpace, one per fold
+        In the units of rows outside the fold.
     projections : list of (PCAProjection or None), one per fold
         None where the table is narrow enough for the networks.
     grid : torch.Tensor of shape (n_numbers, n_values)
         Usual values of the numeric columns, see `value_grid`.
     """
 
-    def __init__(self, config, space, n_folds, n_per_fold):
-        self.config, self.space = config, space
+    def __init__(self, config, device, n_folds, n_per_fold):
+        self.config, self.device = config, device
         self.n_folds, self.n_per_fold = n_folds, n_per_fold
 
     # ----------------------------------------------------------------- drawing
@@ -57,7 +60,7 @@ class Subsets:
         sample_weight : ndarray of shape (n_samples,) or None
         rng : numpy.random.RandomState
         """
-        self.projections = []
+        self.spaces, self.projections = [], []
         candidates = [
             self._candidates(table, folds, fold, sample_weight, rng)
             for fold in range(self.n_folds)
@@ -84,9 +87,14 @@ class Subsets:
     def _candidates(self, table, folds, fold, sample_weight, rng):
         """Return rows outside a fold, their mask, and which of them look typical."""
         outside = rows_outside(folds, fold, self.n_folds)
-        x, mask = self._read(table, self._choose_rows(outside, sample_weight, rng))
+        design = table.encoder.design_
+        chosen = self._choose_rows(outside, design, sample_weight, rng)
+        rows, states = table.tensors(chosen, np.float32, self.device)
         if fold == 0:
-            self.grid = value_grid(x, mask, self.space.design)
+            self.grid = value_grid(rows, states, design)
+        space = CellSpace(design, rows, states)
+        self.spaces.append(space)
+        x, mask = _seen(space, rows, states)
         projection = PCAProjection(x, rng) if x.shape[1] > MAX_WIDTH else None
         self.projections.append(projection)
         if projection is not None:
@@ -94,8 +102,8 @@ class Subsets:
             x, mask = projection.transform(x), None
         return x, mask, typical_rows(x.cpu().numpy(), self.config.max_trim)
 
-    def _choose_rows(self, rows, sample_weight, rng):
-        n_rows = min(MAX_CANDIDATES, max(MAX_CELLS // self.space.design.n_outputs, 1000))
+    def _choose_rows(self, rows, design, sample_weight, rng):
+        n_rows = min(MAX_CANDIDATES, max(MAX_CELLS // max(design.n_outputs, 1), 1000))
         if sample_weight is not None:
             # A row of twice the weight is drawn twice as often.
             p = sample_weight[rows] / sample_weight[rows].sum()
@@ -104,19 +112,14 @@ class Subsets:
             rows = rng.choice(rows, size=n_rows, replace=False)
         return np.sort(rows)
 
-    def _read(self, table, rows):
-        """Return rows in the cell space, and which of their entries are observed."""
-        design, observed = table.tensors(rows, np.float32, self.space.owner.device)
-        mask = None if observed is None else self.space.observed(observed)
-        return self.space.enter(design), mask
-
     # --------------------------------------------------------------- replacing
 
-    def replace(self, table, rows, folds, rng):
+    def replace(self, table, rows, folds, rng, horizon):
         """Replace some of the rows by new ones.
 
-        The subsets stay random samples of all rows outside their folds so far: the i-th
-        of these rows takes a place with probability ``size / i``.
+        The i-th of the rows outside a fold takes a place with probability ``size / i``, so
+        that a subset is a random sample of them all; beyond `horizon` rows the probability
+        stays what it is, and the sample forgets: the age of its rows is geometric.
 
         Parameters
         ----------
@@ -126,25 +129,32 @@ class Subsets:
         folds : ndarray of int of shape (n,)
         rng : numpy.random.RandomState
 
+        horizon : int
+
         References
         ----------
-        Vitter, Random Sampling with a Reservoir, 1985, algorithm R.
+        Vitter, Random Sampling with a Reservoir, 1985, algorithm R; with forgetting:
+        Aggarwal, On Biased Reservoir Sampling in the Presence of Stream Evolution, 2006.
         """
-        x, mask = self._read(table, rows)
-        if self.projections[0] is not None:
-            mask = None
-        if mask is not None and self.mask is None:
+        rows, states = table.tensors(rows, np.float32, self.device)
+        seen = []
+        for space, projection in zip(self.spaces, self.projections, strict=True):
+            x, mask = _seen(space, rows, states)
+            seen.append(
+                (x, mask) if projection is None else (projection.transform(x), None)
+            )
+        if self.mask is None and any(mask is not None for _, mask in seen):
             self.mask = torch.ones_like(self.x, dtype=torch.bool)
         for network, size in enumerate(self.sizes):
             fold = network // self.n_per_fold
             outside = rows_outside(folds, fold, self.n_folds)
-            places = rng.randint(0, self.n_seen[network] + 1 + np.arange(len(outside)))
+            known = self.n_seen[network] + 1 + np.arange(len(outside))
+            places = rng.randint(0, np.minimum(known, max(horizon, size)))
             self.n_seen[network] += len(outside)
             enters = places < size
             new, places = torch.from_numpy(np.stack([outside, places])[:, enters])
-            projection = self.projections[fold]
-            z = x[new] if projection is None else projection.transform(x[new])
-            self._put(self.x, network, places, z)
+            x, mask = seen[fold]
+            self._put(self.x, network, places, x[new])
             if self.mask is not None:
                 self._put(self.mask, network, places, True if mask is None else mask[new])
 
@@ -153,3 +163,9 @@ class Subsets:
         tensor[network, places] = values
         again = np.resize(np.arange(self.sizes[network]), tensor.shape[1])
         tensor[network] = tensor[network, torch.from_numpy(again)]
+
+
+def _seen(space, rows, states):
+    """Return rows as the networks see them, and which of their entries are observed."""
+    x, states = space.enter(rows, states)
+    return x, None if states is None else space.observed(states)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 BLOCK = 65_536
 
@@ -194,6 +194,41 @@ def check_weights(sample_weight, X, min_samples=1):
             f"{min_samples} rows are needed."
         )
     return weights
+
+
+def check_groups(groups, X, sample_weight, least=2):
+    """Return the groups of rows as whole numbers, or None where there are none.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as rows, one is missing, or the rows of some weight make
+        fewer than `least` groups.
+    """
+    if groups is None:
+        return None
+    groups = np.asarray(column_or_1d(groups, dtype=None))
+    if len(groups) != X.shape[0]:
+        raise ValueError(
+            f"groups has {len(groups)} entries for {X.shape[0]} rows; give one per row."
+        )
+    missing = np.flatnonzero(pd.isna(groups))
+    if len(missing):
+        raise ValueError(
+            f"groups[{missing[0]}] is missing; give every row a group, for example one of "
+            "its own."
+        )
+    numbers, labels = pd.factorize(groups)
+    n_groups = len(labels)
+    if sample_weight is not None:
+        n_groups = len(np.unique(numbers[sample_weight > 0]))
+    if n_groups < least:
+        raise ValueError(
+            f"groups holds a single group, {labels[0]!r}; rows of one group cannot be told "
+            f"from those of others unless there are at least {least}. Leave groups out if "
+            "the rows do not belong together."
+        )
+    return numbers
 
 
 def _raise_if_infinite(estimator, X, error):

@@ -248,13 +248,12 @@ class Block:
         """Return outputs whose draws are about `x`, with all levels at least `least` likely."""
         return x
 
-    def standardise(self, x):
-        """Return rows in which the variances of every column of the table sum to 1."""
-        return x
+    def one_hot(self, x):
+        """Return which level every cell has, (n, levels of all columns) of 0 and 1.
 
-    def unstandardise(self, x):
-        """Undo `standardise`."""
-        return x
+        None: the columns have no levels. Rows of zeros, missing cells, have any.
+        """
+        return None
 
     def candidates(self, most):
         """Return rows with each of the values that a cell of a single column can take.

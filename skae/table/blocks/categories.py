@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skae.table.blocks.base import LEAST_VARIANCE, TINY, gumbel
+from skae.table.blocks.base import TINY, gumbel
 from skae.table.blocks.levels import LevelBlock
 
 # Logits beyond this size are as sure as can be; it keeps their exponentials finite.
@@ -46,16 +46,10 @@ class CategoryBlock(LevelBlock):
             "proportions": self.proportions,
             "members": members,
             "least_likely": self._least_likely(),
-            "gains": self._gains(),
         }
 
     def _variances(self):
         return 1.0 - self._sum_levels(self.proportions.square())
-
-    def _gains(self):
-        variances = self._variances()
-        gains = variances.clamp(min=LEAST_VARIANCE).rsqrt()
-        return torch.where(variances > LEAST_VARIANCE, gains, 1.0)[self.column_of_level]
 
     def _parts(self, values):
         return [part for part in values.split(self.sizes.tolist(), -1) if part.shape[-1]]
@@ -122,11 +116,8 @@ class CategoryBlock(LevelBlock):
     def start_output(self, x, least):
         return (x + self.proportions).clamp(least, 1.0).log()
 
-    def standardise(self, x):
-        return x * self.gains.to(x.dtype)
-
-    def unstandardise(self, x):
-        return x / self.gains.to(x.dtype)
+    def one_hot(self, x):
+        return (x + self.proportions.to(x)).round()
 
     def candidates(self, most):
         frequent = self.proportions.argsort(descending=True, stable=True)[:most]

@@ -181,6 +181,11 @@ class OrderedBlock(LevelBlock):
         log_p = p.clamp(least, 1.0).log()
         return log_p.diff(dim=-1)[..., self.column, self.step]
 
+    def one_hot(self, x):
+        above = pad(self._above(x).round(), (0, 1))[..., self.steps]
+        levels = pad(above, (1, 0), value=1.0) - pad(above, (0, 1))
+        return levels[..., self.there]
+
     def candidates(self, most):
         frequent = self.proportions.argsort(descending=True, stable=True)[:most]
         return self._indicate(frequent[:, None], self.proportions)
