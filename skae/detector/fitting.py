@@ -189,7 +189,7 @@ class FitsEnsemble(ScoresRows):
         self._n_chunks = int(keep_rows)
         if keep_rows:
             self._window = Window(self.window_size)
-            self._window.add(X, folds)
+            self._window.add(table, folds)
             self._past = PastScores(self.oof_scores_[counts], folds)
             self.drift_ = DRIFT_LEVEL
         return self
@@ -225,14 +225,14 @@ class FitsEnsemble(ScoresRows):
         self._n_chunks += 1
         self._ensemble.update(table, folds, flagged, rng)
         self._warn_of_convergence()
-        self._follow(X, table, folds, rng)
+        self._follow(table, folds, rng)
         return self
 
-    def _follow(self, X, table, folds, rng):
+    def _follow(self, table, folds, rng):
         """Let threshold and p-values follow the stream."""
         if self.window_size:
-            self._window.add(X, folds)
-            parts = self._window.parts(self._table)
+            self._window.add(table, folds)
+            parts = self._window.parts
             self._ensemble.set_error_scales(parts, 1.0, rng)
             scores = np.concatenate([self._own_scores(*part) for part in parts])
             self._settle(scores, np.concatenate([of for _, of in parts]), None)
