@@ -1,6 +1,7 @@
 """The detector: what it finds, what it wraps, what it survives."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from arrays import auroc, correlated_rows
 from sklearn.base import clone
@@ -242,6 +243,16 @@ def test_a_column_in_other_units_changes_nothing(curved):
     units = np.array([2.0**30, 1.0, 2.0**-30, 1.0, 4.0, 1.0])
     other = clone(detector).fit(curved.train * units).score_samples(curved.train * units)
     np.testing.assert_allclose(other, scores, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.0])
+def test_a_frame_and_arrays_of_any_precision_give_the_same_detector(contamination):
+    X = correlated_rows(200, 0).astype(np.float32)
+    detector = AEAnomalyDetector(contamination=contamination, random_state=0)
+    scores = detector.fit(X).score_samples(X)
+    for same in (X.astype(np.float64), pd.DataFrame(X, columns=list("abcde"))):
+        other = clone(detector).fit(same).score_samples(same)
+        np.testing.assert_allclose(other, scores, atol=1e-4)
 
 
 def test_a_row_s_score_does_not_depend_on_the_rows_beside_it(curved):

@@ -224,7 +224,7 @@ def check_groups(groups, X, sample_weight, least=2):
         n_groups = len(np.unique(numbers[sample_weight > 0]))
     if n_groups < least:
         raise ValueError(
-            f"groups holds a single group, {labels[0]!r}; rows of one group cannot be told "
+            f"groups holds a single group, {labels[0]}; rows of one group cannot be told "
             f"from those of others unless there are at least {least}. Leave groups out if "
             "the rows do not belong together."
         )
