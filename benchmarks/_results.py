@@ -66,7 +66,7 @@ class Outcome:
         self._cells = defaultdict(dict)
         for result in self.results:
             self._cells[result.cell][result.detector] = result
-        self.of = {name: self._figures(name) for name in self.detectors}
+        self.of = {name: self._figures(name) for name in self.detectors if self.results}
 
     @classmethod
     def of_protocol(cls, results, protocol, detectors):

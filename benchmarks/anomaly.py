@@ -33,8 +33,6 @@ sources of tables, and gives the figures of the other half, `--nested` times.
 import argparse
 import ast
 import math
-from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 from _detection import (
@@ -42,17 +40,15 @@ from _detection import (
     OURS,
     OURS_ONE_HOT,
     PEERS,
-    PROTOCOLS,
     RIVAL,
-    evaluate,
     is_ours,
     ours,
     warm_up,
 )
-from _results import Outcome, append, comparable, nested, read, trio
+from _results import N_IN_TRIO, Outcome, comparable, nested, trio
+from _runs import add_run_arguments, run_protocol, stored_results
 from _tables import (
     TextTable,
-    add_threads_argument,
     describe_machine,
     heading,
     load_problems,
@@ -62,38 +58,9 @@ from _tables import (
 from scipy.stats import wilcoxon
 
 MARGINS = {"contaminated": 0.02, "clean": 0.03}
-NESTED, TRIO = "skae, nested", "3 peers"
+NESTED, TRIO = "skae, nested", "three best peers"
 
 # --------------------------------------------------------------------------------- run
-
-
-def run_protocol(protocol, problems, detectors, args, known):
-    """Print a row of AUROC per table; return all results."""
-    heading(f"{protocol}: AUROC, mean over {args.seeds} seeds")
-    formats = {"table": "<32", "rows": ">6d", "cols": ">4d"}
-    table = TextTable(formats | {name: ">8.3f" for name in detectors})
-    results = []
-    for problem in problems:
-        of_table = defaultdict(list)
-        for seed in range(args.first_seed, args.first_seed + args.seeds):
-            for result in evaluate(
-                problem, protocol, detectors, args.max_rows, seed, known
-            ):
-                of_table[result.detector].append(result)
-                results.append(result)
-                if args.store:
-                    append(args.store, result)
-        if not of_table:
-            continue
-        means = [
-            np.mean([r.auroc for r in of_table[name]]) if of_table[name] else None
-            for name in detectors
-        ]
-        table.row(problem.name, results[-1].rows, results[-1].columns, *means)
-        for name, of_detector in of_table.items():
-            for error in {r.error for r in of_detector if r.error}:
-                print(f"  {name} FAILED on {problem.name}, a guess: {error}", flush=True)
-    return results
 
 
 def run(args):
@@ -108,12 +75,11 @@ def run(args):
         }
         one_hot = {OURS_ONE_HOT: ours()} if args.one_hot else {}
         detectors = {OURS: ours()} | configurations | one_hot | detectors
-    stored = read([args.store]) if args.store and Path(args.store).exists() else []
-    known = {(result.cell, result.detector) for result in stored}
+    results = stored_results(args)
     warm_up(detectors)
     for protocol in args.protocols:
-        stored += run_protocol(protocol, problems, detectors, args, known)
-    return stored
+        results += run_protocol(protocol, problems, detectors, args, results)
+    return results
 
 
 def parse_setting(text):
@@ -195,9 +161,10 @@ def judge_time(protocol, outcome):
 
 def judge_one_hot(protocol, results):
     """Compare the native treatment of frames with one-hot columns in front."""
-    pair = (OURS, OURS_ONE_HOT)
-    names = {result.cell for result in results if result.detector == OURS_ONE_HOT}
-    of_frames = [result for result in results if result.cell in names]
+    pair = [OURS, OURS_ONE_HOT]
+    of_both = [result for result in results if result.detector in pair]
+    cells = {result.cell for result in of_both if result.detector == OURS_ONE_HOT}
+    of_frames = [result for result in of_both if result.cell in cells]
     outcome = Outcome.of_protocol(comparable(of_frames, pair), protocol, pair)
     if not outcome.results:
         return
@@ -211,76 +178,47 @@ def judge_one_hot(protocol, results):
     )
 
 
-def report(results, args):
-    present = dict.fromkeys(r.detector for r in results if r.detector != OURS_ONE_HOT)
-    wanted = args.detectors or list(present)
-    detectors = [name for name in present if name in wanted or is_ours(name)]
+def names_to_compare(results, args):
+    """Return the detectors of the results that are asked for; ours first."""
+    present = dict.fromkeys(result.detector for result in results)
+    wanted = set(args.detectors or present) | {name for name in present if is_ours(name)}
+    names = [name for name in present if name in wanted and name != OURS_ONE_HOT]
     if args.without_ours:
-        detectors = [name for name in detectors if not is_ours(name)]
-    heading("Tables compared")
-    whole = comparable([r for r in results if r.detector != OURS_ONE_HOT], detectors)
-    judged = {}
-    for protocol in args.protocols:
-        outcome = Outcome.of_protocol(whole, protocol, detectors)
-        if not outcome.results:
-            remark(f"{protocol}: no split has all detectors")
-            continue
-        print_means(protocol, outcome)
-        if len(outcome.peers) >= 3:
-            figures, counts = trio(outcome)
-            chosen = ", ".join(f"{name} {n}" for name, n in counts.items() if n)
-            print(
-                f"Mean of the ranks of the three best peers (tables: {chosen}): AUROC "
-                f"{figures.auroc.mean():.4f}, average precision {figures.ap.mean():.4f}"
-            )
-        if not outcome.ours or not outcome.peers:
-            continue
-        name, mine = outcome.ours[0], outcome.of[outcome.ours[0]]
-        if len(outcome.ours) > 1:
-            name, (mine, counts) = NESTED, nested(outcome, args.nested)
-            chosen = ", ".join(f"{other} {n}" for other, n in counts.items() if n)
-            print(
-                f"{NESTED} (halves: {chosen}): AUROC {mine.auroc.mean():.4f}, "
-                f"average precision {mine.ap.mean():.4f}"
-            )
-        others = {peer: outcome.of[peer] for peer in outcome.peers}
-        if len(outcome.peers) >= 3:
-            others[TRIO] = figures
-        compare(protocol, name, mine, others)
-        judged[protocol] = name, mine, outcome
-    if judged:
-        heading("Summary")
-    for protocol, (name, mine, outcome) in judged.items():
-        judge(protocol, name, mine, outcome)
-        if {OURS, RIVAL} <= set(detectors):
-            judge_time(protocol, outcome)
-        judge_one_hot(protocol, results)
+        return [name for name in names if not is_ours(name)]
+    return sorted(names, key=lambda name: not is_ours(name))
 
 
-def part(text):
-    number, n_parts = map(int, text.split("/"))
-    if not 1 <= number <= n_parts:
-        raise argparse.ArgumentTypeError(f"{text} is not a part, as 1/2 and 2/2 are")
-    return number, n_parts
+def print_derived(name, figures, counts):
+    chosen = ", ".join(f"{other} {n}" for other, n in counts.items() if n)
+    print(
+        f"{name}: AUROC {figures.auroc.mean():.4f}, average precision "
+        f"{figures.ap.mean():.4f} ({chosen})",
+        flush=True,
+    )
+
+
+def report(protocol, outcome, n_halves):
+    """Print what is known of one protocol; return name and figures of ours."""
+    print_means(protocol, outcome)
+    others = {name: outcome.of[name] for name in outcome.peers}
+    if len(outcome.peers) >= N_IN_TRIO:
+        others[TRIO], counts = trio(outcome)
+        print_derived(f"{TRIO}, their mean ranks", others[TRIO], counts)
+    if not outcome.ours:
+        return None
+    name, figures = outcome.ours[0], outcome.of[outcome.ours[0]]
+    if len(outcome.ours) > 1:
+        name, (figures, counts) = NESTED, nested(outcome, n_halves)
+        print_derived(f"{NESTED}, {n_halves} halves", figures, counts)
+    compare(protocol, name, figures, others)
+    return name, figures
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--data", nargs="+", metavar="FOLDER")
-    where.add_argument(
-        "--from", dest="stored", nargs="+", metavar="FILE", help="only print"
-    )
-    parser.add_argument("--max-rows", type=int, default=5000, help="rows a table at most")
-    parser.add_argument("--seeds", type=int, default=1, help="splits and fits a table")
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", metavar="TABLE")
-    parser.add_argument(
-        "--part", type=part, default=(1, 1), metavar="I/N", help="of tables"
-    )
-    parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=[*PROTOCOLS])
+    add_run_arguments(parser, max_rows=5000)
     parser.add_argument("--detectors", nargs="+", choices=PEERS | MORE_PEERS, help="peers")
     parser.add_argument("--without-ours", action="store_true", help="peers only")
     parser.add_argument("--one-hot", action="store_true", help="also ours behind one-hot")
@@ -292,19 +230,29 @@ def main():
         metavar=("NAME", "PARAMETER=VALUE"),
         help="a configuration of ours beside the default; may be repeated",
     )
-    parser.add_argument("--nested", type=int, default=200, help="random halves")
-    parser.add_argument("--store", metavar="FILE", help="append results, a line each")
-    add_threads_argument(parser)
     args = parser.parse_args()
 
-    if args.stored:
-        results = read(args.stored)
-        if args.only:
-            results = [result for result in results if result.table in args.only]
-    else:
+    if args.data:
         describe_machine(args.threads)
-        results = run(args)
-    report(results, args)
+    results = stored_results(args) if args.stored else run(args)
+    names = names_to_compare(results, args)
+    if not any(map(is_ours, names)):
+        remark("of ours there are no results: the peers only")
+    heading("Tables")
+    whole = comparable(results, names)
+    outcomes = {name: Outcome.of_protocol(whole, name, names) for name in args.protocols}
+    judged = {
+        protocol: report(protocol, outcome, args.nested)
+        for protocol, outcome in outcomes.items()
+        if outcome.results
+    }
+    heading("Summary")
+    for protocol, mine in judged.items():
+        if mine is not None and outcomes[protocol].peers:
+            judge(protocol, *mine, outcomes[protocol])
+        if {OURS, RIVAL} <= set(names):
+            judge_time(protocol, outcomes[protocol])
+        judge_one_hot(protocol, results)
 
 
 if __name__ == "__main__":

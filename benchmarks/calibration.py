@@ -24,7 +24,7 @@ The AutoEncoder is slow, so that it sees a tenth of the splits.
 
 Cases: 500 training rows and 1,000 fresh ones, all ordinary; a draw and a fit `--draws` times.
 Where none is an anomaly, every row that `select` chooses is a false discovery, so that it may
-choose any in a tenth of the draws. "flagged of the rare value": of the rows that have it.
+choose any in a tenth of the draws.
 """
 
 import argparse
@@ -248,7 +248,8 @@ def run_cases(n_draws):
     n_met = n_figures = 0
     for case in CASES:
         for figure, observed in observe(case, n_draws).items():
-            table.row(case.name, figure, *numbers_of(observed), in_words(observed.met))
+            cells = observed.promised, observed.fraction, observed.bound
+            table.row(case.name, figure, *cells, in_words(observed.met))
             n_met, n_figures = n_met + observed.met, n_figures + 1
     if not takes_groups():
         remark("fit takes no groups: the subjects were not told")
@@ -259,10 +260,6 @@ def run_cases(n_draws):
         table.row(change, gap, flips, in_words(met))
         n_met, n_figures = n_met + met, n_figures + 1
     return n_met, n_figures
-
-
-def numbers_of(observed):
-    return observed.promised, observed.fraction, observed.bound
 
 
 def in_words(met):
