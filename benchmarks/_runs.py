@@ -46,11 +46,15 @@ def stored_results(args):
     return [result for result in results if not args.only or result.table in args.only]
 
 
-def run_protocol(protocol, problems, detectors, args, known):
-    """Print a row of AUROC per table; return the results that are not `known`."""
+def run_protocol(protocol, problems, detectors, args, known, shown=None):
+    """Print a row of AUROC per table; return the results that are not `known`.
+
+    The table has a column for each detector that is `shown`; None: all.
+    """
+    shown = list(detectors) if shown is None else shown
     heading(f"{protocol}: AUROC, mean over {args.seeds} seeds")
     formats = {"table": "<32", "rows": ">6d", "cols": ">4d"}
-    table = TextTable(formats | {name: ">8.3f" for name in detectors})
+    table = TextTable(formats | {name: ">8.3f" for name in shown})
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     known = {(result.cell, result.detector) for result in known}
     results = []
@@ -65,14 +69,14 @@ def run_protocol(protocol, problems, detectors, args, known):
                 if args.store:
                     append(args.store, result)
         if of_table:
-            _print_table(table, results[-1], of_table, detectors)
+            _print_table(table, results[-1], of_table, shown)
     return results
 
 
-def _print_table(table, last, of_table, detectors):
+def _print_table(table, last, of_table, shown):
     means = [
         np.mean([result.auroc for result in of_table[name]]) if of_table[name] else None
-        for name in detectors
+        for name in shown
     ]
     table.row(last.table, last.rows, last.columns, *means)
     for name, results in of_table.items():
