@@ -133,7 +133,7 @@ def compare(protocol, name, figures, others):
         table.row(other, *gain(figures, theirs), precision, won, lost, p)
 
 
-def judge(protocol, name, figures, outcome):
+def judge(protocol, name, figures, of_trio, outcome):
     margin, best = MARGINS[protocol], outcome.best_peer()
     gap, error = gain(figures, outcome.of[best])
     verdict(
@@ -151,6 +151,9 @@ def judge(protocol, name, figures, outcome):
     gap = figures.ap.mean() - outcome.of[best].ap.mean()
     claim = f"{protocol}: mean average precision less the best peer's, {best}"
     verdict(claim, f"{gap:+.4f}", ">= 0", gap >= 0)
+    if of_trio is not None:
+        gap, error = gain(figures, of_trio)
+        remark(f"{protocol}: to aim at: less the {TRIO}' {gap:+.4f} +- {error:.4f}")
 
 
 def judge_time(protocol, outcome):
@@ -198,7 +201,7 @@ def print_derived(name, figures, counts):
 
 
 def report(protocol, outcome, n_halves):
-    """Print what is known of one protocol; return name and figures of ours."""
+    """Print what is known of one protocol; return name and figures of ours, and of the trio."""
     print_means(protocol, outcome)
     others = {name: outcome.of[name] for name in outcome.peers}
     if len(outcome.peers) >= N_IN_TRIO:
@@ -211,7 +214,7 @@ def report(protocol, outcome, n_halves):
         name, (figures, counts) = NESTED, nested(outcome, n_halves)
         print_derived(f"{NESTED}, {n_halves} halves", figures, counts)
     compare(protocol, name, figures, others)
-    return name, figures
+    return name, figures, others.get(TRIO)
 
 
 def main():
