@@ -162,8 +162,8 @@ class BaseAutoencoder(
         Warns
         -----
         ConvergenceWarning
-            If training diverged or was interrupted (Ctrl-C). The best state so far is
-            kept, and the estimator is usable.
+            If training diverged, only raised the loss or was interrupted (Ctrl-C). The
+            best state so far is kept, and the estimator is usable.
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         device = resolve_device(self.device)

@@ -20,6 +20,7 @@ from skae.table.support import check_support
 from skae.table.validation import (
     as_frame_like,
     check_fitted_table,
+    check_weights,
     float_dtype,
     with_index_of,
 )
@@ -155,7 +156,9 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         scores = self._map_rows(_score, X, None, scored=True)
         return scores.astype(np.float64, copy=False)
 
-    def score(self, X: Table, y: Any = None) -> float:
+    def score(
+        self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return the mean of `score_samples(X)`.
 
         Parameters
@@ -164,13 +167,16 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Rows with the columns seen in fit.
         y : Ignored
             Present for the API.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
 
         Returns
         -------
         score : float
             Higher is better.
         """
-        return float(self.score_samples(X).mean())
+        scores = self.score_samples(X)
+        return float(np.average(scores, weights=check_weights(sample_weight, scores)))
 
     @overload
     def explain(self, X: Table, *, expected: Literal[False] = ...) -> Any: ...
