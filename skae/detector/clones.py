@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 from skae.detector.ensemble import Ensemble, n_drawn
 from skae.detector.folds import rows_outside
+from skae.table.declaring import declare
 from skae.table.validation import as_frame
 from skae.training.generators import MAX_SEED
 
@@ -63,8 +64,9 @@ class CloneEnsemble(Ensemble):
                 # Ctrl-C ends the fit: the networks to come hardly leave their start.
                 estimator.set_params(max_iter=1)
             with tasks.network(estimator), warnings.catch_warnings():
-                # A part may well lack all cells of a column.
+                # A part may well lack all cells of a column, or hold its levels once.
                 warnings.filterwarnings("ignore", message="All cells of columns")
+                warnings.filterwarnings("ignore", message="Columns .* hold identifiers")
                 estimator.fit(_part(table, rows), sample_weight=weight)
             interrupted = interrupted or estimator.net_.stop_reason_ == "interrupted"
         self.error_scales, self._n_seen = np.ones(self.n_networks), 0
@@ -130,5 +132,5 @@ class CloneEnsemble(Ensemble):
 
 def _part(table, rows):
     """Return some rows, as the user would give them to an estimator."""
-    part = table.encoder.declare(table.cells(rows))
+    part = declare(table.encoder, table.cells(rows))
     return part.to_native() if isinstance(part, nw.DataFrame) else part

@@ -21,6 +21,7 @@ from skae.detector.inference import ScoresRows
 from skae.detector.presets import choose_config
 from skae.detector.tasks import FitTasks
 from skae.table.encoder import TableEncoder
+from skae.table.identifiers import warn_of_identifiers
 from skae.table.validation import (
     check_fitted_table,
     check_table,
@@ -165,9 +166,14 @@ class FitsEnsemble(ScoresRows):
         """Learn what the columns of a frame hold; their levels are those of all rows."""
         source = self if self.estimator is None else self.estimator
         names = [spec.name for spec in fields(ColumnParameters)]
-        encoder = TableEncoder(**{name: getattr(source, name) for name in names})
+        encoder = TableEncoder(
+            **{name: getattr(source, name) for name in names},
+            handle_unknown="infrequent_if_exist",
+            leave_out_identifiers=True,
+        )
         encoder.fit(X, names=column_names(self, X.shape[1]))
         warn_of_empty(encoder)
+        warn_of_identifiers(encoder)
         return encoder
 
     def _store(self, ensemble):
