@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from skae.detector.ensemble import Ensemble, n_drawn
 from skae.detector.folds import rows_outside
+from skae.table.declaring import declare
 from skae.table.validation import as_frame
 from skae.training.generators import MAX_SEED
 
@@ -74,8 +75,9 @@ class CloneEnsemble(Ensemble):
                 estimator.set_params(max_iter=1)
             trained = partial(self._trained, turns[:n_fitted], table, folds)
             with tasks.network(estimator, trained) as task, warnings.catch_warnings():
-                # A part may well lack all cells of a column.
+                # A part may well lack all cells of a column, or hold its levels once.
                 warnings.filterwarnings("ignore", message="All cells of columns")
+                warnings.filterwarnings("ignore", message="Columns .* hold identifiers")
                 estimator.fit(_part(table, rows, estimator), sample_weight=weight)
             interrupted = interrupted or estimator.net_.stop_reason_ == "interrupted"
             stop = stop or interrupted or task.stop
@@ -163,7 +165,6 @@ def _part(table, rows, estimator):
     A clone knows the levels of its part, and others are as new to it as those of fresh
     rows, unless it would refuse them.
     """
-    part = table.cells(rows)
-    if estimator.handle_unknown == "error":
-        part = table.encoder.declare(part)
+    refuses = estimator.handle_unknown == "error"
+    part = declare(table.encoder, table.cells(rows), levels=refuses)
     return part.to_native() if isinstance(part, nw.DataFrame) else part

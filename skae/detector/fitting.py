@@ -14,6 +14,7 @@ from skae._parameters import ColumnParameters
 from skae._typing import Table
 from skae.detector.calibration import CrossConformal, lower_fence, weighted_quantile
 from skae.detector.clones import CloneEnsemble
+from skae.detector.copies import MAX_ROWS, warn_of_near_copies
 from skae.detector.denoising import DenoisingEnsemble
 from skae.detector.encoded_table import EncodedTable
 from skae.detector.folds import assign_folds, separate_the_usual
@@ -22,6 +23,7 @@ from skae.detector.presets import choose_config
 from skae.detector.tasks import FitTasks
 from skae.detector.window import HALF_LIFE, PastScores, Window
 from skae.table.encoder import BLOCK, TableEncoder
+from skae.table.identifiers import warn_of_identifiers
 from skae.table.validation import (
     check_fitted_table,
     check_groups,
@@ -173,6 +175,8 @@ class FitsEnsemble(ScoresRows):
         rng = check_random_state(self.random_state)
         self._table = self._learn_columns(X)
         table = EncodedTable(X, self._table)
+        if groups is None:
+            self._warn_of_copies(table)
         folds = self._split(table, None if groups is None else groups[counts], rng)
         make_ensemble = DenoisingEnsemble if self.estimator is None else CloneEnsemble
         ensemble = make_ensemble(config, self.n_folds_)
@@ -307,9 +311,14 @@ class FitsEnsemble(ScoresRows):
         """Learn what the columns of a frame hold; their levels are those of all rows."""
         source = self if self.estimator is None else self.estimator
         names = [spec.name for spec in fields(ColumnParameters)]
-        encoder = TableEncoder(**{name: getattr(source, name) for name in names})
+        encoder = TableEncoder(
+            **{name: getattr(source, name) for name in names},
+            handle_unknown="infrequent_if_exist",
+            leave_out_identifiers=True,
+        )
         encoder.fit(X, names=column_names(self, X.shape[1]))
         warn_of_empty(encoder)
+        warn_of_identifiers(encoder)
         return encoder
 
     def _store(self, ensemble):
@@ -356,6 +365,11 @@ class FitsEnsemble(ScoresRows):
         warning = self._ensemble.how_it_ended()
         if warning:
             warnings.warn(warning, ConvergenceWarning, stacklevel=5)
+
+    def _warn_of_copies(self, table):
+        rows = np.arange(min(len(table), MAX_ROWS))
+        numbers = table.encode(rows, np.float64)[0][:, self._table.design_.numeric.columns]
+        warn_of_near_copies(numbers)
 
     def _warn_of_few_rows(self, table):
         if self.n_folds_ == 1:

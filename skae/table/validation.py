@@ -283,7 +283,7 @@ def _is_no_number(value):
 
 def warn_of_empty(table):
     """Warn of columns that were wholly missing in fit."""
-    empty = [table.names[i] for i in np.flatnonzero(table.empty_)]
+    empty = [table.names[i] for i in np.flatnonzero(table.empty_ & ~table.identifiers_)]
     if empty:
         warnings.warn(
             f"All cells of columns {empty} are missing; they are carried through as "
