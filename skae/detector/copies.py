@@ -33,7 +33,7 @@ def warn_of_near_copies(numbers):
             "are held out are then not new to the networks, and more fresh rows than "
             "promised will be flagged. Pass groups=, the subject of every row, to fit.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
