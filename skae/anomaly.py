@@ -43,15 +43,15 @@ class AEAnomalyDetector(
     ==================  =========================  ==============
     parameter           "auto", or a proportion    0.0 (clean)
     ==================  =========================  ==============
-    n_estimators        36                         16
+    n_estimators        36                         8
     max_samples         16, 32, 64 [*]_            1024
     hidden_layer_sizes  (64,)                      (128,)
     noise               0.1                        0.2
-    code_weight         0.0                        0.5 [*]_
-    max_trim            0.2, or the proportion     0.0
-    max_iter            150                        450
+    code_weight         0.0                        1.0 [*]_
+    max_trim            0.1, or the proportion     0.0
+    max_iter            150                        300
     batch_size          32                         64
-    n_folds             2                          4
+    n_folds             2                          2
     ==================  =========================  ==============
 
     .. [*] With a proportion c: 2 / c, but at least 32 and at most 1024, and a half and a

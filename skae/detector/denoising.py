@@ -25,7 +25,7 @@ LEAST_ERROR = 1e-10
 # Of the steps and of the learning rate in fit, what `update` takes.
 UPDATE_STEPS, UPDATE_RATE = 0.3, 0.3
 # Weight of the code distance beside the error's 1.
-CODE_WEIGHT = 0.5
+CODE_WEIGHT = 1.0
 
 
 class DenoisingEnsemble(Ensemble):
