@@ -121,5 +121,5 @@ class CategoryBlock(LevelBlock):
 
     def candidates(self, most):
         frequent = self.proportions.argsort(descending=True, stable=True)[:most]
-        levels = torch.diag(torch.ones_like(self.proportions))
-        return levels[frequent] - self.proportions
+        levels = torch.nn.functional.one_hot(frequent, len(self.proportions))
+        return levels - self.proportions
