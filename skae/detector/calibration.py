@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# The largest proportion of the rows that may be anomalies where nobody knows.
+MOST_ANOMALIES = 0.1
+
 
 def weighted_quantile(scores, q, sample_weight):
     """Return the `q`-quantile of the scores; weights may be None."""
@@ -10,9 +13,28 @@ def weighted_quantile(scores, q, sample_weight):
 
 
 def lower_fence(scores, sample_weight):
-    """Return the first quartile minus 1.5 interquartile ranges (Tukey, 1977)."""
-    low, high = (weighted_quantile(scores, q, sample_weight) for q in (0.25, 0.75))
-    return low - 1.5 * (high - low)
+    """Return the score below which a few rows are unlike all others.
+
+    That is the first quartile minus three times its distance to the median: 1.5
+    interquartile ranges where scores are symmetric, more where low scores have a tail.
+    Where more than `MOST_ANOMALIES` of the rows lie below, these are another kind of
+    ordinary rows, as likely as not, and their own fence counts.
+
+    References
+    ----------
+    Tukey, Exploratory Data Analysis, 1977; for skewed samples: Kimber, Exploratory Data
+    Analysis for Possibly Censored Data from Skewed Distributions, 1990.
+    """
+    weight = np.ones(len(scores)) if sample_weight is None else sample_weight
+    least = MOST_ANOMALIES * weight.sum()
+    while True:
+        low, middle = (weighted_quantile(scores, q, sample_weight) for q in (0.25, 0.5))
+        fence = low - 3.0 * (middle - low)
+        below = scores < fence
+        if weight[below].sum() <= least:
+            return fence
+        scores, weight = scores[below], weight[below]
+        sample_weight = None if sample_weight is None else weight
 
 
 class CrossConformal:
