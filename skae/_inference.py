@@ -13,6 +13,7 @@ from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import Table
+from skae.attribution.division import check_max_columns
 from skae.attribution.occlusion import attribute
 from skae.table.blocks import MISSING
 from skae.table.rows import encode_block
@@ -181,11 +182,17 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return float(np.average(scores, weights=check_weights(sample_weight, scores)))
 
     @overload
-    def explain(self, X: Table, *, expected: Literal[False] = ...) -> Any: ...
+    def explain(
+        self, X: Table, *, expected: Literal[False] = ..., max_columns: int | None = ...
+    ) -> Any: ...
     @overload
-    def explain(self, X: Table, *, expected: Literal[True]) -> tuple[Any, Any]: ...
+    def explain(
+        self, X: Table, *, expected: Literal[True], max_columns: int | None = ...
+    ) -> tuple[Any, Any]: ...
 
-    def explain(self, X: Table, *, expected: bool = False) -> Any:
+    def explain(
+        self, X: Table, *, expected: bool = False, max_columns: int | None = None
+    ) -> Any:
         """Attribute the anomaly score of every row to its cells.
 
         Parameters
@@ -194,6 +201,9 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Rows with the columns seen in fit.
         expected : bool, default=False
             Whether to return as well what each cell should have been.
+        max_columns : int, default=None
+            Number of cells of a row that its score is divided among: those with the
+            largest errors; all others contribute 0. None: all. The time grows with it.
 
         Returns
         -------
@@ -204,30 +214,37 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             score that they sum to.
         expected : data frame or ndarray of shape (n_samples, n_features_in_)
             Only with ``expected=True``: every cell as the network reconstructs it from
-            the others.
+            the others, within the range of its column and with the decimals of it in
+            fit. With `max_columns`, the other cells as it reconstructs the row.
+
+        Raises
+        ------
+        ValueError
+            If `max_columns` is not a whole number, 1 or more.
         """
         check_is_fitted(self)
+        check_max_columns(max_columns)
         X = check_fitted_table(self, X, self._table)
-        contributions, design = self._explain(X)
+        contributions, output = self._explain(X, max_columns)
         contributions = as_frame_like(self, X, contributions)
         if not expected:
             return contributions
-        return contributions, with_index_of(X, self._table.decode(design, float_dtype(X)))
+        decoded = self._table.decode(output, float_dtype(X), possible=True)
+        return contributions, with_index_of(X, decoded)
 
     def _errors(self, X):
         """Return what the contributions of `_explain` sum to."""
         self._check_support(X)
         return self._map_rows(_error, X, None, scored=True).astype(np.float64)
 
-    def _explain(self, X):
+    def _explain(self, X, max_columns=None):
         """Return the cells' contributions, and what the decoder expects in their place."""
         self._check_support(X)
         design = self._table.design_
 
         def explain_block(model, x, observed):
-            parts = attribute(
-                model.forward, model.error, model.cell_errors, x, observed, design
-            )
+            formulas = model.forward, model.error, model.cell_errors
+            parts = attribute(*formulas, x, observed, design, max_columns)
             return torch.cat(parts, dim=1)
 
         width = design.n_features + design.n_outputs
@@ -262,13 +279,14 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         X : data frame or ndarray of shape (n_samples, n_features_in_)
             A copy, in which the cells that were missing are what the network expects in
-            their place, given the others. A column that was wholly missing in fit stays
-            as it is.
+            their place, given the others, within the range of their column and with the
+            decimals of it in fit. A column that was wholly missing in fit stays as it is.
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
         design = self._map_rows(self._impute_block, X, self._table.design_.n_outputs)
-        return self._table.fill(X, self._table.decode(design, float_dtype(X)))
+        decoded = self._table.decode(design, float_dtype(X), possible=True)
+        return self._table.fill(X, decoded)
 
     def _impute_block(self, model, x, observed):
         """Return decoder outputs for the rows that have missing cells, zeros for others."""

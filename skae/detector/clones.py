@@ -136,13 +136,13 @@ class CloneEnsemble(Ensemble):
         )
         return np.log2(1.0 + errors / self.error_scales[of_fold, None]).mean(axis=0)
 
-    def explain(self, table, rows):
+    def explain(self, table, rows, max_columns):
         cells, design = table.cells(rows), table.encoder.design_
         contributions, expected = np.zeros((len(rows), design.n_features)), []
         for fold, estimator, scale in zip(
             self.left_out, self.networks, self.error_scales, strict=True
         ):
-            errors, output = estimator._explain(cells)
+            errors, output = estimator._explain(cells, max_columns)
             total = errors.sum(axis=1)
             n_same = self.n_folds * np.count_nonzero(self.left_out == fold)
             score = np.log2(1.0 + total / scale) / n_same

@@ -116,13 +116,15 @@ class Ensemble(ABC):
         """
 
     @abstractmethod
-    def explain(self, table, rows):
+    def explain(self, table, rows, max_columns):
         """Attribute the mean of the folds' anomalies to the cells of rows.
 
         Parameters
         ----------
         table, rows
             As in `anomaly`.
+        max_columns : int or None
+            Cells of a row that bear the anomaly, at most.
 
         Returns
         -------

@@ -19,6 +19,13 @@ def compress(x):
     return torch.where(size > TAIL, x.sign() * (TAIL + beyond), x)
 
 
+def expand(x):
+    """Undo `compress`."""
+    size = x.abs()
+    beyond = torch.expm1((size - TAIL).clamp(min=0.0))
+    return torch.where(size > TAIL, x.sign() * (TAIL + beyond), x)
+
+
 class CellSpace:
     """Rows in which every column of the table varies alike, in the units of some rows.
 
@@ -139,6 +146,10 @@ class CellSpace:
         if states is not None:
             x = x * self.observed(states)
         return x, states
+
+    def leave(self, x):
+        """Return rows of this space in the units of the design matrix, (n, width)."""
+        return expand(x) / self.gain.to(x.dtype) + self.centre.to(x.dtype)
 
     def observed(self, states):
         """Return which columns of this space hold an observed cell, (n, width) of bool."""

@@ -265,7 +265,7 @@ class TableEncoder:
 
     # ------------------------------------------------------------------ decoding
 
-    def decode(self, output, dtype, observed=None, rng=None, numbers=None):
+    def decode(self, output, dtype, observed=None, rng=None, numbers=None, possible=False):
         """Return the table that a decoder's output stands for.
 
         Parameters
@@ -281,6 +281,9 @@ class TableEncoder:
             ones, the median taken.
         numbers : ndarray of shape (n_samples, n_numbers), default=None
             Numbers in raw units, instead of those of `output`.
+        possible : bool, default=False
+            Whether numbers are moved into the range of their column, and to the decimals
+            that it had in fit.
 
         Returns
         -------
@@ -291,9 +294,9 @@ class TableEncoder:
         if observed is not None:
             hidden |= observed != OBSERVED
         first, *others = self.design_.blocks
-        values = [
-            self.decode_numbers(output[:, first.columns]) if numbers is None else numbers
-        ]
+        if numbers is None:
+            numbers = self.decode_numbers(output[:, first.columns])
+        values = [first.to_possible(numbers) if possible else numbers]
         values += [block.decode(output[:, block.columns], rng) for block in others]
         if self.template_ is None:
             return self._array(values, hidden, dtype, rng)
