@@ -98,6 +98,25 @@ class LevelBlock(Block):
         states[:, self.empty] = MISSING
         return x, None if (states == OBSERVED).all() else states
 
+    def rare_place(self):
+        """Return what stands for the level that rare levels share in every column.
+
+        Returns
+        -------
+        columns : list of int
+            The block's columns that have such a level.
+        rows : torch.Tensor of shape (len(columns), width)
+            Zero outside the column.
+        """
+        columns, rows = [], np.zeros((len(self.readers), self.width), dtype=np.float32)
+        starts = np.cumsum(self.sizes) - self.sizes
+        for j, (start, reader) in enumerate(zip(starts, self.readers, strict=True)):
+            if reader.shared >= 0:
+                level, own = np.array([reader.shared]), slice(start, start + self.sizes[j])
+                rows[j, own] = self._indicators(level, self._proportions[j], rows.dtype)[0]
+                columns.append(j)
+        return columns, torch.from_numpy(rows[columns])
+
     def _refuse_unknown(self, series, j, states):
         if self.settings.handle_unknown != "error":
             return
