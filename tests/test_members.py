@@ -193,8 +193,8 @@ def test_what_is_known_of_the_rows_settles_the_configuration():
         ({"hidden_layer_sizes": (8, 0)}, r"hidden_layer_sizes=\(8, 0\) holds 0"),
         ({"n_estimators": 2, "n_folds": 3}, "n_estimators=2 is less than n_folds=3"),
         (
-            {"n_estimators": 2, "contamination": 0.0},
-            "n_estimators=2 is less than n_folds=4",
+            {"n_estimators": 1, "contamination": 0.0},
+            "n_estimators=1 is less than n_folds=2",
         ),
     ],
 )
@@ -204,7 +204,9 @@ def test_impossible_configuration(X, parameters, message):
 
 
 def test_members_differ_in_their_rows(X):
-    detector = AEAnomalyDetector(max_samples=[8, 0.5, 40], n_estimators=6, random_state=0)
+    detector = AEAnomalyDetector(
+        max_samples=[8, 0.5, 40], n_estimators=6, max_trim=0.0, random_state=0
+    )
     detector.fit(X)
     assert sorted(set(detector.max_samples_)) == [8, 30, 40]
     assert detector.network_.n_networks == 6

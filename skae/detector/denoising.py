@@ -154,7 +154,7 @@ class DenoisingEnsemble(Ensemble):
         medians = self.error_scales.copy()
         for fold in range(self.n_folds):
             errors = [
-                self._map("errors", fold, table, np.sort(rows))
+                self._map("errors", [fold], table, np.sort(rows))[:, 0]
                 for table, rows in _some_of_fold(parts, fold, rng)
             ]
             if errors:
@@ -166,7 +166,10 @@ class DenoisingEnsemble(Ensemble):
     # ----------------------------------------------------------------- scoring
 
     def anomaly(self, table, rows, fold):
-        return self._map("anomaly", fold, table, rows)
+        return self._map("anomaly", [fold], table, rows)[:, 0]
+
+    def fold_anomalies(self, table, rows):
+        return self._map("anomaly", range(self.n_folds), table, rows)
 
     def explain(self, table, rows, max_columns):
         design, explained = table.encoder.design_, []
@@ -192,15 +195,17 @@ class DenoisingEnsemble(Ensemble):
                 explained.append(torch.cat([contributions.cpu(), output], dim=1).numpy())
         return np.concatenate(explained)
 
-    def _map(self, method, fold, table, rows):
-        """Apply a method of a fold's scorer to rows, block by block."""
-        scorer = self._scorer(fold, self._dtype)
-        function = getattr(scorer, method)
+    def _map(self, method, folds, table, rows):
+        """Return what a method of the folds' scorers says of rows, (n, n_folds, ...)."""
+        scorers = [self._scorer(fold, self._dtype) for fold in folds]
+        size, results = min(scorer.block_size for scorer in scorers), []
         with torch.no_grad():
-            results = [
-                function(x, states).cpu().numpy()
-                for x, states in self._batches(table, rows, scorer.block_size)
-            ]
+            # Bare: a single row is all that some services ask for at a time.
+            for start in range(0, len(rows), size):
+                block = rows[start : start + size]
+                x, states = table.tensors(block, self._dtype, self.device)
+                of_folds = [getattr(scorer, method)(x, states) for scorer in scorers]
+                results.append(torch.stack(of_folds, dim=1).cpu().numpy())
         return np.concatenate(results).astype(np.float64, copy=False)
 
     def _scorer(self, fold, dtype):
@@ -213,10 +218,6 @@ class DenoisingEnsemble(Ensemble):
     def _dtype(self):
         """Of the rows that are scored: a row's score hardly depends on those beside it."""
         return np.dtype(np.float32 if self.device.type == "mps" else np.float64)
-
-    def _batches(self, table, rows, size):
-        for block in gen_batches(len(rows), size):
-            yield table.tensors(rows[block], self._dtype, self.device)
 
 
 def _some_of_fold(parts, fold, rng):
