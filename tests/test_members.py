@@ -169,8 +169,8 @@ def test_what_is_known_of_the_rows_settles_the_configuration():
         ({"hidden_layer_sizes": (8, 0)}, r"hidden_layer_sizes=\(8, 0\) holds 0"),
         ({"n_estimators": 2, "n_folds": 3}, "n_estimators=2 is less than n_folds=3"),
         (
-            {"n_estimators": 2, "contamination": 0.0},
-            "n_estimators=2 is less than n_folds=4",
+            {"n_estimators": 1, "contamination": 0.0},
+            "n_estimators=1 is less than n_folds=2",
         ),
     ],
 )
