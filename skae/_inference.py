@@ -13,6 +13,7 @@ from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import Table
+from skae.attribution.division import check_max_columns
 from skae.attribution.occlusion import attribute
 from skae.table.blocks import MISSING
 from skae.table.rows import encode_block
@@ -20,14 +21,17 @@ from skae.table.support import check_support
 from skae.table.validation import (
     as_frame_like,
     check_fitted_table,
+    check_weights,
     float_dtype,
     with_index_of,
 )
 
 # Cells of work space: what bounds the memory.
 BLOCK_CELLS = 2_000_000
-# Times that a network is asked for cells missing in columns that were complete in fit.
-N_FILLS = 5
+# Times that cells missing in columns that were complete in fit are filled. Where the other
+# cells do not tell what is missing, filling until it settles would choose what suits them
+# best, and rows with holes would score too high.
+N_FILLS = 4
 
 
 class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -155,7 +159,9 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         scores = self._map_rows(_score, X, None, scored=True)
         return scores.astype(np.float64, copy=False)
 
-    def score(self, X: Table, y: Any = None) -> float:
+    def score(
+        self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return the mean of `score_samples(X)`.
 
         Parameters
@@ -164,20 +170,29 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Rows with the columns seen in fit.
         y : Ignored
             Present for the API.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
 
         Returns
         -------
         score : float
             Higher is better.
         """
-        return float(self.score_samples(X).mean())
+        scores = self.score_samples(X)
+        return float(np.average(scores, weights=check_weights(sample_weight, scores)))
 
     @overload
-    def explain(self, X: Table, *, expected: Literal[False] = ...) -> Any: ...
+    def explain(
+        self, X: Table, *, expected: Literal[False] = ..., max_columns: int | None = ...
+    ) -> Any: ...
     @overload
-    def explain(self, X: Table, *, expected: Literal[True]) -> tuple[Any, Any]: ...
+    def explain(
+        self, X: Table, *, expected: Literal[True], max_columns: int | None = ...
+    ) -> tuple[Any, Any]: ...
 
-    def explain(self, X: Table, *, expected: bool = False) -> Any:
+    def explain(
+        self, X: Table, *, expected: bool = False, max_columns: int | None = None
+    ) -> Any:
         """Attribute the anomaly score of every row to its cells.
 
         Parameters
@@ -186,6 +201,9 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Rows with the columns seen in fit.
         expected : bool, default=False
             Whether to return as well what each cell should have been.
+        max_columns : int, default=None
+            Number of cells of a row that its score is divided among: those with the
+            largest errors; all others contribute 0. None: all. The time grows with it.
 
         Returns
         -------
@@ -196,30 +214,37 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             score that they sum to.
         expected : data frame or ndarray of shape (n_samples, n_features_in_)
             Only with ``expected=True``: every cell as the network reconstructs it from
-            the others.
+            the others, within the range of its column and with the decimals of it in
+            fit. With `max_columns`, the other cells as it reconstructs the row.
+
+        Raises
+        ------
+        ValueError
+            If `max_columns` is not a whole number, 1 or more.
         """
         check_is_fitted(self)
+        check_max_columns(max_columns)
         X = check_fitted_table(self, X, self._table)
-        contributions, design = self._explain(X)
+        contributions, output = self._explain(X, max_columns)
         contributions = as_frame_like(self, X, contributions)
         if not expected:
             return contributions
-        return contributions, with_index_of(X, self._table.decode(design, float_dtype(X)))
+        decoded = self._table.decode(output, float_dtype(X), possible=True)
+        return contributions, with_index_of(X, decoded)
 
     def _errors(self, X):
         """Return what the contributions of `_explain` sum to."""
         self._check_support(X)
         return self._map_rows(_error, X, None, scored=True).astype(np.float64)
 
-    def _explain(self, X):
+    def _explain(self, X, max_columns=None):
         """Return the cells' contributions, and what the decoder expects in their place."""
         self._check_support(X)
         design = self._table.design_
 
         def explain_block(model, x, observed):
-            parts = attribute(
-                model.forward, model.error, model.cell_errors, x, observed, design
-            )
+            formulas = model.forward, model.error, model.cell_errors
+            parts = attribute(*formulas, x, observed, design, max_columns)
             return torch.cat(parts, dim=1)
 
         width = design.n_features + design.n_outputs
@@ -254,13 +279,14 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         X : data frame or ndarray of shape (n_samples, n_features_in_)
             A copy, in which the cells that were missing are what the network expects in
-            their place, given the others. A column that was wholly missing in fit stays
-            as it is.
+            their place, given the others, within the range of their column and with the
+            decimals of it in fit. A column that was wholly missing in fit stays as it is.
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
         design = self._map_rows(self._impute_block, X, self._table.design_.n_outputs)
-        return self._table.fill(X, self._table.decode(design, float_dtype(X)))
+        decoded = self._table.decode(design, float_dtype(X), possible=True)
+        return self._table.fill(X, decoded)
 
     def _impute_block(self, model, x, observed):
         """Return decoder outputs for the rows that have missing cells, zeros for others."""
@@ -269,22 +295,34 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if observed is None:
             return filled
         rows = (observed == MISSING).any(1).nonzero().squeeze(1)
-        x, observed = x[rows].clone(), observed[rows]
-        # A network knows what to make of a missing cell in a column that had some in fit.
-        # In any other a missing cell is an average one to it: what it makes of the cell is
-        # put in its place, and again.
-        unforeseen = [
-            (block.to(x.device), at)
-            for feature, block in enumerate(design.by_feature)
-            if feature not in design.missing_indicators
-            and len(at := (observed[:, feature] == MISSING).nonzero().squeeze(1))
-        ]
-        for _ in range(N_FILLS if unforeseen else 1):
-            output = model(x)
-            for block, at in unforeseen:
-                x[at, block.columns] = block.expected(output[at, block.columns])
-        filled[rows] = output
+        filled[rows] = model(x[rows])
         return filled
+
+    def _fill_unforeseen(self, model, x, observed):
+        """Fill cells of `x` that are missing in columns that were complete in fit.
+
+        A network knows what to make of a missing cell in a column that had some in fit. In
+        any other a missing cell is an average one to it, which misleads the code: what the
+        network makes of the cell is put in its place, and again.
+        """
+        design = self._table.design_
+        unforeseen = observed == MISSING
+        unforeseen[:, design.missing_indicators] = False
+        unforeseen[:, self._table.empty_] = False
+        rows = unforeseen.any(1).nonzero().squeeze(1)
+        if not len(rows):
+            return
+        part, unforeseen = x[rows], unforeseen[rows]
+        places = [
+            (block.to(x.device), at)
+            for block, hidden in zip(design.by_feature, unforeseen.T, strict=True)
+            if len(at := hidden.nonzero().squeeze(1))
+        ]
+        for _ in range(N_FILLS):
+            output = model(part)
+            for block, at in places:
+                part[at, block.columns] = block.expected(output[at, block.columns])
+        x[rows] = part
 
     # ------------------------------------------------------------------ parts, blocks
 
@@ -303,7 +341,10 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self.n_components_
 
     def _map_rows(self, function, X, width, scored=False):
-        """Apply `function(model, design, observed)` block by block; see `_model_for`."""
+        """Apply `function(model, design, observed)` block by block; see `_model_for`.
+
+        Cells of the design that the network has not learned to miss are filled.
+        """
         n_rows = X.shape[0]
         shape = (n_rows,) if width is None else (n_rows, width)
         with self._model_for(float_dtype(X)) as (model, dtype):
@@ -317,6 +358,8 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Return the result for one block; halves it where the device has too little memory."""
         try:
             design, observed = encode_block(self._table, X, self.device_, dtype)
+            if observed is not None:
+                self._fill_unforeseen(model, design, observed)
             return function(model, design, observed).cpu().numpy()
         except torch.OutOfMemoryError:
             half = X.shape[0] // 2

@@ -104,6 +104,9 @@ class AEAnomalyDetector(
         Rows that `partial_fit` keeps, the latest, to take threshold and p-values from; the
         rows that the networks are trained on are replaced about as fast. 0: no others than
         these are kept, and past scores count the less the older they are.
+    verbose : int, default=0
+        1 prints the training loss ten times in a fit; with an `estimator`, after each
+        clone.
     device : str or torch.device, default="auto"
         Where to train: "auto" is the CUDA device where there is one, else the CPU; with
         an `estimator` it leaves that to the estimator.
@@ -130,6 +133,10 @@ class AEAnomalyDetector(
         Number of networks.
     n_iter_ : int
         Training steps taken; with an `estimator`, the most epochs of a clone.
+    loss_curve_ : list of float
+        Training loss of every step, the mean over the networks: the squared error in
+        standard units. With an `estimator`, of every epoch, the mean over the clones; one
+        that stopped earlier counts by its last loss.
     max_samples_ : ndarray of int of shape (n_estimators_,)
         Rows that each network was trained on.
 
@@ -203,13 +210,14 @@ class AEAnomalyDetector(
     contamination: Literal["auto"] | float = "auto"
     false_alarm_rate: float = 0.01
     window_size: int = 2000
+    verbose: int = 0
 
     _parameter_constraints: ClassVar[dict] = {
         **ComputeParameters._parameter_constraints,
         **ColumnParameters._parameter_constraints,
         **{
             name: TrainingParameters._parameter_constraints[name]
-            for name in ("max_iter", "batch_size", "learning_rate_init")
+            for name in ("max_iter", "batch_size", "learning_rate_init", "verbose")
         },
         "hidden_layer_sizes": NetworkParameters._parameter_constraints[
             "hidden_layer_sizes"

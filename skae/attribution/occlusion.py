@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from skae.attribution.division import divide
 from skae.table.blocks import MISSING, OBSERVED
 
 # Times that a hidden cell is reconstructed from the row with what was put in its place.
@@ -10,7 +11,7 @@ N_ROUNDS = 3
 
 
 @torch.no_grad()
-def attribute(reconstruct, error, losses, x, observed, design):
+def attribute(reconstruct, error, losses, x, observed, design, max_columns=None):
     """Divide the error of every row among its cells.
 
     A wrong cell misleads the code, and the loss of the other cells grows with it; the
@@ -28,70 +29,54 @@ def attribute(reconstruct, error, losses, x, observed, design):
     x : torch.Tensor of shape (n, n_inputs)
     observed : torch.Tensor of uint8 of shape (n, n_features) or None
     design : Design
+    max_columns : int, default=None
+        Cells of a row that are hidden, those with the largest losses; None: all.
 
     Returns
     -------
     contributions : torch.Tensor of shape (n, n_features)
         Not negative; 0 for missing cells; a row sums to its error.
     expected : torch.Tensor of shape (n, n_outputs)
-        The decoder's output for every cell where it was hidden.
+        The decoder's output for every cell where it was hidden; for others, its output
+        for the row.
 
     References
     ----------
     Occlusion: Zeiler & Fergus, Visualizing and Understanding Convolutional Networks,
     2014, with what the other cells imply in place of a blank.
     """
-    total = error(x, observed)
-    falls = torch.zeros(len(x), design.n_features, dtype=x.dtype, device=x.device)
-    expected = torch.empty(len(x), design.n_outputs, dtype=x.dtype, device=x.device)
+    total, expected = error(x, observed), reconstruct(x).clone()
+    bearing = torch.ones(len(x), design.n_features, dtype=torch.bool, device=x.device)
+    if observed is not None:
+        bearing = observed != MISSING
+    hidden = torch.ones_like(bearing)
+    if max_columns is not None and max_columns < design.n_features:
+        known = losses(x, observed).masked_fill(~bearing, -torch.inf)
+        worst = known.topk(max_columns, dim=1).indices
+        bearing &= torch.zeros_like(bearing).scatter(1, worst, True)
+        hidden = bearing
+    falls = torch.zeros_like(bearing, dtype=x.dtype)
     for feature, block in enumerate(design.by_feature):
-        block, columns, states = block.to(x.device), block.columns, observed
+        rows = hidden[:, feature].nonzero().squeeze(1)
+        if not len(rows):
+            continue
+        block, columns, states = block.to(x.device), block.columns, None
         # One column, or none.
         indicator = design.n_outputs + np.flatnonzero(design.missing_indicators == feature)
-        replaced = x.clone()
+        replaced = x[rows]
         replaced[:, columns], replaced[:, indicator] = 0.0, 1.0
         for _ in range(N_ROUNDS):
             output = reconstruct(replaced)[:, columns]
             replaced[:, columns], replaced[:, indicator] = block.expected(output), 0.0
         replaced[:, columns] = block.to_design(output)
-        expected[:, columns] = output
+        expected[rows, columns] = output
         if observed is not None:
-            states = observed.clone()
+            states = observed[rows]
             states[:, feature] = OBSERVED
-        falls[:, feature] = total - error(replaced, states)
-    falls.clamp_(min=0.0)
-    there = None if observed is None else observed != MISSING
-    if there is not None:
-        falls *= there.to(x)
+        falls[rows, feature] = total[rows] - error(replaced, states)
+    falls = falls.clamp(min=0.0) * bearing
 
     def fallback(rows):
-        return losses(x, observed)[rows].clamp(min=0.0)
+        return losses(x, observed)[rows].clamp(min=0.0) * bearing[rows]
 
-    return divide(total, falls, fallback, there), expected
-
-
-def divide(total, falls, fallback, there):
-    """Divide each row's total among its cells, in proportion to `falls`.
-
-    Parameters
-    ----------
-    total : torch.Tensor of shape (n,)
-    falls : torch.Tensor of shape (n, n_features)
-        Not negative, 0 for missing cells; overwritten.
-    fallback : callable (rows, a mask of shape (n,)) -> weights of their cells
-        For rows in which nothing falls. Where these are 0 as well, the cells that are
-        there bear the total alike.
-    there : torch.Tensor of bool of shape (n, n_features) or None
-        Cells that are not missing; None: all.
-
-    Returns
-    -------
-    contributions : torch.Tensor of shape (n, n_features)
-    """
-    without = falls.sum(1) <= 0
-    if without.any():
-        falls[without] = fallback(without)
-        even = without & (falls.sum(1) <= 0)
-        falls[even] = 1.0 if there is None else there[even].to(falls)
-    least = torch.finfo(falls.dtype).tiny
-    return falls / falls.sum(1, keepdim=True).clamp(min=least) * total[:, None]
+    return divide(total, falls, fallback, bearing), expected

@@ -1,15 +1,16 @@
 """The detector's own networks: small denoising autoencoders, trained as one model."""
 
+import copy
 import math
-from functools import partial
 
 import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from skae.attribution.counterfactual import attribute_by_search
+from skae.attribution.counterfactual import N_SUSPECTS, attribute_by_search
 from skae.detector.batched_mlp import BatchedMLP
 from skae.detector.ensemble import Ensemble
+from skae.detector.outcome import Outcome
 from skae.detector.scoring import FoldScorer
 from skae.detector.subsets import Subsets
 from skae.detector.training import N_REPORTS, train_to_denoise
@@ -20,6 +21,8 @@ from skae.training.generators import MAX_SEED
 MAX_SCALE_ROWS = 5000
 # Errors below this are rounding.
 LEAST_ERROR = 1e-10
+# Design cells of the rows that are tried at a time, to explain others.
+MAX_TRIED_CELLS = 2_000_000
 # Of the steps and of the learning rate in fit, what `update` takes.
 UPDATE_STEPS, UPDATE_RATE = 0.3, 0.3
 # Weight of the code distance beside the error's 1.
@@ -35,8 +38,6 @@ class DenoisingEnsemble(Ensemble):
     spaces : list of CellSpace, one per fold
     projections : list of (PCAProjection or None), one per fold
         What the networks see of a wide table.
-    grid : torch.Tensor of shape (n_numbers, n_values)
-        Usual values of the numeric columns in the design matrix, see `value_grid`.
     codes : torch.Tensor of shape (n_networks, n_rows, n_hidden) or None
         Codes of the rows that each network was trained on, if they count.
     code_weight : float
@@ -62,7 +63,7 @@ class DenoisingEnsemble(Ensemble):
         config = self.config
         self._subsets = Subsets(config, self.device, self.n_folds, self.n_per_fold)
         self._subsets.draw(table, folds, sample_weight, rng)
-        self.sizes, self.grid = self._subsets.sizes, self._subsets.grid
+        self.sizes = self._subsets.sizes
         self.spaces, self.projections = self._subsets.spaces, self._subsets.projections
         self.code_weight = config.code_weight
         if self.code_weight is None:
@@ -73,10 +74,22 @@ class DenoisingEnsemble(Ensemble):
         self.networks = BatchedMLP.draw(
             n_networks, width, config.hidden_layer_sizes, generator
         ).to(self.device)
-        self._train(config.max_iter, config.learning_rate_init, rng, tasks.report)
+        self.error_scales = np.ones((n_networks, 2 if self.code_weight else 1))
+
+        def trained(rng):
+            ensemble = copy.copy(self)
+            ensemble.networks = copy.deepcopy(self.networks)
+            ensemble.loss_curve = self.loss_curve.copy()
+            ensemble._follow_weights()
+            ensemble.set_error_scales([(table, folds)], 1.0, rng)
+            return ensemble
+
+        def report():
+            return tasks.report(self.loss_curve, config.max_iter, trained)
+
+        self._train(config.max_iter, config.learning_rate_init, rng, report)
         if not keep_rows:
             del self._subsets  # a good part of the memory
-        self.error_scales = np.ones((n_networks, 1 if self.codes is None else 2))
         self.set_error_scales([(table, folds)], 1.0, rng)
 
     def update(self, table, folds, flagged, rng):
@@ -86,25 +99,49 @@ class DenoisingEnsemble(Ensemble):
             rows = np.flatnonzero(~flagged)
         self._subsets.replace(table, rows, folds[rows], rng, config.window_size)
         n_steps = max(round(UPDATE_STEPS * config.max_iter), 1)
-        self._train(n_steps, UPDATE_RATE * config.learning_rate_init, rng, lambda: False)
+        rate = UPDATE_RATE * config.learning_rate_init
+        self._train(n_steps, rate, rng, lambda: False)
 
     def _train(self, n_steps, lr, rng, report):
-        """Train the networks on their subsets, and keep the codes of these if they count."""
+        """Train the networks on their subsets."""
         subsets, networks = self._subsets, self.networks
         batch_size = min(self.config.batch_size, subsets.x.shape[1])
         generator = torch.Generator(self.device).manual_seed(rng.randint(MAX_SEED))
         networks.requires_grad_(True)
         n_weights = sum(weight.numel() for weight in networks.weights)
         noise = self._noise()
+        self.loss_curve = []
         with threads_for(n_weights * batch_size):
-            self.n_iter, stop_reason = train_to_denoise(
-                networks, subsets, noise, n_steps, batch_size, lr, generator, report
+            stop_reason = train_to_denoise(
+                networks,
+                subsets,
+                noise,
+                n_steps,
+                batch_size,
+                lr,
+                generator,
+                self.loss_curve,
+                report,
             )
-        networks.requires_grad_(False)
-        self.interrupted = stop_reason == "interrupted"
-        self.n_diverged = networks.silence_diverged()
-        self.codes = networks.encode(subsets.x) if self.code_weight else None
+        n_diverged = self._follow_weights()
+        outcome = Outcome(self.loss_curve, stop_reason, n_diverged)
+        outcome.check(networks, subsets, noise)
+        self._warning = outcome.warning(self.config, n_steps)
+
+    def _follow_weights(self):
+        """Learn what follows from the weights; return how many networks have diverged."""
+        networks = self.networks.requires_grad_(False)
+        n_diverged = networks.silence_diverged()
+        self.codes = networks.encode(self._subsets.x) if self.code_weight else None
         self._scorers = {}
+        return n_diverged
+
+    @property
+    def n_iter(self):
+        return len(self.loss_curve)
+
+    def how_it_ended(self):
+        return self._warning
 
     def _noise(self):
         """Return the standard deviation of each network's noise, (n_networks, 1, 1)."""
@@ -131,30 +168,33 @@ class DenoisingEnsemble(Ensemble):
     def anomaly(self, table, rows, fold):
         return self._map("anomaly", fold, table, rows)
 
-    def explain(self, table, rows):
+    def explain(self, table, rows, max_columns):
         design, explained = table.encoder.design_, []
-        scorers = [self._scorer(fold) for fold in range(self.n_folds)]
+        # In half the precision, hence time; the anomaly itself is that of the scores.
+        scorers = [self._scorer(fold, np.dtype(np.float32)) for fold in range(self.n_folds)]
 
-        def mean(method, rows, states):
-            return sum(getattr(s, method)(rows, states) for s in scorers) / len(scorers)
+        def judge(x, states):
+            by_fold = [scorer.judge(x, states) for scorer in scorers]
+            return [sum(parts) / len(scorers) for parts in zip(*by_fold, strict=True)]
 
+        n_tried = max(design.n_outputs, 1) * (max_columns or N_SUSPECTS)
+        n_rows = max(MAX_TRIED_CELLS // n_tried, 1)
         with torch.no_grad():
-            for x, states in self._batches(table, rows, scorers[0].block_size):
+            for block in gen_batches(len(rows), n_rows):
+                anomaly = self.fold_anomalies(table, rows[block]).mean(axis=1)
+                x, states = table.tensors(rows[block], self._dtype, self.device)
+                x = x[:, : design.n_outputs]
+                errors = sum(s.cell_errors(x.float(), states) for s in scorers)
                 contributions, expected = attribute_by_search(
-                    partial(mean, "anomaly"),
-                    mean("cell_errors", x, states),
-                    x,
-                    states,
-                    design,
-                    self.grid,
+                    judge, x.new_tensor(anomaly), errors, x, states, design, max_columns
                 )
-                output = design.to_output(expected)
-                explained.append(torch.cat([contributions, output], dim=1).cpu().numpy())
-        return np.concatenate(explained).astype(np.float64, copy=False)
+                output = design.to_output(expected).cpu().double()
+                explained.append(torch.cat([contributions.cpu(), output], dim=1).numpy())
+        return np.concatenate(explained)
 
     def _map(self, method, fold, table, rows):
         """Apply a method of a fold's scorer to rows, block by block."""
-        scorer = self._scorer(fold)
+        scorer = self._scorer(fold, self._dtype)
         function = getattr(scorer, method)
         with torch.no_grad():
             results = [
@@ -163,10 +203,11 @@ class DenoisingEnsemble(Ensemble):
             ]
         return np.concatenate(results).astype(np.float64, copy=False)
 
-    def _scorer(self, fold):
-        if fold not in self._scorers:
-            self._scorers[fold] = FoldScorer(self, fold, getattr(torch, self._dtype.name))
-        return self._scorers[fold]
+    def _scorer(self, fold, dtype):
+        if (fold, dtype) not in self._scorers:
+            precision = getattr(torch, dtype.name)
+            self._scorers[fold, dtype] = FoldScorer(self, fold, precision)
+        return self._scorers[fold, dtype]
 
     @property
     def _dtype(self):

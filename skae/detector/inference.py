@@ -11,6 +11,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import Frame, Table
+from skae.attribution.division import check_max_columns
 from skae.detector.calibration import CrossConformal
 from skae.detector.encoded_table import EncodedTable, max_kept_rows
 from skae.detector.ensemble import Ensemble
@@ -142,19 +143,26 @@ class ScoresRows(OutlierMixin):
         return false_discovery_control(self.pvalues(X)) <= fdr
 
     @overload
-    def explain(self, X: Table, *, expected: Literal[False] = False) -> Frame: ...
+    def explain(
+        self, X: Table, *, expected: Literal[False] = False, max_columns: int | None = None
+    ) -> Frame: ...
 
     @overload
-    def explain(self, X: Table, *, expected: Literal[True]) -> tuple[Frame, Any]: ...
+    def explain(
+        self, X: Table, *, expected: Literal[True], max_columns: int | None = None
+    ) -> tuple[Frame, Any]: ...
 
     @overload
-    def explain(self, X: Table, *, expected: bool) -> Frame | tuple[Frame, Any]: ...
+    def explain(
+        self, X: Table, *, expected: bool, max_columns: int | None = None
+    ) -> Frame | tuple[Frame, Any]: ...
 
-    def explain(self, X, *, expected=False):
+    def explain(self, X, *, expected=False, max_columns=None):
         """Attribute the anomaly of each row to its cells.
 
-        The cells of a row with the largest errors are set to other values in turn. Each
-        contributes in proportion to how far the best of these values lowers the anomaly.
+        The cells of a row with the largest errors are set in turn to what the networks make
+        of them, given the others. Each contributes in proportion to how far this lowers the
+        anomaly.
 
         Parameters
         ----------
@@ -162,6 +170,10 @@ class ScoresRows(OutlierMixin):
             Rows with the columns seen in fit.
         expected : bool, default=False
             Whether to return also what was expected in each cell.
+        max_columns : int, default=None
+            Number of cells of a row that its anomaly is divided among: those with the
+            largest errors; all others contribute 0. None: those whose errors stand out,
+            at most 8.
 
         Returns
         -------
@@ -170,19 +182,27 @@ class ScoresRows(OutlierMixin):
             `score_samples`. None is negative, and that of a missing cell is 0.
         expected : data frame or ndarray of shape (n_samples, n_features_in_)
             Only with ``expected=True``: for each cell the value that makes the row most
-            ordinary; its own, if no other does better.
+            ordinary, or its own if no other does better, within the range of its column
+            and with the decimals of it in fit. Missing cells are filled.
+
+        Raises
+        ------
+        ValueError
+            If `max_columns` is not a whole number, 1 or more.
         """
         check_is_fitted(self)
+        check_max_columns(max_columns)
         X = check_fitted_table(self, X, self._table)
         explained = [
-            self._ensemble.explain(table, np.arange(len(table)))
+            self._ensemble.explain(table, np.arange(len(table)), max_columns)
             for table in self._blocks(X)
         ]
         contributions, output = np.hsplit(np.concatenate(explained), [self.n_features_in_])
         contributions = as_frame_like(self, X, contributions)
         if not expected:
             return contributions
-        return contributions, with_index_of(X, self._table.decode(output, np.float64))
+        decoded = self._table.decode(output, np.float64, possible=True)
+        return contributions, with_index_of(X, decoded)
 
     def _fold_scores(self, X):
         """Return the scores of checked rows by the networks of every fold, (n, n_folds)."""

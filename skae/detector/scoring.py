@@ -1,6 +1,7 @@
 """Scores of rows by the networks of one fold."""
 
 import torch
+from sklearn.utils import gen_batches
 
 # Work space in cells: on a CPU what stays in its cache (and what the allocator keeps: larger
 # tensors are given back to the system at every step), on a GPU what keeps it busy.
@@ -58,10 +59,10 @@ class FoldScorer:
             The mean squared error of the observed cells and, if codes count, the squared
             distance to the nearest known code.
         """
-        return self._errors(*self._enter(rows, states))
+        x, states = self._enter(rows, states)
+        return self._errors(x, states, *self._reconstruct(x))
 
-    def _errors(self, x, states):
-        z, reconstructed, codes = self._reconstruct(x)
+    def _errors(self, x, states, z, reconstructed, codes):
         errors = self._sum_of_squares(x, z, reconstructed, states)
         n_cells = x.new_tensor(float(self.space.design.n_features))
         if states is not None:
@@ -77,7 +78,27 @@ class FoldScorer:
     def anomaly(self, rows, states):
         """Return the anomaly of rows, ``-score_samples`` of this fold, of shape (n,)."""
         x, states = self._enter(rows, states)
-        ratios = self._errors(x, states) / self.error_scales
+        return self._anomaly(x, states, *self._reconstruct(x))
+
+    def judge(self, rows, states):
+        """Return the anomaly of rows, and what the networks make of them on average.
+
+        Returns
+        -------
+        anomaly : torch.Tensor of shape (n,)
+        expected : torch.Tensor of shape (n, n_outputs)
+            Rows of the design matrix.
+        """
+        judged = []
+        for x, there in self._blocks(rows, states):
+            z, reconstructed, codes = self._reconstruct(x)
+            anomaly = self._anomaly(x, there, z, reconstructed, codes)
+            judged.append((anomaly, self.space.leave(self._mean(reconstructed))))
+        return [torch.cat(parts) for parts in zip(*judged, strict=True)]
+
+    def _anomaly(self, x, states, z, reconstructed, codes):
+        errors = self._errors(x, states, z, reconstructed, codes)
+        ratios = errors / self.error_scales
         terms = torch.log2(1.0 + ratios).mean(dim=1)
         anomaly, weight = terms[:, 0], self.code_weight
         if self.codes is not None:
@@ -94,7 +115,10 @@ class FoldScorer:
         -------
         errors : torch.Tensor of shape (n, n_features)
         """
-        x, states = self._enter(rows, states)
+        blocks = self._blocks(rows, states)
+        return torch.cat([self._cell_errors(x, there) for x, there in blocks])
+
+    def _cell_errors(self, x, states):
         _, reconstructed, _ = self._reconstruct(x)
         if self.projection is not None:
             reconstructed = self.projection.inverse_transform(reconstructed)
@@ -103,6 +127,11 @@ class FoldScorer:
             return self.space.sum_to_cells(errors)
         errors = self.space.sum_to_cells(errors * self.space.observed(states))
         return errors + self.space.unseen_costs(states, x.dtype)
+
+    def _blocks(self, rows, states):
+        """Yield rows in the fold's space, as many as are best scored at a time."""
+        for block in gen_batches(len(rows), self.block_size):
+            yield self._enter(rows[block], None if states is None else states[block])
 
     def _enter(self, rows, states):
         """Return rows in the fold's space, what is not there filled by the networks."""
@@ -114,13 +143,13 @@ class FoldScorer:
         if len(holed):
             some, known = x[holed], there[holed]
             for _ in range(N_FILLS):
-                some = torch.where(known, some, self._expected(some))
+                some = torch.where(known, some, self._mean(self._reconstruct(some)[1]))
             x = x.index_copy(0, holed, some)
         return x, states
 
-    def _expected(self, x):
-        """Return what the networks make of rows, on average."""
-        expected = self._reconstruct(x)[1].mean(dim=0)
+    def _mean(self, reconstructed):
+        """Return the mean of the networks' reconstructions, shape (n, width)."""
+        expected = reconstructed.mean(dim=0)
         if self.projection is not None:
             expected = self.projection.inverse_transform(expected)
         return expected

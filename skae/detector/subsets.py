@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from skae.attribution.counterfactual import value_grid
 from skae.detector.ensemble import n_drawn
 from skae.detector.folds import rows_outside
 from skae.detector.projection import MAX_WIDTH, PCAProjection
@@ -40,8 +39,6 @@ class Subsets:
         In the units of rows outside the fold.
     projections : list of (PCAProjection or None), one per fold
         None where the table is narrow enough for the networks.
-    grid : torch.Tensor of shape (n_numbers, n_values)
-        Usual values of the numeric columns, see `value_grid`.
     """
 
     def __init__(self, config, device, n_folds, n_per_fold):
@@ -90,8 +87,6 @@ class Subsets:
         design = table.encoder.design_
         chosen = self._choose_rows(outside, design, sample_weight, rng)
         rows, states = table.tensors(chosen, np.float32, self.device)
-        if fold == 0:
-            self.grid = value_grid(rows, states, design)
         space = CellSpace(design, rows, states)
         self.spaces.append(space)
         x, mask = _seen(space, rows, states)

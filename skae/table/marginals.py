@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from skae.table.decimals import TOO_MANY, decimals_of
+
 # Levels of a column's distribution that are kept, and beyond the outermost, in each tail.
 N_LEVELS, N_OUTER = 1000, 20
-MOST_DECIMALS = 6
 
 
 class Marginals:
@@ -22,7 +23,7 @@ class Marginals:
     ----------
     columns : list of (levels, values, loose, decimals), or None for columns without values
         Values at some levels, whether values between one and the next occur, and the
-        decimals that the values have.
+        decimals that the values have, see `decimals_of`.
     own : ndarray of shape (n_levels, n_numbers)
         The other distribution's values at `own_levels`.
     """
@@ -51,7 +52,7 @@ class Marginals:
             fraction = np.where(loose[low], fraction, fraction.round())
             high = np.minimum(low + 1, len(values) - 1)
             mapped[:, i] = values[low] + fraction * (values[high] - values[low])
-            if decimals is not None:
+            if decimals < TOO_MANY:
                 mapped[:, i] = mapped[:, i].round(decimals)
         return mapped
 
@@ -79,15 +80,4 @@ def _describe(values, weights):
     alone[:-1] &= values[1:] != values[:-1]
     alone = alone[at]
     loose = np.append(alone[:-1] & alone[1:], False)
-    return levels, values[at], loose, _decimals(values)
-
-
-def _decimals(values):
-    """Return the decimals with which all values can be written; None: too many."""
-    # Of float32 as of float64: 5.2 in float32 is 5.19999981 in float64.
-    narrow = values.astype(np.float32)
-    exact = values if not np.array_equal(narrow, values) else narrow
-    for decimals in range(MOST_DECIMALS + 1):
-        if np.array_equal(values.round(decimals).astype(exact.dtype), exact):
-            return decimals
-    return None
+    return levels, values[at], loose, int(decimals_of(values[:, None])[0])

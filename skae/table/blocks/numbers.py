@@ -8,6 +8,7 @@ from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardSca
 from sklearn.utils import gen_batches
 
 from skae.table.blocks.base import Block
+from skae.table.decimals import TOO_MANY, decimals_of
 from skae.table.number_column import EmptyColumn, NumberColumn
 from skae.table.series import column_of
 from skae.table.states import MISSING, OBSERVED
@@ -30,14 +31,23 @@ class NumberBlock(Block):
     ----------
     center, scale : ndarray of shape (n_features,)
         Raw units, and raw units per standard unit.
+    low, high : ndarray of shape (n_features,)
+        The range of the column in fit, in raw units.
+    decimals : ndarray of int of shape (n_features,)
+        With which its cells can be written, at most `MOST_DECIMALS`; more: `TOO_MANY`.
     """
 
-    of_table = (*Block.of_table, "center", "scale", "_scaler", "_quantiles")
+    of_table = (
+        *Block.of_table,
+        *("center", "scale", "low", "high", "decimals", "_scaler", "_quantiles"),
+    )
 
     def __init__(self, features, kinds, names, settings, is_frame):
         super().__init__(features, kinds, names, settings, is_frame)
         self._scaler, self._quantiles = StandardScaler(), None
         self.sizes = np.ones(len(self.features), dtype=np.int64)
+        self.low = np.full(len(self.features), np.inf)
+        self.high, self.decimals = -self.low, np.zeros(len(self.features), dtype=np.int64)
 
     def make_readers(self, kinds, is_frame):
         if not is_frame:
@@ -60,6 +70,12 @@ class NumberBlock(Block):
                 raw = self.read(taken)
                 self.n_missing += np.isnan(raw).sum(axis=0)
                 self._scaler.partial_fit(raw, sample_weight=weight)
+                self._learn_values(raw)
+
+    def _learn_values(self, raw):
+        self.low = np.fmin(self.low, np.fmin.reduce(raw, axis=0, initial=np.inf))
+        self.high = np.fmax(self.high, np.fmax.reduce(raw, axis=0, initial=-np.inf))
+        self.decimals = np.maximum(self.decimals, decimals_of(raw))
 
     def settle(self, X, rows):
         if not len(self.features):
@@ -165,6 +181,14 @@ class NumberBlock(Block):
         raw = output * self.scale
         raw += self.center
         return raw
+
+    def to_possible(self, numbers):
+        """Return numbers in raw units moved into their column's range and to its decimals."""
+        numbers = np.where(self.empty, numbers, np.clip(numbers, self.low, self.high))
+        for decimals in np.unique(self.decimals[self.decimals < TOO_MANY]):
+            columns = self.decimals == decimals
+            numbers[:, columns] = numbers[:, columns].round(decimals)
+        return numbers
 
     def write(self, values, j, missing, template, rng=None):
         return self.readers[j].write(values, missing, template)
