@@ -48,7 +48,7 @@ class AEAnomalyDetector(
     hidden_layer_sizes  (64,)                      (128,)
     noise               0.1                        0.2
     code_weight         0.0                        1.0 [*]_
-    max_trim            0.1, or the proportion     0.0
+    max_trim            0.2, or the proportion     0.0
     max_iter            150                        300
     batch_size          32                         64
     n_folds             2                          2

@@ -15,7 +15,7 @@ ROBUST = {
     "hidden_layer_sizes": (64,),
     "noise": (0.1,),
     "code_weight": 0.0,
-    "max_trim": 0.1,
+    "max_trim": 0.2,
     "max_iter": 150,
     "batch_size": 32,
     "n_folds": 2,
