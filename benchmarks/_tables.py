@@ -5,17 +5,23 @@ import os
 import re
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 
+# The column of a frame that says which rows are anomalies.
+LABEL = "anomaly"
 PACKAGES = ("skae", "torch", "scikit-learn", "skorch", "pyod", "numpy")
 
 # ------------------------------------------------------------------------- data
@@ -24,6 +30,11 @@ PACKAGES = ("skae", "torch", "scikit-learn", "skorch", "pyod", "numpy")
 def _load_npz(path):
     with np.load(path) as arrays:
         return arrays["X"], arrays["y"]
+
+
+def _load_frame(path):
+    frame = pd.read_parquet(path)
+    return frame.drop(columns=LABEL), frame[LABEL].to_numpy()
 
 
 def _load_sklearn(load):
@@ -36,8 +47,54 @@ def folder_loaders(folder):
     paths = sorted(Path(folder).glob("*.npz"))
     if not paths:
         raise SystemExit(f"--data: {folder} holds no .npz files.")
+    return {_table_name(path): partial(_load_npz, path) for path in paths}
+
+
+def _table_name(path):
     # ADBench numbers its files; the number says nothing here.
-    return {re.sub(r"^\d+_", "", path.stem): partial(_load_npz, path) for path in paths}
+    return re.sub(r"^\d+_", "", path.stem)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A table with known anomalies, an array or a frame, of one of several folders."""
+
+    collection: str
+    name: str
+    load: Callable
+
+    def draw(self, max_rows, seed):
+        """Return at most `max_rows` rows, and which of them are anomalies (0 or 1)."""
+        X, y = self.load()
+        return subsample(X, (y != 0).astype(int), max_rows, seed, stratify=True)
+
+
+def source(name):
+    """Return what problems made of the same table have in common: the table's name."""
+    return re.match(r"[A-Za-z]+", name).group().lower()
+
+
+def load_problems(folders, only=None, part=(1, 1)):
+    """Return the problems of all folders: .npz tables, and .parquet frames.
+
+    `only` names tables; `part` (i, n) is the i-th of n parts, counted from 1.
+    """
+    problems = {}
+    for folder in map(Path, folders):
+        loaders = {".npz": _load_npz, ".parquet": _load_frame}
+        paths = sorted(path for path in folder.glob("*") if path.suffix in loaders)
+        if not paths:
+            raise SystemExit(f"--data: {folder} holds no .npz or .parquet files.")
+        for path in paths:
+            load, name = partial(loaders[path.suffix], path), _table_name(path)
+            problems[f"{folder.name}/{name}"] = Problem(folder.name, name, load)
+    names = {problem.name for problem in problems.values()}
+    unknown = set(only or ()) - names
+    if unknown:
+        raise SystemExit(f"--only: no {sorted(unknown)}; there are {sorted(names)}.")
+    chosen = [p for p in problems.values() if not only or p.name in only]
+    number, n_parts = part
+    return chosen[number - 1 :: n_parts]
 
 
 def sklearn_loaders():
@@ -72,7 +129,7 @@ def subsample(X, y, max_rows, seed, stratify=False):
         random_state=seed,
         stratify=y if stratify else None,
     )
-    return X[rows], y[rows]
+    return _safe_indexing(X, rows), y[rows]
 
 
 # ---------------------------------------------------------------------- figures
@@ -168,3 +225,13 @@ def timed(function, *args, **kwargs):
     start = time.perf_counter()
     result = function(*args, **kwargs)
     return result, time.perf_counter() - start
+
+
+def processor_timed(function, *args, **kwargs):
+    """Return what `function` returns, and the seconds that processors worked on it.
+
+    Of all threads together: on a machine with other work, waiting is not counted.
+    """
+    start = time.process_time()
+    result = function(*args, **kwargs)
+    return result, time.process_time() - start

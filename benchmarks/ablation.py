@@ -1,155 +1,160 @@
 """What each ingredient of the detector's default is worth, and how far choosing misleads.
 
-    python benchmarks/ablation.py --data FOLDER [--only Wilt] [--max-rows 2000] [--seeds 2]
+    python benchmarks/ablation.py --data FOLDER [FOLDER ...] [--only Wilt] [--max-rows 2000]
 
-Tables and protocols are those of anomaly.py. One row an ingredient that is changed, all
-else at the default: mean AUROC, mean average precision, the difference to the default in
-AUROC with its standard error over tables.
+Tables, protocols, `--store`, `--part` and `--from` are those of anomaly.py. One row an
+ingredient that is changed, all else at the default: mean AUROC of each folder, and of all
+tables with the average precision; the difference to the default with its standard error
+over tables. An ingredient earns its place if taking it away loses something; a parameter of
+the presets that nothing here changes is named.
 
-Then tables are left out: on a random half of them the best row is chosen, and measured on
-the other half, 500 times. The default must not be worse there than what was chosen: it
-would have been fitted to these tables.
+Then tables are left out: on a random half of their sources the best row is chosen, and
+measured on the other half, `--nested` times. The default must not be worse there than what
+was chosen: it would have been fitted to these tables.
 """
 
 import argparse
-from collections import defaultdict
+import math
+import warnings
 
 import numpy as np
+from _detection import OURS, ours, warm_up
+from _results import Outcome, comparable, nested
+from _runs import add_run_arguments, run_protocol, stored_results
 from _tables import (
     TextTable,
-    add_threads_argument,
-    choose,
     describe_machine,
-    folder_loaders,
     heading,
-    load_each,
-    quiet,
+    load_problems,
     remark,
-    subsample,
     verdict,
 )
-from anomaly import CONTAMINATION, PROTOCOLS
-from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.preprocessing import StandardScaler
 
 from skae import AEAnomalyDetector
+from skae.detector.presets import ROBUST, SHARP
 
-DEFAULT = "default"
-N_HALVES = 500
 TIE = 0.002
-
-VARIANTS = {
-    "contaminated": {
-        DEFAULT: {},
-        "16 rows per network": {"max_samples": 16},
-        "256 rows per network": {"max_samples": 256},
-        "1024 rows per network": {"max_samples": 1024},
-        "no filter": {"max_trim": 0.0},
-        "no noise": {"noise": 0.0},
-        "noise 0.3": {"noise": 0.3},
-        "noises mixed": {"noise": [0.05, 0.1, 0.2]},
-        "4 networks": {"n_estimators": 4},
-        "code distance": {"code_weight": 0.5},
-        "two hidden layers": {"hidden_layer_sizes": (64, 64)},
-        "bottleneck of 4": {"hidden_layer_sizes": (64, 4, 64)},
-        "4 folds": {"n_folds": 4},
+PRESETS = {"contaminated": ROBUST, "clean": SHARP}
+# Parameter -> what it may be instead, and in words; what the preset says itself is skipped.
+ALTERNATIVES = {
+    "n_estimators": {"4 networks": 4},
+    "max_samples": {
+        "16 rows per network": 16,
+        "64 rows per network": 64,
+        "256 rows per network": 256,
+        "1024 rows per network": 1024,
+        "sizes mixed": (64, 256, 1024),
     },
-    "clean": {
-        DEFAULT: {},
-        "64 rows per network": {"max_samples": 64},
-        "256 rows per network": {"max_samples": 256},
-        "sizes mixed": {"max_samples": [64, 256, 1024]},
-        "filter": {"max_trim": 0.2},
-        "no noise": {"noise": 0.0},
-        "noise 0.5": {"noise": 0.5},
-        "noises mixed": {"noise": [0.1, 0.2, 0.4]},
-        "4 networks": {"n_estimators": 4},
-        "no code distance": {"code_weight": 0.0},
-        "code distance alike": {"code_weight": 1.0},
-        "two hidden layers": {"hidden_layer_sizes": (128, 128)},
-        "bottleneck of 4": {"hidden_layer_sizes": (128, 4, 128)},
-        "2 folds": {"n_folds": 2},
+    "hidden_layer_sizes": {
+        "128 units": (128,),
+        "two hidden layers": (64, 64),
+        "bottleneck of 4": (64, 4, 64),
     },
+    "noise": {"no noise": 0.0, "noise 0.3": 0.3, "noises mixed": (0.1, 0.2, 0.4)},
+    "code_weight": {
+        "no code distance": 0.0,
+        "code distance": 0.5,
+        "code distance alike": 1.0,
+    },
+    "max_trim": {"no filter": 0.0, "filter of a tenth": 0.1, "filter of a fifth": 0.2},
+    "max_iter": {"half the steps": 0.5, "twice the steps": 2.0},
+    "batch_size": {"batches of 128": 128},
+    "learning_rate_init": {"learning rate 0.003": 0.003},
+    "n_folds": {"2 folds": 2, "4 folds": 4},
 }
 
 
-def measure(protocol, loaders, args):
-    """Return variant -> AUROC and average precision, arrays with a row per table."""
-    found = defaultdict(list)
-    for _, X, y in load_each(loaders):
-        y = (y != 0).astype(int)
-        of_table = defaultdict(list)
-        for seed in range(args.seeds):
-            rows = subsample(X, y, args.max_rows, seed, stratify=True)
-            train, test, _, y_test = PROTOCOLS[protocol](*rows, seed)
-            scaler = StandardScaler().fit(train)
-            train, test = scaler.transform(train), scaler.transform(test)
-            for variant, settings in VARIANTS[protocol].items():
-                detector = AEAnomalyDetector(
-                    contamination=CONTAMINATION[protocol], random_state=seed, **settings
-                )
-                with quiet():  # some ask for more rows than there are
-                    scores = -detector.fit(train).score_samples(test)
-                figures = (
-                    roc_auc_score(y_test, scores),
-                    average_precision_score(y_test, scores),
-                )
-                of_table[variant].append(figures)
-        for variant, figures in of_table.items():
-            found[variant].append(np.mean(figures, axis=0))
-    return {variant: np.array(figures) for variant, figures in found.items()}
+def variants(protocol):
+    """Return name -> detector: the default, and every change of one ingredient."""
+    preset, known = PRESETS[protocol], AEAnomalyDetector().get_params(deep=False)
+    found = {OURS: ours()}
+    for parameter, alternatives in ALTERNATIVES.items():
+        if parameter not in known:
+            continue
+        default = preset.get(parameter, known[parameter])
+        for name, value in alternatives.items():
+            if parameter == "max_iter":
+                value = round(value * default)
+            # A tuple of one is that one.
+            if tuple(np.ravel(value)) != tuple(np.ravel(default)):
+                found[f"{OURS} {name}"] = ours(**{parameter: value})
+    return found
 
 
-def report(protocol, found):
-    heading(f"{protocol}: {len(found[DEFAULT])} tables")
-    formats = {"changed": "<20", "AUROC": ">6.4f", "avg prec": ">8.4f"}
-    table = TextTable(formats | {"gain": ">+7.4f", "std error": ">9.4f"})
-    for variant, figures in found.items():
-        gains = figures[:, 0] - found[DEFAULT][:, 0]
-        error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.nan
-        table.row(variant, *figures.mean(axis=0), gains.mean(), error)
+def report(protocol, outcome):
+    collections = outcome.collections()
+    heading(f"{protocol}: {len(outcome.tables)} tables")
+    formats = {"changed": "<26"} | {name: ">6.4f" for name in (*collections, "all")}
+    formats |= {"avg prec": ">8.4f", "gain": ">+7.4f", "std error": ">9.4f"}
+    table = TextTable(formats | {"AP gain": ">+7.4f", "times default": ">6.2f"})
+    default = outcome.of[OURS]
+    for name in outcome.detectors:
+        figures = outcome.of[name]
+        means = [figures.auroc[mask].mean() for mask in collections.values()]
+        gains = figures.auroc - default.auroc
+        error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
+        table.row(
+            name.removeprefix(f"{OURS} ") if name != OURS else "default",
+            *means,
+            figures.auroc.mean(),
+            figures.ap.mean(),
+            gains.mean(),
+            error,
+            (figures.ap - default.ap).mean(),
+            outcome.seconds(name) / outcome.seconds(OURS),
+        )
 
 
-def leave_out(protocol, found):
+def leave_out(protocol, outcome, n_halves):
     """Judge the default by tables that a choice did not see."""
-    names, aurocs = list(found), np.array([figures[:, 0] for figures in found.values()])
-    n_tables, rng = aurocs.shape[1], np.random.default_rng(0)
-    chosen, default = [], []
-    for _ in range(N_HALVES):
-        order = rng.permutation(n_tables)
-        half, rest = order[: n_tables // 2], order[n_tables // 2 :]
-        best = aurocs[:, half].mean(axis=1).argmax()
-        chosen.append(aurocs[best, rest].mean())
-        default.append(aurocs[names.index(DEFAULT), rest].mean())
-    chosen, default = np.mean(chosen), np.mean(default)
+    chosen, counts = nested(outcome, n_halves)
+    # A table that no half left out has no figure.
+    gap = np.nanmean(outcome.of[OURS].auroc - chosen.auroc)
     verdict(
         f"{protocol}: the default on left-out tables, less what was chosen on the others",
-        f"{default - chosen:+.4f}",
+        f"{gap:+.4f}",
         f">= -{TIE}",
-        default >= chosen - TIE,
+        gap >= -TIE,
     )
-    remark(f"{protocol}: mean AUROC there {default:.4f} and {chosen:.4f}")
+    most = sorted(counts, key=counts.get, reverse=True)[:3]
+    remark(f"{protocol}: chosen " + ", ".join(f"{name}: {counts[name]}" for name in most))
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", required=True, help="folder of .npz files with X and y")
-    parser.add_argument("--max-rows", type=int, default=2000, help="rows a table at most")
-    parser.add_argument("--seeds", type=int, default=2, help="splits and fits a table")
-    parser.add_argument("--only", nargs="+", metavar="TABLE")
-    add_threads_argument(parser)
+    add_run_arguments(parser, max_rows=2000)
     args = parser.parse_args()
-    loaders = choose(folder_loaders(args.data), args.only)
 
-    describe_machine(args.threads)
-    outcomes = {protocol: measure(protocol, loaders, args) for protocol in PROTOCOLS}
-    for protocol, found in outcomes.items():
-        report(protocol, found)
+    results = stored_results(args)
+    if args.data:
+        describe_machine(args.threads)
+        problems = load_problems(args.data, args.only, args.part)
+        for protocol in args.protocols:
+            changed = variants(protocol)
+            warm_up(changed)
+            with warnings.catch_warnings():
+                # Some ask for more rows than there are.
+                warnings.simplefilter("ignore", UserWarning)
+                results += run_protocol(
+                    protocol, problems, changed, args, results, shown=[OURS]
+                )
+    outcomes = {}
+    for protocol in args.protocols:
+        names = list(variants(protocol))
+        of_protocol = [result for result in results if result.protocol == protocol]
+        outcome = Outcome.of_protocol(comparable(of_protocol, names), protocol, names)
+        if outcome.results:
+            outcomes[protocol] = outcome
+            report(protocol, outcome)
+        unknown = set(PRESETS[protocol]) - set(ALTERNATIVES)
+        if unknown:
+            remark(f"{protocol}: nothing here changes {', '.join(sorted(unknown))}")
     heading("Summary")
-    for protocol, found in outcomes.items():
-        leave_out(protocol, found)
+    for protocol, outcome in outcomes.items():
+        if len(set(outcome.sources)) > 1:
+            leave_out(protocol, outcome, args.nested)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from _detection import anomaly_scores
 from _tables import (
     TextTable,
     add_threads_argument,
@@ -79,13 +80,6 @@ DETECTORS = {
     "IForest": lambda seed: IsolationForest(random_state=seed),
     "AutoEnc": lambda seed: AutoEncoder(random_state=seed, verbose=0),
 }
-
-
-def anomaly_scores(detector, X):
-    """Return scores that are higher for anomalies, as PyOD's are, unlike scikit-learn's."""
-    if hasattr(detector, "score_samples"):
-        return -detector.score_samples(X)
-    return detector.decision_function(X)
 
 
 def aurocs(train, test, is_odd, seed):

@@ -31,6 +31,7 @@ from skae.architectures.architecture import Layers
 from skae.corruption import Corrupter
 from skae.models.principal_axes import principal_axes
 from skae.table.encoder import TableEncoder
+from skae.table.identifiers import warn_of_identifiers
 from skae.table.rows import DenseRows, SparseRows, TrainingRows, weighted_rows
 from skae.table.validation import (
     check_fitted_table,
@@ -162,8 +163,8 @@ class BaseAutoencoder(
         Warns
         -----
         ConvergenceWarning
-            If training diverged or was interrupted (Ctrl-C). The best state so far is
-            kept, and the estimator is usable.
+            If training diverged, only raised the loss or was interrupted (Ctrl-C). The
+            best state so far is kept, and the estimator is usable.
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
@@ -217,6 +218,7 @@ class BaseAutoencoder(
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
         warn_of_empty(self._table)
+        warn_of_identifiers(self._table)
         self._check_support(X, rows)
 
     def _encode(self, X, rows):

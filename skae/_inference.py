@@ -21,14 +21,17 @@ from skae.table.support import check_support
 from skae.table.validation import (
     as_frame_like,
     check_fitted_table,
+    check_weights,
     float_dtype,
     with_index_of,
 )
 
 # Cells of work space: what bounds the memory.
 BLOCK_CELLS = 2_000_000
-# Times that a network is asked for cells missing in columns that were complete in fit.
-N_FILLS = 5
+# Times that cells missing in columns that were complete in fit are filled. Where the other
+# cells do not tell what is missing, filling until it settles would choose what suits them
+# best, and rows with holes would score too high.
+N_FILLS = 4
 
 
 class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -156,7 +159,9 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         scores = self._map_rows(_score, X, None, scored=True)
         return scores.astype(np.float64, copy=False)
 
-    def score(self, X: Table, y: Any = None) -> float:
+    def score(
+        self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return the mean of `score_samples(X)`.
 
         Parameters
@@ -165,13 +170,16 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Rows with the columns seen in fit.
         y : Ignored
             Present for the API.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
 
         Returns
         -------
         score : float
             Higher is better.
         """
-        return float(self.score_samples(X).mean())
+        scores = self.score_samples(X)
+        return float(np.average(scores, weights=check_weights(sample_weight, scores)))
 
     @overload
     def explain(
@@ -287,22 +295,34 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if observed is None:
             return filled
         rows = (observed == MISSING).any(1).nonzero().squeeze(1)
-        x, observed = x[rows].clone(), observed[rows]
-        # A network knows what to make of a missing cell in a column that had some in fit.
-        # In any other a missing cell is an average one to it: what it makes of the cell is
-        # put in its place, and again.
-        unforeseen = [
-            (block.to(x.device), at)
-            for feature, block in enumerate(design.by_feature)
-            if feature not in design.missing_indicators
-            and len(at := (observed[:, feature] == MISSING).nonzero().squeeze(1))
-        ]
-        for _ in range(N_FILLS if unforeseen else 1):
-            output = model(x)
-            for block, at in unforeseen:
-                x[at, block.columns] = block.expected(output[at, block.columns])
-        filled[rows] = output
+        filled[rows] = model(x[rows])
         return filled
+
+    def _fill_unforeseen(self, model, x, observed):
+        """Fill cells of `x` that are missing in columns that were complete in fit.
+
+        A network knows what to make of a missing cell in a column that had some in fit. In
+        any other a missing cell is an average one to it, which misleads the code: what the
+        network makes of the cell is put in its place, and again.
+        """
+        design = self._table.design_
+        unforeseen = observed == MISSING
+        unforeseen[:, design.missing_indicators] = False
+        unforeseen[:, self._table.empty_] = False
+        rows = unforeseen.any(1).nonzero().squeeze(1)
+        if not len(rows):
+            return
+        part, unforeseen = x[rows], unforeseen[rows]
+        places = [
+            (block.to(x.device), at)
+            for block, hidden in zip(design.by_feature, unforeseen.T, strict=True)
+            if len(at := hidden.nonzero().squeeze(1))
+        ]
+        for _ in range(N_FILLS):
+            output = model(part)
+            for block, at in places:
+                part[at, block.columns] = block.expected(output[at, block.columns])
+        x[rows] = part
 
     # ------------------------------------------------------------------ parts, blocks
 
@@ -321,7 +341,10 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self.n_components_
 
     def _map_rows(self, function, X, width, scored=False):
-        """Apply `function(model, design, observed)` block by block; see `_model_for`."""
+        """Apply `function(model, design, observed)` block by block; see `_model_for`.
+
+        Cells of the design that the network has not learned to miss are filled.
+        """
         n_rows = X.shape[0]
         shape = (n_rows,) if width is None else (n_rows, width)
         with self._model_for(float_dtype(X)) as (model, dtype):
@@ -335,6 +358,8 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Return the result for one block; halves it where the device has too little memory."""
         try:
             design, observed = encode_block(self._table, X, self.device_, dtype)
+            if observed is not None:
+                self._fill_unforeseen(model, design, observed)
             return function(model, design, observed).cpu().numpy()
         except torch.OutOfMemoryError:
             half = X.shape[0] // 2

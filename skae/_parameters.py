@@ -48,6 +48,11 @@ class ColumnParameters:
         ordered categorical columns of pandas do. On request so do polars' `Enum` and
         unordered categorical columns, in the order in which their categories are declared,
         and numbers, in ascending order. None: no column does.
+    min_frequency : int or float, default=None
+        Number, or fraction, of the rows below which a category is rare. Rare categories
+        are merged into one; of ordered ones, each into a neighbour.
+    max_categories : int, default=100
+        Maximum number of categories per column; the rarest are merged. None: no limit.
 
     Attributes
     ----------
@@ -59,10 +64,14 @@ class ColumnParameters:
 
     categorical_features: Literal["from_dtype"] | ArrayLike | None = "from_dtype"
     ordinal_features: Literal["from_dtype"] | ArrayLike | None = "from_dtype"
+    min_frequency: int | float | None = None
+    max_categories: int | None = 100
 
     _parameter_constraints: ClassVar[dict] = {
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "ordinal_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "min_frequency": [_COUNT, _FRACTION, None],
+        "max_categories": [_COUNT, None],
     }
 
     def __sklearn_tags__(self):
@@ -84,28 +93,20 @@ class TableParameters(ColumnParameters):
         they keep their proportions, and the loss is the squared error in raw units, as
         PCA's is. For columns with heavy tails: "robust", by median and interquartile
         range, or "quantile", by the normal quantile of the rank.
-    handle_unknown : {"ignore", "error"}, default="ignore"
+    handle_unknown : {"ignore", "infrequent_if_exist", "error"}, default="ignore"
         What to do with a category that was not seen in fit: "ignore" takes the cell as
         unknown, which tells the network nothing and scores at least as badly as the rarest
-        category.
-    min_frequency : int or float, default=None
-        Number, or fraction, of the rows below which a category is rare. Rare categories
-        are merged into one; of ordered ones, each into a neighbour.
-    max_categories : int, default=100
-        Maximum number of categories per column; the rarest are merged. None: no limit.
+        category. "infrequent_if_exist" takes it as one of the rare categories, where some
+        of the column were merged, and else ignores it.
     """
 
     scale: bool | Literal["robust", "quantile"] = True
-    handle_unknown: Literal["ignore", "error"] = "ignore"
-    min_frequency: int | float | None = None
-    max_categories: int | None = 100
+    handle_unknown: Literal["ignore", "infrequent_if_exist", "error"] = "ignore"
 
     _parameter_constraints: ClassVar[dict] = {
         **ColumnParameters._parameter_constraints,
         "scale": ["boolean", StrOptions({"robust", "quantile"})],
-        "handle_unknown": [StrOptions({"ignore", "error"})],
-        "min_frequency": [_COUNT, _FRACTION, None],
-        "max_categories": [_COUNT, None],
+        "handle_unknown": [StrOptions({"ignore", "infrequent_if_exist", "error"})],
     }
 
     def _table_parameters(self) -> dict[str, Any]:

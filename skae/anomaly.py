@@ -43,15 +43,15 @@ class AEAnomalyDetector(
     ==================  =========================  ==============
     parameter           "auto", or a proportion    0.0 (clean)
     ==================  =========================  ==============
-    n_estimators        36                         16
+    n_estimators        36                         8
     max_samples         16, 32, 64 [*]_            1024
     hidden_layer_sizes  (64,)                      (128,)
     noise               0.1                        0.2
-    code_weight         0.0                        0.5 [*]_
-    max_trim            0.2, or the proportion     0.0
-    max_iter            150                        450
+    code_weight         0.0                        1.0 [*]_
+    max_trim            0.1, or the proportion     0.0
+    max_iter            150                        300
     batch_size          32                         64
-    n_folds             2                          4
+    n_folds             2                          2
     ==================  =========================  ==============
 
     .. [*] With a proportion c: 2 / c, but at least 32 and at most 1024, and a half and a
@@ -104,6 +104,9 @@ class AEAnomalyDetector(
         Rows that `partial_fit` keeps, the latest, to take threshold and p-values from; the
         rows that the networks are trained on are replaced about as fast. 0: no others than
         these are kept, and past scores count the less the older they are.
+    verbose : int, default=0
+        1 prints the training loss ten times in a fit; with an `estimator`, after each
+        clone.
     device : str or torch.device, default="auto"
         Where to train: "auto" is the CUDA device where there is one, else the CPU; with
         an `estimator` it leaves that to the estimator.
@@ -130,6 +133,10 @@ class AEAnomalyDetector(
         Number of networks.
     n_iter_ : int
         Training steps taken; with an `estimator`, the most epochs of a clone.
+    loss_curve_ : list of float
+        Training loss of every step, the mean over the networks: the squared error in
+        standard units. With an `estimator`, of every epoch, the mean over the clones; one
+        that stopped earlier counts by its last loss.
     max_samples_ : ndarray of int of shape (n_estimators_,)
         Rows that each network was trained on.
 
@@ -203,13 +210,14 @@ class AEAnomalyDetector(
     contamination: Literal["auto"] | float = "auto"
     false_alarm_rate: float = 0.01
     window_size: int = 2000
+    verbose: int = 0
 
     _parameter_constraints: ClassVar[dict] = {
         **ComputeParameters._parameter_constraints,
         **ColumnParameters._parameter_constraints,
         **{
             name: TrainingParameters._parameter_constraints[name]
-            for name in ("max_iter", "batch_size", "learning_rate_init")
+            for name in ("max_iter", "batch_size", "learning_rate_init", "verbose")
         },
         "hidden_layer_sizes": NetworkParameters._parameter_constraints[
             "hidden_layer_sizes"

@@ -37,6 +37,7 @@ from skae.models.gan_sampling import (
     sure_verdict,
 )
 from skae.table.encoder import TableEncoder
+from skae.table.identifiers import warn_of_identifiers
 from skae.table.rows import DenseRows, TrainingRows, encode_block, weighted_rows
 from skae.table.validation import (
     check_fitted_table,
@@ -257,6 +258,7 @@ class GANSampler(
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, row_weights, column_names(self, X.shape[1]))
         warn_of_empty(self._table)
+        warn_of_identifiers(self._table)
         self.device_ = device
         real = torch.from_numpy(self._table.encode_rows(X, rows)[0]).to(device)
         weights = TrainingRows.of(DenseRows(real, None), rows, row_weights, 0).weights

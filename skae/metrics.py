@@ -1,18 +1,34 @@
-"""Scores for anything with `transform` and `inverse_transform`."""
+"""Scores of reconstructions and of anomaly detectors, scikit-learn's included."""
+
+import warnings
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import average_precision_score, make_scorer, roc_auc_score
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skae.table.validation import as_frame
+from skae.table.validation import as_frame, check_weights
+
+__all__ = [
+    "anomaly_average_precision",
+    "anomaly_average_precision_score",
+    "anomaly_roc_auc",
+    "anomaly_roc_auc_score",
+    "reconstruction_r2",
+]
+
+# ------------------------------------------------------------------ reconstructions
 
 
 @validate_params(
     {"multioutput": [StrOptions({"variance_weighted", "uniform_average", "raw_values"})]},
     prefer_skip_nested_validation=True,
 )
-def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
+def reconstruction_r2(
+    estimator, X, y=None, *, sample_weight=None, multioutput="variance_weighted"
+):
     """Return the fraction of the variance of X that `inverse_transform(transform(X))` keeps.
 
     ``1 - sum((X - X')**2) / sum((X - mean)**2)``, with X' the
@@ -28,6 +44,8 @@ def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
         count, and in these only the cells that are there.
     y : Ignored
         Present so that the function serves as `scoring=` in a search.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows.
     multioutput : {"variance_weighted", "uniform_average", "raw_values"}, \
             default="variance_weighted"
         "variance_weighted" counts columns by their variance in the units of X, as PCA's
@@ -48,14 +66,16 @@ def reconstruction_r2(estimator, X, y=None, *, multioutput="variance_weighted"):
     >>> round(reconstruction_r2(PCA(2).fit(X), X), 3)
     0.978
     """
-    truth, reconstruction = (
-        _numbers(X),
-        _numbers(estimator.inverse_transform(estimator.transform(X))),
-    )
-    missing = np.isnan(truth)
-    centred = truth - np.nanmean(truth, axis=0)
+    truth = _numbers(X)
+    reconstruction = _numbers(estimator.inverse_transform(estimator.transform(X)))
+    weights, missing = check_weights(sample_weight, truth), np.isnan(truth)
+    # A missing cell has no weight.
+    weights = ~missing * (1.0 if weights is None else weights[:, None])
+    truth, n_known = np.where(missing, 0.0, truth), weights.sum(axis=0)
+    means = (weights * truth).sum(axis=0) / np.where(n_known > 0, n_known, 1.0)
     left = np.where(missing, 0.0, truth - reconstruction)
-    left, total = np.square(left).sum(axis=0), np.nansum(np.square(centred), axis=0)
+    left = (weights * np.square(left)).sum(axis=0)
+    total = (weights * np.square(truth - means)).sum(axis=0)
     if isinstance(multioutput, str) and multioutput == "variance_weighted":
         left, total = left.sum(keepdims=True), total.sum(keepdims=True)
     # A constant column, as r2_score has it: reconstructed or not.
@@ -74,3 +94,118 @@ def _numbers(X):
             "X has no numeric column, so that there is no variance to reconstruct."
         )
     return frame.select([nw.col(name).cast(nw.Float64) for name in names]).to_numpy()
+
+
+# ------------------------------------------------------------------ anomalies
+
+
+def anomaly_average_precision_score(y_true, y_score, *, sample_weight=None):
+    """Return the average precision with which scores find the anomalies.
+
+    scikit-learn's `average_precision_score`, and ``scoring="average_precision"``, take the
+    larger label and the larger score for the positive class. With the labels and scores of
+    outlier detectors that is the average precision of the inliers, which is close to 1
+    where anomalies are rare, however they are ranked.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Which rows are anomalies: -1 for an anomaly and 1 for an inlier, as scikit-learn's
+        outlier detectors have it, or 1 (True) for an anomaly and 0 (False) otherwise.
+    y_score : array-like of shape (n_samples,)
+        Scores that are lower for anomalies, as those of `score_samples` and
+        `decision_function` are.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    average_precision : float
+        1.0 if all anomalies score lower than all other rows; about the proportion of
+        anomalies if the scores say nothing. NaN if y_true does not hold both.
+
+    Raises
+    ------
+    ValueError
+        If y_true holds other labels.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If y_true does not hold both anomalies and other rows.
+
+    See Also
+    --------
+    anomaly_average_precision : The same as a scorer.
+
+    Examples
+    --------
+    >>> from skae.metrics import anomaly_average_precision_score
+    >>> anomaly_average_precision_score([1, 1, -1, 1], [-1.0, -1.1, -3.0, -0.9])
+    1.0
+    """
+    return _score_anomalies(average_precision_score, y_true, y_score, sample_weight)
+
+
+def anomaly_roc_auc_score(y_true, y_score, *, sample_weight=None):
+    """Return the area under the ROC curve with which scores find the anomalies.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Which rows are anomalies: -1 for an anomaly and 1 for an inlier, as scikit-learn's
+        outlier detectors have it, or 1 (True) for an anomaly and 0 (False) otherwise.
+    y_score : array-like of shape (n_samples,)
+        Scores that are lower for anomalies, as those of `score_samples` and
+        `decision_function` are.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    auc : float
+        The probability that an anomaly scores lower than another row. NaN if y_true does
+        not hold both.
+
+    Raises
+    ------
+    ValueError
+        If y_true holds other labels.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If y_true does not hold both anomalies and other rows.
+
+    See Also
+    --------
+    anomaly_roc_auc : The same as a scorer.
+    """
+    return _score_anomalies(roc_auc_score, y_true, y_score, sample_weight)
+
+
+def _score_anomalies(metric, y_true, y_score, sample_weight):
+    y_true, y_score = column_or_1d(y_true), column_or_1d(y_score)
+    check_consistent_length(y_true, y_score, sample_weight)
+    labels = set(y_true.tolist())
+    if not (labels <= {-1, 1} or labels <= {0, 1}):
+        raise ValueError(
+            f"y_true holds the labels {sorted(labels, key=str)[:10]}; anomalies are "
+            "labelled -1 and inliers 1, or anomalies 1 (True) and other rows 0 (False)."
+        )
+    if len(labels) == 1:
+        warnings.warn(
+            f"y_true holds the label {labels.pop()} only, so that {metric.__name__} is "
+            "undefined. With cv=StratifiedKFold() every part has anomalies and others.",
+            UndefinedMetricWarning,
+            stacklevel=3,
+        )
+        return float("nan")
+    is_anomaly = y_true == (-1 if -1 in labels else 1)
+    return float(metric(is_anomaly, -y_score, sample_weight=sample_weight))
+
+
+anomaly_average_precision = make_scorer(
+    anomaly_average_precision_score, response_method=("score_samples",)
+)
+anomaly_roc_auc = make_scorer(anomaly_roc_auc_score, response_method=("score_samples",))

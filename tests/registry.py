@@ -51,7 +51,7 @@ TRANSFORMERS = {
     )
 }
 DETECTORS = {
-    "AEAnomalyDetector": (AEAnomalyDetector, {"n_estimators": 4, **QUICK}),
+    "AEAnomalyDetector": (AEAnomalyDetector, {"n_estimators": 4, **QUICK, "max_iter": 30}),
     "AEAnomalyDetector of clones": (
         AEAnomalyDetector,
         {

@@ -1,4 +1,6 @@
-"""Training that diverges warns and leaves a usable estimator."""
+"""Training that diverges, or learns nothing, warns and leaves a usable estimator."""
+
+import warnings
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
-from skae import AutoencoderTransformer, VAETransformer
+from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
@@ -83,3 +85,70 @@ def test_diverging_partial_fit_warns_and_stays_finite(quick, X):
     with pytest.warns(ConvergenceWarning, match="diverged"):
         estimator.partial_fit(X).partial_fit(X)
     assert np.isfinite(estimator.score(X))
+
+
+def test_training_that_only_raised_the_loss_is_told(curved):
+    """It may end near its start, its units dead, and never leave the limits meanwhile."""
+    estimator = AutoencoderTransformer(2, learning_rate_init=1.0, random_state=0)
+    message = r"learned nothing with learning_rate_init=1: .*raised.*Use a smaller"
+    with pytest.warns(ConvergenceWarning, match=message):
+        estimator.fit(curved.train)
+    expected = pca_score(curved.train, curved.test, 2)
+    assert estimator.score(curved.test) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_start_that_cannot_be_improved_upon_is_no_failure(ppca, early_stopping, dropout):
+    params = {"early_stopping": early_stopping, "dropout": dropout, "max_iter": 10}
+    AutoencoderTransformer(2, random_state=0, **params).fit(ppca.train)
+
+
+# ------------------------------------------------------------------ the detector
+
+
+def _mixed_rows(n_rows):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n_rows, 6)) @ rng.normal(size=(6, 20))
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.0])
+@pytest.mark.parametrize(
+    ("params", "remedy"),
+    [
+        ({"learning_rate_init": 10.0}, "smaller learning_rate_init"),
+        ({"learning_rate_init": 1e-6}, "larger learning_rate_init"),
+        ({"max_iter": 1}, "larger max_iter"),
+    ],
+)
+def test_networks_that_learned_nothing_are_told_of(contamination, params, remedy):
+    X = _mixed_rows(300)
+    kept = {"contamination": contamination, "random_state": 0}
+    message = rf"networks learned next to nothing in .*Use a {remedy}\."
+    with pytest.warns(ConvergenceWarning, match=message):
+        detector = AEAnomalyDetector(**kept, **params).fit(X)
+    assert np.isfinite(detector.score_samples(X)).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        AEAnomalyDetector(**kept).fit(X)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("contamination", ["auto", 0.0])
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"hidden_layer_sizes": 2}, {"hidden_layer_sizes": (32, 2, 32)}, {"noise": 1.0}],
+    ids=str,
+)
+def test_networks_that_learn_what_they_can_are_not_told_of(contamination, params):
+    """Columns of which none says anything of another, and networks too narrow for them."""
+    X = np.random.default_rng(0).normal(size=(400, 12))
+    AEAnomalyDetector(contamination=contamination, random_state=0, **params).fit(X)
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_that_leave_nothing_to_learn_are_not_told_of():
+    constant = np.ones((50, 3))
+    constant[0] = 2.0
+    AEAnomalyDetector(random_state=0).fit(constant)

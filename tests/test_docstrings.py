@@ -55,7 +55,11 @@ DIFFERENT = {
     "network_": {"AEAnomalyDetector": "many networks"},
     "encoder_, decoder_": {"VAETransformer": "the encoder returns two numbers per code"},
     "n_iter_": {"AEAnomalyDetector": "counts steps"},
-    "loss_curve_": {"AdversarialAutoencoderTransformer": "the critic's loss is part of it"},
+    "loss_curve_": {
+        "AdversarialAutoencoderTransformer": "the critic's loss is part of it",
+        "AEAnomalyDetector": "counts steps",
+    },
+    "verbose": {"AEAnomalyDetector": "has no epochs"},
     "validation_loss_curve_": {
         "AdversarialAutoencoderTransformer": "with the discrepancy of all codes"
     },

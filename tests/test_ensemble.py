@@ -11,7 +11,7 @@ import torch
 from skae import AEAnomalyDetector, AutoencoderTransformer
 from skae.detector import encoded_table
 from skae.detector.denoising import DenoisingEnsemble
-from skae.detector.folds import row_hashes
+from skae.detector.fitting import FitsEnsemble
 from skae.table.encoder import TableEncoder
 
 N_ROWS = 120
@@ -100,7 +100,9 @@ def test_a_row_is_encoded_once_in_scoring(make, frame, encodings, method):
     detector = make(n_folds=4).fit(frame)
     encodings.clear()
     getattr(detector, method)(frame)
-    assert _times_encoded(detector, encodings) == dict.fromkeys(frame.index, 1)
+    # Clones encode rows themselves.
+    once = dict.fromkeys(frame.index, 1) if make is _own else {}
+    assert _times_encoded(detector, encodings) == once
 
 
 @pytest.mark.parametrize("as_frame", [True, False])
@@ -128,29 +130,41 @@ def test_networks_stand_fold_by_fold(make, X, n_folds):
     assert len(ensemble.sizes) == len(ensemble.error_scales) == ensemble.n_networks
 
 
+@pytest.fixture
+def assigned(monkeypatch):
+    """The folds of the training rows of the latest fit."""
+    found, split = [], FitsEnsemble._split
+
+    def remember(self, *args):
+        found[:] = split(self, *args)
+        return np.array(found)
+
+    monkeypatch.setattr(FitsEnsemble, "_split", remember)
+    return found
+
+
 @pytest.mark.parametrize("n_folds", [2, 3])
-def test_no_clone_has_seen_the_fold_that_it_scores(X, n_folds):
+def test_no_clone_has_seen_the_fold_that_it_leaves_out(X, n_folds, assigned):
     detector = _clones(n_folds=n_folds).fit(X)
     assert len(detector.estimators_) == 5
     left_out = np.sort(np.arange(5) % n_folds)
     for fold, estimator in zip(left_out, detector.estimators_, strict=True):
-        seen = detector._folds.assign(row_hashes(estimator.rows_))
-        assert set(seen) == set(range(n_folds)) - {fold}
+        seen = [np.flatnonzero((row == X).all(axis=1))[0] for row in estimator.rows_]
+        assert set(np.array(assigned)[seen]) == set(range(n_folds)) - {fold}
 
 
 @pytest.mark.parametrize("n_folds", [2, 3])
-def test_no_network_has_seen_the_fold_that_it_scores(X, n_folds):
+def test_no_network_has_seen_the_fold_that_it_leaves_out(X, n_folds, assigned):
     detector = _own(n_folds=n_folds, contamination=0.0).partial_fit(X)
     ensemble = detector._ensemble
     assert isinstance(ensemble, DenoisingEnsemble)
-    design, _ = detector._table.encode(X)
-    x = ensemble.space.enter(torch.from_numpy(design))
-    folds = detector._folds.assign(row_hashes(X))
+    rows = torch.from_numpy(detector._table.encode(X)[0])
     for fold, subset in zip(ensemble.left_out, ensemble._subsets.x, strict=True):
+        x, _ = ensemble.spaces[fold].enter(rows, None)
         same = (subset[:, None] == x).all(dim=2)
-        rows = same.float().argmax(dim=1)
         assert same.any(dim=1).all()
-        assert set(folds[rows]) == set(range(n_folds)) - {fold}
+        seen = same.float().argmax(dim=1)
+        assert set(np.array(assigned)[seen]) == set(range(n_folds)) - {fold}
 
 
 def test_clones_are_trained_for_every_fold_by_turns(X):
@@ -188,12 +202,23 @@ def test_ordinal_features_are_what_a_table_encoder_takes():
 
 
 def test_flagged_rows_are_not_learned_where_anomalies_may_hide(X):
-    far = X[:40] + 1e3 * X.std(axis=0)
+    chunk = X[:40] + 1e-3
+    chunk[:4] += 1e3 * X.std(axis=0)
     for contamination, learned in (("auto", False), (0.0, True)):
         detector = _own(contamination=contamination).partial_fit(X)
         before = detector._ensemble._subsets.x.clone()
-        detector.partial_fit(far)
-        assert (detector._ensemble._subsets.x != before).any().item() is learned
+        detector.partial_fit(chunk)
+        after = detector._ensemble._subsets.x
+        assert (after != before).any()
+        assert (after.abs() > 8).any().item() is learned
+
+
+def test_a_stream_that_has_changed_is_learned_where_anomalies_may_hide(X):
+    """Every row is strange then, and only the worst are left out."""
+    detector = _own().partial_fit(X)
+    with pytest.warns(UserWarning, match="the stream has changed"):
+        detector.partial_fit(X[:40] + 1e3 * X.std(axis=0))
+    assert (detector._ensemble._subsets.x.abs() > 8).any()
 
 
 def test_a_stream_of_a_wide_table_takes_missing_cells():

@@ -1,9 +1,9 @@
+"""Folds: who may judge which rows."""
+
 import numpy as np
 import pytest
 
-from skae.detector.folds import ContentFolds, row_hashes
-
-pytestmark = pytest.mark.rounding
+from skae.detector.folds import assign_folds, row_keys, separate_the_usual
 
 N_ROWS = 5000
 
@@ -13,93 +13,71 @@ def rows():
     return np.random.default_rng(0).normal(size=(N_ROWS, 4))
 
 
-def test_hash_follows_from_the_cells_alone(rows):
-    hashes = row_hashes(rows)
-    order = np.random.default_rng(1).permutation(N_ROWS)
-    np.testing.assert_array_equal(row_hashes(rows[order]), hashes[order])
-    np.testing.assert_array_equal(row_hashes(rows[7:8]), hashes[7:8])
-    np.testing.assert_array_equal(row_hashes(np.asfortranarray(rows)), hashes)
+def _rng(seed=0):
+    return np.random.RandomState(seed)
 
 
-def test_hash_does_not_depend_on_the_precision():
-    rows = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    np.testing.assert_array_equal(row_hashes(rows), row_hashes(rows.astype(np.float64)))
+# ---------------------------------------------------------------- equal rows
 
 
-def test_minus_zero_is_zero():
-    assert row_hashes(np.array([[-0.0, 1.0]])) == row_hashes(np.array([[0.0, 1.0]]))
+def test_keys_follow_from_the_cells_alone(rows):
+    keys, order = row_keys(rows), np.random.default_rng(1).permutation(N_ROWS)
+    np.testing.assert_array_equal(row_keys(rows[order]), keys[order])
+    np.testing.assert_array_equal(row_keys(rows[7:8]), keys[7:8])
+    np.testing.assert_array_equal(row_keys(np.asfortranarray(rows)), keys)
 
 
-def test_other_cells_have_other_hashes(rows):
-    assert len(np.unique(row_hashes(rows))) == N_ROWS
-    swapped = rows[:, [1, 0, 2, 3]]
-    assert (row_hashes(swapped) != row_hashes(rows)).all()
+def test_minus_zero_is_zero_and_missing_is_missing():
+    same = np.array([[-0.0, np.nan], [0.0, -np.nan]])
+    assert len(set(row_keys(same))) == 1
 
 
-@pytest.mark.parametrize(
-    "table",
-    [
-        np.random.default_rng(0).normal(size=(N_ROWS, 4)),
-        np.arange(N_ROWS, dtype=float)[:, None],
-        np.random.default_rng(0).integers(0, 2, size=(N_ROWS, 40)).astype(float),
-        1e6 + np.arange(N_ROWS)[:, None] * [[1.0, 0.0]],
-    ],
-    ids=["normal", "counter", "bits", "offset"],
-)
-def test_hashes_are_spread_evenly(table):
-    counts = np.histogram(row_hashes(table), bins=10, range=(0, 1))[0]
-    # 8 standard deviations of a binomial count
-    assert np.abs(counts - N_ROWS / 10).max() < 8 * np.sqrt(N_ROWS * 0.09)
+def test_other_cells_have_other_keys(rows):
+    assert len(np.unique(row_keys(rows))) == N_ROWS
+    assert (row_keys(rows[:, [1, 0, 2, 3]]) != row_keys(rows)).all()
 
 
-def test_folds_tell_nothing_of_the_cells(rows):
-    folds = ContentFolds(2).fit(row_hashes(rows)).assign(row_hashes(rows))
+# ---------------------------------------------------------------- folds
+
+
+def test_folds_tell_nothing_of_the_cells_or_the_order(rows):
+    folds = assign_folds(row_keys(rows), 2, _rng())
     correlations = [np.corrcoef(folds, column)[0, 1] for column in rows.T]
     assert np.abs(correlations).max() < 5 / np.sqrt(N_ROWS)
-    in_order = np.corrcoef(folds[1:], folds[:-1])[0, 1]
-    assert abs(in_order) < 5 / np.sqrt(N_ROWS)
+    assert abs(np.corrcoef(folds[1:], folds[:-1])[0, 1]) < 5 / np.sqrt(N_ROWS)
+    assert (assign_folds(row_keys(rows), 2, _rng(1)) != folds).mean() > 0.4
 
 
 @pytest.mark.parametrize("n_folds", [2, 3, 7])
 def test_folds_have_equal_sizes(rows, n_folds):
-    folds = ContentFolds(n_folds).fit(row_hashes(rows))
-    counts = np.bincount(folds.assign(row_hashes(rows)))
-    assert folds.n_folds_ == n_folds
+    counts = np.bincount(assign_folds(row_keys(rows), n_folds, _rng()))
+    assert len(counts) == n_folds
     assert counts.max() - counts.min() <= 1
 
 
-def test_fresh_rows_spread_over_the_folds(rows):
-    fresh = np.random.default_rng(1).normal(size=(N_ROWS, 4))
-    counts = np.bincount(
-        ContentFolds(3).fit(row_hashes(rows)).assign(row_hashes(fresh)), minlength=3
-    )
-    assert np.abs(counts - N_ROWS / 3).max() < 8 * np.sqrt(N_ROWS * 2 / 9)
-
-
-def test_equal_rows_share_a_fold(rows):
-    doubled = np.vstack([rows[:50], rows[:50], rows[:50]])
-    folds = (
-        ContentFolds(3).fit(row_hashes(doubled)).assign(row_hashes(doubled)).reshape(3, 50)
-    )
-    assert (folds == folds[0]).all()
+def test_rows_of_one_key_share_a_fold():
+    keys = np.repeat(np.arange(50), np.arange(50) + 1)
+    folds = assign_folds(_rng().permutation(keys), 3, _rng(1))
+    shuffled = _rng().permutation(keys)
+    assert all(len(set(folds[shuffled == key])) == 1 for key in range(50))
+    counts = np.bincount(folds)
+    assert counts.max() - counts.min() < 50
 
 
 @pytest.mark.parametrize("n_distinct", [1, 2, 3])
-def test_no_fold_is_empty_where_rows_repeat(rows, n_distinct):
-    repeated = rows[:n_distinct].repeat(20, axis=0)
-    folds = ContentFolds(5).fit(row_hashes(repeated))
-    counts = np.bincount(folds.assign(row_hashes(repeated)), minlength=folds.n_folds_)
-    assert len(counts) == folds.n_folds_ <= n_distinct
-    assert counts.all()
+def test_there_are_no_more_folds_than_keys(n_distinct):
+    folds = assign_folds(np.repeat(np.arange(n_distinct), 20), 5, _rng())
+    assert set(folds) == set(range(n_distinct))
 
 
-def test_one_fold_holds_everything(rows):
-    folds = ContentFolds(1).fit(row_hashes(rows))
-    assert folds.n_folds_ == 1
-    assert not folds.assign(row_hashes(rows)).any()
-
-
-def test_huge_cells_have_a_hash():
-    with np.errstate(all="raise"):
-        hashes = row_hashes(np.array([[1e300, 1.0], [-1e300, 1.0]]))
-    assert hashes[0] != hashes[1]
+def test_copies_stay_together_but_what_rows_usually_look_like_does_not():
+    """Half of the rows are zeros: every fold has its part. Ten rows stand twelve times."""
+    keys = np.concatenate(
+        [np.full(500, -1), np.repeat(np.arange(10), 12), 100 + np.arange(380)]
+    )
+    apart = separate_the_usual(keys, 4)
+    assert len(set(apart[:500])) == 500
+    np.testing.assert_array_equal(apart[500:620].reshape(10, 12).std(axis=1), 0)
+    assert len(set(apart)) == 500 + 10 + 380
+    counts = np.bincount(assign_folds(apart, 4, _rng())[:500])
+    assert counts.min() > 80

@@ -25,6 +25,7 @@ from skae.models.losses import ColumnLosses, squared_error
 from skae.models.pca_start import output_start
 from skae.models.principal_axes import principal_axes
 from skae.table.blocks import OBSERVED, UNKNOWN, CategoryBlock, OrderedBlock
+from skae.table.declaring import declare
 from skae.table.encoder import TableEncoder
 from skae.table.ordered_column import OrderedColumn
 
@@ -681,7 +682,7 @@ def test_all_rows_of_clones_know_the_levels_of_text():
     """Levels that are declared for the clones' parts of the rows do not become ordered."""
     frame = pd.DataFrame({"a": ["x", "y", "z"] * 10})
     table, rows = _fit_table(frame)
-    declared = table.declare(rows).to_native()
+    declared = declare(table, rows).to_native()
     assert not declared["a"].cat.ordered
     assert declared["a"].cat.categories.tolist() == ["x", "y", "z"]
 

@@ -13,6 +13,7 @@ from tables import LIBRARIES, assert_frames_equal, mixed_frames
 
 from skae.table import encoder as _table
 from skae.table.blocks import MISSING, OBSERVED, UNKNOWN
+from skae.table.declaring import declare
 from skae.table.encoder import TableEncoder
 
 
@@ -348,7 +349,7 @@ def test_a_part_of_the_rows_can_know_all_levels(mixed):
     """`declare` tells those who learn from a few rows what levels the others have."""
     table, rows = _learn(mixed)
     few = np.flatnonzero(mixed["colour"] == "red")[:5]
-    part = TableEncoder().fit(table.declare(rows[few]))
+    part = TableEncoder().fit(declare(table, rows[few]))
     assert tuple(part.design_.blocks[1].sizes) == (3, 2)
     cells = part.encode(rows, np.float64)[1]
     np.testing.assert_array_equal(cells == MISSING, mixed.isna())

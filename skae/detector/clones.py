@@ -1,6 +1,8 @@
 """Clones of a transformer that the user chose, as the detector's networks."""
 
+import copy
 import warnings
+from functools import partial
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -10,6 +12,7 @@ from sklearn.base import clone
 from skae.attribution.division import keep_largest
 from skae.detector.ensemble import Ensemble, n_drawn
 from skae.detector.folds import rows_outside
+from skae.table.declaring import declare
 from skae.table.validation import as_frame
 from skae.training.generators import MAX_SEED
 
@@ -41,6 +44,14 @@ class CloneEnsemble(Ensemble):
     def n_iter(self):
         return max(estimator.n_iter_ for estimator in self.networks)
 
+    @property
+    def loss_curve(self):
+        curves = [e.loss_curve_ for e in self.networks if e.loss_curve_]
+        n_epochs = max(map(len, curves), default=0)
+        # A clone that has stopped counts by its last loss.
+        padded = [curve + curve[-1:] * (n_epochs - len(curve)) for curve in curves]
+        return np.mean(padded, axis=0).tolist() if curves else []
+
     # ---------------------------------------------------------------- learning
 
     def fit(self, table, folds, sample_weight, rng, tasks, keep_rows):
@@ -53,23 +64,45 @@ class CloneEnsemble(Ensemble):
             for seed in seeds.tolist()
         ]
         self.sizes, (size,) = np.zeros(self.n_networks, dtype=int), config.max_samples
-        interrupted = False
-        for network in turns:
+        self.error_scales, stop, interrupted = np.ones(self.n_networks), False, False
+        for n_fitted, network in enumerate(turns.tolist(), start=1):
             estimator = self.networks[network]
             rows = rows_outside(folds, self.left_out[network], self.n_folds)
             rows = rng.permutation(rows)[: n_drawn(size, len(rows))]
             self.sizes[network] = len(rows)
             weight = None if sample_weight is None else sample_weight[rows]
             if interrupted:
-                # Ctrl-C ends the fit: the networks to come hardly leave their start.
+                # Ctrl-C ends the fit: a fold's only network hardly leaves its start.
                 estimator.set_params(max_iter=1)
-            with tasks.network(estimator), warnings.catch_warnings():
-                # A part may well lack all cells of a column.
+            trained = partial(self._trained, turns[:n_fitted], table, folds)
+            with tasks.network(estimator, trained) as task, warnings.catch_warnings():
+                # A part may well lack all cells of a column, or hold its levels once.
                 warnings.filterwarnings("ignore", message="All cells of columns")
+                warnings.filterwarnings("ignore", message="Columns .* hold identifiers")
                 estimator.fit(_part(table, rows, estimator), sample_weight=weight)
             interrupted = interrupted or estimator.net_.stop_reason_ == "interrupted"
-        self.error_scales = np.ones(self.n_networks)
+            stop = stop or interrupted or task.stop
+            if stop and n_fitted >= self.n_folds:
+                break
+        self._keep(turns[:n_fitted])
         self.set_error_scales([(table, folds)], 1.0, rng)
+
+    def _keep(self, networks):
+        """Keep some of the networks only."""
+        networks = np.sort(networks)
+        self.networks = [self.networks[network] for network in networks]
+        self.left_out, self.sizes = self.left_out[networks], self.sizes[networks]
+        self.error_scales = self.error_scales[networks]
+        self.n_networks = len(networks)
+
+    def _trained(self, networks, table, folds, rng):
+        """Return an ensemble of some networks, or None if a fold has none of them."""
+        if len(networks) < self.n_folds:
+            return None
+        ensemble = copy.copy(self)
+        ensemble._keep(networks)
+        ensemble.set_error_scales([(table, folds)], 1.0, rng)
+        return ensemble
 
     def update(self, table, folds, flagged, rng):
         for fold, estimator in zip(self.left_out, self.networks, strict=True):
@@ -135,7 +168,6 @@ def _part(table, rows, estimator):
     A clone knows the levels of its part, and others are as new to it as those of fresh
     rows, unless it would refuse them.
     """
-    part = table.cells(rows)
-    if estimator.handle_unknown == "error":
-        part = table.encoder.declare(part)
+    refuses = estimator.handle_unknown == "error"
+    part = declare(table.encoder, table.cells(rows), levels=refuses)
     return part.to_native() if isinstance(part, nw.DataFrame) else part

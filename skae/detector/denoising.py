@@ -1,5 +1,6 @@
 """The detector's own networks: small denoising autoencoders, trained as one model."""
 
+import copy
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.utils import gen_batches
 from skae.attribution.counterfactual import N_SUSPECTS, attribute_by_search
 from skae.detector.batched_mlp import BatchedMLP
 from skae.detector.ensemble import Ensemble
+from skae.detector.outcome import Outcome
 from skae.detector.scoring import FoldScorer
 from skae.detector.subsets import Subsets
 from skae.detector.training import N_REPORTS, train_to_denoise
@@ -24,7 +26,7 @@ MAX_TRIED_CELLS = 2_000_000
 # Of the steps and of the learning rate in fit, what `update` takes.
 UPDATE_STEPS, UPDATE_RATE = 0.3, 0.3
 # Weight of the code distance beside the error's 1.
-CODE_WEIGHT = 0.5
+CODE_WEIGHT = 1.0
 
 
 class DenoisingEnsemble(Ensemble):
@@ -72,10 +74,22 @@ class DenoisingEnsemble(Ensemble):
         self.networks = BatchedMLP.draw(
             n_networks, width, config.hidden_layer_sizes, generator
         ).to(self.device)
-        self._train(config.max_iter, config.learning_rate_init, rng, tasks.report)
+        self.error_scales = np.ones((n_networks, 2 if self.code_weight else 1))
+
+        def trained(rng):
+            ensemble = copy.copy(self)
+            ensemble.networks = copy.deepcopy(self.networks)
+            ensemble.loss_curve = self.loss_curve.copy()
+            ensemble._follow_weights()
+            ensemble.set_error_scales([(table, folds)], 1.0, rng)
+            return ensemble
+
+        def report():
+            return tasks.report(self.loss_curve, config.max_iter, trained)
+
+        self._train(config.max_iter, config.learning_rate_init, rng, report)
         if not keep_rows:
             del self._subsets  # a good part of the memory
-        self.error_scales = np.ones((n_networks, 1 if self.codes is None else 2))
         self.set_error_scales([(table, folds)], 1.0, rng)
 
     def update(self, table, folds, flagged, rng):
@@ -85,25 +99,49 @@ class DenoisingEnsemble(Ensemble):
             rows = np.flatnonzero(~flagged)
         self._subsets.replace(table, rows, folds[rows], rng, config.window_size)
         n_steps = max(round(UPDATE_STEPS * config.max_iter), 1)
-        self._train(n_steps, UPDATE_RATE * config.learning_rate_init, rng, lambda: False)
+        rate = UPDATE_RATE * config.learning_rate_init
+        self._train(n_steps, rate, rng, lambda: False)
 
     def _train(self, n_steps, lr, rng, report):
-        """Train the networks on their subsets, and keep the codes of these if they count."""
+        """Train the networks on their subsets."""
         subsets, networks = self._subsets, self.networks
         batch_size = min(self.config.batch_size, subsets.x.shape[1])
         generator = torch.Generator(self.device).manual_seed(rng.randint(MAX_SEED))
         networks.requires_grad_(True)
         n_weights = sum(weight.numel() for weight in networks.weights)
         noise = self._noise()
+        self.loss_curve = []
         with threads_for(n_weights * batch_size):
-            self.n_iter, stop_reason = train_to_denoise(
-                networks, subsets, noise, n_steps, batch_size, lr, generator, report
+            stop_reason = train_to_denoise(
+                networks,
+                subsets,
+                noise,
+                n_steps,
+                batch_size,
+                lr,
+                generator,
+                self.loss_curve,
+                report,
             )
-        networks.requires_grad_(False)
-        self.interrupted = stop_reason == "interrupted"
-        self.n_diverged = networks.silence_diverged()
-        self.codes = networks.encode(subsets.x) if self.code_weight else None
+        n_diverged = self._follow_weights()
+        outcome = Outcome(self.loss_curve, stop_reason, n_diverged)
+        outcome.check(networks, subsets, noise)
+        self._warning = outcome.warning(self.config, n_steps)
+
+    def _follow_weights(self):
+        """Learn what follows from the weights; return how many networks have diverged."""
+        networks = self.networks.requires_grad_(False)
+        n_diverged = networks.silence_diverged()
+        self.codes = networks.encode(self._subsets.x) if self.code_weight else None
         self._scorers = {}
+        return n_diverged
+
+    @property
+    def n_iter(self):
+        return len(self.loss_curve)
+
+    def how_it_ended(self):
+        return self._warning
 
     def _noise(self):
         """Return the standard deviation of each network's noise, (n_networks, 1, 1)."""
@@ -116,7 +154,7 @@ class DenoisingEnsemble(Ensemble):
         medians = self.error_scales.copy()
         for fold in range(self.n_folds):
             errors = [
-                self._map("errors", fold, table, np.sort(rows))
+                self._map("errors", [fold], table, np.sort(rows))[:, 0]
                 for table, rows in _some_of_fold(parts, fold, rng)
             ]
             if errors:
@@ -128,7 +166,10 @@ class DenoisingEnsemble(Ensemble):
     # ----------------------------------------------------------------- scoring
 
     def anomaly(self, table, rows, fold):
-        return self._map("anomaly", fold, table, rows)
+        return self._map("anomaly", [fold], table, rows)[:, 0]
+
+    def fold_anomalies(self, table, rows):
+        return self._map("anomaly", range(self.n_folds), table, rows)
 
     def explain(self, table, rows, max_columns):
         design, explained = table.encoder.design_, []
@@ -154,15 +195,17 @@ class DenoisingEnsemble(Ensemble):
                 explained.append(torch.cat([contributions.cpu(), output], dim=1).numpy())
         return np.concatenate(explained)
 
-    def _map(self, method, fold, table, rows):
-        """Apply a method of a fold's scorer to rows, block by block."""
-        scorer = self._scorer(fold, self._dtype)
-        function = getattr(scorer, method)
+    def _map(self, method, folds, table, rows):
+        """Return what a method of the folds' scorers says of rows, (n, n_folds, ...)."""
+        scorers = [self._scorer(fold, self._dtype) for fold in folds]
+        size, results = min(scorer.block_size for scorer in scorers), []
         with torch.no_grad():
-            results = [
-                function(x, states).cpu().numpy()
-                for x, states in self._batches(table, rows, scorer.block_size)
-            ]
+            # Bare: a single row is all that some services ask for at a time.
+            for start in range(0, len(rows), size):
+                block = rows[start : start + size]
+                x, states = table.tensors(block, self._dtype, self.device)
+                of_folds = [getattr(scorer, method)(x, states) for scorer in scorers]
+                results.append(torch.stack(of_folds, dim=1).cpu().numpy())
         return np.concatenate(results).astype(np.float64, copy=False)
 
     def _scorer(self, fold, dtype):
@@ -175,10 +218,6 @@ class DenoisingEnsemble(Ensemble):
     def _dtype(self):
         """Of the rows that are scored: a row's score hardly depends on those beside it."""
         return np.dtype(np.float32 if self.device.type == "mps" else np.float64)
-
-    def _batches(self, table, rows, size):
-        for block in gen_batches(len(rows), size):
-            yield table.tensors(rows[block], self._dtype, self.device)
 
 
 def _some_of_fold(parts, fold, rng):

@@ -37,6 +37,17 @@ class EncodedTable:
     def __len__(self):
         return self._X.shape[0]
 
+    def from_row(self, first):
+        """Return the rows from one on, without what only the others need."""
+        if first == 0:
+            return self
+        part = EncodedTable(_copied(self._X[first:]), self.encoder)
+        if "_kept" in self.__dict__:
+            design, observed = self._kept
+            observed = None if observed is None else observed[first:].copy()
+            part._kept = design[first:].copy(), observed
+        return part
+
     def cells(self, rows):
         """Return rows in the columns of the user."""
         return self._X[rows]
@@ -87,6 +98,11 @@ class EncodedTable:
         if observed is None:
             observed = np.full((len(design), self.encoder.design_.n_features), OBSERVED)
         return row_keys(np.hstack([design, observed]))
+
+
+def _copied(rows):
+    """Return rows of their own: a slice of an array holds all of it in memory."""
+    return rows.copy() if isinstance(rows, np.ndarray) else rows
 
 
 def max_kept_rows(encoder):

@@ -39,15 +39,13 @@ class Ensemble(ABC):
         they reconstruct; only in this unit can their errors be compared.
     n_iter : int
         Steps, or epochs, of the latest training.
-    interrupted : bool
-        Whether it was interrupted (Ctrl-C), unless the networks warn of that themselves.
-    n_diverged : int
-        How many networks diverged in it, unless they warn of that themselves.
+    loss_curve : list of float
+        Loss of each step, or epoch, of it: the mean over the networks.
     """
 
     attribute: str
-    interrupted = False
-    n_diverged = 0
+    n_iter: int
+    loss_curve: list[float]
 
     def __init__(self, config, n_networks, n_folds, n_tasks):
         self.config, self.n_folds, self.n_tasks = config, n_folds, n_tasks
@@ -134,6 +132,13 @@ class Ensemble(ABC):
             The contributions of the cells, not negative, which sum to the anomaly of their
             row; then what was expected in the cells, as a decoder's output.
         """
+
+    def how_it_ended(self):
+        """Return what to warn of after training, or None.
+
+        None too where the networks warn of it themselves.
+        """
+        return None
 
     def networks_of(self, fold):
         """Return which networks leave out a fold, a slice."""

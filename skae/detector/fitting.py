@@ -14,6 +14,7 @@ from skae._parameters import ColumnParameters
 from skae._typing import Table
 from skae.detector.calibration import CrossConformal, lower_fence, weighted_quantile
 from skae.detector.clones import CloneEnsemble
+from skae.detector.copies import MAX_ROWS, warn_of_near_copies
 from skae.detector.denoising import DenoisingEnsemble
 from skae.detector.encoded_table import EncodedTable
 from skae.detector.folds import assign_folds, separate_the_usual
@@ -22,6 +23,7 @@ from skae.detector.presets import choose_config
 from skae.detector.tasks import FitTasks
 from skae.detector.window import HALF_LIFE, PastScores, Window
 from skae.table.encoder import BLOCK, TableEncoder
+from skae.table.identifiers import warn_of_identifiers
 from skae.table.validation import (
     check_fitted_table,
     check_groups,
@@ -86,9 +88,10 @@ class FitsEnsemble(ScoresRows):
             If the rows are too few to leave any out, or fewer than `max_samples` asks
             for.
         ConvergenceWarning
-            If training diverged or was interrupted (Ctrl-C); the detector is usable.
+            If training diverged, was interrupted (Ctrl-C) or taught some networks next to
+            nothing; the detector is usable.
         """
-        return self._fit(X, sample_weight, groups, keep_rows=False)
+        return self._fit(X, y, sample_weight, groups, keep_rows=False)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
@@ -130,7 +133,7 @@ class FitsEnsemble(ScoresRows):
             If most rows of the chunk look strange, see `drift_`.
         """
         if not getattr(self, "_n_chunks", 0):
-            return self._fit(X, sample_weight, groups, keep_rows=True)
+            return self._fit(X, y, sample_weight, groups, keep_rows=True)
         return self._update(X, sample_weight, groups)
 
     def fit_predict(self, X: Table, y: Any = None, **kwargs: Any) -> NDArray[np.int_]:
@@ -156,7 +159,8 @@ class FitsEnsemble(ScoresRows):
             return self.predict(X)
         return np.where(self.oof_scores_ < self.offset_, -1, 1)
 
-    def _fit(self, X, sample_weight, groups, keep_rows):
+    def _fit(self, X, y, sample_weight, groups, keep_rows):
+        given = X, y, sample_weight
         whole = X = check_table(self, X, reset=True, min_samples=2)
         sample_weight = check_weights(sample_weight, X)
         groups = check_groups(groups, X, sample_weight)
@@ -171,27 +175,29 @@ class FitsEnsemble(ScoresRows):
         rng = check_random_state(self.random_state)
         self._table = self._learn_columns(X)
         table = EncodedTable(X, self._table)
+        if groups is None:
+            self._warn_of_copies(table)
         folds = self._split(table, None if groups is None else groups[counts], rng)
         make_ensemble = DenoisingEnsemble if self.estimator is None else CloneEnsemble
         ensemble = make_ensemble(config, self.n_folds_)
-        tasks = FitTasks(self, X, ensemble.n_tasks)
+
+        def conclude(detector, ensemble, rng):
+            detector._store(ensemble)
+            detector._calibrate(table, folds, sample_weight, rng)
+            detector._keep_own_scores(whole, counts, table, folds)
+
+        tasks = FitTasks(self, given, ensemble.n_tasks, conclude)
         ensemble.fit(table, folds, sample_weight, rng, tasks, keep_rows)
-        tasks.finish()
-        self._store(ensemble)
-        self._warn_of_convergence()
-        self._warn_of_few_rows(table)
-        self._calibrate(table, folds, sample_weight, rng)
-        self.oof_scores_ = np.empty(whole.shape[0])
-        self.oof_scores_[counts] = self._own_scores(table, folds)
-        if len(counts) < whole.shape[0]:
-            others = np.setdiff1d(np.arange(whole.shape[0]), counts)
-            self.oof_scores_[others] = self._fold_scores(whole[others]).mean(axis=1)
+        conclude(self, ensemble, rng)
         self._n_chunks = int(keep_rows)
         if keep_rows:
             self._window = Window(self.window_size)
-            self._window.add(X, folds)
+            self._window.add(table, folds)
             self._past = PastScores(self.oof_scores_[counts], folds)
             self.drift_ = DRIFT_LEVEL
+        tasks.finish()
+        self._warn_of_convergence()
+        self._warn_of_few_rows(table)
         return self
 
     def _split(self, table, groups, rng):
@@ -224,15 +230,16 @@ class FitsEnsemble(ScoresRows):
         flagged = self._strange(fold_scores.mean(axis=1))
         self._n_chunks += 1
         self._ensemble.update(table, folds, flagged, rng)
+        self._read_history()
         self._warn_of_convergence()
-        self._follow(X, table, folds, rng)
+        self._follow(table, folds, rng)
         return self
 
-    def _follow(self, X, table, folds, rng):
+    def _follow(self, table, folds, rng):
         """Let threshold and p-values follow the stream."""
         if self.window_size:
-            self._window.add(X, folds)
-            parts = self._window.parts(self._table)
+            self._window.add(table, folds)
+            parts = self._window.parts
             self._ensemble.set_error_scales(parts, 1.0, rng)
             scores = np.concatenate([self._own_scores(*part) for part in parts])
             self._settle(scores, np.concatenate([of for _, of in parts]), None)
@@ -292,24 +299,40 @@ class FitsEnsemble(ScoresRows):
                 scores[some] = -self._ensemble.anomaly(table, some, fold)
         return scores
 
+    def _keep_own_scores(self, whole, counts, table, folds):
+        """Set `oof_scores_`; rows that do not count are scored as fresh ones."""
+        self.oof_scores_ = np.empty(whole.shape[0])
+        self.oof_scores_[counts] = self._own_scores(table, folds)
+        if len(counts) < whole.shape[0]:
+            others = np.setdiff1d(np.arange(whole.shape[0]), counts)
+            self.oof_scores_[others] = self._fold_scores(whole[others]).mean(axis=1)
+
     def _learn_columns(self, X):
         """Learn what the columns of a frame hold; their levels are those of all rows."""
         source = self if self.estimator is None else self.estimator
         names = [spec.name for spec in fields(ColumnParameters)]
-        encoder = TableEncoder(**{name: getattr(source, name) for name in names})
+        encoder = TableEncoder(
+            **{name: getattr(source, name) for name in names},
+            handle_unknown="infrequent_if_exist",
+            leave_out_identifiers=True,
+        )
         encoder.fit(X, names=column_names(self, X.shape[1]))
         warn_of_empty(encoder)
+        warn_of_identifiers(encoder)
         return encoder
 
     def _store(self, ensemble):
         self._ensemble = ensemble
         self.max_samples_ = ensemble.sizes
         self.n_estimators_ = ensemble.n_networks
-        self.n_iter_ = ensemble.n_iter
+        self._read_history()
         for name in ("network_", "estimators_"):
             self.__dict__.pop(name, None)
         setattr(self, ensemble.attribute, ensemble.networks)
         self.device_ = ensemble.device
+
+    def _read_history(self):
+        self.n_iter_, self.loss_curve_ = self._ensemble.n_iter, self._ensemble.loss_curve
 
     def _meet_proportion(self, own, by_all, sample_weight):
         """Let `predict` flag the training rows in just the proportion that was asked for.
@@ -339,21 +362,14 @@ class FitsEnsemble(ScoresRows):
         return max(lower_fence(scores, sample_weight), least)
 
     def _warn_of_convergence(self):
-        ensemble = self._ensemble
-        if ensemble.interrupted:
-            message = (
-                f"Training was interrupted after {ensemble.n_iter} steps; further "
-                "training might improve the detector."
-            )
-        elif ensemble.n_diverged:
-            message = (
-                f"{ensemble.n_diverged} of {ensemble.n_networks} networks diverged with "
-                f"learning_rate_init={self.learning_rate_init:g} and reconstruct nothing "
-                "now. Use a smaller learning_rate_init."
-            )
-        else:
-            return
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        warning = self._ensemble.how_it_ended()
+        if warning:
+            warnings.warn(warning, ConvergenceWarning, stacklevel=5)
+
+    def _warn_of_copies(self, table):
+        rows = np.arange(min(len(table), MAX_ROWS))
+        numbers = table.encode(rows, np.float64)[0][:, self._table.design_.numeric.columns]
+        warn_of_near_copies(numbers)
 
     def _warn_of_few_rows(self, table):
         if self.n_folds_ == 1:

@@ -7,6 +7,7 @@ told to belong together, stay in one fold: networks that have seen one have seen
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import GroupKFold
 
 # Equal rows that are a larger part of a fold than this are no copies of each other but what
@@ -62,7 +63,8 @@ def assign_folds(keys, n_folds, rng):
     -------
     folds : ndarray of int of shape (n_samples,)
     """
-    _, keys = np.unique(keys, return_inverse=True)
+    # Numbered as they come: the order of hashes would change with a digit of the cells.
+    keys = pd.factorize(keys)[0]
     n_folds = min(n_folds, keys.max() + 1)
     if n_folds < 2:
         return np.zeros(len(keys), dtype=np.int64)

@@ -15,23 +15,22 @@ ROBUST = {
     "hidden_layer_sizes": (64,),
     "noise": (0.1,),
     "code_weight": 0.0,
-    "max_trim": 0.2,
+    "max_trim": 0.1,
     "max_iter": 150,
     "batch_size": 32,
     "n_folds": 2,
 }
-# Rows known to be clean may all be learned: fewer networks, which see more and know more.
+# Rows known to be clean may all be learned: few networks, which see more and know more.
 SHARP = {
-    "n_estimators": 16,
+    "n_estimators": 8,
     "max_samples": (1024,),
     "hidden_layer_sizes": (128,),
     "noise": (0.2,),
     "code_weight": None,
     "max_trim": 0.0,
-    "max_iter": 450,
+    "max_iter": 300,
     "batch_size": 64,
-    # Each network is to know most of the rows.
-    "n_folds": 4,
+    "n_folds": 2,
 }
 # Clones of an estimator bring their own training.
 ROBUST_CLONES = {"n_estimators": 10, "max_samples": (256,), "n_folds": 2}

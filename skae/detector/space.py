@@ -62,7 +62,7 @@ class CellSpace:
         )
         self._level_blocks: list = []
         for block in design.blocks[1:]:
-            self._learn_levels(block.to(device), x, states)
+            self._learn_levels(block, x, states)
 
     # ---------------------------------------------------------------- learning
 
@@ -84,9 +84,12 @@ class CellSpace:
         self.gain = total.rsqrt()[self.owner]
 
     def _learn_levels(self, block, x, states):
-        """Learn which levels the rows hold, and what a level that they do not hold costs."""
-        if not len(x):
-            return
+        """Learn which levels the rows hold, and what a level that they do not hold costs.
+
+        Where rare levels share a place, a level that they do not hold has that place.
+        """
+        rare, places = block.rare_place()
+        block = block.to(x.device)
         features = torch.from_numpy(block.features).to(x.device)
         column = block.column_of_level.to(x.device)
         counts = x.new_zeros(len(column), dtype=torch.float64)
@@ -108,7 +111,8 @@ class CellSpace:
         if unseen.any():
             members = torch.nn.functional.one_hot(column, len(features)).double()
             members = members * unseen[:, None]
-            self._level_blocks.append((block, features, members))
+            places = dict(zip(rare, places.to(x.device), strict=True))
+            self._level_blocks.append((block, features, members, places))
 
     # ------------------------------------------------------------------- rows
 
@@ -127,21 +131,8 @@ class CellSpace:
             With cells `UNKNOWN` whose level these rows do not hold.
         """
         x = rows[:, : len(self.owner)]
-        for block, features, members in self._level_blocks:
-            unseen = block.one_hot(x[:, block.columns]) @ members.to(x.dtype) > 0.5
-            if not unseen.any():
-                continue
-            if states is None:
-                states = torch.full(
-                    (len(x), self.design.n_features),
-                    OBSERVED,
-                    dtype=torch.uint8,
-                    device=x.device,
-                )
-            else:
-                states = states.clone()
-            own = states[:, features]
-            states[:, features] = own.masked_fill(unseen & (own == OBSERVED), UNKNOWN)
+        for known in self._level_blocks:
+            x, states = self._hide_unseen(x, states, *known)
         x = compress((x - self.centre.to(x.dtype)) * self.gain.to(x.dtype))
         if states is not None:
             x = x * self.observed(states)
@@ -150,6 +141,28 @@ class CellSpace:
     def leave(self, x):
         """Return rows of this space in the units of the design matrix, (n, width)."""
         return expand(x) / self.gain.to(x.dtype) + self.centre.to(x.dtype)
+
+    def _hide_unseen(self, x, states, block, features, members, places):
+        """Return rows and states with cells `UNKNOWN`, or at the place of rare levels."""
+        unseen = block.one_hot(x[:, block.columns]) @ members.to(x.dtype) > 0.5
+        if states is not None:
+            unseen &= states[:, features] == OBSERVED
+        if not unseen.any():
+            return x, states
+        for j, place in places.items():
+            own = place != 0
+            x = x.clone()
+            part = x[:, block.columns]
+            part[:, own] = torch.where(unseen[:, j, None], place[own].to(x), part[:, own])
+            unseen[:, j] = False
+        if unseen.any():
+            shape = len(x), self.design.n_features
+            states = (
+                x.new_full(shape, OBSERVED, dtype=torch.uint8) if states is None else states
+            )
+            states = states.clone()
+            states[:, features] = states[:, features].masked_fill(unseen, UNKNOWN)
+        return x, states
 
     def observed(self, states):
         """Return which columns of this space hold an observed cell, (n, width) of bool."""

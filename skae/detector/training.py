@@ -12,7 +12,15 @@ N_REPORTS = 10
 
 
 def train_to_denoise(
-    networks, subsets, noise, n_steps, batch_size, learning_rate, generator, report
+    networks,
+    subsets,
+    noise,
+    n_steps,
+    batch_size,
+    learning_rate,
+    generator,
+    loss_curve,
+    report,
 ):
     """Train every network to reconstruct its rows from copies with Gaussian noise.
 
@@ -30,13 +38,13 @@ def train_to_denoise(
         Peak of the one-cycle schedule.
     generator : torch.Generator
         Source of the batches and the noise.
+    loss_curve : list of float
+        The loss of every step, the mean over the networks, is appended.
     report : callable () -> bool
         Called `N_REPORTS` times at most; true asks to stop.
 
     Returns
     -------
-    n_iter : int
-        Steps taken.
     stop_reason : str
         "steps", "callback" or "interrupted" (Ctrl-C).
 
@@ -56,7 +64,7 @@ def train_to_denoise(
     rows = subsets.x.flatten(0, 1)
     mask = None if subsets.mask is None else subsets.mask.flatten(0, 1)
     every, shape = math.ceil(n_steps / N_REPORTS), (n_networks, batch_size)
-    step = 0
+    unread, step, stop_reason = [], 0, "steps"
     try:
         while step < n_steps:
             group["lr"] = learning_rate * one_cycle(step / n_steps)
@@ -72,9 +80,21 @@ def train_to_denoise(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            unread.append(loss.detach())
             step += 1
-            if step % every == 0 and report():
-                return step, "callback"
+            if step % every == 0:
+                _read(unread, loss_curve, n_networks)
+                if report():
+                    stop_reason = "callback"
+                    break
     except KeyboardInterrupt:
-        return step, "interrupted"
-    return step, "steps"
+        stop_reason = "interrupted"
+    _read(unread, loss_curve, n_networks)
+    return stop_reason
+
+
+def _read(unread, loss_curve, n_networks):
+    """Move losses from the device, which is waited for, to the curve."""
+    if unread:
+        loss_curve += (torch.stack(unread) / n_networks).tolist()
+        unread.clear()

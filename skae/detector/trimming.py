@@ -24,7 +24,9 @@ def typical_rows(x, max_trim):
     -------
     rows : ndarray of int
         All but those whose Mahalanobis distance is an outlier by its modified z-score;
-        if these are too many, the nearest of them are kept.
+        if these are too many, the nearest of them are kept. Columns in which half of the
+        cells are equal, such as those of levels, say nothing of distance: a rare value is
+        no outlier there.
 
     References
     ----------
@@ -36,7 +38,13 @@ def typical_rows(x, max_trim):
     n_out = int(max_trim * n_samples)
     if not n_out:
         return np.arange(n_samples)
-    distances = np.sqrt(_robust_squares(x))
+    centre = np.median(x, axis=0)
+    scale = 1.4826 * np.median(np.abs(x - centre), axis=0)
+    spread = scale > ROUNDING
+    if not spread.any():
+        return np.arange(n_samples)
+    x, z = x[:, spread], (x - centre)[:, spread] / scale[spread]
+    distances = np.sqrt(_robust_squares(x, np.square(z).mean(axis=1)))
     excess = distances - np.median(distances)
     spread = 1.4826 * np.median(np.abs(excess))
     if spread <= ROUNDING * distances.max():
@@ -47,19 +55,14 @@ def typical_rows(x, max_trim):
     return np.setdiff1d(np.arange(n_samples), far)
 
 
-def _robust_squares(x):
+def _robust_squares(x, squares):
     """Return squared Mahalanobis distances by mean and covariance of the inner rows.
 
     A clump of outliers would pull mean and covariance of all rows towards itself, and no
-    longer be far. So they come from the rows nearest to the medians of the columns, and
-    then, step by step, from the rows that are nearest by the distances found so far.
+    longer be far. So they come from the rows nearest to the medians of the columns, by the
+    `squares` that are given, and then, step by step, from the rows that are nearest by the
+    distances found so far.
     """
-    centre = np.median(x, axis=0)
-    scale = np.median(np.abs(x - centre), axis=0)
-    # Where half of the cells are equal, the standard deviation replaces the median.
-    scale = np.where(scale > ROUNDING, 1.4826 * scale, x.std(axis=0, dtype=np.float64))
-    scale = np.where(scale > ROUNDING, scale, 1.0)
-    squares = (((x - centre) / scale) ** 2).mean(axis=1)
     n_inner = max(int(INNER * len(x)), 2)
     for _ in range(N_STEPS):
         inner = x[np.argsort(squares, kind="stable")[:n_inner]]

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from skae.detector.encoded_table import EncodedTable
-
 # Rows after which a score that cannot be taken again counts half, and what is forgotten.
 HALF_LIFE, LEAST_WEIGHT = 500, 1e-3
 
@@ -19,29 +17,26 @@ class Window:
     ----------
     size : int
         Rows that are kept.
+
+    Attributes
+    ----------
+    parts : list of (EncodedTable, ndarray of int)
+        Rows and their folds, the latest last.
     """
 
     def __init__(self, size):
-        self.size, self._chunks = size, []
+        self.size, self.parts = size, []
 
-    def add(self, X, folds):
+    def add(self, table, folds):
         """Take a chunk in, and let go of the oldest rows."""
-        n_left = self.size
-        chunks = []
-        for rows, of_rows in [(X, folds), *reversed(self._chunks)]:
+        n_left, parts = self.size, []
+        for rows, of_rows in [(table, folds), *reversed(self.parts)]:
             n_kept = min(n_left, len(of_rows))
+            n_left -= n_kept
             if n_kept:
                 first = len(of_rows) - n_kept
-                kept = rows[first:]
-                # An array's slice would hold the whole of it in memory.
-                kept = kept.copy() if hasattr(kept, "copy") else kept
-                chunks.append((kept, of_rows[first:]))
-            n_left -= n_kept
-        self._chunks = chunks[::-1]
-
-    def parts(self, encoder):
-        """Return the rows as a list of (`EncodedTable`, folds)."""
-        return [(EncodedTable(X, encoder), folds) for X, folds in self._chunks]
+                parts.append((rows.from_row(first), of_rows[first:]))
+        self.parts = parts[::-1]
 
 
 class PastScores:

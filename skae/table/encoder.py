@@ -2,18 +2,16 @@
 
 import narwhals.stable.v2 as nw
 import numpy as np
-import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
 from skae.table.blocks import BLOCKS, Design, NumberBlock, Settings
 from skae.table.choice import choose_kinds
-from skae.table.level_column import LevelColumn
+from skae.table.identifiers import refuse_identifiers_only
 from skae.table.remedies import conversion
 from skae.table.series import (
     fill,
     is_missing,
-    is_pandas_category,
     kind_of,
     make_frame,
 )
@@ -40,7 +38,7 @@ class TableEncoder:
     categorical_features : "from_dtype", None or array-like
         Which columns are categories whatever their dtype: names, positions or a mask.
         "from_dtype": those whose dtype says so. None: none may.
-    handle_unknown : {"ignore", "error"}
+    handle_unknown : {"ignore", "infrequent_if_exist", "error"}
         What a level that was not seen in fit is.
     min_frequency, max_categories
         Which levels are rare, as in `OneHotEncoder`. Rare levels share one place; a rare
@@ -50,6 +48,9 @@ class TableEncoder:
         Names, positions or a mask: these columns as well, in the order that their dtype
         declares (categories of pandas, Enums of polars), else sorted (numbers, dates,
         booleans). None: none; ordered categories are like others.
+    leave_out_identifiers : bool
+        Whether columns of levels that nearly always are new (see
+        `skae.table.identifiers`) are treated as empty.
 
     Attributes
     ----------
@@ -59,7 +60,9 @@ class TableEncoder:
     names : list of str
     template_ : narwhals.DataFrame without rows, or None for arrays
     empty_ : ndarray of bool of shape (n_features,)
-        Columns without any cell in fit.
+        Columns without any cell in fit, or left out.
+    identifiers_ : ndarray of bool of shape (n_features,)
+        Columns of levels that nearly always are new.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class TableEncoder:
         min_frequency=None,
         max_categories=None,
         ordinal_features="from_dtype",
+        leave_out_identifiers=False,
     ):
         self.scale = scale
         self.categorical_features = categorical_features
@@ -77,6 +81,7 @@ class TableEncoder:
         self.handle_unknown = handle_unknown
         self.min_frequency = min_frequency
         self.max_categories = max_categories
+        self.leave_out_identifiers = leave_out_identifiers
 
     # ------------------------------------------------------------------ learning
 
@@ -95,7 +100,8 @@ class TableEncoder:
         Raises
         ------
         ValueError
-            If a column cannot be encoded, or its variance is beyond float64.
+            If a column cannot be encoded, its variance is beyond float64, or all columns
+            are left out.
         """
         rows = np.arange(X.shape[0]) if rows is None else rows
         self.names = [f"x{i}" for i in range(X.shape[1])] if names is None else list(names)
@@ -103,6 +109,25 @@ class TableEncoder:
         kinds, self._asked_for = choose_kinds(
             X, self.names, self.categorical_features, self.ordinal_features
         )
+        self._start_anew(kinds, X, rows, sample_weight)
+        self.identifiers_, self.empty_ = map(self._by_feature, ("identifiers", "empty"))
+        if self.leave_out_identifiers and self.identifiers_.any():
+            refuse_identifiers_only(self)
+            pairs = zip(kinds, self.identifiers_, strict=True)
+            kinds = ["empty" if left_out else kind for kind, left_out in pairs]
+            self._start_anew(kinds, X, rows, sample_weight)
+            for block in self._blocks:
+                block.empty |= self.identifiers_[block.features]
+            self.empty_ = self._by_feature("empty")
+        n_missing = self._by_feature("n_missing")
+        self._indicated = np.flatnonzero((n_missing > 0) & ~self.empty_)
+        self._settle(X, rows)
+        for block in self._blocks:
+            block.refine(X, rows)
+        return self
+
+    def _start_anew(self, kinds, X, rows, sample_weight):
+        """Learn from the rows what columns of these kinds hold."""
         self._blocks = self._make_blocks(kinds)
         self.columns_ = None
         if self.template_ is not None:
@@ -117,13 +142,6 @@ class TableEncoder:
         self._learn(X, rows, sample_weight)
         for block in self._blocks:
             block.empty = block.n_missing == self._n_rows
-        self.empty_ = self._by_feature("empty")
-        n_missing = self._by_feature("n_missing")
-        self._indicated = np.flatnonzero((n_missing > 0) & ~self.empty_)
-        self._settle(X, rows)
-        for block in self._blocks:
-            block.refine(X, rows)
-        return self
 
     def partial_fit(self, X, rows, sample_weight=None):
         """Go on learning means, variances and proportions of levels from more rows."""
@@ -208,16 +226,6 @@ class TableEncoder:
                     f"kind {kind!r} now (dtype {X[:, i].dtype}); convert it first, for "
                     f"example with {remedy}."
                 )
-
-    def declare(self, X):
-        """Return a frame whose columns of text say in their dtype what levels there are.
-
-        Whoever learns from a part of the rows then knows the levels of all.
-        """
-        if self.template_ is None:
-            return X
-        series = [_declared(X[:, i], column) for i, column in enumerate(self.columns_)]
-        return nw.from_native(make_frame(series, X), eager_only=True)
 
     def encode(self, X, dtype=np.float32):
         """Return the design matrix of rows, and which of their cells are observed.
@@ -337,17 +345,3 @@ class TableEncoder:
                 own = fill(own, missing, values[:, i])
             series.append(own)
         return make_frame(series, X)
-
-
-def _declared(series, column):
-    text = isinstance(column, LevelColumn) and series.dtype in (nw.String, nw.Categorical)
-    if not text or is_pandas_category(series) or not len(column.levels):
-        return series
-    if series.implementation.is_pyarrow():  # has no such dtype
-        return series
-    if (
-        series.implementation.is_pandas()
-    ):  # whose Enums, to narwhals, are ordered categories
-        dtype = pd.CategoricalDtype(column.levels)
-        return nw.from_native(series.to_native().astype(dtype), series_only=True)
-    return series.cast(nw.Enum(column.levels.to_list()))

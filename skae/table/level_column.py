@@ -4,6 +4,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from skae.table.identifiers import is_identifier
 from skae.table.remedies import as_text
 from skae.table.series import as_series, cells_of, is_missing, is_pandas_category
 from skae.table.states import MISSING, OBSERVED, UNKNOWN
@@ -18,9 +19,15 @@ class LevelColumn:
         The values that cells take: those a dtype declares, else those seen, sorted.
     counts : ndarray of shape (n_levels,)
         (Weighted) numbers of cells.
+    n_cells : ndarray of int of shape (n_levels,)
+        Numbers of cells, whatever their weights.
     group : ndarray of int of shape (n_levels,)
         The number of the level in the design matrix: rare levels share the last one.
+    shared : int
+        The number that rare levels share; -1: none do.
     """
+
+    shared = -1
 
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
@@ -31,6 +38,7 @@ class LevelColumn:
         if self.levels is None:
             self.levels = self._find_levels(series)
             self.counts = np.zeros(len(self.levels))
+            self.n_cells = np.zeros(len(self.levels), dtype=np.int64)
         codes, states = self._level_numbers(series)
         known = states == OBSERVED
         self.counts += np.bincount(
@@ -38,6 +46,7 @@ class LevelColumn:
             weights=None if weights is None else weights[known],
             minlength=len(self.levels),
         )
+        self.n_cells += np.bincount(codes[known], minlength=len(self.levels))
         return int((states == MISSING).sum())
 
     def _find_levels(self, series):
@@ -55,6 +64,11 @@ class LevelColumn:
                 f"categories ({error}); convert it or leave it out first, for example with "
                 f"{as_text(series, self.name)}."
             ) from error
+
+    @property
+    def is_identifier(self):
+        """Whether nearly every cell of fresh rows is expected to hold a new level."""
+        return is_identifier(self.n_cells)
 
     def merge_rare(self, min_frequency, max_categories):
         """Let rare levels share a number, as in `OneHotEncoder`."""
@@ -74,6 +88,8 @@ class LevelColumn:
         self.group = np.empty(n_levels, dtype=np.int64)
         self.group[~rare] = np.arange((~rare).sum())
         self.group[rare] = (~rare).sum()
+        if rare.any():
+            self.shared = int((~rare).sum())
 
     @property
     def n_groups(self):
@@ -106,10 +122,18 @@ class LevelColumn:
         states = np.where(missing, MISSING, np.where(numbers < 0, UNKNOWN, OBSERVED))
         return numbers, states.astype(np.uint8)
 
-    def read(self, series):
-        """Return the number of every cell's group, -1 for none, and the cells' states."""
+    def read(self, series, unknown_is_rare=False):
+        """Return the number of every cell's group, -1 for none, and the cells' states.
+
+        With `unknown_is_rare` a level not seen in fit counts as one of the rare levels,
+        where some share a group.
+        """
         numbers, states = self._level_numbers(series)
-        return np.append(self.group, -1)[numbers], states
+        groups = np.append(self.group, -1)[numbers]
+        if unknown_is_rare and self.shared >= 0:
+            unknown = states == UNKNOWN
+            groups[unknown], states[unknown] = self.shared, OBSERVED
+        return groups, states
 
     def write(self, groups, missing, template, rng=None):
         """Return the column of the groups' levels, in the dtype of `template`.

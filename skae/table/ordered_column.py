@@ -1,5 +1,7 @@
 """A column of ordered levels."""
 
+from heapq import heapify, heappop, heappush
+
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
@@ -16,12 +18,22 @@ class OrderedColumn(LevelColumn):
     ----------
     levels : pandas.Index
         In the order that a dtype declares, else the cells' values sorted.
+    is_declared : bool
+        Whether a dtype declares them.
     group : ndarray of int of shape (n_levels,)
         Rising with the levels. Levels next to each other share a group where they are rare.
     """
 
+    is_declared = False
+
+    @property
+    def is_identifier(self):
+        # Levels that are declared are known before they are seen.
+        return not self.is_declared and super().is_identifier
+
     def _find_levels(self, series):
         if declares_order(series) or is_pandas_category(series):
+            self.is_declared = True
             return pd.Index(series.cat.get_categories().to_list())
         if series.dtype == nw.Boolean:
             return pd.Index([False, True], dtype=object)
@@ -67,16 +79,46 @@ class OrderedColumn(LevelColumn):
         if not isinstance(least, (int, np.integer)):
             least = least * self.counts.sum()
         most = len(self.levels) if max_categories is None else max_categories
-        counts, members = list(self.counts), [[i] for i in range(len(self.levels))]
-        while len(counts) > 1 and (min(counts) < least or len(counts) > most):
-            rarest = int(np.argmin(counts))
-            beside = [i for i in (rarest - 1, rarest + 1) if 0 <= i < len(counts)]
-            low, high = sorted((rarest, min(beside, key=lambda i: counts[i])))
-            counts[low] += counts.pop(high)
-            members[low] += members.pop(high)
-        self.group = np.empty(len(self.levels), dtype=np.int64)
-        for number, group in enumerate(members):
-            self.group[group] = number
+        self.group = _join_neighbours(self.counts.tolist(), least, most)
+
+
+def _join_neighbours(counts, least, most):
+    """Return the group of every level, see `OrderedColumn.merge_rare`.
+
+    Parameters
+    ----------
+    counts : list of float
+        Cells per level; overwritten.
+    least : float
+        Cells of every group.
+    most : int
+        Number of groups.
+
+    Returns
+    -------
+    group : ndarray of int of shape (n_levels,)
+    """
+    n_levels = n_groups = len(counts)
+    before, after = list(range(-1, n_levels - 1)), list(range(1, n_levels + 1))
+    # A group goes by its first level. Entries of groups that have grown since are stale.
+    rarest = [(count, level) for level, count in enumerate(counts)]
+    heapify(rarest)
+    is_first = np.ones(n_levels, dtype=bool)
+    while n_groups > 1:
+        count, level = heappop(rarest)
+        if not is_first[level] or count != counts[level]:
+            continue
+        if n_groups <= most and count >= least:
+            break
+        beside = [i for i in (before[level], after[level]) if 0 <= i < n_levels]
+        low, high = sorted((level, min(beside, key=lambda i: counts[i])))
+        counts[low] += counts[high]
+        heappush(rarest, (counts[low], low))
+        is_first[high], n_groups = False, n_groups - 1
+        after[low] = after[high]
+        if after[high] < n_levels:
+            before[after[high]] = low
+    return is_first.cumsum() - 1
 
 
 def _in_order(levels):

@@ -84,6 +84,16 @@ def fill(series, missing, filled):
     return series.zip_with(there, filled.cast(series.dtype))
 
 
+def nothing_like(series):
+    """Return a series of missing cells of no particular kind, of the same library."""
+    native = series.to_native()
+    if isinstance(native, pd.Series):
+        nothing = pd.Series(None, index=native.index, dtype=object)
+        return nw.from_native(nothing, series_only=True)
+    cells = [None] * len(series)
+    return nw.new_series("", cells, nw.String, backend=series.implementation)
+
+
 def make_frame(series, template):
     """Return the series as a native frame with the column labels of `template`."""
     native = template.to_native()
@@ -125,6 +135,8 @@ def as_series(values, missing, template):
         dtype = native.dtype
         if isinstance(dtype, pd.DatetimeTZDtype):
             column = column.dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
+        if missing.any() and isinstance(dtype, np.dtype) and dtype.kind in "iub":
+            dtype = object if dtype.kind == "b" else float  # which hold missing cells
         return nw.from_native(column.astype(dtype), series_only=True)
     cells = [
         None if gone else cell for cell, gone in zip(values.tolist(), missing, strict=True)

@@ -224,7 +224,7 @@ def check_groups(groups, X, sample_weight, least=2):
         n_groups = len(np.unique(numbers[sample_weight > 0]))
     if n_groups < least:
         raise ValueError(
-            f"groups holds a single group, {labels[0]!r}; rows of one group cannot be told "
+            f"groups holds a single group, {labels[0]}; rows of one group cannot be told "
             f"from those of others unless there are at least {least}. Leave groups out if "
             "the rows do not belong together."
         )
@@ -283,7 +283,7 @@ def _is_no_number(value):
 
 def warn_of_empty(table):
     """Warn of columns that were wholly missing in fit."""
-    empty = [table.names[i] for i in np.flatnonzero(table.empty_)]
+    empty = [table.names[i] for i in np.flatnonzero(table.empty_ & ~table.identifiers_)]
     if empty:
         warnings.warn(
             f"All cells of columns {empty} are missing; they are carried through as "

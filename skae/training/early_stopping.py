@@ -107,17 +107,21 @@ class EarlyStopping:
     def restore_best(self):
         """Leave the module in the state that is kept."""
         net = self.net
+        net.train_start_loss_ = self.start
         if self.rows.n_valid:
             self.best.restore()
+            if not net.best_epoch_:
+                net.train_start_loss_ = self._checked_loss()
             return
         # Without held-out rows the last state stands, unless it is worse than the start
         # on the rows it was trained on (nothing was left to learn, or it diverged).
+        fallbacks = (self.best, net.best_epoch_), (self.first, 0)
         net.best_epoch_ = len(net.history)
-        for fallback in (self.best, self.first):
+        for fallback, epoch in fallbacks:
             if self._checked_loss() <= self.start:
                 return
             fallback.restore()
-            net.best_epoch_ = 0
+            net.best_epoch_ = epoch
 
     @torch.no_grad()
     def _losses(self, start, stop):

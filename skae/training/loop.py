@@ -13,6 +13,9 @@ from skae.training.early_stopping import EarlyStopping
 from skae.training.generators import use_generator
 from skae.training.interrupts import InterruptWatch
 
+# A loss that is higher than its start by more than this, relative to one more than the start,
+# has risen; where there was nothing to learn it rose by less than a tenth of that.
+RISEN = 0.02
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -30,6 +33,8 @@ class Net(NeuralNet):
         Epoch whose weights were kept; 0 is the state before the first step.
     start_loss_ : float
         Held-out loss before the first step (training loss where none are held out).
+    train_start_loss_ : float
+        Loss of training rows before the first step; known where that state is kept.
     stop_reason_ : str
         "epochs", "no_change", "callback", "diverged" or "interrupted".
     """
@@ -69,7 +74,10 @@ class Net(NeuralNet):
         return curve, [self.start_loss_, *held_out] if held_out else None
 
     def how_it_ended(self, learning_rate_init):
-        """Return what to warn of: a training that diverged or was interrupted; or None."""
+        """Return what to warn of, or None.
+
+        That is a training that was interrupted, diverged, or only raised the loss.
+        """
         n_epochs, best = len(self.loss_curves()[0]), self.best_epoch_
         kept = (
             f"the state after epoch {best}" if best else "the state before the first step"
@@ -84,7 +92,30 @@ class Net(NeuralNet):
                 f"Training diverged in epoch {max(n_epochs, 1)} with learning_rate_init="
                 f"{learning_rate_init:g}; {kept} is kept. Use a smaller learning_rate_init."
             )
+        if self._only_raised_the_loss():
+            curve = self.loss_curves()[0]
+            return (
+                f"Training learned nothing with learning_rate_init={learning_rate_init:g}: "
+                f"it raised the loss from {self.train_start_loss_:.3g} to {max(curve):.3g}, "
+                f"and {kept} is kept. Use a smaller learning_rate_init."
+            )
         return None
+
+    def _only_raised_the_loss(self):
+        """Return whether no epoch was better than the start, and some were much worse.
+
+        Where the start is the best that there is, as on linear data, the loss stays near it.
+        """
+        if self.best_epoch_ or self.stop_reason_ == "callback":
+            return False
+        # Dropout raises the loss in training, and a discrepancy is as high as chance has it.
+        noisy = any(m.p for m in self.module_.modules() if isinstance(m, nn.Dropout))
+        if noisy or self.module_.has_dataset_loss:
+            return False
+        start = self.train_start_loss_
+        return max(self.loss_curves()[0], default=start) - start > RISEN * (
+            1.0 + abs(start)
+        )
 
     @property
     def _default_callbacks(self):

@@ -54,7 +54,7 @@ class Block:
     n_missing : ndarray of int of shape (n_features,)
         Cells that were missing in fit.
     empty : ndarray of bool of shape (n_features,)
-        Columns without any cell in fit.
+        Columns without any cell in fit, or left out.
     """
 
     # What only encoding and decoding need, which `to` leaves out.
@@ -103,6 +103,11 @@ class Block:
         return lean
 
     # ------------------------------------------------------- encoding (numpy)
+
+    @property
+    def identifiers(self):
+        """Which columns hold levels that nearly always are new, (n_features,) of bool."""
+        return np.zeros(len(self.features), dtype=bool)
 
     def make_readers(self, kinds, is_frame):
         """Return what reads and writes the cells of each column; None: none is needed."""

@@ -22,8 +22,12 @@ class CategoryBlock(LevelBlock):
     def _choose_sizes(self):
         return self.n_levels
 
-    def _indicators(self, proportions):
-        return np.eye(len(proportions)) - proportions
+    def _indicators(self, levels, proportions, dtype):
+        x = np.empty((len(levels), len(proportions)), dtype)
+        x[:] = -proportions
+        there = np.flatnonzero(levels >= 0)
+        x[there, levels[there]] = (1.0 - proportions)[levels[there]]
+        return x
 
     def decode(self, output, rng=None):
         levels = np.zeros((len(output), len(self.sizes)), dtype=np.int64)
@@ -122,4 +126,4 @@ class CategoryBlock(LevelBlock):
     def candidates(self, most):
         frequent = self.proportions.argsort(descending=True, stable=True)[:most]
         levels = torch.nn.functional.one_hot(frequent, len(self.proportions))
-        return levels - self.proportions
+        return levels.to(self.proportions) - self.proportions

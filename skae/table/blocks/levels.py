@@ -41,6 +41,10 @@ class LevelBlock(Block):
 
     # ------------------------------------------------------- encoding (numpy)
 
+    @property
+    def identifiers(self):
+        return np.array([reader.is_identifier for reader in self.readers], dtype=bool)
+
     def learn(self, X, rows, sample_weight):
         weight = None if sample_weight is None else sample_weight[rows]
         for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
@@ -65,26 +69,53 @@ class LevelBlock(Block):
         """Return how many columns of the design matrix every column has."""
         raise NotImplementedError
 
-    def _indicators(self, proportions):
-        """Return what stands for the levels of one column, float64 (n_levels, size)."""
+    def _indicators(self, levels, proportions, dtype):
+        """Return what stands for some levels of one column, of shape (n, size).
+
+        Parameters
+        ----------
+        levels : ndarray of int of shape (n,)
+            What stands for -1 does not matter.
+        proportions : ndarray of float64 of shape (n_levels,)
+        dtype : numpy dtype
+        """
         raise NotImplementedError
 
     def encode(self, X, dtype):
         n_rows = X.shape[0]
         x = np.empty((n_rows, self.width), dtype=dtype)
         states = np.empty((n_rows, len(self.features)), dtype=np.uint8)
-        start = 0
+        start, unknown_is_rare = 0, self.settings.handle_unknown == "infrequent_if_exist"
         for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
             series = column_of(X, i)
-            levels, states[:, j] = reader.read(series)
+            levels, states[:, j] = reader.read(series, unknown_is_rare)
             self._refuse_unknown(series, j, states[:, j])
-            table = self._indicators(self._proportions[j])
-            # The last row is for cells without a known level, which say nothing.
-            table = np.vstack([table, np.zeros((1, table.shape[1]))])
-            x[:, start : start + self.sizes[j]] = table.astype(dtype)[levels]
+            own = x[:, start : start + self.sizes[j]]
+            own[:] = self._indicators(levels, self._proportions[j], dtype)
+            # Cells without a known level say nothing.
+            own[levels < 0] = 0.0
             start += self.sizes[j]
         states[:, self.empty] = MISSING
         return x, None if (states == OBSERVED).all() else states
+
+    def rare_place(self):
+        """Return what stands for the level that rare levels share in every column.
+
+        Returns
+        -------
+        columns : list of int
+            The block's columns that have such a level.
+        rows : torch.Tensor of shape (len(columns), width)
+            Zero outside the column.
+        """
+        columns, rows = [], np.zeros((len(self.readers), self.width), dtype=np.float32)
+        starts = np.cumsum(self.sizes) - self.sizes
+        for j, (start, reader) in enumerate(zip(starts, self.readers, strict=True)):
+            if reader.shared >= 0:
+                level, own = np.array([reader.shared]), slice(start, start + self.sizes[j])
+                rows[j, own] = self._indicators(level, self._proportions[j], rows.dtype)[0]
+                columns.append(j)
+        return columns, torch.from_numpy(rows[columns])
 
     def _refuse_unknown(self, series, j, states):
         if self.settings.handle_unknown != "error":

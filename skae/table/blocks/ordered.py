@@ -38,11 +38,11 @@ class OrderedBlock(LevelBlock):
     def _choose_sizes(self):
         return np.maximum(self.n_levels - 1, 0)
 
-    def _indicators(self, proportions):
-        n_levels = len(proportions)
+    def _indicators(self, levels, proportions, dtype):
         exceeding = proportions[::-1].cumsum()[::-1][1:]
-        above = np.arange(n_levels)[:, None] > np.arange(max(n_levels - 1, 0))
-        return _scale(exceeding) * (above - exceeding)
+        above = levels[:, None] > np.arange(len(exceeding))
+        high, low = (_scale(exceeding) * (step - exceeding) for step in (1.0, 0.0))
+        return np.where(above, high.astype(dtype), low.astype(dtype))
 
     def decode(self, output, rng=None):
         output = torch.from_numpy(np.array(output, dtype=np.float64))
