@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+import numpy as np
 import torch
 
 
@@ -40,3 +41,22 @@ def divide(total, falls, fallback, there):
         falls[even] = 1.0 if there is None else there[even].to(falls)
     least = torch.finfo(falls.dtype).tiny
     return falls / falls.sum(1, keepdim=True).clamp(min=least) * total[:, None]
+
+
+def keep_largest(contributions, max_columns):
+    """Return contributions of which each row has at most `max_columns`, its sum the same.
+
+    Parameters
+    ----------
+    contributions : ndarray of shape (n, n_features)
+        Not negative.
+    max_columns : int or None
+    """
+    if max_columns is None or max_columns >= contributions.shape[1]:
+        return contributions
+    small = np.argpartition(-contributions, max_columns - 1, axis=1)[:, max_columns:]
+    kept = contributions.copy()
+    np.put_along_axis(kept, small, 0.0, axis=1)
+    least = np.finfo(kept.dtype).tiny
+    factor = contributions.sum(axis=1) / np.maximum(kept.sum(axis=1), least)
+    return kept * factor[:, None]

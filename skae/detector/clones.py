@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
+from skae.attribution.division import keep_largest
 from skae.detector.ensemble import Ensemble, n_drawn
 from skae.detector.folds import rows_outside
 from skae.table.declaring import declare
@@ -156,6 +157,8 @@ class CloneEnsemble(Ensemble):
         numbers = np.median(expected[..., :n_numbers], axis=0)
         levels = expected[..., n_numbers : design.n_outputs].mean(axis=0)
         output = design.to_output(torch.from_numpy(np.hstack([numbers, levels])))
+        # Clones differ in which cells they reconstruct worst.
+        contributions = keep_largest(contributions, max_columns)
         return np.hstack([contributions, output.numpy()])
 
 

@@ -180,8 +180,8 @@ class DenoisingEnsemble(Ensemble):
             by_fold = [scorer.judge(x, states) for scorer in scorers]
             return [sum(parts) / len(scorers) for parts in zip(*by_fold, strict=True)]
 
-        n_tried = max(design.n_outputs, 1) * (max_columns or N_SUSPECTS)
-        n_rows = max(MAX_TRIED_CELLS // n_tried, 1)
+        n_tried = min(max_columns or N_SUSPECTS, design.n_features)
+        n_rows = max(MAX_TRIED_CELLS // (n_tried * max(design.n_outputs, 1)), 1)
         with torch.no_grad():
             for block in gen_batches(len(rows), n_rows):
                 anomaly = self.fold_anomalies(table, rows[block]).mean(axis=1)

@@ -173,7 +173,7 @@ class ScoresRows(OutlierMixin):
         max_columns : int, default=None
             Number of cells of a row that its anomaly is divided among: those with the
             largest errors; all others contribute 0. None: those whose errors stand out,
-            at most 8.
+            at most 6.
 
         Returns
         -------

@@ -3,9 +3,9 @@
 import torch
 from sklearn.utils import gen_batches
 
-# Work space in cells: on a CPU what stays in its cache (and what the allocator keeps: larger
+# Work space in bytes: on a CPU what stays in its cache (and what the allocator keeps: larger
 # tensors are given back to the system at every step), on a GPU what keeps it busy.
-BLOCK_CELLS, GPU_BLOCK_CELLS = 120_000, 20_000_000
+BLOCK_BYTES, GPU_BLOCK_BYTES = 1_000_000, 160_000_000
 # Times that missing cells are filled with what the networks make of the row: networks that
 # were trained without holes come near what the other cells say step by step.
 N_FILLS = 8
@@ -47,8 +47,9 @@ class FoldScorer:
             widest = max(widest, codes.shape[1])
             self.codes = codes.transpose(1, 2).contiguous()
             self.squared_codes = codes.square().sum(2)[:, None]
-        n_cells = BLOCK_CELLS if device.type == "cpu" else GPU_BLOCK_CELLS
-        self.block_size = max(16, n_cells // (widest * networks.n_networks))
+        n_bytes = BLOCK_BYTES if device.type == "cpu" else GPU_BLOCK_BYTES
+        per_row = widest * networks.n_networks * precision.itemsize
+        self.block_size = max(16, n_bytes // per_row)
 
     def errors(self, rows, states):
         """Return the error, and the code distance, of rows in every network.

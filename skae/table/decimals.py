@@ -8,38 +8,39 @@ TOO_MANY = MOST_DECIMALS + 1
 N_FIRST = 64
 
 
-def decimals_of(raw):
+def decimals_of(raw, least=0):
     """Return the decimals with which all numbers of every column can be written.
 
     Parameters
     ----------
     raw : ndarray of float64 of shape (n_samples, n_columns)
         NaN where missing.
+    least : int or ndarray of int of shape (n_columns,)
+        Known from other rows.
 
     Returns
     -------
     decimals : ndarray of int of shape (n_columns,)
-        At most `MOST_DECIMALS`; `TOO_MANY` where that is not enough.
+        At least `least` and at most `MOST_DECIMALS`; `TOO_MANY` where that is not enough.
     """
-    least = _decimals(raw[:N_FIRST], np.zeros(raw.shape[1], dtype=np.int64))
-    return _decimals(raw, least) if len(raw) > N_FIRST else least
+    decimals = np.broadcast_to(least, raw.shape[1])
+    for rows in (raw[:N_FIRST], raw[N_FIRST:]):
+        decimals = _at_least(rows, decimals.copy())
+    return decimals
 
 
-def _decimals(raw, least):
-    """Return the decimals, at least `least`."""
-    result = np.full(raw.shape[1], TOO_MANY)
-    columns = np.flatnonzero(least < TOO_MANY)
-    # Of float32 as of float64: 5.2 in float32 is 5.19999981 in float64.
-    with np.errstate(over="ignore", invalid="ignore"):
-        narrow = np.all((raw.astype(np.float32) == raw) | np.isnan(raw), axis=0)
-        for decimals in range(TOO_MANY):
-            now = columns[least[columns] <= decimals]
-            values = raw[:, now]
-            rounded = values.round(decimals)
-            same = np.where(
-                narrow[now], rounded.astype(np.float32) == values, rounded == values
+def _at_least(raw, decimals):
+    """Raise the decimals, in place, to what the rows need."""
+    for tried in range(TOO_MANY):
+        columns = np.flatnonzero(decimals == tried)
+        values = raw[:, columns]
+        with np.errstate(over="ignore", invalid="ignore"):
+            rounded, narrow = values.round(tried), values.astype(np.float32)
+            missing = np.isnan(values)
+            # Of float32 as of float64: 5.2 in float32 is 5.19999981 in float64.
+            of_float32 = np.all((narrow == values) | missing, axis=0)
+            same = (rounded == values) | (
+                of_float32 & (rounded.astype(np.float32) == narrow)
             )
-            fits = np.all(same | np.isnan(values), axis=0)
-            result[now[fits]] = decimals
-            columns = np.setdiff1d(columns, now[fits])
-    return result
+        decimals[columns[~np.all(same | missing, axis=0)]] += 1
+    return decimals

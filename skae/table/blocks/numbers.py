@@ -75,7 +75,7 @@ class NumberBlock(Block):
     def _learn_values(self, raw):
         self.low = np.fmin(self.low, np.fmin.reduce(raw, axis=0, initial=np.inf))
         self.high = np.fmax(self.high, np.fmax.reduce(raw, axis=0, initial=-np.inf))
-        self.decimals = np.maximum(self.decimals, decimals_of(raw))
+        self.decimals = decimals_of(raw, self.decimals)
 
     def settle(self, X, rows):
         if not len(self.features):
