@@ -121,7 +121,8 @@ class AEAnomalyDetector(
         weight 0 are scored as fresh ones.
     drift_ : float
         Proportion of the latest chunk of `partial_fit` whose p-value was at most 0.05
-        before it was learned: about 0.05 while the stream stays what it was.
+        before it was learned: about 0.05 while the stream stays what it was, and after
+        `fit`.
     network_ : torch.nn.Module
         The networks, stacked; those that leave out the first fold come first. Only
         without an `estimator`.

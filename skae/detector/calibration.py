@@ -60,18 +60,19 @@ class CrossConformal:
     """
 
     def __init__(self, scores, folds, weights=None):
-        weights = np.ones(len(scores)) if weights is None else weights
-        self.total = float(weights.sum())
-        self._scores, self._sums = [], []
+        self.total = float(len(scores) if weights is None else weights.sum())
+        self._scores, self._sums = [], None if weights is None else []
         for fold in range(folds.max(initial=0) + 1):
             own = np.flatnonzero(folds == fold)
             own = own[np.argsort(scores[own], kind="stable")]
             self._scores.append(scores[own])
-            self._sums.append(np.append(0.0, np.cumsum(weights[own])))
+            if self._sums is not None:
+                self._sums.append(np.append(0.0, np.cumsum(weights[own])))
 
     def pvalues(self, fold_scores):
         """Return the p-value of every row, from its scores of shape (n, n_folds)."""
         lower = np.ones(len(fold_scores))
-        for fold, (known, sums) in enumerate(zip(self._scores, self._sums, strict=True)):
-            lower += sums[np.searchsorted(known, fold_scores[:, fold], side="right")]
+        for fold, known in enumerate(self._scores):
+            n_lower = np.searchsorted(known, fold_scores[:, fold], side="right")
+            lower += n_lower if self._sums is None else self._sums[fold][n_lower]
         return lower / (1.0 + self.total)

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pandas as pd
 from scipy.special import digamma
-from sklearn.neighbors import NearestNeighbors
 
 # Rows that are looked at, and whose neighbours are sought; columns with fewer values are
 # discrete: rows agree in them without being copies.
@@ -61,6 +60,9 @@ def has_near_copies(numbers):
     far = min(FAR, len(rows) // 4)
     near = far * NEAR // FAR
     queries = rows[np.linspace(0, len(rows) - 1, min(N_QUERIES, len(rows))).astype(int)]
+    # Imported here: half of scikit-learn comes with it.
+    from sklearn.neighbors import NearestNeighbors
+
     search = NearestNeighbors(n_neighbors=far + 1, algorithm="brute").fit(rows)
     # The first neighbour of a row is the row itself.
     distances = search.kneighbors(queries)[0][:, 1:]

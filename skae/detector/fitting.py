@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state
 
 from skae._parameters import ColumnParameters
 from skae._typing import Table
@@ -189,12 +189,11 @@ class FitsEnsemble(ScoresRows):
         tasks = FitTasks(self, given, ensemble.n_tasks, conclude)
         ensemble.fit(table, folds, sample_weight, rng, tasks, keep_rows)
         conclude(self, ensemble, rng)
-        self._n_chunks = int(keep_rows)
+        self._n_chunks, self.drift_ = int(keep_rows), DRIFT_LEVEL
         if keep_rows:
             self._window = Window(self.window_size)
             self._window.add(table, folds)
             self._past = PastScores(self.oof_scores_[counts], folds)
-            self.drift_ = DRIFT_LEVEL
         tasks.finish()
         self._warn_of_convergence()
         self._warn_of_few_rows(table)
@@ -294,8 +293,8 @@ class FitsEnsemble(ScoresRows):
         scores = np.empty(len(table))
         for fold in range(self.n_folds_):
             rows = np.flatnonzero(folds == fold)
-            for block in gen_batches(len(rows), BLOCK):
-                some = rows[block]
+            for start in range(0, len(rows), BLOCK):
+                some = rows[start : start + BLOCK]
                 scores[some] = -self._ensemble.anomaly(table, some, fold)
         return scores
 
@@ -338,7 +337,7 @@ class FitsEnsemble(ScoresRows):
         """Let `predict` flag the training rows in just the proportion that was asked for.
 
         `predict` asks all networks, some of which have seen the row. Where they do not know
-        it much better for that, the threshold is moved, by less than chance moves it.
+        it so much better that half or twice as many rows are flagged, the threshold moves.
         """
         weight = np.ones(len(own)) if sample_weight is None else sample_weight
         offset = self.offset_
@@ -348,8 +347,9 @@ class FitsEnsemble(ScoresRows):
             float(np.average(scores < at, weights=weight))
             for scores, at in ((own, self.offset_), (by_all, offset), (own, offset))
         )
-        error = np.sqrt(expected * (1.0 - expected) / len(own)) + 1.0 / len(own)
-        self._by_heart = max(abs(found - expected), abs(moved - expected)) > 2.0 * error
+        least = 2.0 / len(own)
+        known = min(expected, found, moved) + least < 0.5 * (expected + least)
+        self._by_heart = known or max(found, moved) > 2.0 * (expected + least)
         if not self._by_heart:
             self.offset_ = offset
 

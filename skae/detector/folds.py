@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold
 
 # Equal rows that are a larger part of a fold than this are no copies of each other but what
 # rows usually look like; a fresh row may well be one more of them.
@@ -63,6 +62,9 @@ def assign_folds(keys, n_folds, rng):
     -------
     folds : ndarray of int of shape (n_samples,)
     """
+    # Imported here: half of scikit-learn comes with it.
+    from sklearn.model_selection import GroupKFold
+
     # Numbered as they come: the order of hashes would change with a digit of the cells.
     keys = pd.factorize(keys)[0]
     n_folds = min(n_folds, keys.max() + 1)

@@ -110,7 +110,7 @@ class EarlyStopping:
         net.train_start_loss_ = self.start
         if self.rows.n_valid:
             self.best.restore()
-            if not net.best_epoch_:
+            if net.loss_curves()[0] and not net.best_epoch_:
                 net.train_start_loss_ = self._checked_loss()
             return
         # Without held-out rows the last state stands, unless it is worse than the start
