@@ -94,10 +94,11 @@ class AEAnomalyDetector(
         - A float in (0, 0.5]: the proportion of anomalies. `offset_` is the quantile of
           the training scores at this proportion.
         - 0.0: there are none. `offset_` is the quantile at `false_alarm_rate`.
-        - "auto": unknown. Rows below a fence of the scores (the first quartile minus three
-          times its distance to the median) are anomalies, and at least a proportion of
-          `false_alarm_rate`. Where more than a tenth of the rows lie below the fence, these
-          are taken for another kind of ordinary rows, with a fence of their own.
+        - "auto": unknown. Rows below a fence of the scores are anomalies, and at least a
+          proportion of `false_alarm_rate`. An exponential tail from the median through the
+          first quartile leaves this proportion below the fence. Where more than a tenth of
+          the rows lie below it, these are taken for another kind of ordinary rows, with a
+          fence of their own.
     false_alarm_rate : float, default=0.01
         Proportion of ordinary rows that may be flagged, for `contamination` "auto" and
         0.0.

@@ -12,24 +12,34 @@ def weighted_quantile(scores, q, sample_weight):
     return float(np.quantile(scores, q, weights=sample_weight, method=method))
 
 
-def lower_fence(scores, sample_weight):
-    """Return the score below which a few rows are unlike all others.
+def lower_fence(scores, rate, sample_weight):
+    """Return the score below which rows are unlike the bulk of the others.
 
-    That is the first quartile minus three times its distance to the median: 1.5
-    interquartile ranges where scores are symmetric, more where low scores have a tail.
-    Where more than `MOST_ANOMALIES` of the rows lie below, these are another kind of
-    ordinary rows, as likely as not, and their own fence counts.
+    An exponential tail from the median through the first quartile leaves the proportion
+    `rate` below it, whatever lies there. Scores of ordinary rows, the logarithms of errors,
+    rarely have a longer tail. Where more than `MOST_ANOMALIES` of the rows lie below, these
+    are another kind of ordinary rows, as likely as not, and their own fence counts.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples,)
+    rate : float
+        Proportion of ordinary rows that may lie below; at most 1/4.
+    sample_weight : ndarray of shape (n_samples,) or None
 
     References
     ----------
-    Tukey, Exploratory Data Analysis, 1977; for skewed samples: Kimber, Exploratory Data
-    Analysis for Possibly Censored Data from Skewed Distributions, 1990.
+    Fences from quartiles: Tukey, Exploratory Data Analysis, 1977; from the half in which the
+    tail is: Kimber, Exploratory Data Analysis for Possibly Censored Data from Skewed
+    Distributions, 1990.
     """
     weight = np.ones(len(scores)) if sample_weight is None else sample_weight
     least = MOST_ANOMALIES * weight.sum()
+    # From a survival of 1/2 to 1/4 it takes the logarithm of 2; from there to `rate`:
+    n_steps = max(np.log(0.25 / rate), 0.0) / np.log(2.0)
     while True:
         low, middle = (weighted_quantile(scores, q, sample_weight) for q in (0.25, 0.5))
-        fence = low - 3.0 * (middle - low)
+        fence = low - n_steps * (middle - low)
         below = scores < fence
         if weight[below].sum() <= least:
             return fence

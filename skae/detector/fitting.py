@@ -359,7 +359,8 @@ class FitsEnsemble(ScoresRows):
             proportion = self.contamination or self.false_alarm_rate
             return weighted_quantile(scores, proportion, sample_weight)
         least = weighted_quantile(scores, self.false_alarm_rate, sample_weight)
-        return max(lower_fence(scores, sample_weight), least)
+        fence = lower_fence(scores, self.false_alarm_rate, sample_weight)
+        return max(fence, least)
 
     def _warn_of_convergence(self):
         warning = self._ensemble.how_it_ended()

@@ -9,14 +9,14 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.dataset import Dataset
 from torch import nn
 
-from skae.models.variational import VariationalModel
+from skae.models.deterministic import DeterministicModel
 from skae.training.early_stopping import EarlyStopping
 from skae.training.generators import use_generator
 from skae.training.interrupts import InterruptWatch
 
 # A loss that is higher than its start by more than this, relative to one more than the start,
-# has risen; where there was nothing to learn it rose by less than half of that.
-RISEN = 0.15
+# has risen; where there was nothing to learn it rose by less than a tenth of that.
+RISEN = 0.02
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -110,10 +110,10 @@ class Net(NeuralNet):
         if self.best_epoch_ or self.stop_reason_ == "callback":
             return False
         # Dropout raises the loss in training, and a discrepancy is as high as chance has it.
-        # Draws of codes raise a density's loss without bound where there is hardly noise.
+        # So do draws of codes, without bound where there is hardly noise, and new codebooks.
         model = self.module_
         noisy = any(m.p for m in model.modules() if isinstance(m, nn.Dropout))
-        if noisy or model.has_dataset_loss or isinstance(model, VariationalModel):
+        if noisy or model.has_dataset_loss or not isinstance(model, DeterministicModel):
             return False
         start = self.train_start_loss_
         risen = max(self.loss_curves()[0], default=start) - start
