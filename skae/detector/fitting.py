@@ -190,6 +190,7 @@ class FitsEnsemble(ScoresRows):
         ensemble.fit(table, folds, sample_weight, rng, tasks, keep_rows)
         conclude(self, ensemble, rng)
         self._n_chunks, self.drift_ = int(keep_rows), DRIFT_LEVEL
+        self._window = self._past = None
         if keep_rows:
             self._window = Window(self.window_size)
             self._window.add(table, folds)
