@@ -201,7 +201,9 @@ def test_fresh_rows_of_mixed_frames_raise_few_alarms(draw, contamination):
     detector = AEAnomalyDetector(contamination=contamination, random_state=0)
     detector.fit(draw(600, rng))
     fresh = draw(3000, rng)
-    assert _share(detector.predict(fresh)) < 0.035
+    # Where nothing is known, the rows of the rarest levels, 3 to 4%, may be anomalies.
+    rare = draw is _rare_levels and contamination == "auto"
+    assert _share(detector.predict(fresh)) < (0.07 if rare else 0.035)
     p = detector.pvalues(fresh)
     # Uniform or above: sqrt(0.05 * 0.95 / 600) is 0.009.
     assert np.mean(p <= 0.05) < 0.08
