@@ -51,12 +51,13 @@ class AEAnomalyDetector(
     max_trim            0.2, or the proportion     0.0
     max_iter            150                        300
     batch_size          32                         64
-    n_folds             2                          2
+    n_folds             2                          8 [*]_
     ==================  =========================  ==============
 
     .. [*] With a proportion c: 2 / c, but at least 32 and at most 1024, and a half and a
        quarter of it, so that the largest subset holds two anomalies on average.
     .. [*] 0.0 for tables of more than 128 columns.
+    .. [*] Fewer, but at least 2, where a fold would have less than 20 rows, or no network.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import torch
 from skae import AEAnomalyDetector, AutoencoderTransformer
 from skae.detector import encoded_table
 from skae.detector.denoising import DenoisingEnsemble
+from skae.detector.encoded_table import EncodedTable
 from skae.detector.fitting import FitsEnsemble
 from skae.table.encoder import TableEncoder
 
@@ -172,6 +173,17 @@ def test_clones_are_trained_for_every_fold_by_turns(X):
     ensemble = _clones().fit(X)._ensemble
     np.testing.assert_array_equal(ensemble.left_out, [0, 0, 0, 1, 1])
     np.testing.assert_array_equal(ensemble.left_out[ensemble._by_turns()], [0, 1, 0, 1, 0])
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.0])
+def test_all_folds_at_once_say_what_they_say_one_by_one(X, contamination):
+    ensemble = _own(n_estimators=8, n_folds=4, contamination=contamination).fit(X)._ensemble
+    table, rows = EncodedTable(X, TableEncoder().fit(X)), np.arange(len(X))
+    assert ensemble._joint_scorer is not None
+    one_by_one = [ensemble.anomaly(table, rows, fold) for fold in range(4)]
+    np.testing.assert_allclose(
+        ensemble.fold_anomalies(table, rows), np.transpose(one_by_one), rtol=1e-10
+    )
 
 
 # ---------------------------------------------------------------- the protocol

@@ -10,6 +10,7 @@ from sklearn.utils import gen_batches
 from skae.attribution.counterfactual import N_SUSPECTS, attribute_by_search
 from skae.detector.batched_mlp import BatchedMLP
 from skae.detector.ensemble import Ensemble
+from skae.detector.joint_scoring import JointScorer
 from skae.detector.outcome import Outcome
 from skae.detector.scoring import FoldScorer
 from skae.detector.subsets import Subsets
@@ -169,7 +170,7 @@ class DenoisingEnsemble(Ensemble):
         return self._map("anomaly", [fold], table, rows)[:, 0]
 
     def fold_anomalies(self, table, rows):
-        return self._map("anomaly", range(self.n_folds), table, rows)
+        return self._map("anomaly", range(self.n_folds), table, rows, self._joint_scorer)
 
     def explain(self, table, rows, max_columns):
         design, explained = table.encoder.design_, []
@@ -195,8 +196,11 @@ class DenoisingEnsemble(Ensemble):
                 explained.append(torch.cat([contributions.cpu(), output], dim=1).numpy())
         return np.concatenate(explained)
 
-    def _map(self, method, folds, table, rows):
-        """Return what a method of the folds' scorers says of rows, (n, n_folds, ...)."""
+    def _map(self, method, folds, table, rows, joint=None):
+        """Return what a method of the folds' scorers says of rows, (n, n_folds, ...).
+
+        `joint` says it in their place where all cells are observed.
+        """
         scorers = [self._scorer(fold, self._dtype) for fold in folds]
         size, results = min(scorer.block_size for scorer in scorers), []
         with torch.no_grad():
@@ -204,6 +208,9 @@ class DenoisingEnsemble(Ensemble):
             for start in range(0, len(rows), size):
                 block = rows[start : start + size]
                 x, states = table.tensors(block, self._dtype, self.device)
+                if joint is not None and states is None:
+                    results.append(joint.anomaly(x).cpu().numpy())
+                    continue
                 of_folds = [getattr(scorer, method)(x, states) for scorer in scorers]
                 results.append(torch.stack(of_folds, dim=1).cpu().numpy())
         return np.concatenate(results).astype(np.float64, copy=False)
@@ -213,6 +220,17 @@ class DenoisingEnsemble(Ensemble):
             precision = getattr(torch, dtype.name)
             self._scorers[fold, dtype] = FoldScorer(self, fold, precision)
         return self._scorers[fold, dtype]
+
+    @property
+    def _joint_scorer(self):
+        """The folds' scorers as one, or None where they do not allow it."""
+        if "joint" not in self._scorers:
+            scorers = [self._scorer(fold, self._dtype) for fold in range(self.n_folds)]
+            precision = getattr(torch, self._dtype.name)
+            networks = self.networks.select(slice(None), precision)
+            fits = JointScorer.fits(scorers)
+            self._scorers["joint"] = JointScorer(scorers, networks) if fits else None
+        return self._scorers["joint"]
 
     @property
     def _dtype(self):

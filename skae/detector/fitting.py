@@ -37,6 +37,8 @@ from skae.training.generators import MAX_SEED
 
 # Fewer rows than this cannot be split so that both sides can train.
 LEAST_SPLIT = 4
+# Rows of a fold at least, beyond two folds: they settle the unit of its networks' errors.
+LEAST_FOLD = 20
 # Rows that settle the threshold, and whose scores are kept to compare with.
 MAX_CALIBRATION = 20_000
 # The p-value at which a row counts as strange in `drift_`, and the rows of a chunk that
@@ -203,6 +205,8 @@ class FitsEnsemble(ScoresRows):
     def _split(self, table, groups, rng):
         """Return the fold of each row, and say how many folds there are."""
         n_folds = choose_config(self).n_folds if len(table) >= LEAST_SPLIT else 1
+        if self.n_folds is None:
+            n_folds = min(n_folds, max(len(table) // LEAST_FOLD, 2))
         keys = groups
         if groups is None:
             keys = separate_the_usual(table.keys(), n_folds)

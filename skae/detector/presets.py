@@ -30,7 +30,8 @@ SHARP = {
     "max_trim": 0.0,
     "max_iter": 300,
     "batch_size": 64,
-    "n_folds": 2,
+    # What judges the training rows is to know nearly as much as what judges fresh rows.
+    "n_folds": 8,
 }
 # Clones of an estimator bring their own training.
 ROBUST_CLONES = {"n_estimators": 10, "max_samples": (256,), "n_folds": 2}
@@ -71,6 +72,8 @@ def choose_config(detector):
             f"max_samples={detector.max_samples!r} holds several sizes; with an "
             "estimator give one."
         )
+    if detector.n_folds is None:
+        config.n_folds = max(min(config.n_folds, config.n_estimators), 2)
     if config.n_estimators < config.n_folds:
         raise ValueError(
             f"n_estimators={config.n_estimators} is less than n_folds={config.n_folds}; "

@@ -114,6 +114,11 @@ class CellSpace:
             places = dict(zip(rare, places.to(x.device), strict=True))
             self._level_blocks.append((block, features, members, places))
 
+    @property
+    def knows_all_levels(self):
+        """Whether every level of the design occurs in the rows."""
+        return not self._level_blocks
+
     # ------------------------------------------------------------------- rows
 
     def enter(self, rows, states):
