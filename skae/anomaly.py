@@ -51,7 +51,7 @@ class AEAnomalyDetector(
     max_trim            0.2, or the proportion     0.0
     max_iter            150                        300
     batch_size          32                         64
-    n_folds             2                          8 [*]_
+    n_folds             2                          4 [*]_
     ==================  =========================  ==============
 
     .. [*] With a proportion c: 2 / c, but at least 32 and at most 1024, and a half and a

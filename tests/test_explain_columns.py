@@ -134,7 +134,7 @@ def test_explaining_reconstructs_few_rows_more_than_scoring(monkeypatch):
     n_rows, encode = [], BatchedMLP.encode
 
     def counted(self, x):
-        n_rows.append(x.shape[1])
+        n_rows.append(x.shape[0] * x.shape[1])
         return encode(self, x)
 
     monkeypatch.setattr(BatchedMLP, "encode", counted)

@@ -31,7 +31,7 @@ SHARP = {
     "max_iter": 300,
     "batch_size": 64,
     # What judges the training rows is to know nearly as much as what judges fresh rows.
-    "n_folds": 8,
+    "n_folds": 4,
 }
 # Clones of an estimator bring their own training.
 ROBUST_CLONES = {"n_estimators": 10, "max_samples": (256,), "n_folds": 2}
