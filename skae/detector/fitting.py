@@ -185,8 +185,8 @@ class FitsEnsemble(ScoresRows):
 
         def conclude(detector, ensemble, rng):
             detector._store(ensemble)
-            detector._calibrate(table, folds, sample_weight, rng)
-            detector._keep_own_scores(whole, counts, table, folds)
+            scores = detector._calibrate(table, folds, sample_weight, rng)
+            detector._keep_own_scores(whole, counts, scores)
 
         tasks = FitTasks(self, given, ensemble.n_tasks, conclude)
         ensemble.fit(table, folds, sample_weight, rng, tasks, keep_rows)
@@ -245,13 +245,15 @@ class FitsEnsemble(ScoresRows):
             self._window.add(table, folds)
             parts = self._window.parts
             self._ensemble.set_error_scales(parts, 1.0, rng)
-            scores = np.concatenate([self._own_scores(*part) for part in parts])
+            scores = np.concatenate(
+                [self._own_scores(*part, np.arange(len(part[1]))) for part in parts]
+            )
             self._settle(scores, np.concatenate([of for _, of in parts]), None)
             return
         weight = len(folds) / (len(folds) + HALF_LIFE)
         self._ensemble.set_error_scales([(table, folds)], weight, rng)
         past = self._past
-        past.add(self._own_scores(table, folds), folds)
+        past.add(self._own_scores(table, folds, np.arange(len(folds))), folds)
         self._settle(past.scores, past.folds, past.weights, past.weights)
 
     def _strange(self, scores):
@@ -279,7 +281,10 @@ class FitsEnsemble(ScoresRows):
             )
 
     def _calibrate(self, table, folds, sample_weight, rng):
-        """Learn the threshold, and what p-values compare with, from some training rows."""
+        """Learn the threshold, and what p-values compare with, from some training rows.
+
+        Returns the out-of-fold scores of all, shape (n_samples,).
+        """
         rows = np.arange(len(table))
         if len(rows) > MAX_CALIBRATION:
             rows = np.sort(rng.choice(rows, MAX_CALIBRATION, replace=False))
@@ -288,25 +293,30 @@ class FitsEnsemble(ScoresRows):
         weight = None if sample_weight is None else sample_weight[rows]
         self._settle(own, folds[rows], weight)
         self._meet_proportion(own, -anomalies.mean(axis=1), weight)
+        scores = np.empty(len(table))
+        scores[rows] = own
+        others = np.setdiff1d(np.arange(len(table)), rows)
+        scores[others] = self._own_scores(table, folds, others)
+        return scores
 
     def _settle(self, scores, folds, sample_weight, counts=None):
         self._calibration = CrossConformal(scores, folds, counts)
         self.offset_ = self._threshold(scores, sample_weight)
 
-    def _own_scores(self, table, folds):
-        """Return the scores of rows by the networks that left out their folds."""
-        scores = np.empty(len(table))
+    def _own_scores(self, table, folds, rows):
+        """Return the scores of some rows by the networks that left out their folds."""
+        scores = np.empty(len(rows))
         for fold in range(self.n_folds_):
-            rows = np.flatnonzero(folds == fold)
-            for start in range(0, len(rows), BLOCK):
-                some = rows[start : start + BLOCK]
-                scores[some] = -self._ensemble.anomaly(table, some, fold)
+            own = np.flatnonzero(folds[rows] == fold)
+            for start in range(0, len(own), BLOCK):
+                some = own[start : start + BLOCK]
+                scores[some] = -self._ensemble.anomaly(table, rows[some], fold)
         return scores
 
-    def _keep_own_scores(self, whole, counts, table, folds):
+    def _keep_own_scores(self, whole, counts, scores):
         """Set `oof_scores_`; rows that do not count are scored as fresh ones."""
         self.oof_scores_ = np.empty(whole.shape[0])
-        self.oof_scores_[counts] = self._own_scores(table, folds)
+        self.oof_scores_[counts] = scores
         if len(counts) < whole.shape[0]:
             others = np.setdiff1d(np.arange(whole.shape[0]), counts)
             self.oof_scores_[others] = self._fold_scores(whole[others]).mean(axis=1)
