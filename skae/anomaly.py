@@ -17,13 +17,13 @@ from skae._parameters import (
     TrainingParameters,
     documented,
 )
-from skae.detector.fitting import FitsEnsemble
+from skae.detector.streaming import FollowsStream
 
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
 class AEAnomalyDetector(
-    CallbackSupportMixin, FitsEnsemble, ComputeParameters, ColumnParameters, BaseEstimator
+    CallbackSupportMixin, FollowsStream, ComputeParameters, ColumnParameters, BaseEstimator
 ):
     """Anomaly detection with an ensemble of autoencoders.
 

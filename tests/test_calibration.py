@@ -406,7 +406,7 @@ def test_a_stream_keeps_no_more_rows_than_it_may():
     for seed in range(4):
         detector.partial_fit(correlated_rows(100, seed))
     assert detector._calibration.total == 150
-    held = sum(len(table) for table, _ in detector._window.parts)
+    held = sum(len(table) for table, _ in detector._past.parts)
     assert held == 150
 
 

@@ -21,11 +21,9 @@ from skae.detector.folds import assign_folds, separate_the_usual
 from skae.detector.inference import ScoresRows
 from skae.detector.presets import choose_config
 from skae.detector.tasks import FitTasks
-from skae.detector.window import HALF_LIFE, PastScores, Window
 from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.identifiers import warn_of_identifiers
 from skae.table.validation import (
-    check_fitted_table,
     check_groups,
     check_table,
     check_weights,
@@ -33,7 +31,6 @@ from skae.table.validation import (
     warn_of_empty,
 )
 from skae.training.devices import resolve_device
-from skae.training.generators import MAX_SEED
 
 # Fewer rows than this cannot be split so that both sides can train.
 LEAST_SPLIT = 4
@@ -41,9 +38,8 @@ LEAST_SPLIT = 4
 LEAST_FOLD = 20
 # Rows that settle the threshold, and whose scores are kept to compare with.
 MAX_CALIBRATION = 20_000
-# The p-value at which a row counts as strange in `drift_`, and the rows of a chunk that
-# tell something.
-DRIFT_LEVEL, LEAST_DRIFT = 0.05, 8
+# The p-value at which a row of a stream counts as strange in `drift_`.
+DRIFT_LEVEL = 0.05
 
 
 class FitsEnsemble(ScoresRows):
@@ -93,50 +89,8 @@ class FitsEnsemble(ScoresRows):
             If training diverged, was interrupted (Ctrl-C) or taught some networks next to
             nothing; the detector is usable.
         """
-        return self._fit(X, y, sample_weight, groups, keep_rows=False)
-
-    @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(
-        self,
-        X: Table,
-        y: Any = None,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-    ) -> Self:
-        """Learn from a chunk of rows.
-
-        The first call is `fit`, but keeps the rows that the networks were trained on, and
-        the latest `window_size` rows. Later calls replace some of the former, train the
-        networks a little more, and move the threshold and what p-values compare with: both
-        come from the latest rows, scored anew by the networks of today, which have not seen
-        them. Columns, levels and units stay those of the first chunk. A call after `fit`
-        starts anew.
-
-        Parameters
-        ----------
-        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-            A chunk of rows; in the first call, enough to learn the columns from.
-        y : Ignored
-            Present for API consistency.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Rows of weight 0 are left out; after the first call, all other rows count the
-            same.
-        groups : array-like of shape (n_samples,), default=None
-            Which rows of the chunk belong together, see `fit`.
-
-        Returns
-        -------
-        self : object
-            The detector.
-
-        Warns
-        -----
-        UserWarning
-            If most rows of the chunk look strange, see `drift_`.
-        """
-        if not getattr(self, "_n_chunks", 0):
-            return self._fit(X, y, sample_weight, groups, keep_rows=True)
-        return self._update(X, sample_weight, groups)
+        self._fit(X, y, sample_weight, groups, keep_rows=False)
+        return self
 
     def fit_predict(self, X: Table, y: Any = None, **kwargs: Any) -> NDArray[np.int_]:
         """Fit, and tell the anomalies among the training rows.
@@ -162,6 +116,7 @@ class FitsEnsemble(ScoresRows):
         return np.where(self.oof_scores_ < self.offset_, -1, 1)
 
     def _fit(self, X, y, sample_weight, groups, keep_rows):
+        """Fit, and return the training rows as an `EncodedTable`, and their folds."""
         given = X, y, sample_weight
         whole = X = check_table(self, X, reset=True, min_samples=2)
         sample_weight = check_weights(sample_weight, X)
@@ -179,7 +134,8 @@ class FitsEnsemble(ScoresRows):
         table = EncodedTable(X, self._table)
         if groups is None:
             self._warn_of_copies(table)
-        folds = self._split(table, None if groups is None else groups[counts], rng)
+        groups = None if groups is None else groups[counts]
+        folds = self._split(table, groups, config.n_folds, rng)
         make_ensemble = DenoisingEnsemble if self.estimator is None else CloneEnsemble
         ensemble = make_ensemble(config, self.n_folds_)
 
@@ -191,94 +147,24 @@ class FitsEnsemble(ScoresRows):
         tasks = FitTasks(self, given, ensemble.n_tasks, conclude)
         ensemble.fit(table, folds, sample_weight, rng, tasks, keep_rows)
         conclude(self, ensemble, rng)
-        self._n_chunks, self.drift_ = int(keep_rows), DRIFT_LEVEL
-        self._window = self._past = None
-        if keep_rows:
-            self._window = Window(self.window_size)
-            self._window.add(table, folds)
-            self._past = PastScores(self.oof_scores_[counts], folds)
+        self._n_chunks, self._past, self.drift_ = 0, None, DRIFT_LEVEL
         tasks.finish()
         self._warn_of_convergence()
         self._warn_of_few_rows(table)
-        return self
+        return table, folds
 
-    def _split(self, table, groups, rng):
+    def _split(self, table, groups, n_folds, rng):
         """Return the fold of each row, and say how many folds there are."""
-        n_folds = choose_config(self).n_folds if len(table) >= LEAST_SPLIT else 1
         if self.n_folds is None:
             n_folds = min(n_folds, max(len(table) // LEAST_FOLD, 2))
+        if len(table) < LEAST_SPLIT:
+            n_folds = 1
         keys = groups
         if groups is None:
             keys = separate_the_usual(table.keys(), n_folds)
         folds = assign_folds(keys, n_folds, rng)
         self.n_folds_ = int(folds.max()) + 1
         return folds
-
-    def _update(self, X, sample_weight, groups):
-        X = check_fitted_table(self, X, self._table)
-        sample_weight = check_weights(sample_weight, X)
-        groups = check_groups(groups, X, sample_weight, least=1)
-        if sample_weight is not None:
-            counts = np.flatnonzero(sample_weight)
-            X, groups = X[counts], None if groups is None else groups[counts]
-        # Other draws for each chunk of a seeded stream.
-        seed = check_random_state(self.random_state).randint(MAX_SEED) + self._n_chunks
-        rng = np.random.RandomState(seed % MAX_SEED)
-        table = EncodedTable(X, self._table)
-        keys = table.keys() if groups is None else groups
-        # A chunk of few rows goes to random folds, not always to the first ones.
-        places = rng.permutation(self.n_folds_)
-        folds = places[assign_folds(keys, self.n_folds_, rng)]
-        fold_scores = -self._ensemble.fold_anomalies(table, np.arange(len(table)))
-        self._notice_drift(self._calibration.pvalues(fold_scores))
-        flagged = self._strange(fold_scores.mean(axis=1))
-        self._n_chunks += 1
-        self._ensemble.update(table, folds, flagged, rng)
-        self._read_history()
-        self._warn_of_convergence()
-        self._follow(table, folds, rng)
-        return self
-
-    def _follow(self, table, folds, rng):
-        """Let threshold and p-values follow the stream."""
-        if self.window_size:
-            self._window.add(table, folds)
-            parts = self._window.parts
-            self._ensemble.set_error_scales(parts, 1.0, rng)
-            scores = np.concatenate(
-                [self._own_scores(*part, np.arange(len(part[1]))) for part in parts]
-            )
-            self._settle(scores, np.concatenate([of for _, of in parts]), None)
-            return
-        weight = len(folds) / (len(folds) + HALF_LIFE)
-        self._ensemble.set_error_scales([(table, folds)], weight, rng)
-        past = self._past
-        past.add(self._own_scores(table, folds, np.arange(len(folds))), folds)
-        self._settle(past.scores, past.folds, past.weights, past.weights)
-
-    def _strange(self, scores):
-        """Return which rows of a chunk are too strange to be learned, if any are.
-
-        Of a chunk in which many rows look strange only the worst: it is the stream that
-        has changed.
-        """
-        most = max(int(choose_config(self).max_trim * len(scores)), 1)
-        worst = np.argsort(np.argsort(scores, kind="stable"), kind="stable") < most
-        return worst & (scores < self.offset_)
-
-    def _notice_drift(self, pvalues):
-        """Set `drift_`, and warn if most rows of a chunk are unlike the latest."""
-        strange = pvalues <= DRIFT_LEVEL
-        self.drift_ = float(strange.mean())
-        if self.drift_ > 0.5 and len(strange) >= LEAST_DRIFT:
-            warnings.warn(
-                f"{self.drift_:.0%} of the {len(strange)} rows of this chunk are as strange "
-                f"as {DRIFT_LEVEL:.0%} of the rows before (drift_): the stream has changed. "
-                "The detector follows in some chunks; if the change is a fault, mend it "
-                "and fit again.",
-                UserWarning,
-                stacklevel=5,
-            )
 
     def _calibrate(self, table, folds, sample_weight, rng):
         """Learn the threshold, and what p-values compare with, from some training rows.
@@ -291,23 +177,20 @@ class FitsEnsemble(ScoresRows):
         anomalies = self._ensemble.fold_anomalies(table, rows)
         own = -anomalies[np.arange(len(rows)), folds[rows]]
         weight = None if sample_weight is None else sample_weight[rows]
-        self._settle(own, folds[rows], weight)
+        self._calibration = CrossConformal(own, folds[rows])
+        self.offset_ = self._threshold(own, weight)
         self._meet_proportion(own, -anomalies.mean(axis=1), weight)
         scores = np.empty(len(table))
         scores[rows] = own
         others = np.setdiff1d(np.arange(len(table)), rows)
-        scores[others] = self._own_scores(table, folds, others)
+        scores[others] = self._own_scores(table, others, folds[others])
         return scores
 
-    def _settle(self, scores, folds, sample_weight, counts=None):
-        self._calibration = CrossConformal(scores, folds, counts)
-        self.offset_ = self._threshold(scores, sample_weight)
-
-    def _own_scores(self, table, folds, rows):
+    def _own_scores(self, table, rows, folds):
         """Return the scores of some rows by the networks that left out their folds."""
         scores = np.empty(len(rows))
-        for fold in range(self.n_folds_):
-            own = np.flatnonzero(folds[rows] == fold)
+        for fold in np.unique(folds):
+            own = np.flatnonzero(folds == fold)
             for start in range(0, len(own), BLOCK):
                 some = own[start : start + BLOCK]
                 scores[some] = -self._ensemble.anomaly(table, rows[some], fold)

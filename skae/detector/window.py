@@ -42,14 +42,15 @@ class Window:
 class PastScores:
     """Scores of the rows of a stream whose rows may not be kept; the older, the lighter.
 
-    Parameters
+    Attributes
     ----------
-    scores, folds : ndarray of shape (n_samples,)
-        Of the first chunk.
+    scores, weights : ndarray of shape (n_samples,)
+    folds : ndarray of int of shape (n_samples,)
     """
 
-    def __init__(self, scores, folds):
-        self.scores, self.folds, self.weights = scores, folds, np.ones(len(scores))
+    def __init__(self):
+        self.scores, self.folds = np.empty(0), np.empty(0, dtype=np.int64)
+        self.weights = np.empty(0)
 
     def add(self, scores, folds):
         """Take the scores of a chunk in; what has become too light is forgotten."""
