@@ -12,7 +12,7 @@ from skae.detector.batched_mlp import BatchedMLP
 from skae.detector.ensemble import Ensemble
 from skae.detector.joint_scoring import JointScorer
 from skae.detector.outcome import Outcome
-from skae.detector.scoring import FoldScorer
+from skae.detector.scoring import FoldScorer, Judges
 from skae.detector.subsets import Subsets
 from skae.detector.training import N_REPORTS, train_to_denoise
 from skae.training.devices import resolve_device, threads_for
@@ -215,22 +215,31 @@ class DenoisingEnsemble(Ensemble):
                 results.append(torch.stack(of_folds, dim=1).cpu().numpy())
         return np.concatenate(results).astype(np.float64, copy=False)
 
+    def _judges(self, dtype):
+        return self._cached(dtype, lambda: Judges(self, getattr(torch, dtype.name)))
+
     def _scorer(self, fold, dtype):
-        if (fold, dtype) not in self._scorers:
-            precision = getattr(torch, dtype.name)
-            self._scorers[fold, dtype] = FoldScorer(self, fold, precision)
-        return self._scorers[fold, dtype]
+        def make():
+            judges = self._judges(dtype).of(self.networks_of(fold))
+            return FoldScorer(judges, self.spaces[fold], self.projections[fold])
+
+        return self._cached((fold, dtype), make)
 
     @property
     def _joint_scorer(self):
-        """The folds' scorers as one, or None where they do not allow it."""
-        if "joint" not in self._scorers:
-            scorers = [self._scorer(fold, self._dtype) for fold in range(self.n_folds)]
-            precision = getattr(torch, self._dtype.name)
-            networks = self.networks.select(slice(None), precision)
-            fits = JointScorer.fits(scorers)
-            self._scorers["joint"] = JointScorer(scorers, networks) if fits else None
-        return self._scorers["joint"]
+        """The folds' scorers as one, or None where they do not differ in units alone."""
+        projected = self.projections[0] is not None
+        if projected or not all(space.knows_all_levels for space in self.spaces):
+            return None
+        return self._cached(
+            "joint", lambda: JointScorer(self._judges(self._dtype), self.spaces)
+        )
+
+    def _cached(self, key, make):
+        """Return what was made of the weights under a key, made at first use."""
+        if key not in self._scorers:
+            self._scorers[key] = make()
+        return self._scorers[key]
 
     @property
     def _dtype(self):

@@ -1,5 +1,7 @@
 """Scores of rows by the networks of one fold."""
 
+import copy
+
 import torch
 from sklearn.utils import gen_batches
 
@@ -11,6 +13,72 @@ BLOCK_BYTES, GPU_BLOCK_BYTES = 1_000_000, 160_000_000
 N_FILLS = 8
 
 
+class Judges:
+    """The networks of an ensemble in the precision of the rows that they judge.
+
+    Parameters
+    ----------
+    ensemble : DenoisingEnsemble
+    precision : torch.dtype
+
+    Attributes
+    ----------
+    networks : BatchedMLP
+    codes : torch.Tensor of shape (n_networks, n_hidden, n_rows) or None
+        Known codes, if they count.
+    error_scales : torch.Tensor of shape (n_networks, 1 or 2)
+    code_weight : float
+    """
+
+    def __init__(self, ensemble, precision):
+        self.networks = ensemble.networks.select(slice(None), precision)
+        self.code_weight, self.codes = ensemble.code_weight, None
+        device = self.networks.weights[0].device
+        scales = torch.from_numpy(ensemble.error_scales)
+        self.error_scales = scales.to(device=device, dtype=precision)
+        if ensemble.codes is not None:
+            codes = ensemble.codes.to(precision)
+            self.codes = codes.transpose(1, 2).contiguous()
+            self.squared_codes = codes.square().sum(2)[:, None]
+
+    def of(self, networks):
+        """Return some of the networks, a slice, without a copy of them."""
+        some = copy.copy(self)
+        some.networks = self.networks.select(networks, self.error_scales.dtype)
+        some.error_scales = self.error_scales[networks]
+        if self.codes is not None:
+            some.codes = self.codes[networks]
+            some.squared_codes = self.squared_codes[networks]
+        return some
+
+    def with_distances(self, errors, codes):
+        """Return errors (n_networks, n) beside the distances of codes, if they count.
+
+        Parameters
+        ----------
+        errors : torch.Tensor of shape (n_networks, n)
+        codes : torch.Tensor of shape (n_networks, n, n_hidden)
+
+        Returns
+        -------
+        errors : torch.Tensor of shape (n, n_networks, 1 or 2)
+        """
+        if self.codes is None:
+            return errors.T[:, :, None]
+        # |h - r|^2 = |h|^2 + |r|^2 - 2 h r; the first is the same for all r.
+        nearest = torch.baddbmm(self.squared_codes, codes, self.codes, alpha=-2.0).amin(2)
+        distances = (nearest + codes.square().sum(dim=2)).clamp(min=0.0)
+        return torch.stack([errors.T, distances.T], dim=2)
+
+    def anomaly(self, errors):
+        """Return what each network makes of the errors of rows, shape (n, n_networks)."""
+        terms = torch.log2(1.0 + errors / self.error_scales)
+        if self.codes is None:
+            return terms[:, :, 0]
+        weight = self.code_weight
+        return (terms[:, :, 0] + weight * terms[:, :, 1]) / (1.0 + weight)
+
+
 class FoldScorer:
     """The networks that leave out one fold, ready to score rows.
 
@@ -20,10 +88,10 @@ class FoldScorer:
 
     Parameters
     ----------
-    ensemble : DenoisingEnsemble
-    fold : int
-    precision : torch.dtype
-        Of the rows.
+    judges : Judges
+        The networks of the fold.
+    space : CellSpace
+    projection : PCAProjection or None
 
     Attributes
     ----------
@@ -31,24 +99,15 @@ class FoldScorer:
         Rows that are best scored at a time.
     """
 
-    def __init__(self, ensemble, fold, precision):
-        of_fold = ensemble.networks_of(fold)
-        self.networks = networks = ensemble.networks.select(of_fold, precision)
-        self.projection, self.space = ensemble.projections[fold], ensemble.spaces[fold]
-        self.code_weight = ensemble.code_weight
-        device = networks.weights[0].device
-        self.error_scales = torch.tensor(
-            ensemble.error_scales[of_fold], dtype=precision, device=device
-        )
-        widest = max(weight.shape[2] for weight in networks.weights)
-        self.codes = None
-        if ensemble.codes is not None:
-            codes = ensemble.codes[of_fold].to(precision)
-            widest = max(widest, codes.shape[1])
-            self.codes = codes.transpose(1, 2).contiguous()
-            self.squared_codes = codes.square().sum(2)[:, None]
-        n_bytes = BLOCK_BYTES if device.type == "cpu" else GPU_BLOCK_BYTES
-        per_row = widest * networks.n_networks * precision.itemsize
+    def __init__(self, judges, space, projection):
+        self.judges, self.networks = judges, judges.networks
+        self.space, self.projection = space, projection
+        weights = self.networks.weights
+        widest = max(weight.shape[2] for weight in weights)
+        if judges.codes is not None:
+            widest = max(widest, judges.codes.shape[2])
+        n_bytes = BLOCK_BYTES if weights[0].device.type == "cpu" else GPU_BLOCK_BYTES
+        per_row = widest * self.networks.n_networks * weights[0].dtype.itemsize
         self.block_size = max(16, n_bytes // per_row)
 
     def errors(self, rows, states):
@@ -68,13 +127,7 @@ class FoldScorer:
         n_cells = x.new_tensor(float(self.space.design.n_features))
         if states is not None:
             n_cells = self.space.counts(states).to(x.dtype)
-        errors = errors / n_cells
-        if self.codes is None:
-            return errors.T[:, :, None]
-        # |h - r|^2 = |h|^2 + |r|^2 - 2 h r; the first is the same for all r.
-        nearest = torch.baddbmm(self.squared_codes, codes, self.codes, alpha=-2.0).amin(2)
-        distances = (nearest + codes.square().sum(dim=2)).clamp(min=0.0)
-        return torch.stack([errors.T, distances.T], dim=2)
+        return self.judges.with_distances(errors / n_cells, codes)
 
     def anomaly(self, rows, states):
         """Return the anomaly of rows, ``-score_samples`` of this fold, of shape (n,)."""
@@ -99,11 +152,7 @@ class FoldScorer:
 
     def _anomaly(self, x, states, z, reconstructed, codes):
         errors = self._errors(x, states, z, reconstructed, codes)
-        ratios = errors / self.error_scales
-        terms = torch.log2(1.0 + ratios).mean(dim=1)
-        anomaly, weight = terms[:, 0], self.code_weight
-        if self.codes is not None:
-            anomaly = (anomaly + weight * terms[:, 1]) / (1.0 + weight)
+        anomaly = self.judges.anomaly(errors).mean(dim=1)
         if states is not None:
             # Of a row without cells nothing is known.
             anomaly = anomaly * self.space.any_cell(states)
