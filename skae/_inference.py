@@ -12,10 +12,10 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from skae._imputation import ImputationMixin
 from skae._typing import Table
 from skae.attribution.division import check_max_columns
 from skae.attribution.occlusion import attribute
-from skae.table.blocks import MISSING
 from skae.table.rows import encode_block
 from skae.table.support import check_support
 from skae.table.validation import (
@@ -28,13 +28,9 @@ from skae.table.validation import (
 
 # Cells of work space: what bounds the memory.
 BLOCK_CELLS = 2_000_000
-# Times that cells missing in columns that were complete in fit are filled. Where the other
-# cells do not tell what is missing, filling until it settles would choose what suits them
-# best, and rows with holes would score too high.
-N_FILLS = 4
 
 
-class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Codes, reconstructions, scores, explanations and imputed cells from a fitted model.
 
     What a row scores is for the model to say (see `skae.models.model.Model`). A subclass
@@ -264,65 +260,6 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if support is not None:
             rows = np.arange(X.shape[0]) if rows is None else rows
             check_support(support, self._table, X, rows, parameter)
-
-    # ------------------------------------------------------------------ missing cells
-
-    def impute(self, X: Table) -> Any:
-        """Fill the missing cells.
-
-        Parameters
-        ----------
-        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows with the columns seen in fit.
-
-        Returns
-        -------
-        X : data frame or ndarray of shape (n_samples, n_features_in_)
-            A copy, in which the cells that were missing are what the network expects in
-            their place, given the others, within the range of their column and with the
-            decimals of it in fit. A column that was wholly missing in fit stays as it is.
-        """
-        check_is_fitted(self)
-        X = check_fitted_table(self, X, self._table)
-        design = self._map_rows(self._impute_block, X, self._table.design_.n_outputs)
-        decoded = self._table.decode(design, float_dtype(X), possible=True)
-        return self._table.fill(X, decoded)
-
-    def _impute_block(self, model, x, observed):
-        """Return decoder outputs for the rows that have missing cells, zeros for others."""
-        design = self._table.design_
-        filled = torch.zeros(len(x), design.n_outputs, dtype=x.dtype, device=x.device)
-        if observed is None:
-            return filled
-        rows = (observed == MISSING).any(1).nonzero().squeeze(1)
-        filled[rows] = model(x[rows])
-        return filled
-
-    def _fill_unforeseen(self, model, x, observed):
-        """Fill cells of `x` that are missing in columns that were complete in fit.
-
-        A network knows what to make of a missing cell in a column that had some in fit. In
-        any other a missing cell is an average one to it, which misleads the code: what the
-        network makes of the cell is put in its place, and again.
-        """
-        design = self._table.design_
-        unforeseen = observed == MISSING
-        unforeseen[:, design.missing_indicators] = False
-        unforeseen[:, self._table.empty_] = False
-        rows = unforeseen.any(1).nonzero().squeeze(1)
-        if not len(rows):
-            return
-        part, unforeseen = x[rows], unforeseen[rows]
-        places = [
-            (block.to(x.device), at)
-            for block, hidden in zip(design.by_feature, unforeseen.T, strict=True)
-            if len(at := hidden.nonzero().squeeze(1))
-        ]
-        for _ in range(N_FILLS):
-            output = model(part)
-            for block, at in places:
-                part[at, block.columns] = block.expected(output[at, block.columns])
-        x[rows] = part
 
     # ------------------------------------------------------------------ parts, blocks
 
