@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from arrays import auroc, correlated_rows
 from scipy.stats import spearmanr
+from scipy.stats import false_discovery_control
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -335,6 +336,18 @@ def test_nothing_is_selected_where_nothing_is_wrong():
         )
     # At fdr=0.05 one batch of normal rows in twenty holds a mistake.
     assert sum(chosen) <= 1
+
+
+def test_more_is_selected_where_anomalies_are_many(curved):
+    """Where four fifths are anomalies, a rate of 0.1 leaves room for more of them."""
+    detector = AEAnomalyDetector(contamination=0.0, random_state=0).fit(curved.train)
+    slight = 0.7 * curved.test[-200:] + 0.3 * curved.anomalies[:200]
+    rows = np.vstack([curved.test[:50], slight])
+    chosen = detector.select(rows, fdr=0.1)
+    by_benjamini_hochberg = false_discovery_control(detector.pvalues(rows)) <= 0.1
+    assert (by_benjamini_hochberg <= chosen).all()
+    assert chosen[50:].sum() >= by_benjamini_hochberg[50:].sum() + 5
+    assert chosen[:50].sum() / chosen.sum() < 0.1
 
 
 @pytest.mark.parametrize("fdr", [0.0, 1.0, -0.1, "5%"])
