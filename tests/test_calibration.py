@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from arrays import auroc, correlated_rows
-from scipy.stats import spearmanr
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, spearmanr
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
