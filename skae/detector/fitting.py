@@ -38,6 +38,8 @@ LEAST_SPLIT = 4
 LEAST_FOLD = 20
 # Rows that settle the threshold, and whose scores are kept to compare with.
 MAX_CALIBRATION = 20_000
+# Of these, rows that tell whether all networks know the training rows by heart.
+MAX_COMPARED = 1000
 # The p-value at which a row of a stream counts as strange in `drift_`.
 DRIFT_LEVEL = 0.05
 
@@ -174,17 +176,22 @@ class FitsEnsemble(ScoresRows):
         rows = np.arange(len(table))
         if len(rows) > MAX_CALIBRATION:
             rows = np.sort(rng.choice(rows, MAX_CALIBRATION, replace=False))
-        anomalies = self._ensemble.fold_anomalies(table, rows)
-        own = -anomalies[np.arange(len(rows)), folds[rows]]
+        scores = self._own_scores(table, np.arange(len(table)), folds)
+        own = scores[rows]
         weight = None if sample_weight is None else sample_weight[rows]
         self._calibration = CrossConformal(own, folds[rows])
         self.offset_ = self._threshold(own, weight)
-        self._meet_proportion(own, -anomalies.mean(axis=1), weight)
-        scores = np.empty(len(table))
-        scores[rows] = own
-        others = np.setdiff1d(np.arange(len(table)), rows)
-        scores[others] = self._own_scores(table, others, folds[others])
+        some = slice(None)
+        if not self._flags_a_proportion and len(rows) > MAX_COMPARED:
+            some = rng.choice(len(rows), MAX_COMPARED, replace=False)
+        by_all = -self._ensemble.fold_anomalies(table, rows[some]).mean(axis=1)
+        self._meet_proportion(own[some], by_all, None if weight is None else weight[some])
         return scores
+
+    @property
+    def _flags_a_proportion(self):
+        """Whether `contamination` is the proportion of training rows to flag."""
+        return not isinstance(self.contamination, str) and self.contamination > 0
 
     def _own_scores(self, table, rows, folds):
         """Return the scores of some rows by the networks that left out their folds."""
@@ -239,7 +246,7 @@ class FitsEnsemble(ScoresRows):
         """
         weight = np.ones(len(own)) if sample_weight is None else sample_weight
         offset = self.offset_
-        if not isinstance(self.contamination, str) and self.contamination:
+        if self._flags_a_proportion:
             offset = weighted_quantile(by_all, self.contamination, sample_weight)
         expected, found, moved = (
             float(np.average(scores < at, weights=weight))
