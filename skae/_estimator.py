@@ -146,8 +146,8 @@ class BaseAutoencoder(
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss and in the columns' statistics. A row of
-            weight 0 is left out.
+            Weights of the rows in the loss and in the columns' statistics, of which only
+            the ratios count. A row of weight 0 is left out.
 
         Returns
         -------

@@ -50,7 +50,10 @@ class ColumnParameters:
         and numbers, in ascending order. None: no column does.
     min_frequency : int or float, default=None
         Number, or fraction, of the rows below which a category is rare. Rare categories
-        are merged into one; of ordered ones, each into a neighbour.
+        are merged into one; of ordered ones, each into a neighbour. With weights, a row
+        counts as many times as it weighs; as the scale of weights says nothing, those in
+        the ratios of whole numbers (such as 1, 2, 3) are taken as these, others as 1 on
+        average.
     max_categories : int, default=100
         Maximum number of categories per column; the rarest are merged. None: no limit.
 

@@ -47,7 +47,7 @@ class StreamingMixin:
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the rows, relative to others of the chunk.
 
         Returns
         -------

@@ -62,8 +62,8 @@ class FitsEnsemble(ScoresRows):
         y : Ignored
             Present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, in training and for the threshold. A row of weight 0 is
-            left out.
+            Weights of the rows, in training and for the threshold. Only their ratios
+            count; a row of weight 0 is left out.
         groups : array-like of shape (n_samples,), default=None
             Which rows belong together, such as the measurements of one subject, as in
             `GroupKFold`: networks that judge a row have seen none of its group, as they
