@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skae import _defaults
+from skae._component import ListsOfSettings
 from skae._inference import InferenceMixin
 from skae._parameters import (
     NetworkParameters,
@@ -57,6 +58,7 @@ class BaseAutoencoder(
     NetworkParameters,
     TrainingParameters,
     TableParameters,
+    ListsOfSettings,
     BaseEstimator,
 ):
     """What the transformers share.
