@@ -73,7 +73,7 @@ class StreamingMixin:
             self._table.partial_fit(X, rows, sample_weight)
         source = self._encode(X, rows)
         if first:
-            self._start(source, rows, sample_weight, rng)
+            self._start(source, rows, sample_weight, len(rows), rng)
         data = TrainingRows.of(source, rows, sample_weight, 0)
         schedule = self._stream_schedule(data, rng)
         # The statistics of the columns have moved, by which the losses are measured.

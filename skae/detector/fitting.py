@@ -131,10 +131,10 @@ class FitsEnsemble(ScoresRows):
                 sample_weight = None
         rng = check_random_state(self.random_state)
         self._table = self._learn_columns(X)
-        table = EncodedTable(X, self._table)
+        groups = None if groups is None else groups[counts]
+        table = EncodedTable(X, self._table, groups)
         if groups is None:
             self._warn_of_copies(table)
-        groups = None if groups is None else groups[counts]
         folds = self._split(table, groups, config.n_folds, rng)
         make_ensemble = DenoisingEnsemble if self.estimator is None else CloneEnsemble
         ensemble = make_ensemble(config, self.n_folds_)
