@@ -8,6 +8,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from registry import ESTIMATORS, make
+from sklearn import config_context
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skae import VAETransformer
 from skae.table.validation import relative_weights
@@ -133,3 +136,31 @@ def test_a_chunk_of_a_stream_has_weights_of_its_own_scale(quick):
     np.testing.assert_allclose(
         one.score_samples(frame), other.score_samples(frame), rtol=1e-6
     )
+
+
+@pytest.fixture
+def _routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.usefixtures("_routing")
+def test_weights_of_a_score_are_routed_and_have_no_scale(quick):
+    X = np.random.default_rng(0).normal(size=(40, 4))
+    y, weights = np.arange(40), np.arange(40) % 4
+    scoring = quick().set_score_request(sample_weight=True)
+    pipeline = make_pipeline(StandardScaler(), scoring).fit(X)
+    alone, rows = pipeline[-1], pipeline[0].transform(X)
+    expected = np.average(alone.score_samples(rows), weights=weights)
+    for of_rows in (
+        weights,
+        1e-300 * weights,
+        1e300 * weights,
+        pd.Series(weights),
+        weights.tolist(),
+    ):
+        assert pipeline.score(X, y, sample_weight=of_rows) == pytest.approx(
+            expected, rel=1e-9
+        )
+        assert alone.score(rows, y, of_rows) == pytest.approx(expected, rel=1e-9)
+    assert alone.score(rows, y) == alone.score(rows) != pytest.approx(expected, rel=1e-6)

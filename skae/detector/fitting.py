@@ -67,7 +67,8 @@ class FitsEnsemble(ScoresRows):
         groups : array-like of shape (n_samples,), default=None
             Which rows belong together, such as the measurements of one subject, as in
             `GroupKFold`: networks that judge a row have seen none of its group, as they
-            have seen nothing of the subjects to come.
+            have seen nothing of the subjects to come. Clones of an `estimator` also hold
+            out whole groups for their early stopping.
 
         Returns
         -------
