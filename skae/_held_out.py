@@ -61,9 +61,11 @@ class HeldOutMixin:
             return None, None
         with _about("X_val"):
             X_val = check_fitted_table(self, X_val, self._table)
-            self._check_support(X_val)
         with _about("sample_weight_val"):
-            return X_val, check_weights(sample_weight_val, X_val)
+            weights = check_weights(sample_weight_val, X_val)
+        with _about("X_val"):
+            self._check_support(X_val, weighted_rows(X_val, weights))
+        return X_val, weights
 
     def _with_validation_rows(self, data, X_val, sample_weight_val):
         """Return `TrainingRows`, all of which are trained on, with X_val held out."""

@@ -298,6 +298,8 @@ def test_own_rows_that_a_likelihood_is_not_for():
     vae = make("VAETransformer", likelihood="poisson")
     with pytest.raises(ValueError, match=r"X_val: likelihood='poisson' needs counts"):
         vae.fit(counts, X_val=counts + 0.5)
+    half = np.vstack([counts[:5], counts[5:10] + 0.5])
+    vae.fit(counts, X_val=half, sample_weight_val=np.arange(10) < 5)
 
 
 def test_own_rows_need_early_stopping(quick, rows, own):
