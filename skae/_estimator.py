@@ -17,6 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skae import _defaults
+from skae._component import ListsOfSettings
+from skae._held_out import HeldOutMixin
 from skae._inference import InferenceMixin
 from skae._parameters import (
     NetworkParameters,
@@ -53,10 +55,12 @@ class BaseAutoencoder(
     CallbackSupportMixin,
     InferenceMixin,
     SamplingMixin,
+    HeldOutMixin,
     StreamingMixin,
     NetworkParameters,
     TrainingParameters,
     TableParameters,
+    ListsOfSettings,
     BaseEstimator,
 ):
     """What the transformers share.
@@ -136,7 +140,16 @@ class BaseAutoencoder(
     # ------------------------------------------------------------------ fitting
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Table,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        *,
+        X_val: Table | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Learn the network from the rows of X.
 
         Parameters
@@ -146,8 +159,20 @@ class BaseAutoencoder(
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss and in the columns' statistics. A row of
-            weight 0 is left out.
+            Weights of the rows in the loss and in the columns' statistics, of which only
+            the ratios count. A row of weight 0 is left out.
+        groups : array-like of shape (n_samples,), default=None
+            Which rows belong together, such as the measurements of one subject. Early
+            stopping then holds out whole groups, a `validation_fraction` of them, as
+            `GroupShuffleSplit` does. Where no rows of X are held out they do not matter.
+        X_val : data frame, array-like or sparse matrix of shape (n_val, n_features), \
+                default=None
+            Rows for early stopping, with the columns of X. All rows of X are trained on
+            then, and nothing else is learned from X_val: not the columns' statistics, no
+            category, no principal axis. In a `Pipeline` it is transformed as X is with
+            ``transform_input=["X_val"]``.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the rows of X_val.
 
         Returns
         -------
@@ -157,8 +182,9 @@ class BaseAutoencoder(
         Raises
         ------
         ValueError
-            If X or `sample_weight` is malformed, or `device` is not available. Nothing
-            has been trained then.
+            If X, X_val, `groups` or weights are malformed, there is a single group, X_val is
+            given with ``early_stopping=False``, or `device` is not available. Nothing has
+            been trained then.
 
         Warns
         -----
@@ -173,19 +199,23 @@ class BaseAutoencoder(
             X, sample_weight = self._check_training_input(
                 X, sample_weight, reset=not resume
             )
+            held_out = X_val, sample_weight_val
+            groups = self._check_held_out(X, sample_weight, groups, *held_out)
             rng = check_random_state(self.random_state)
             rows = weighted_rows(X, sample_weight)
-            n_valid = self._n_validation_rows(len(rows))
             rng.shuffle(rows)
+            rows, n_valid = self._hold_out(rows, groups, X_val, rng)
             if resume:
                 self._check_same_network()
             else:
                 self._learn_table(X, rows, sample_weight)
                 self.device_ = device
+            held_out = self._check_validation_rows(*held_out)
             source = self._encode(X, rows)
+            data = TrainingRows.of(source, rows, sample_weight, n_valid)
             if not resume:
-                self._start(source, rows, sample_weight, rng)
-        data = TrainingRows.of(source, rows, sample_weight, n_valid)
+                self._start(source, rows, sample_weight, data.n_train, rng)
+            data = self._with_validation_rows(data, *held_out)
         schedule = self._schedule(data, rng)
         if resume:
             self._configure()
@@ -205,15 +235,6 @@ class BaseAutoencoder(
         self._check_parameters()
         return X, check_weights(sample_weight, X)
 
-    def _n_validation_rows(self, n_rows):
-        if not self.early_stopping:
-            return 0
-        fraction = self.validation_fraction
-        if fraction is None:
-            fraction = _defaults.choose_validation_fraction(n_rows)
-        self.validation_fraction_ = fraction
-        return min(max(1, round(fraction * n_rows)), n_rows - 1)
-
     def _learn_table(self, X, rows, sample_weight):
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
@@ -232,7 +253,7 @@ class BaseAutoencoder(
 
     # ------------------------------------------------------------------ the model
 
-    def _start(self, source, rows, sample_weight, rng):
+    def _start(self, source, rows, sample_weight, n_train, rng):
         """Find the principal axes and build the net that starts there."""
         self.__dict__.pop("validation_loss_curve_", None)
         design, pca = (
@@ -254,7 +275,6 @@ class BaseAutoencoder(
             _defaults.choose_clip(len(rows)),
             torch.Generator().manual_seed(rng.randint(MAX_SEED)),
         )
-        n_train = len(rows) - self._n_validation_rows(len(rows))
         model = self._build_model(design, layers, n_train)
         self._configure_model(model)
         at_pca = self.init == "pca" and self.network_.starts_at_pca
@@ -333,7 +353,7 @@ class BaseAutoencoder(
             tol=self.tol,
             seed=rng.randint(MAX_SEED),
             warmup=budget.warmup,
-            corrupt=Corrupter(self.corruption, self._table.design_, data.source) or None,
+            corrupt=Corrupter(self.corruption, self._table.design_, data.learned) or None,
         )
 
     def _train(self, data, schedule, given):

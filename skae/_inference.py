@@ -82,7 +82,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         rows : ndarray or data frame of shape (n_samples, n_features_in_)
             In the original columns and units; a frame of the library that was fitted, if
             one was, with its dtypes. A category is the most probable one, an ordered one
-            the median.
+            the median, of those that rows of the fit hold.
         """
         check_is_fitted(self)
         codes = check_array(X, dtype=[np.float64, np.float32])

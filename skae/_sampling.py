@@ -26,7 +26,7 @@ class SamplingMixin:
         -------
         rows : ndarray or data frame of shape (n_samples, n_features_in_)
             In the original columns and units; a frame of the library that was fitted, if
-            one was, with its dtypes.
+            one was, with its dtypes. Categories are of those that rows of the fit hold.
         """
         check_is_fitted(self)
         check_n_samples(n_samples)

@@ -47,7 +47,7 @@ class StreamingMixin:
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the rows, relative to others of the chunk.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class StreamingMixin:
             self._table.partial_fit(X, rows, sample_weight)
         source = self._encode(X, rows)
         if first:
-            self._start(source, rows, sample_weight, rng)
+            self._start(source, rows, sample_weight, len(rows), rng)
         data = TrainingRows.of(source, rows, sample_weight, 0)
         schedule = self._stream_schedule(data, rng)
         # The statistics of the columns have moved, by which the losses are measured.

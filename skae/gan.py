@@ -226,8 +226,8 @@ class GANSampler(
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the critic's loss, and so among the generated rows. A row
-            of weight 0 is left out.
+            Weights of the rows in the critic's loss, and so among the generated rows. Only
+            their ratios count; a row of weight 0 is left out.
 
         Returns
         -------

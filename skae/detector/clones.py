@@ -70,7 +70,11 @@ class CloneEnsemble(Ensemble):
             rows = rows_outside(folds, self.left_out[network], self.n_folds)
             rows = rng.permutation(rows)[: n_drawn(size, len(rows))]
             self.sizes[network] = len(rows)
-            weight = None if sample_weight is None else sample_weight[rows]
+            metadata = {
+                "sample_weight": None if sample_weight is None else sample_weight[rows]
+            }
+            if table.groups is not None and len(np.unique(table.groups[rows])) > 1:
+                metadata["groups"] = table.groups[rows]
             if interrupted:
                 # Ctrl-C ends the fit: a fold's only network hardly leaves its start.
                 estimator.set_params(max_iter=1)
@@ -79,7 +83,7 @@ class CloneEnsemble(Ensemble):
                 # A part may well lack all cells of a column, or hold its levels once.
                 warnings.filterwarnings("ignore", message="All cells of columns")
                 warnings.filterwarnings("ignore", message="Columns .* hold identifiers")
-                estimator.fit(_part(table, rows, estimator), sample_weight=weight)
+                estimator.fit(_part(table, rows, estimator), **metadata)
             interrupted = interrupted or estimator.net_.stop_reason_ == "interrupted"
             stop = stop or interrupted or task.stop
             if stop and n_fitted >= self.n_folds:

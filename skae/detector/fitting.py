@@ -64,12 +64,13 @@ class FitsEnsemble(ScoresRows):
         y : Ignored
             Present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, in training and for the threshold. A row of weight 0 is
-            left out.
+            Weights of the rows, in training and for the threshold. Only their ratios
+            count; a row of weight 0 is left out.
         groups : array-like of shape (n_samples,), default=None
             Which rows belong together, such as the measurements of one subject, as in
             `GroupKFold`: networks that judge a row have seen none of its group, as they
-            have seen nothing of the subjects to come.
+            have seen nothing of the subjects to come. Clones of an `estimator` also hold
+            out whole groups for their early stopping.
 
         Returns
         -------
@@ -133,10 +134,10 @@ class FitsEnsemble(ScoresRows):
                 sample_weight = None
         rng = check_random_state(self.random_state)
         self._table = self._learn_columns(X)
-        table = EncodedTable(X, self._table)
+        groups = None if groups is None else groups[counts]
+        table = EncodedTable(X, self._table, groups)
         if groups is None:
             self._warn_of_copies(table)
-        groups = None if groups is None else groups[counts]
         folds = self._split(table, groups, config.n_folds, rng)
         make_ensemble = DenoisingEnsemble if self.estimator is None else CloneEnsemble
         ensemble = make_ensemble(config, self.n_folds_)

@@ -69,15 +69,17 @@ class MixturePrior(nn.Module):
 
 
 @torch.no_grad()
-def fit_prior(codes, held_out):
+def fit_prior(codes, held_out, *, learn_both=True):
     """Return a mixture that describes held-out codes clearly better than N(0, I), or None.
 
-    Its size is the best on held-out codes; it is then fitted to these as well.
+    Its size is the best on held-out codes.
 
     Parameters
     ----------
     codes, held_out : torch.Tensor of shape (n, n_components)
         Draws from the posteriors of rows that were trained on, and of others.
+    learn_both : bool, default=True
+        Whether the mixture is in the end fitted to the held-out codes as well.
 
     Returns
     -------
@@ -104,8 +106,8 @@ def fit_prior(codes, held_out):
             sure = N_ERRORS * gains.std().item() / math.sqrt(len(gains))
             if gain > max(best_gain, 0.0 if best else sure):
                 best, best_gain, settings, n_vain = prior, gain, (size, strength), 0
-    if best is None:
-        return None
+    if best is None or not learn_both:
+        return best
     size, strength = settings
     fitted = _fit_mixture(torch.cat([codes, held_out]), size)
     return _make_prior(*fitted, strength).to(codes) if fitted else best

@@ -1,11 +1,13 @@
 """The rows that a fit learns from, batch by batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.sparse import vstack
 
 from skae.table.encoder import TableEncoder
+from skae.table.states import OBSERVED
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,23 @@ class DenseRows:
     def part(self, start, stop):
         """Return what a skorch callback gets to see of the rows."""
         return self.x[start:stop]
+
+    def first(self, n_rows):
+        """Return the first of the rows."""
+        return DenseRows(*self[:n_rows])
+
+    def followed_by(self, other):
+        """Return these rows and then those of `other`."""
+        observed = None
+        if self.observed is not None or other.observed is not None:
+            observed = torch.cat([self._mask_beside(other), other._mask_beside(self)])
+        return DenseRows(torch.cat([self.x, other.x]), observed)
+
+    def _mask_beside(self, other):
+        """Return which cells are observed, though all may be, and not all of `other`."""
+        if self.observed is not None:
+            return self.observed
+        return other.observed.new_full((len(self), other.observed.shape[1]), OBSERVED)
 
     def __getitem__(self, index):
         """Return the design and the observation mask of a slice, or of a tensor of row numbers."""
@@ -74,6 +93,16 @@ class SparseRows:
         """Return what a skorch callback gets to see of the rows."""
         return self.matrix[self.rows[start:stop]]
 
+    def first(self, n_rows):
+        """Return the first of the rows."""
+        return replace(self, rows=self.rows[:n_rows])
+
+    def followed_by(self, other):
+        """Return these rows and then those of `other`."""
+        matrix = vstack([self.matrix, other.matrix], format="csr")
+        rows = np.concatenate([self.rows, self.matrix.shape[0] + other.rows])
+        return replace(self, matrix=matrix, rows=rows)
+
     def __getitem__(self, index):
         index = index if isinstance(index, slice) else index.cpu().numpy()
         return encode_block(self.table, self.matrix[self.rows[index]], self.device)
@@ -105,11 +134,15 @@ class TrainingRows:
     weights : torch.Tensor of shape (n,) or None
         Row weights, 1 on average over the rows that train.
     n_valid : int
+    is_separate : bool
+        Whether the held-out rows are none of the fitted table's: they say which state is
+        kept, and nothing else.
     """
 
     source: DenseRows | SparseRows
     weights: torch.Tensor | None
     n_valid: int
+    is_separate: bool = False
 
     @classmethod
     def of(cls, source, rows, sample_weight, n_valid):
@@ -120,6 +153,29 @@ class TrainingRows:
             weights /= weights[: len(rows) - n_valid].mean()
             weights = torch.from_numpy(weights.astype(np.float32)).to(source.device)
         return cls(source, weights, n_valid)
+
+    def with_held_out(self, source, weights):
+        """Return these rows, to train on, and separate ones that are held out.
+
+        Parameters
+        ----------
+        source : DenseRows or SparseRows
+            As the source of these.
+        weights : ndarray of float64 of shape (n,) or None
+            Of the others.
+        """
+        both = None
+        if weights is not None or self.weights is not None:
+            own = np.ones(len(self.source)) if self.weights is None else self.weights.cpu()
+            others = np.ones(len(source)) if weights is None else weights / weights.mean()
+            both = torch.from_numpy(np.concatenate([own, others]).astype(np.float32))
+            both = both.to(source.device)
+        return TrainingRows(self.source.followed_by(source), both, len(source), True)
+
+    @property
+    def learned(self):
+        """The rows that may be learned from: all but separate ones."""
+        return self.source.first(self.n_train) if self.is_separate else self.source
 
     @property
     def n_train(self):
