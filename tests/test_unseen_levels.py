@@ -1,6 +1,5 @@
 """Levels that a dtype declares and no row holds: scored, but never given as an answer."""
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -11,6 +10,7 @@ from registry import ESTIMATORS, make
 
 from skae import AutoencoderTransformer, GANSampler, VAETransformer
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 
 N_ROWS, DECLARED = 46, [f"l{i:02d}" for i in range(30)]
 # The rows of the last of them weigh nothing.
@@ -171,7 +171,7 @@ def test_a_critic_is_shown_levels_of_rows_alone(method, ordered):
     frame = pd.DataFrame(
         {"level": pd.Categorical(list("aabcc"), list("abcd"), ordered=ordered)}
     )
-    rows = nw.from_native(frame, eager_only=True)
+    rows = Frame(frame)
     block = TableEncoder().fit(rows).design_.blocks[1].to("cpu")
     output = torch.tensor([[0.0, 0.0, 0.0, 9.0][: block.width]] * 50, requires_grad=True)
     args = (torch.Generator().manual_seed(0), *([0.5] if method == "soft_draw" else []))
