@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 
 from skae.table.level_column import LevelColumn
-from skae.table.series import is_pandas_category, make_frame, nothing_like
+from skae.table.series import is_pandas_category
+from skae.table.writing import make_frame, nothing_like
 
 
 def declare(table, X, levels=True):

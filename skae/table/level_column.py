@@ -6,8 +6,9 @@ import pandas as pd
 
 from skae.table.identifiers import is_identifier
 from skae.table.remedies import as_text
-from skae.table.series import as_series, cells_of, is_missing, is_pandas_category
+from skae.table.series import cells_of, is_missing, is_pandas_category
 from skae.table.states import MISSING, OBSERVED, UNKNOWN
+from skae.table.writing import as_series
 
 
 class LevelColumn:
@@ -154,11 +155,21 @@ class LevelColumn:
                 else rng.choice(members, size=len(here), p=counts / counts.sum())
             )
         if is_pandas_category(template):
-            dtype = template.to_native().dtype
-            codes = dtype.categories.get_indexer(self.levels)[numbers]
-            codes = np.where(missing, -1, codes)
-            return nw.from_native(
-                pd.Series(pd.Categorical.from_codes(codes, dtype=dtype)), series_only=True
-            )
-        values = self.levels.to_numpy(dtype=object)[numbers]
-        return as_series(values, missing, template)
+            return self._write_category(numbers, missing, template.to_native().dtype)
+        values = self.levels.to_numpy()
+        if values.dtype.kind not in "iufmM":
+            values = self.levels.to_numpy(dtype=object)
+        return as_series(values[numbers], missing, template)
+
+    def _write_category(self, numbers, missing, dtype):
+        """Return a series of a category dtype of pandas, or of one that has all levels."""
+        codes = dtype.categories.get_indexer(self.levels)
+        new = np.setdiff1d(numbers[~missing], np.flatnonzero(codes >= 0))
+        if len(new):
+            categories = dtype.categories.append(self.levels[new])
+            dtype = pd.CategoricalDtype(categories, dtype.ordered)
+            codes[new] = len(categories) - len(new) + np.arange(len(new))
+        codes = np.where(missing, -1, codes[numbers])
+        return nw.from_native(
+            pd.Series(pd.Categorical.from_codes(codes, dtype=dtype)), series_only=True
+        )

@@ -8,7 +8,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils import gen_batches
+from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 BLOCK = 65_536
@@ -128,17 +128,21 @@ def _is_infinite(cell):
 
 def as_frame_like(estimator, X, values):
     """Return an array, one column per feature, as a frame of the library of X (else pandas)."""
-    names = column_names(estimator, values.shape[1])
-    if isinstance(X, nw.DataFrame) and not X.implementation.is_pandas():
-        return nw.from_numpy(values, names, backend=X.implementation).to_native()
-    return with_index_of(X, pd.DataFrame(values, columns=names))
+    if not isinstance(X, nw.DataFrame):
+        return pd.DataFrame(values, columns=column_names(estimator, values.shape[1]))
+    if not X.implementation.is_pandas():
+        return nw.from_numpy(values, X.columns, backend=X.implementation).to_native()
+    native = X.to_native()
+    return pd.DataFrame(values, index=native.index, columns=native.columns)
 
 
-def with_index_of(X, frame):
-    """Give a pandas frame the index of the table X, if that is one as well."""
+def with_index_of(X, table):
+    """Give a table the index of X, a table or None, if both are pandas frames."""
     if isinstance(X, nw.DataFrame) and X.implementation.is_pandas():
-        frame.index = X.to_native().index
-    return frame
+        X = X.to_native()
+    if isinstance(X, pd.DataFrame) and isinstance(table, pd.DataFrame):
+        table.index = X.index
+    return table
 
 
 def _refuse_twins(names):
@@ -146,6 +150,13 @@ def _refuse_twins(names):
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"Columns {twice} stand twice in X; rename or drop one of each.")
+
+
+def check_codes(X):
+    """Return codes, which a data frame of any library may hold, as an array of floats."""
+    frame = as_frame(X)
+    codes = X if frame is None else frame.to_numpy()
+    return check_array(codes, dtype=[np.float64, np.float32])
 
 
 def float_dtype(X):
