@@ -11,7 +11,7 @@ from skae.table.identifiers import refuse_identifiers_only
 from skae.table.remedies import conversion
 from skae.table.series import is_missing, kind_of
 from skae.table.states import OBSERVED
-from skae.table.writing import fill, make_frame, template_for
+from skae.table.writing import as_objects, classes_of_objects, fill, make_frame, template_for
 
 # Rows that are encoded at a time.
 BLOCK = 8192
@@ -101,7 +101,9 @@ class TableEncoder:
         """
         rows = np.arange(X.shape[0]) if rows is None else rows
         self.names = [f"x{i}" for i in range(X.shape[1])] if names is None else list(names)
-        self.template_ = X[:0] if isinstance(X, nw.DataFrame) else None
+        self.template_, self._objects = None, {}
+        if isinstance(X, nw.DataFrame):
+            self.template_, self._objects = X[:0], classes_of_objects(X)
         kinds, self._asked_for = choose_kinds(
             X, self.names, self.categorical_features, self.ordinal_features
         )
@@ -328,7 +330,8 @@ class TableEncoder:
         for i in range(len(self.names)):
             block, j = self._place[i]
             cells, template = self._cells_of(values, i), self.template_[:, i]
-            series.append(block.write(cells, j, hidden[:, i], template, rng))
+            column = block.write(cells, j, hidden[:, i], template, rng)
+            series.append(as_objects(column, self._objects.get(i)))
         return make_frame(series, self.template_)
 
     def _cells_of(self, values, i):
@@ -347,6 +350,7 @@ class TableEncoder:
             values = self.decode(output, dense.dtype, possible=True)
             return np.where(np.isnan(dense), values, dense)
         values, series = self._values(output, possible=True), []
+        objects = classes_of_objects(X)
         nowhere = np.zeros(len(X), dtype=bool)
         for i in range(X.shape[1]):
             own, (block, j) = X[:, i], self._place[i]
@@ -354,6 +358,6 @@ class TableEncoder:
             if missing.any() and not self.empty_[i]:
                 template = template_for(own, missing, self.template_[:, i])
                 filled = block.write(self._cells_of(values, i), j, nowhere, template)
-                own = fill(own, missing, filled)
+                own = fill(own, missing, as_objects(filled, objects.get(i)))
             series.append(own)
         return make_frame(series, X)

@@ -129,9 +129,19 @@ class NumberColumn:
             bits = self._nearest(values, 1)
             return bits if self.unsigned else bits.view(np.int64)
         clock = max(self.clocks, key=lambda clock: clock.step, default=None)
-        if clock is None or clock.step <= self.step:
+        if clock is None or not self._prefers(clock):
             return self._nearest(values, self.step).view(self.unit)
         return clock.nearest(self._nearest(values, 1).view(self.unit))
+
+    def _prefers(self, clock):
+        """Whether times are more regular on a clock of their zone than in UTC.
+
+        Where it has not been changed between them, days are days on both, and those of the
+        zone are meant.
+        """
+        day = np.timedelta64(1, "D") // np.timedelta64(1, np.datetime_data(self.unit)[0])
+        whole_days = self.step > 0 and self.step % day == 0
+        return clock.step > self.step or (whole_days and clock.step == self.step)
 
     def _nearest(self, values, step):
         """Return the nearest multiples of the step that 64 bits can hold, as uint64.

@@ -4,6 +4,9 @@ Columns come and go as narwhals' series. Before it is written a cell is a number
 int64 or uint64), a time (datetime64 in UTC, or timedelta64) or an object.
 """
 
+from datetime import date, datetime
+from decimal import Decimal
+
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
@@ -67,7 +70,10 @@ def _pandas(values, missing, dtype):
     if numbers and of_numpy.kind in "iuf":
         values = into(values, of_numpy)
     column = pd.Series(values).astype(dtype)
-    return column.mask(missing) if missing.any() else column
+    if not missing.any():
+        return column
+    # Masked, a column of the other byte order would lose it.
+    return column.mask(missing).astype(_with_missing(dtype))
 
 
 def _pandas_times(values, missing, dtype):
@@ -86,6 +92,54 @@ def _with_missing(dtype):
     return dtype
 
 
+# ------------------------------------------------------------------ columns of objects
+
+
+def classes_of_objects(X):
+    """Return what the objects of pandas columns are, where writing them back depends on it.
+
+    Parameters
+    ----------
+    X : narwhals.DataFrame
+
+    Returns
+    -------
+    classes : dict
+        Of a column's position `Decimal`, `date`, or the frequency of periods.
+    """
+    native, classes = X.to_native(), {}
+    if isinstance(native, pd.DataFrame):
+        for i in np.flatnonzero(native.dtypes == object).tolist():
+            cells = native.iloc[:, i].to_numpy()
+            there = cells[~pd.isna(cells)]
+            found = _class_of(there[0]) if len(there) else None
+            if found is not None:
+                classes[i] = found
+    return classes
+
+
+def _class_of(cell):
+    if isinstance(cell, pd.Period):
+        return cell.freq
+    if isinstance(cell, date) and not isinstance(cell, datetime):
+        return date
+    return Decimal if isinstance(cell, Decimal) else None
+
+
+def as_objects(series, found):
+    """Return a column with objects of a class of `classes_of_objects`; None: as they are."""
+    native = series.to_native()
+    if found is None or native.dtype != object:
+        return series
+    if found is Decimal:
+        cells = [cell if pd.isna(cell) else Decimal(repr(float(cell))) for cell in native]
+    elif found is date:
+        cells = [cell if pd.isna(cell) else cell.date() for cell in native]
+    else:
+        cells = [cell if pd.isna(cell) else pd.Period(cell, freq=found) for cell in native]
+    return nw.from_native(pd.Series(cells, dtype=object), series_only=True)
+
+
 # ------------------------------------------------------------------ columns of rows
 
 
@@ -95,7 +149,7 @@ def fill(series, missing, filled):
     if isinstance(native, pd.Series):
         other = filled.to_native().set_axis(native.index)
         own = native if native.dtype == other.dtype else native.astype(other.dtype)
-        column = own.where(~missing, other).rename(native.name)
+        column = own.where(~missing, other).astype(other.dtype).rename(native.name)
         return nw.from_native(column, series_only=True)
     if series.implementation.is_pyarrow():
         from skae.table.writing_arrow import fill_arrow
