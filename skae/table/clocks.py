@@ -45,7 +45,9 @@ class Clock:
 
     def _walls(self, times):
         """Return what the clock shows at times in UTC."""
-        local = pd.DatetimeIndex(_convertible(times)).tz_localize("UTC").tz_convert(self.zone)
+        local = (
+            pd.DatetimeIndex(_convertible(times)).tz_localize("UTC").tz_convert(self.zone)
+        )
         return local.tz_localize(None).to_numpy()
 
     def _instants(self, walls, near):

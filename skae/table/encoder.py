@@ -11,7 +11,13 @@ from skae.table.identifiers import refuse_identifiers_only
 from skae.table.remedies import conversion
 from skae.table.series import is_missing, kind_of
 from skae.table.states import OBSERVED
-from skae.table.writing import as_objects, classes_of_objects, fill, make_frame, template_for
+from skae.table.writing import (
+    as_objects,
+    classes_of_objects,
+    fill,
+    make_frame,
+    template_for,
+)
 
 # Rows that are encoded at a time.
 BLOCK = 8192
@@ -218,7 +224,7 @@ class TableEncoder:
             kind, expected = kind_of(X[:, i], column.name), column.kind
             if kind not in (expected if expected != "ordered" else "category", "empty"):
                 expected = "category" if expected == "ordered" else expected
-                remedy = conversion(X[:, i], column.name, expected, at=i, now=kind)
+                remedy = conversion(X[:, i], column.name, expected, now=kind)
                 raise ValueError(
                     f"Column {column.name!r} was of kind {expected!r} in fit and is of "
                     f"kind {kind!r} now (dtype {X[:, i].dtype}); convert it first, for "

@@ -109,7 +109,9 @@ def classes_of_objects(X):
     """
     native, classes = X.to_native(), {}
     if isinstance(native, pd.DataFrame):
-        for i in np.flatnonzero(native.dtypes == object).tolist():
+        for i, dtype in enumerate(native.dtypes):
+            if not pd.api.types.is_object_dtype(dtype):
+                continue
             cells = native.iloc[:, i].to_numpy()
             there = cells[~pd.isna(cells)]
             found = _class_of(there[0]) if len(there) else None

@@ -33,7 +33,9 @@ def arrow_array(values, missing, kind):
     if values.dtype.kind in "iuf" and is_type.is_decimal(kind):
         values = into_decimal(values, kind.precision, kind.scale)
         return pa.array(values, mask=missing).cast(kind)
-    if values.dtype.kind in "iuf" and (is_type.is_integer(kind) or is_type.is_floating(kind)):
+    if values.dtype.kind in "iuf" and (
+        is_type.is_integer(kind) or is_type.is_floating(kind)
+    ):
         values = into(values, np.dtype(kind.to_pandas_dtype()))
         return pa.array(values, kind, mask=missing)
     cells = with_none(values, missing)

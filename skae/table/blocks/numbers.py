@@ -194,7 +194,9 @@ class NumberBlock(Block):
         """
         if self.readers is None:
             return numbers
-        of_numbers = np.array([reader.kind == "number" for reader in self.readers], dtype=bool)
+        of_numbers = np.array(
+            [reader.kind == "number" for reader in self.readers], dtype=bool
+        )
         return self._to_possible(numbers, of_numbers & ~self.empty & (self.decimals == 0))
 
     def _to_possible(self, numbers, which):
