@@ -11,6 +11,8 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
+from skae.table.writing import make_frame
+
 BLOCK = 65_536
 
 
@@ -131,7 +133,11 @@ def as_frame_like(estimator, X, values):
     if not isinstance(X, nw.DataFrame):
         return pd.DataFrame(values, columns=column_names(estimator, values.shape[1]))
     if not X.implementation.is_pandas():
-        return nw.from_numpy(values, X.columns, backend=X.implementation).to_native()
+        columns = (
+            nw.new_series("", np.ascontiguousarray(column), backend=X.implementation)
+            for column in values.T
+        )
+        return make_frame(columns, X)
     native = X.to_native()
     return pd.DataFrame(values, index=native.index, columns=native.columns)
 

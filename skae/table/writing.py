@@ -198,10 +198,14 @@ def nothing_like(series):
 
 def make_frame(series, template):
     """Return the series as a native frame with the column labels of `template`."""
-    native = template.to_native()
+    native, columns = template.to_native(), [s.to_native() for s in series]
     if template.implementation.is_pandas():
-        frame = pd.concat([s.to_native() for s in series], axis=1)
+        frame = pd.concat(columns, axis=1)
         frame.columns = native.columns
         return frame
-    named = {n: s.to_native() for n, s in zip(template.columns, series, strict=True)}
+    named = dict(zip(template.columns, columns, strict=True))
+    if template.implementation.is_polars() or template.implementation.is_pyarrow():
+        # Not by narwhals, to which a column without a name has none.
+        make = type(native) if template.implementation.is_polars() else native.from_pydict
+        return make(named)
     return nw.from_dict(named, backend=template.implementation).to_native()
