@@ -34,7 +34,9 @@ class ImputationMixin:
         X : data frame or ndarray of shape (n_samples, n_features_in_)
             A copy, in which the cells that were missing are what the network expects in
             their place, given the others, within the range of their column and with the
-            decimals of it in fit. A column that was wholly missing in fit stays as it is.
+            decimals of it in fit. Columns keep their dtypes; one without any cell gets
+            that of the fit, if its own cannot hold the cells. A column that was wholly
+            missing in fit stays as it is.
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)

@@ -150,7 +150,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         Returns
         -------
         rows : ndarray or data frame of shape (n_steps, n_features_in_)
-            In the original columns and units.
+            In the original columns and units, as `inverse_transform` returns them.
         """
         check_is_fitted(self)
         if not isinstance(n_steps, Integral) or n_steps < 2:
@@ -247,7 +247,8 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         Returns
         -------
         contributions : data frame of shape (n_samples, n_features_in_)
-            How much each cell adds to the row's anomaly score: none is negative, a
+            Of the library of X, with its labels and index; of pandas, if X is an array. How
+            much each cell adds to the row's anomaly score: none is negative, a
             missing cell adds 0. A cell bears the more of it, the more the score falls
             when the cell is replaced by what the others imply. See the class for the
             score that they sum to.
