@@ -356,7 +356,7 @@ class TableEncoder:
             values = self.decode(output, dense.dtype, possible=True)
             return np.where(np.isnan(dense), values, dense)
         values, series = self._values(output, possible=True), []
-        objects = classes_of_objects(X)
+        objects = {**self._objects, **classes_of_objects(X)}
         nowhere = np.zeros(len(X), dtype=bool)
         for i in range(X.shape[1]):
             own, (block, j) = X[:, i], self._place[i]
