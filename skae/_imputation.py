@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._typing import Table
 from skae.table.blocks import MISSING
-from skae.table.validation import check_fitted_table, float_dtype
+from skae.table.validation import check_fitted_table
 
 # Times that cells missing in columns that were complete in fit are filled. Where the other
 # cells do not tell what is missing, filling until it settles would choose what suits them
@@ -34,13 +34,14 @@ class ImputationMixin:
         X : data frame or ndarray of shape (n_samples, n_features_in_)
             A copy, in which the cells that were missing are what the network expects in
             their place, given the others, within the range of their column and with the
-            decimals of it in fit. A column that was wholly missing in fit stays as it is.
+            decimals of it in fit. Columns keep their dtypes; one without any cell gets
+            that of the fit, if its own cannot hold the cells. A column that was wholly
+            missing in fit stays as it is.
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
         design = self._map_rows(self._impute_block, X, self._table.design_.n_outputs)
-        decoded = self._table.decode(design, float_dtype(X), possible=True)
-        return self._table.fill(X, decoded)
+        return self._table.fill(X, design)
 
     def _impute_block(self, model, x, observed):
         """Return decoder outputs for the rows that have missing cells, zeros for others."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skae._imputation import ImputationMixin
@@ -20,6 +20,7 @@ from skae.table.rows import encode_block
 from skae.table.support import check_support
 from skae.table.validation import (
     as_frame_like,
+    check_codes,
     check_fitted_table,
     check_weights,
     float_dtype,
@@ -74,24 +75,66 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components_)
+        X : data frame or array-like of shape (n_samples, n_components_)
             Codes.
 
         Returns
         -------
         rows : ndarray or data frame of shape (n_samples, n_features_in_)
             In the original columns and units; a frame of the library that was fitted, if
-            one was, with its dtypes. A category is the most probable one, an ordered one
-            the median, of those that rows of the fit hold.
+            one was, with its labels and dtypes, and with the index of X, if both are of
+            pandas. A category is the most probable one, an ordered one the median, of
+            those that rows of the fit hold. In a frame a column that held whole numbers only in fit holds whole numbers, within
+            its range in fit; in an array all numbers are what the network returns.
+
+        See Also
+        --------
+        reconstruct : The same of rows instead of codes.
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=[np.float64, np.float32])
+        codes = check_codes(X)
         if codes.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {codes.shape[1]} columns, but inverse_transform takes codes with "
                 f"n_components_={self.n_components_} columns, as transform returns them."
             )
-        return self._decode(codes)
+        return with_index_of(X, self._decode(codes))
+
+    def reconstruct(self, X: Table) -> Any:
+        """Return the rows of X as the network reconstructs them.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        rows : ndarray or data frame of shape (n_samples, n_features_in_)
+            As `inverse_transform` returns them for the codes of X, with the index of X.
+            Cells that are missing in X are not missing here, unless their whole column
+            was in fit.
+
+        See Also
+        --------
+        impute : Fill missing cells and leave the others as they are.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skae import AutoencoderTransformer
+        >>> flats = pd.DataFrame({"area": [31.5, 48.0, 62.5, 90.0], "rooms": [1, 2, 2, 3]})
+        >>> flats.index = ["a", "b", "c", "d"]
+        >>> autoencoder = AutoencoderTransformer(1, random_state=0).fit(flats)
+        >>> autoencoder.reconstruct(flats[2:])["rooms"]
+        c    2
+        d    3
+        Name: rooms, dtype: int64
+        """
+        check_is_fitted(self)
+        X = check_fitted_table(self, X, self._table)
+        output = self._map_rows(_reconstruct, X, self._table.design_.n_outputs)
+        return with_index_of(X, self._table.decode(output, float_dtype(X)))
 
     def interpolate(self, x: Table, y: Table, n_steps: int = 10) -> Any:
         """Return rows on the way from x to y: the codes between theirs, decoded.
@@ -107,7 +150,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         Returns
         -------
         rows : ndarray or data frame of shape (n_steps, n_features_in_)
-            In the original columns and units.
+            In the original columns and units, as `inverse_transform` returns them.
         """
         check_is_fitted(self)
         if not isinstance(n_steps, Integral) or n_steps < 2:
@@ -204,7 +247,8 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         Returns
         -------
         contributions : data frame of shape (n_samples, n_features_in_)
-            How much each cell adds to the row's anomaly score: none is negative, a
+            Of the library of X, with its labels and index; of pandas, if X is an array. How
+            much each cell adds to the row's anomaly score: none is negative, a
             missing cell adds 0. A cell bears the more of it, the more the score falls
             when the cell is replaced by what the others imply. See the class for the
             score that they sum to.
@@ -348,6 +392,10 @@ def _one_row(name, row):
 
 def _encode(model, x, observed):
     return model.encode(x)
+
+
+def _reconstruct(model, x, observed):
+    return model.decode(model.encode(x))
 
 
 def _score(model, x, observed):

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,6 +18,7 @@ from skae._parameters import documented
 from skae.models.chow_liu import ChowLiuTree
 from skae.models.losses import ColumnLosses, squared_error
 from skae.models.quantized import QuantizedModel
+from skae.table.validation import check_codes, with_index_of
 
 # A codebook of which less than this fraction is in use is larger than it need be.
 LEAST_USAGE = 0.5
@@ -181,20 +181,26 @@ class VQVAETransformer(BaseAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components_) or (n_samples, n_blocks)
+        X : data frame or array-like, (n_samples, n_components_) or (n_samples, n_blocks)
             Vectors, or indices of entries, as `encoding` says. Vectors need not be entries.
 
         Returns
         -------
         rows : ndarray or data frame of shape (n_samples, n_features_in_)
             In the original columns and units; a frame of the library that was fitted, if
-            one was, with its dtypes. A category is the most probable one, an ordered one
-            the median, of those that rows of the fit hold.
+            one was, with its labels and dtypes, and with the index of X, if both are of
+            pandas. A category is the most probable one, an ordered one the median, of
+            those that rows of the fit hold. In a frame a column that held whole numbers only in fit holds whole numbers, within
+            its range in fit; in an array all numbers are what the network returns.
+
+        See Also
+        --------
+        reconstruct : The same of rows instead of codes.
         """
         if self.encoding == "vectors":
             return super().inverse_transform(X)
         check_is_fitted(self)
-        indices = check_array(X, dtype=[np.float64, np.float32])
+        indices = check_codes(X)
         n_blocks, size = self.codebook_.shape[:2]
         if indices.shape[1] != n_blocks:
             raise ValueError(
@@ -207,7 +213,7 @@ class VQVAETransformer(BaseAutoencoder):
                 f"X holds {strange[0]:g}, but entries are numbered from 0 to {size - 1}; "
                 "with encoding='vectors' inverse_transform takes vectors."
             )
-        return self._decode(self._look_up(indices.astype(np.int64)))
+        return with_index_of(X, self._decode(self._look_up(indices.astype(np.int64))))
 
     def _look_up(self, indices):
         pairs = zip(self.codebook_, indices.T, strict=True)

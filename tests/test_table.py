@@ -389,15 +389,17 @@ def test_block_size_does_not_matter_for_frames(mixed, monkeypatch):
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_fill_changes_missing_cells_only(mixed, library):
     frame = mixed.assign(size=mixed["size"].where(np.arange(300) % 7 > 0))
-    complete = mixed.assign(colour="green", size=1.0)
+    size = float(frame["size"].median())
+    complete = mixed.assign(colour="green", size=size)
     if library == "polars":
         frame, complete = pl.from_pandas(frame), pl.from_pandas(complete)
     table, rows = _learn(frame)
-    filled = table.fill(rows, complete)
+    design, _ = table.encode(Frame.of(complete), np.float64)
+    filled = table.fill(rows, table.design_.to_output(torch.from_numpy(design)).numpy())
     if library == "polars":
         expected = frame.with_columns(
-            pl.col("colour").fill_null("green"), pl.col("size").fill_null(1.0)
+            pl.col("colour").fill_null("green"), pl.col("size").fill_null(size)
         )
     else:
-        expected = frame.fillna({"colour": "green", "size": 1.0})
+        expected = frame.fillna({"colour": "green", "size": size})
     assert_frames_equal(filled, expected)

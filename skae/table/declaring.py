@@ -6,7 +6,7 @@ import pandas as pd
 
 from skae.table.frame import Frame
 from skae.table.level_column import LevelColumn
-from skae.table.series import is_pandas_category, make_frame, nothing_like
+from skae.table.writing import is_pandas_category, make_frame, nothing_like
 
 
 def declare(table, X, levels=True):

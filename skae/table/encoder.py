@@ -10,8 +10,14 @@ from skae.table.choice import choose_kinds
 from skae.table.frame import Frame
 from skae.table.identifiers import refuse_identifiers_only
 from skae.table.remedies import conversion
-from skae.table.series import fill, make_frame
 from skae.table.states import OBSERVED
+from skae.table.writing import (
+    as_objects,
+    classes_of_objects,
+    fill,
+    make_frame,
+    template_for,
+)
 
 # Rows that are encoded at a time.
 BLOCK = 8192
@@ -101,9 +107,10 @@ class TableEncoder:
         """
         rows = np.arange(X.shape[0]) if rows is None else rows
         self.names = [f"x{i}" for i in range(X.shape[1])] if names is None else list(names)
-        self.template_ = None
+        self.template_, self._objects = None, {}
         if isinstance(X, Frame):
             self.names, self.template_ = X.labels, X[:0].narwhals
+            self._objects = classes_of_objects(X.narwhals)
         kinds, self._asked_for = choose_kinds(
             X, self.names, self.categorical_features, self.ordinal_features
         )
@@ -222,7 +229,7 @@ class TableEncoder:
             expected = "category" if column.kind == "ordered" else column.kind
             if cells.kind == expected or i in self._asked_for or cells.all_missing:
                 continue
-            remedy = conversion(cells.source, column.name, expected, at=i, now=cells.kind)
+            remedy = conversion(cells.source, column.name, expected, now=cells.kind)
             raise ValueError(
                 f"Column {column.name!r} was of kind {expected!r} in fit and is of "
                 f"kind {cells.kind!r} now (dtype {cells.source.dtype}); convert it first, "
@@ -285,7 +292,7 @@ class TableEncoder:
             Numbers in raw units, instead of those of `output`.
         possible : bool, default=False
             Whether numbers are moved into the range of their column, and to the decimals
-            that it had in fit.
+            that it had in fit. In frames columns of whole numbers always are.
 
         Returns
         -------
@@ -295,14 +302,18 @@ class TableEncoder:
         hidden[:, self.empty_] = True
         if observed is not None:
             hidden |= observed != OBSERVED
-        first, *others = self.design_.blocks
-        if numbers is None:
-            numbers = self.decode_numbers(output[:, first.columns])
-        values = [first.to_possible(numbers) if possible else numbers]
-        values += [block.decode(output[:, block.columns], rng) for block in others]
+        values = self._values(output, rng, numbers, possible)
         if self.template_ is None:
             return self._array(values, hidden, dtype, rng)
         return self._frame(values, hidden, rng)
+
+    def _values(self, output, rng=None, numbers=None, possible=False):
+        """Return what each block makes of its columns of the output, see `decode`."""
+        first, *others = self.design_.blocks
+        if numbers is None:
+            numbers = self.decode_numbers(output[:, first.columns])
+        numbers = first.to_possible(numbers) if possible else first.to_whole(numbers)
+        return [numbers, *(block.decode(output[:, block.columns], rng) for block in others)]
 
     def decode_numbers(self, output):
         """Return the numbers of an output in raw units."""
@@ -326,24 +337,38 @@ class TableEncoder:
         return table
 
     def _frame(self, values, hidden, rng):
-        values = dict(zip(map(id, self.design_.blocks), values, strict=True))
         series = []
         for i in range(len(self.names)):
             block, j = self._place[i]
-            cells, template = values[id(block)][:, j], self.template_[:, i]
-            series.append(block.write(cells, j, hidden[:, i], template, rng))
+            cells, template = self._cells_of(values, i), self.template_[:, i]
+            column = block.write(cells, j, hidden[:, i], template, rng)
+            series.append(as_objects(column, self._objects.get(i)))
         return make_frame(series, self.template_)
 
-    def fill(self, X, values):
-        """Return a native copy of the table X, its missing cells taken from `values`."""
+    def _cells_of(self, values, i):
+        """Return the values of a column of the table."""
+        block, j = self._place[i]
+        return values[self.design_.blocks.index(block)][:, j]
+
+    def fill(self, X, output):
+        """Return a native copy of the table X, its missing cells as a decoder's output says.
+
+        Every column keeps its own dtype. One without any cell gets that of the fit, if its
+        own does not suit.
+        """
         if self.template_ is None:
             dense = X.toarray() if issparse(X) else X
+            values = self.decode(output, dense.dtype, possible=True)
             return np.where(np.isnan(dense), values, dense)
-        values, series = nw.from_native(values, eager_only=True), []
+        values, series = self._values(output, possible=True), []
         frame = X.narwhals
+        objects = {**self._objects, **classes_of_objects(frame)}
+        nowhere = np.zeros(len(X), dtype=bool)
         for i, cells in enumerate(X.columns()):
-            own = frame[:, i]
+            own, (block, j) = frame[:, i], self._place[i]
             if cells.missing is not None and not self.empty_[i]:
-                own = fill(own, cells.missing, values[:, i])
+                template = template_for(own, cells.missing, self.template_[:, i])
+                filled = block.write(self._cells_of(values, i), j, nowhere, template)
+                own = fill(own, cells.missing, as_objects(filled, objects.get(i)))
             series.append(own)
         return make_frame(series, frame)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from skae.table.identifiers import is_identifier
-from skae.table.series import as_series, is_pandas_category
 from skae.table.states import MISSING, OBSERVED, UNKNOWN
+from skae.table.writing import as_series, is_pandas_category
 
 # So many levels are looked up sooner than it is found out which of them are needed.
 FEW = 64
@@ -154,14 +154,24 @@ class LevelColumn:
                 else rng.choice(members, size=len(here), p=counts / counts.sum())
             )
         if is_pandas_category(template):
-            dtype = template.to_native().dtype
-            codes = dtype.categories.get_indexer(self.levels)[numbers]
-            codes = np.where(missing, -1, codes)
-            return nw.from_native(
-                pd.Series(pd.Categorical.from_codes(codes, dtype=dtype)), series_only=True
-            )
-        values = self.levels.to_numpy(dtype=object)[numbers]
-        return as_series(values, missing, template)
+            return self._write_category(numbers, missing, template.to_native().dtype)
+        values = self.levels.to_numpy()
+        if values.dtype.kind not in "iufmM":
+            values = self.levels.to_numpy(dtype=object)
+        return as_series(values[numbers], missing, template)
+
+    def _write_category(self, numbers, missing, dtype):
+        """Return a series of a category dtype of pandas, or of one that has all levels."""
+        codes = dtype.categories.get_indexer(self.levels)
+        new = np.setdiff1d(numbers[~missing], np.flatnonzero(codes >= 0))
+        if len(new):
+            categories = dtype.categories.append(self.levels[new])
+            dtype = pd.CategoricalDtype(categories, dtype.ordered)
+            codes[new] = len(categories) - len(new) + np.arange(len(new))
+        codes = np.where(missing, -1, codes[numbers])
+        return nw.from_native(
+            pd.Series(pd.Categorical.from_codes(codes, dtype=dtype)), series_only=True
+        )
 
 
 def _used(cells):

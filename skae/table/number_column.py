@@ -6,7 +6,8 @@ column of the dtype and the library that was fitted.
 
 import numpy as np
 
-from skae.table.series import as_series
+from skae.table.clocks import clocks_of
+from skae.table.writing import as_series
 
 # Distances beyond this may not fit into 64 bits.
 FAR = 2.0**62
@@ -38,7 +39,7 @@ class NumberColumn:
     Whole numbers and times are read as their distance from the first one seen, which
     float64 holds exactly where the number itself may not be; they are written back as
     multiples of the largest step that all of them share (dates of whole days come back
-    as whole days).
+    as whole days). Times of a time zone may share a larger one on its clocks than in UTC.
     """
 
     def __init__(self, name, kind):
@@ -58,6 +59,8 @@ class NumberColumn:
         if self.whole is None:
             self.whole = cells is not None
             self.unit = cells.dtype if self.whole and cells.dtype.kind in "mM" else None
+            self.unsigned = self.whole and cells.dtype.kind == "u"
+            self.clocks, self.zone = clocks_of(given.zone), given.zone
         if not self.whole or cells is None:
             return
         there = ~given.is_missing()
@@ -74,6 +77,8 @@ class NumberColumn:
         self.step = int(np.gcd(self.step, np.gcd.reduce(steps)))
         if self.kind == "number":
             self.step = 1
+        for clock in self.clocks:
+            clock.learn(self._in_unit(cells[there]))
 
     def _bits(self, cells):
         """Return whole cells as uint64, whose differences wrap and thus cannot overflow."""
@@ -122,22 +127,41 @@ class NumberColumn:
     def write(self, values, missing, template):
         """Return the column that `values` stand for, in the dtype of `template`."""
         if self.whole:
-            unsigned = template.dtype.is_unsigned_integer()
-            bits = self._to_whole(values, template, unsigned)
-            if self.unit is not None:
-                values = bits.view(self.unit)
-            else:
-                values = bits if unsigned else bits.view(np.int64)
+            values = self._to_whole(np.where(missing, 0.0, values))
         return as_series(values, missing, template)
 
-    def _to_whole(self, values, template, unsigned):
-        """Return the nearest multiples of the step that the dtype can hold, as uint64."""
-        base, step = np.uint64(0) if self.base is None else self.base, max(self.step, 1)
-        start = int(base) if unsigned else int(base.view(np.int64))
-        lowest, highest = -(2**63) + 1, 2**63 - 1
-        if template.dtype.is_integer():
-            bounds = np.iinfo(type(template.dtype).__name__.lower())
-            lowest, highest = int(bounds.min), int(bounds.max)
+    def _to_whole(self, values):
+        """Return the nearest whole numbers or times, multiples of the step away from the first."""
+        if self.unit is None:
+            bits = self._nearest(values, 1)
+            return bits if self.unsigned else bits.view(np.int64)
+        clock = max(self.clocks, key=lambda clock: clock.step, default=None)
+        if clock is None or not self._prefers(clock):
+            return self._nearest(values, self.step).view(self.unit)
+        return clock.nearest(self._nearest(values, 1).view(self.unit))
+
+    def _prefers(self, clock):
+        """Whether times are more regular on a clock of their zone than in UTC.
+
+        Where it has not been changed between them, days are days on both, and those of the
+        zone are meant.
+        """
+        day = np.timedelta64(1, "D") // np.timedelta64(1, np.datetime_data(self.unit)[0])
+        whole_days = self.step > 0 and self.step % day == 0
+        return clock.step > self.step or (whole_days and clock.step == self.step)
+
+    def _nearest(self, values, step):
+        """Return the nearest multiples of the step that 64 bits can hold, as uint64.
+
+        A step of 0 allows of the first cell only.
+        """
+        base = np.uint64(0) if self.base is None else self.base
+        if not step:
+            return np.full(len(values), base)
+        start = int(base) if self.unsigned else int(base.view(np.int64))
+        bounds = np.iinfo(np.uint64 if self.unsigned else np.int64)
+        # The smallest int64 is NaT.
+        lowest, highest = int(bounds.min) + (not self.unsigned), int(bounds.max)
         values = np.clip(
             np.nan_to_num(values), float(lowest - start), float(highest - start)
         )

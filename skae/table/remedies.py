@@ -1,40 +1,92 @@
 """What to write, in the user's own data frame library, to mend a column of the frame X."""
 
+TIMES = ("date", "duration")
+
+# By what the column is to be.
 PANDAS = {
     "number": "X[{name!r}].astype('float64')",
-    "boolean": "X[{name!r}].astype('boolean')",
-    "category": "X[{name!r}].astype(str)",
+    "boolean": "X[{name!r}].ne(0).where(X[{name!r}].notna())",
+    "category": "X[{name!r}].astype('string')",
     "date": "pd.to_datetime(X[{name!r}])",
+    "zoned": "pd.to_datetime(X[{name!r}], utc=True)",
     "duration": "pd.to_timedelta(X[{name!r}])",
     "ordered": "X[{name!r}].astype(pd.CategoricalDtype({levels!r}, ordered=True))",
     "drop": "X.drop(columns=[{name!r}])",
 }
 POLARS = {
     "number": "X.with_columns(pl.col({name!r}).cast(pl.Float64))",
-    "boolean": "X.with_columns(pl.col({name!r}).cast(pl.Boolean))",
+    "boolean": "X.with_columns(pl.col({name!r}) != 0)",
     "category": "X.with_columns(pl.col({name!r}).cast(pl.String))",
     "date": "X.with_columns(pl.col({name!r}).cast(pl.Datetime))",
+    "zoned": "X.with_columns(pl.col({name!r}).dt.replace_time_zone('UTC'))",
     "duration": "X.with_columns(pl.col({name!r}).cast(pl.Duration))",
     "ordered": "X.with_columns(pl.col({name!r}).cast(pl.Enum({levels!r})))",
     "drop": "X.drop({name!r})",
 }
-PYARROW = {
-    "number": "X.set_column({at}, {name!r}, X[{name!r}].cast(pa.float64()))",
-    "boolean": "X.set_column({at}, {name!r}, X[{name!r}].cast(pa.bool_()))",
-    "category": "X.set_column({at}, {name!r}, X[{name!r}].cast(pa.string()))",
-    "date": "X.set_column({at}, {name!r}, X[{name!r}].cast(pa.timestamp('us')))",
-    "duration": "X.set_column({at}, {name!r}, X[{name!r}].cast(pa.duration('us')))",
-    "ordered": "X.to_pandas() and then X[{name!r}].astype(pd.CategoricalDtype({levels!r}, "
-    "ordered=True))",
+ARROW = {
+    "number": "X[{name!r}].cast(pa.float64())",
+    "boolean": "X[{name!r}].cast(pa.bool_())",
+    "category": "X[{name!r}].cast(pa.string())",
+    "date": "X[{name!r}].cast(pa.int64(), safe=False).cast(pa.timestamp('us'))",
+    "zoned": "X[{name!r}].cast(pa.timestamp('us')).cast(pa.timestamp('us', 'UTC'))",
+    "duration": "X[{name!r}].cast(pa.int64(), safe=False).cast(pa.duration('us'))",
+}
+# By what the column is, and what it is to be: where a cast would fail or mean another.
+PANDAS_FROM = {
+    ("category", "boolean"): (
+        "X[{name!r}].astype('string').str.lower().map({{'true': True, 'false': False}})"
+    ),
+    ("date", "number"): (
+        "pd.to_datetime(X[{name!r}]).astype('int64').where(X[{name!r}].notna())"
+    ),
+    ("duration", "number"): (
+        "pd.to_timedelta(X[{name!r}]).astype('int64').where(X[{name!r}].notna())"
+    ),
+}
+POLARS_FROM = {
+    ("category", "number"): (
+        "X.with_columns(pl.col({name!r}).cast(pl.String).cast(pl.Float64))"
+    ),
+    ("category", "boolean"): (
+        "X.with_columns(pl.col({name!r}).cast(pl.String).str.to_lowercase() == 'true')"
+    ),
+    ("category", "date"): (
+        "X.with_columns(pl.col({name!r}).cast(pl.String).str.to_datetime())"
+    ),
+    ("duration", "category"): "X.with_columns(pl.col({name!r}).dt.to_string())",
+}
+ARROW_FROM = {
+    **{
+        ("category", kind): f"X[{{name!r}}].cast(pa.string()).cast({made})"
+        for kind, made in (
+            ("number", "pa.float64()"),
+            ("boolean", "pa.bool_()"),
+            ("date", "pa.timestamp('us')"),
+        )
+    },
+    ("date", "number"): (
+        "X[{name!r}].cast(pa.timestamp('us')).cast(pa.int64()).cast(pa.float64())"
+    ),
+    ("duration", "number"): "X[{name!r}].cast(pa.int64()).cast(pa.float64())",
+}
+# What is made of a column takes its place.
+ARROW_PLACE = "X.set_column(X.column_names.index({{name!r}}), {{name!r}}, {made})"
+ARROW = {
+    **{kind: ARROW_PLACE.format(made=form) for kind, form in ARROW.items()},
+    "ordered": (
+        "X.to_pandas().astype({{{name!r}: pd.CategoricalDtype({levels!r}, ordered=True)}})"
+    ),
     "drop": "X.drop_columns([{name!r}])",
 }
-# Where a cast would fail, or make True of every text.
-FROM_TEXT = {
-    ("pandas", "boolean"): "X[{name!r}].map({{'True': True, 'False': False}})",
-    ("polars", "boolean"): "X.with_columns(pl.col({name!r}) == 'True')",
-    ("polars", "date"): "X.with_columns(pl.col({name!r}).str.to_datetime())",
+ARROW_FROM = {pair: ARROW_PLACE.format(made=form) for pair, form in ARROW_FROM.items()}
+# Where there is nothing to convert.
+SENSELESS = {
+    *(("boolean", kind) for kind in TIMES),
+    *((kind, "boolean") for kind in TIMES),
+    *(TIMES, TIMES[::-1]),
 }
-FROM_TIMES = {"pandas": "X[{name!r}].astype('int64')"}
+# Only pandas makes durations of text.
+NO_DURATION = {("category", "duration")}
 
 
 def as_text(series, name):
@@ -45,34 +97,30 @@ def as_text(series, name):
     )
 
 
-def conversion(series, name, kind, at=0, levels=(), now=None):
+def conversion(series, name, kind, levels=(), now=None):
     """Return an expression that makes a column what is asked for.
+
+    Of pandas it is the column, else the frame.
 
     Parameters
     ----------
     series : narwhals.Series
         The column, which tells the library.
-    name : str
+    name : label
     kind : str
-        "number", "boolean", "category", "date", "duration", "ordered" or "drop".
-    at : int, default=0
-        The column's position.
+        "number", "boolean", "category", "date", "zoned", "duration", "ordered" or "drop".
     levels : list, default=()
         Of an ordered column, the lowest first.
     now : str, default=None
         What the column is now.
     """
     library = series.implementation
-    form = PANDAS[kind]
+    forms, special, senseless = PANDAS, PANDAS_FROM, SENSELESS
     if library.is_polars():
-        form = POLARS[kind]
+        forms, special, senseless = POLARS, POLARS_FROM, SENSELESS | NO_DURATION
     elif library.is_pyarrow():
-        form = PYARROW[kind]
-    of_library = (
-        "polars" if library.is_polars() else "pandas" if library.is_pandas() else ""
-    )
-    if now == "category":
-        form = FROM_TEXT.get((of_library, kind), form)
-    if now in ("date", "duration") and kind == "number":
-        form = FROM_TIMES.get(of_library, form)
-    return form.format(name=name, at=at, levels=list(levels))
+        forms, special, senseless = ARROW, ARROW_FROM, SENSELESS | NO_DURATION
+    if (now, kind) in senseless:
+        return f"{forms['drop'].format(name=name)}, in fit as well"
+    form = special.get((now, kind), forms[kind])
+    return form.format(name=name, levels=list(levels))

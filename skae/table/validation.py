@@ -8,11 +8,12 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils import gen_batches
+from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from skae.table.frame import Frame
 from skae.table.sources import as_array, labels_of, refuse_source
+from skae.table.writing import make_frame
 
 BLOCK = 65_536
 # Weights in whole-number ratios are counts of rows: the largest count, the largest count of
@@ -147,17 +148,25 @@ def _as_numbers(frame):
 
 def as_frame_like(estimator, X, values):
     """Return an array, one column per feature, as a frame of the library of X (else pandas)."""
-    names = column_names(estimator, values.shape[1])
-    if isinstance(X, Frame) and not X.implementation.is_pandas():
-        return nw.from_numpy(values, names, backend=X.implementation).to_native()
-    return with_index_of(X, pd.DataFrame(values, columns=names))
+    if not isinstance(X, Frame):
+        return pd.DataFrame(values, columns=column_names(estimator, values.shape[1]))
+    if not X.implementation.is_pandas():
+        columns = (
+            nw.new_series("", np.ascontiguousarray(column), backend=X.implementation)
+            for column in values.T
+        )
+        return make_frame(columns, X.narwhals)
+    native = X.native
+    return pd.DataFrame(values, index=native.index, columns=native.columns)
 
 
-def with_index_of(X, frame):
-    """Give a pandas frame the index of the table X, if that is one as well."""
-    if isinstance(X, Frame) and X.implementation.is_pandas():
-        frame.index = X.native.index
-    return frame
+def with_index_of(X, table):
+    """Give a table the index of X, a table or None, if both are pandas frames."""
+    if isinstance(X, Frame):
+        X = X.native
+    if isinstance(X, pd.DataFrame) and isinstance(table, pd.DataFrame):
+        table.index = X.index
+    return table
 
 
 def _refuse_twins(X):
@@ -165,6 +174,13 @@ def _refuse_twins(X):
     if len(set(labels)) < len(labels):
         twice = [label for label, n_times in Counter(labels).items() if n_times > 1]
         raise ValueError(f"Columns {twice} stand twice in X; rename or drop one of each.")
+
+
+def check_codes(X):
+    """Return codes, which a data frame of any library may hold, as an array of floats."""
+    frame = as_frame(X)
+    codes = X if frame is None else frame.narwhals.to_numpy()
+    return check_array(codes, dtype=[np.float64, np.float32])
 
 
 def float_dtype(X):

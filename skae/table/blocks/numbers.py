@@ -198,10 +198,27 @@ class NumberBlock(Block):
 
     def to_possible(self, numbers):
         """Return numbers in raw units moved into their column's range and to its decimals."""
-        numbers = np.where(self.empty, numbers, np.clip(numbers, self.low, self.high))
-        for decimals in np.unique(self.decimals[self.decimals < TOO_MANY]):
-            columns = self.decimals == decimals
-            numbers[:, columns] = numbers[:, columns].round(decimals)
+        return self._to_possible(numbers, ~self.empty)
+
+    def to_whole(self, numbers):
+        """Return `to_possible`, but of columns of whole numbers in a frame only.
+
+        Dates and durations are made whole where they are written: to whole days, for
+        example.
+        """
+        if self.readers is None:
+            return numbers
+        of_numbers = np.array(
+            [reader.kind == "number" for reader in self.readers], dtype=bool
+        )
+        return self._to_possible(numbers, of_numbers & ~self.empty & (self.decimals == 0))
+
+    def _to_possible(self, numbers, which):
+        numbers = np.where(which, np.clip(numbers, self.low, self.high), numbers)
+        for decimals in np.unique(self.decimals[which & (self.decimals < TOO_MANY)]):
+            columns = which & (self.decimals == decimals)
+            # Not -0.
+            numbers[:, columns] = numbers[:, columns].round(decimals) + 0.0
         return numbers
 
     def write(self, values, j, missing, template, rng=None):

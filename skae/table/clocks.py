@@ -1,0 +1,92 @@
+"""The clocks of a time zone, by which times may be whole days that are not so in UTC."""
+
+import numpy as np
+import pandas as pd
+
+# What pandas can convert between time zones: the years of Python's datetime.
+FIRST, LAST = np.datetime64("0001-01-03", "s"), np.datetime64("9999-12-29", "s")
+TWO_DAYS = np.timedelta64(2, "D")
+
+
+def clocks_of(zone):
+    """Return the clocks by which the times of a column may be regular, besides UTC's."""
+    return [] if zone is None or str(zone) == "UTC" else [Clock(zone), EarlyClock(zone)]
+
+
+class Clock:
+    """What the clocks of a time zone show: midnights are 23 to 25 hours apart.
+
+    Parameters
+    ----------
+    zone : str or tzinfo
+
+    Attributes
+    ----------
+    step : int
+        The largest by which all times learned are apart on this clock, in their unit; 0:
+        all are equal.
+    """
+
+    def __init__(self, zone):
+        self.zone, self.base, self.step = zone, None, 0
+
+    def learn(self, times):
+        """Learn from times in UTC, datetime64 of shape (n,), none of them NaT."""
+        walls = self._walls(times).view(np.int64)
+        if self.base is None:
+            self.base = walls[0]
+        self.step = int(np.gcd(self.step, np.gcd.reduce(walls - self.base)))
+
+    def nearest(self, times):
+        """Return the times in UTC, a whole number of steps apart, that are nearest."""
+        walls = self._walls(times)
+        steps = np.rint((walls.view(np.int64) - self.base) / self.step).astype(np.int64)
+        return self._instants((steps * self.step + self.base).view(walls.dtype), times)
+
+    def _walls(self, times):
+        """Return what the clock shows at times in UTC."""
+        local = (
+            pd.DatetimeIndex(_convertible(times)).tz_localize("UTC").tz_convert(self.zone)
+        )
+        return local.tz_localize(None).to_numpy()
+
+    def _instants(self, walls, near):
+        """Return the times in UTC at which the clock shows `walls`.
+
+        Of an hour that comes twice, the one nearer to `near`; an hour that is left out is
+        over as it starts.
+        """
+        both = [
+            pd.DatetimeIndex(walls)
+            .tz_localize(
+                self.zone,
+                ambiguous=np.full(len(walls), summer),
+                nonexistent="shift_forward",
+            )
+            .tz_convert("UTC")
+            .tz_localize(None)
+            .to_numpy()
+            .astype(walls.dtype)
+            for summer in (True, False)
+        ]
+        first_is_nearer = np.abs(both[0] - near) <= np.abs(both[1] - near)
+        return np.where(first_is_nearer, *both)
+
+
+class EarlyClock(Clock):
+    """A clock that shows the hour which is left out: midnight where the day starts at 1."""
+
+    def _walls(self, times):
+        tick = np.timedelta64(1, np.datetime_data(times.dtype)[0])
+        now = super()._walls(times)
+        return np.minimum(now, super()._walls(times - tick) + tick)
+
+
+def _convertible(times):
+    """Return the times moved to where every time zone can be converted."""
+    unit = times.dtype
+    first, last = FIRST, LAST
+    if unit == np.dtype("M8[ns]"):
+        first = np.datetime64(np.iinfo(np.int64).min + 1, "ns") + TWO_DAYS
+        last = np.datetime64(np.iinfo(np.int64).max, "ns") - TWO_DAYS
+    return np.clip(times, first.astype(unit), last.astype(unit))
