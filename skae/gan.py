@@ -413,7 +413,7 @@ class GANSampler(
         return hasattr(self, "critic_")
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         # On the CPU, so that a machine without the device can read them.
         for name in {"generator_", "critic_"} & set(state):
             state[name] = copy.deepcopy(state[name]).cpu()
