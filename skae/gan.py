@@ -170,7 +170,7 @@ class GANSampler(
     >>> from sklearn.datasets import load_iris
     >>> from skae import GANSampler
     >>> iris = load_iris(as_frame=True).frame
-    >>> gan = GANSampler(max_iter=200, random_state=0).fit(iris)
+    >>> gan = GANSampler(max_iter=100, random_state=0).fit(iris)
     >>> gan.sample(3, random_state=0).shape
     (3, 5)
     """

@@ -53,7 +53,7 @@ def test_share_flagged_among_fresh_rows_is_the_contamination(contamination, dete
 def test_threshold_does_not_come_from_rows_that_the_network_has_seen():
     """Networks that learn their rows by heart: training errors would flag nearly all."""
     by_heart = AutoencoderTransformer(
-        2, init="random", early_stopping=False, alpha=0.0, max_iter=300, random_state=0
+        2, init="random", early_stopping=False, alpha=0.0, max_iter=150, random_state=0
     )
     X, fresh = correlated_rows(60, 0, 8), correlated_rows(1000, 1, 8)
     by_heart.fit(X)
