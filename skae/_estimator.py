@@ -1,5 +1,6 @@
 """The fit that the transformers share, as named steps."""
 
+import copy
 import math
 import warnings
 from contextlib import contextmanager, nullcontext
@@ -44,11 +45,13 @@ from skae.table.validation import (
     column_names,
     warn_of_empty,
 )
+from skae.training.callback_copies import clone_callbacks, keep_portable
 from skae.training.callbacks import EpochTasks
 from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED, seeded_globally
 from skae.training.loop import Net
 from skae.training.schedule import Budget, Schedule
+from skae.training.skorch_callbacks import check_callbacks
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -195,6 +198,7 @@ class BaseAutoencoder(
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
+        self._check_callbacks()
         given = X, y, sample_weight
         with self._intact_if_refused():
             X, sample_weight = self._check_training_input(
@@ -235,6 +239,18 @@ class BaseAutoencoder(
             X = check_fitted_table(self, X, self._table, min_samples)
         self._check_parameters()
         return X, check_weights(sample_weight, X)
+
+    def _check_callbacks(self):
+        check_callbacks(
+            self.callbacks,
+            held_out=None if self.early_stopping else "use early_stopping=True",
+            learning_rate=(
+                None
+                if self.learning_rate == "constant"
+                else f"learning_rate={self.learning_rate!r} sets the rate of every step; use "
+                "learning_rate='constant'"
+            ),
+        )
 
     def _learn_table(self, X, rows, sample_weight):
         self._table = TableEncoder(**self._table_parameters())
@@ -287,6 +303,7 @@ class BaseAutoencoder(
         }
         self.net_ = Net.around(
             model,
+            design,
             lr=self.learning_rate_init,
             weight_decay=self.alpha,
             callbacks=self.callbacks,
@@ -360,6 +377,7 @@ class BaseAutoencoder(
 
     def _train(self, data, schedule, given):
         net = self.net_
+        net.use_callbacks(self.callbacks, int(self.verbose))
         net.set_lr(schedule.learning_rate)
         tasks = EpochTasks(self, data, schedule.n_epochs, given)
         schedule.begin_epoch, schedule.end_epoch = tasks.begin, tasks.end
@@ -397,6 +415,24 @@ class BaseAutoencoder(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
+
+    def __sklearn_clone__(self):
+        without = copy.copy(self)
+        without.callbacks = None
+        # The class: `super()` of a copy.
+        cloned = super(BaseAutoencoder, without).__sklearn_clone__()
+        cloned.callbacks = clone_callbacks(self.callbacks)
+        return cloned
+
+    def __copy__(self):
+        # Not by way of the state, which leaves out what cannot be pickled.
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {**state, "callbacks": keep_portable(self.callbacks, warn=True)}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

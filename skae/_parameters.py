@@ -234,8 +234,12 @@ class TrainingParameters(ComputeParameters):
         the first step.
     warm_start : bool, default=False
         Whether `fit` continues with the network of the last fit.
-    callbacks : list of skorch callbacks, default=None
-        Passed to the skorch net. Callbacks of scikit-learn are set by `set_callbacks`.
+    callbacks : list or "disable", default=None
+        Callbacks of skorch: instances, classes, or tuples of a name and one of them. They
+        see rows of the encoded table, each of which is its own target, and `net_`, whose
+        `predict` returns such rows. ``LRScheduler`` needs ``learning_rate="constant"``;
+        what monitors held-out rows needs ``early_stopping=True``. "disable": none, nor
+        skorch's own timer. Callbacks of scikit-learn are set by `set_callbacks`.
     verbose : int, default=0
         1 prints a line per epoch.
 
@@ -269,7 +273,7 @@ class TrainingParameters(ComputeParameters):
     n_iter_no_change: int | None = None
     tol: float = 1e-4
     warm_start: bool = False
-    callbacks: list | None = None
+    callbacks: list | Literal["disable"] | None = None
     verbose: int = 0
 
     _parameter_constraints: ClassVar[dict] = {
@@ -285,7 +289,7 @@ class TrainingParameters(ComputeParameters):
         "n_iter_no_change": [_COUNT, None],
         "tol": [_NOT_NEGATIVE],
         "warm_start": ["boolean"],
-        "callbacks": [list, None],
+        "callbacks": [list, StrOptions({"disable"}), None],
         "verbose": ["verbose"],
     }
 

@@ -13,6 +13,7 @@ from skae.table.rows import TrainingRows, weighted_rows
 from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED
 from skae.training.schedule import Schedule
+from skae.training.skorch_callbacks import check_callbacks
 
 # Every chunk has a small one-cycle schedule: the network is fit for use after each. A chunk
 # of few steps is too short for one and learns at a constant rate.
@@ -56,6 +57,11 @@ class StreamingMixin:
         """
         first = not self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
+        check_callbacks(
+            self.callbacks,
+            held_out="partial_fit holds none out, fit does",
+            learning_rate="partial_fit sets the rate of every chunk; use fit",
+        )
         given = X, y, sample_weight
         X, sample_weight = self._check_training_input(
             X, sample_weight, reset=first, min_samples=2 if first else 1

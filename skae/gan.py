@@ -170,7 +170,7 @@ class GANSampler(
     >>> from sklearn.datasets import load_iris
     >>> from skae import GANSampler
     >>> iris = load_iris(as_frame=True).frame
-    >>> gan = GANSampler(max_iter=200, random_state=0).fit(iris)
+    >>> gan = GANSampler(max_iter=100, random_state=0).fit(iris)
     >>> gan.sample(3, random_state=0).shape
     (3, 5)
     """
@@ -413,7 +413,7 @@ class GANSampler(
         return hasattr(self, "critic_")
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         # On the CPU, so that a machine without the device can read them.
         for name in {"generator_", "critic_"} & set(state):
             state[name] = copy.deepcopy(state[name]).cpu()

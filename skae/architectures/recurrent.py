@@ -55,7 +55,8 @@ class Recurrent(Network):
     >>> phases = np.random.default_rng(0).uniform(0, 6.28, size=(100, 1))
     >>> X = np.sin(np.linspace(0, 12, 20) + phases)
     >>> network = Recurrent(n_steps=20, hidden_size=8)
-    >>> AutoencoderTransformer(1, network=network, random_state=0).fit_transform(X).shape
+    >>> autoencoder = AutoencoderTransformer(1, network=network, max_iter=5, random_state=0)
+    >>> autoencoder.fit_transform(X).shape
     (100, 1)
     """
 

@@ -9,9 +9,19 @@ LEAST_BATCH = 20
 
 
 def weighted_quantile(scores, q, sample_weight):
-    """Return the `q`-quantile of the scores; weights may be None."""
-    method = "linear" if sample_weight is None else "inverted_cdf"
-    return float(np.quantile(scores, q, weights=sample_weight, method=method))
+    """Return the `q`-quantile of the scores; weights may be None.
+
+    With weights it is the smallest score that a proportion q of the weight does not exceed,
+    as numpy has it from version 2 on.
+    """
+    if sample_weight is None:
+        return float(np.quantile(scores, q))
+    counted = sample_weight > 0
+    scores, sample_weight = scores[counted], sample_weight[counted]
+    order = np.argsort(scores, kind="stable")
+    reached = np.cumsum(sample_weight[order], dtype=np.float64)
+    position = np.searchsorted(reached / reached[-1], q)
+    return float(scores[order[min(position, len(order) - 1)]])
 
 
 def lower_fence(scores, rate, sample_weight):

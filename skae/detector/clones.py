@@ -13,7 +13,9 @@ from skae.detector.ensemble import Ensemble, n_drawn
 from skae.detector.folds import rows_outside
 from skae.table.declaring import declare
 from skae.table.frame import Frame
+from skae.training.callback_copies import with_own_files
 from skae.training.generators import MAX_SEED
+from skae.training.skorch_callbacks import refuse_initial_state
 
 # Errors below this are rounding, and one as good as the other.
 LEAST_ERROR = 1e-12
@@ -55,6 +57,7 @@ class CloneEnsemble(Ensemble):
 
     def fit(self, table, folds, sample_weight, rng, tasks, keep_rows):
         config, turns = self.config, self._by_turns()
+        refuse_initial_state(config.estimator.callbacks)
         params = {} if config.device == "auto" else {"device": config.device}
         seeds = np.empty(self.n_networks, dtype=int)
         seeds[turns] = rng.randint(MAX_SEED, size=self.n_networks)
@@ -62,6 +65,8 @@ class CloneEnsemble(Ensemble):
             clone(config.estimator).set_params(random_state=seed, **params)
             for seed in seeds.tolist()
         ]
+        for number, network in enumerate(self.networks, start=1):
+            with_own_files(network.callbacks, f"network_{number}_")
         self.sizes, (size,) = np.zeros(self.n_networks, dtype=int), config.max_samples
         self.error_scales, stop, interrupted = np.ones(self.n_networks), False, False
         for n_fitted, network in enumerate(turns.tolist(), start=1):

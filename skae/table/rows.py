@@ -35,9 +35,9 @@ class DenseRows:
         """Return the first columns of the design matrix, on the CPU."""
         return self.x[:, :n_outputs].cpu()
 
-    def part(self, start, stop):
-        """Return what a skorch callback gets to see of the rows."""
-        return self.x[start:stop]
+    def part(self, start, stop, width):
+        """Return the first columns of some rows: what a skorch callback gets to see."""
+        return self.x[start:stop, :width]
 
     def first(self, n_rows):
         """Return the first of the rows."""
@@ -87,11 +87,11 @@ class SparseRows:
 
     def design(self, n_outputs):
         """Return something to slice the design matrix from, as tensors on the CPU."""
-        return _Design(self)
+        return self.part(0, len(self), n_outputs)
 
-    def part(self, start, stop):
-        """Return what a skorch callback gets to see of the rows."""
-        return self.matrix[self.rows[start:stop]]
+    def part(self, start, stop, width):
+        """Return something to slice the first columns of some rows from."""
+        return _Part(self, np.arange(start, stop), width)
 
     def first(self, n_rows):
         """Return the first of the rows."""
@@ -108,13 +108,20 @@ class SparseRows:
         return encode_block(self.table, self.matrix[self.rows[index]], self.device)
 
 
-class _Design:
-    def __init__(self, source):
-        self._source = source
-        self.shape = (len(source), source.table.design_.n_outputs)
+class _Part:
+    """Rows of the design matrix that are encoded when they are asked for, on the CPU."""
+
+    def __init__(self, source, rows, width):
+        self._source, self._rows = source, rows
+        self.shape = len(rows), width
+
+    def __len__(self):
+        return len(self._rows)
 
     def __getitem__(self, index):
-        return self._source[index][0][:, : self.shape[1]].cpu()
+        rows = torch.from_numpy(np.atleast_1d(self._rows[index]))
+        x = self._source[rows][0][:, : self.shape[1]].cpu()
+        return x if np.ndim(self._rows[index]) else x[0]
 
 
 def encode_block(table, X, device, dtype=np.float32):

@@ -30,7 +30,9 @@ def resolve_device(device):
         n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
         available = (resolved.index or 0) < n_devices
     else:
-        accelerator = torch.accelerator.current_accelerator()
+        accelerator = None
+        if torch.accelerator.is_available():  # torch 2.6 raises where there is none
+            accelerator = torch.accelerator.current_accelerator()
         available = resolved.type == "cpu" or (
             accelerator is not None and accelerator.type == resolved.type
         )
