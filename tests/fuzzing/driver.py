@@ -255,4 +255,6 @@ def _use(rng, case, estimator, begin, n_methods):
 
 def _has_rows(X):
     """Whether a first row can be taken from a table."""
-    return is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2) or sp.issparse(X)
+    if sp.issparse(X):
+        return X.format in ("csr", "csc", "lil")
+    return is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2)

@@ -104,6 +104,8 @@ def _judge_result(ending, verdict, law, result):
         law(result)
     except BrokenLawError as error:
         ending.is_wrong(f"law: {error}", error)
+    except Exception as error:
+        ending.is_wrong(f"the result cannot be read: {type(error).__name__}", error)
 
 
 def is_ours(error):

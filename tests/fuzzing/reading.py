@@ -1,5 +1,7 @@
 """What a table of any library holds, read without skae."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -32,10 +34,19 @@ def columns_of(X):
     if isinstance(X, pd.DataFrame):
         lists = [X.iloc[:, i].tolist() for i in range(X.shape[1])]
     elif isinstance(X, pl.DataFrame):
-        lists = [column.to_list() for column in X.get_columns()]
+        lists = [_in_python(c.to_list, c.to_physical) for c in X.get_columns()]
     else:
-        lists = [column.to_pylist() for column in X.columns]
+        lists = [_in_python(c.to_pylist, partial(c.cast, "int64")) for c in X.columns]
     return [[None if is_missing(cell) else cell for cell in cells] for cells in lists]
+
+
+def _in_python(convert, as_integers):
+    """Return cells as Python's objects, or integers where these have no such year."""
+    try:
+        return convert()
+    except (ValueError, OverflowError):
+        numbers = as_integers()
+        return numbers.to_pylist() if hasattr(numbers, "to_pylist") else numbers.to_list()
 
 
 def is_missing(cell):
