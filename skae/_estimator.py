@@ -2,7 +2,6 @@
 
 import copy
 import math
-import warnings
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from numbers import Integral
@@ -29,6 +28,7 @@ from skae._parameters import (
 from skae._sampling import SamplingMixin
 from skae._streaming import StreamingMixin
 from skae._typing import Table
+from skae._warnings import warn
 from skae.architectures import Modules, choose_network
 from skae.architectures.architecture import Layers
 from skae.corruption import Corrupter
@@ -388,7 +388,7 @@ class BaseAutoencoder(
         self._read_history()
         warning = net.how_it_ended(self.learning_rate_init)
         if warning:
-            warnings.warn(warning, ConvergenceWarning, stacklevel=3)
+            warn(warning, ConvergenceWarning)
 
     def _read_history(self):
         self.loss_curve_, held_out = self.net_.loss_curves()

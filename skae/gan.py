@@ -1,7 +1,6 @@
 """A generative adversarial network as an estimator."""
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -28,6 +27,7 @@ from skae._parameters import (
 )
 from skae._sampling import SamplingMixin
 from skae._typing import Table
+from skae._warnings import warn
 from skae.models.gan import Critic, Generator
 from skae.models.gan_losses import LOSSES
 from skae.models.gan_sampling import (
@@ -284,7 +284,8 @@ class GANSampler(
             else self.gradient_penalty
         )
         n_numbers = len(design.numeric.features)
-        varies = (real[:, :n_numbers].std(dim=0, correction=0) > 0).float().cpu()
+        numbers = real[:, :n_numbers]
+        varies = (numbers.amax(dim=0) > numbers.amin(dim=0)).float().cpu()
         weights_from = torch.Generator().manual_seed(rng.randint(MAX_SEED))
         centres, sizes = find_clusters(real.cpu(), weights, self.n_classes, rng)
         self.n_classes_ = len(centres)
@@ -366,7 +367,7 @@ class GANSampler(
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        warn(message, ConvergenceWarning)
 
     # ------------------------------------------------------------------ using
 

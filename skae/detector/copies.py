@@ -1,10 +1,10 @@
 """Rows that come in near copies, such as repeated measurements: fewer than they look."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from scipy.special import digamma
+
+from skae._warnings import warn
 
 # Rows that are looked at, and whose neighbours are sought; columns with fewer values are
 # discrete: rows agree in them without being copies.
@@ -26,13 +26,11 @@ def warn_of_near_copies(numbers):
         Numbers in standard units.
     """
     if has_near_copies(numbers):
-        warnings.warn(
+        warn(
             "Most rows have near copies: their nearest neighbours are much nearer than "
             "those further away lead one to expect, as in repeated measurements. Rows that "
             "are held out are then not new to the networks, and more fresh rows than "
             "promised will be flagged. Pass groups=, the subject of every row, to fit.",
-            UserWarning,
-            stacklevel=6,
         )
 
 

@@ -1,6 +1,5 @@
 """Checks whose messages name the column or parameter, the value and the remedy."""
 
-import warnings
 from collections import Counter
 from numbers import Integral
 
@@ -11,6 +10,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
+from skae._warnings import warn
 from skae.table.frame import Frame
 from skae.table.sources import as_array, labels_of, refuse_source
 from skae.table.writing import make_frame
@@ -358,11 +358,9 @@ def warn_of_empty(table):
     """Warn of columns that were wholly missing in fit."""
     empty = [table.names[i] for i in np.flatnonzero(table.empty_ & ~table.identifiers_)]
     if empty:
-        warnings.warn(
+        warn(
             f"All cells of columns {empty} are missing; they are carried through as "
             "missing. Drop them to be rid of this warning.",
-            UserWarning,
-            stacklevel=4,
         )
 
 
