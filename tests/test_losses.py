@@ -18,6 +18,7 @@ from skae.models.losses import (
 from skae.table.blocks import MISSING
 from skae.table.encoder import TableEncoder
 from skae.table.frame import Frame
+from skae.table.frame import Frame
 
 pytestmark = pytest.mark.rounding
 
@@ -58,8 +59,8 @@ def test_no_loss_is_below_zero_where_probabilities_are_rounded():
             "flag": [True, False, True, False],
         }
     )
-    table = TableEncoder().fit(nw.from_native(levels, eager_only=True))
-    x = torch.from_numpy(table.encode(nw.from_native(levels, eager_only=True))[0])
+    table = TableEncoder().fit(Frame(levels))
+    x = torch.from_numpy(table.encode(Frame(levels))[0])
     sure = torch.linspace(4.0, 20.0, 1000)[:, None, None]
     output = sure * x + _normal(1000, *x.shape)
     losses = ColumnLosses(table.design_, squared_error, weighted=True).per_cell(output, x)
