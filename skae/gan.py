@@ -1,7 +1,6 @@
 """A generative adversarial network as an estimator."""
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -28,6 +27,7 @@ from skae._parameters import (
 )
 from skae._sampling import SamplingMixin
 from skae._typing import Table
+from skae._warnings import warn
 from skae.models.gan import Critic, Generator
 from skae.models.gan_losses import LOSSES
 from skae.models.gan_sampling import (
@@ -366,7 +366,7 @@ class GANSampler(
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        warn(message, ConvergenceWarning)
 
     # ------------------------------------------------------------------ using
 
@@ -408,6 +408,10 @@ class GANSampler(
                 rows, _ = encode_block(self._table, X[block], self.device_, dtype)
                 scores[block] = critic(rows).cpu().numpy()
         return scores
+
+    def _move_to(self, device):
+        self.generator_.to(device)
+        self.critic_.to(device)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "critic_")

@@ -1,6 +1,5 @@
 """The variational autoencoder as a transformer."""
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
@@ -14,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skae._estimator import BaseAutoencoder
 from skae._parameters import documented
+from skae._warnings import warn
 from skae.divergences import DIVERGENCES, Divergence, Unit, choose_divergence
 from skae.likelihoods import LIKELIHOODS, FittedLikelihood, Likelihood, choose_likelihood
 from skae.models.losses import ColumnLosses
@@ -309,12 +309,11 @@ class VAETransformer(BaseAutoencoder):
 
     def _warn_of_collapse(self):
         n_collapsed = self.n_components_ - self.n_active_components_
-        warnings.warn(
+        warn(
             f"{n_collapsed} of {self.n_components_} latent dimensions have collapsed: "
             "their posterior is the prior, whatever the row (see "
             "active_components_). Use a smaller n_components or a smaller beta.",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
     # ------------------------------------------------------------------ sampling

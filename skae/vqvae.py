@@ -1,6 +1,5 @@
 """The vector-quantised autoencoder as a transformer."""
 
-import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae import _defaults
 from skae._estimator import BaseAutoencoder
 from skae._parameters import documented
+from skae._warnings import warn
 from skae.models.chow_liu import ChowLiuTree
 from skae.models.losses import ColumnLosses, squared_error
 from skae.models.quantized import QuantizedModel
@@ -157,12 +157,11 @@ class VQVAETransformer(BaseAutoencoder):
         self.codebook_usage_ = used / (indices.shape[1] * self.codebook_size_)
         self._tree = ChowLiuTree().fit(indices, self.codebook_size_)
         if given is not None and self.codebook_usage_ < LEAST_USAGE:
-            warnings.warn(
+            warn(
                 f"Only {self.codebook_usage_:.0%} of the codebook is in use "
                 "(codebook_usage_). Use a smaller codebook_size or n_blocks, or, with few "
                 "columns, a smaller n_components.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     # ------------------------------------------------------------------ using

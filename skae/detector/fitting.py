@@ -1,6 +1,5 @@
 """How a detector is fitted: columns, folds, networks, threshold."""
 
-import warnings
 from dataclasses import fields
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from skae._parameters import ColumnParameters
 from skae._typing import Table
+from skae._warnings import warn
 from skae.detector.calibration import CrossConformal, lower_fence, weighted_quantile
 from skae.detector.clones import CloneEnsemble
 from skae.detector.copies import MAX_ROWS, warn_of_near_copies
@@ -263,7 +263,7 @@ class FitsEnsemble(ScoresRows):
     def _warn_of_convergence(self):
         warning = self._ensemble.how_it_ended()
         if warning:
-            warnings.warn(warning, ConvergenceWarning, stacklevel=5)
+            warn(warning, ConvergenceWarning)
 
     def _warn_of_copies(self, table):
         rows = np.arange(min(len(table), MAX_ROWS))
@@ -273,19 +273,17 @@ class FitsEnsemble(ScoresRows):
     def _warn_of_few_rows(self, table):
         if self.n_folds_ == 1:
             n_distinct = len(np.unique(table.keys()))
-            warnings.warn(
+            warn(
                 f"{len(table)} rows, {n_distinct} of them distinct, are too few to hold any "
                 "out: offset_ comes from scores of rows that the networks were trained on.",
                 UserWarning,
-                stacklevel=5,
             )
         if isinstance(self.max_samples, str):
             return
         most = int(self.max_samples_.max())
         if max((size for size in np.ravel(self.max_samples) if size > 1), default=0) > most:
-            warnings.warn(
+            warn(
                 f"max_samples={self.max_samples} asks for more rows than there are "
                 f"outside a fold; networks were trained on {most} at most.",
                 UserWarning,
-                stacklevel=5,
             )

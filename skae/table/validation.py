@@ -1,7 +1,6 @@
 """Checks whose messages name the column or parameter, the value and the remedy."""
 
 import math
-import warnings
 from numbers import Integral
 
 import narwhals.stable.v2 as nw
@@ -10,6 +9,8 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
+
+from skae._warnings import warn
 
 BLOCK = 65_536
 
@@ -285,11 +286,10 @@ def warn_of_empty(table):
     """Warn of columns that were wholly missing in fit."""
     empty = [table.names[i] for i in np.flatnonzero(table.empty_ & ~table.identifiers_)]
     if empty:
-        warnings.warn(
+        warn(
             f"All cells of columns {empty} are missing; they are carried through as "
             "missing. Drop them to be rid of this warning.",
             UserWarning,
-            stacklevel=4,
         )
 
 

@@ -130,7 +130,7 @@ class EarlyStopping:
         net._set_training(False)
         generator = torch.Generator(net.device).manual_seed(self.schedule.seed)
         losses = []
-        with use_generator(generator, net.module_):
+        with self.schedule.draws(), use_generator(generator, net.module_):
             for x, observed in self.rows.blocks(start, stop):
                 seen = x if corrupt is None else corrupt(x, observed, generator)
                 losses.append(net.module_.losses(seen, x, observed)[0])
