@@ -2,7 +2,7 @@
 
 import copy
 import math
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -48,7 +48,7 @@ from skae.table.validation import (
 from skae.training.callback_copies import clone_callbacks, keep_portable
 from skae.training.callbacks import EpochTasks
 from skae.training.devices import resolve_device, threads_for
-from skae.training.generators import MAX_SEED, seeded_globally
+from skae.training.generators import MAX_SEED, GlobalDraws
 from skae.training.loop import Net
 from skae.training.schedule import Budget, Schedule
 from skae.training.skorch_callbacks import check_callbacks
@@ -96,6 +96,9 @@ class BaseAutoencoder(
         "activation",
         "dropout",
     )
+
+    # False in a part of a table, of which another estimator knows the whole.
+    _warns_of_columns = True
 
     # ------------------------------------------------------------------ to override
 
@@ -200,29 +203,27 @@ class BaseAutoencoder(
         device = resolve_device(self.device)
         self._check_callbacks()
         given = X, y, sample_weight
-        with self._intact_if_refused():
-            X, sample_weight = self._check_training_input(
-                X, sample_weight, reset=not resume
-            )
-            held_out = X_val, sample_weight_val
-            groups = self._check_held_out(X, sample_weight, groups, *held_out)
-            rng = check_random_state(self.random_state)
-            rows = weighted_rows(X, sample_weight)
-            rng.shuffle(rows)
-            rows, n_valid = self._hold_out(rows, groups, X_val, rng)
-            if resume:
-                self._check_same_network()
-            else:
-                self._learn_table(X, rows, sample_weight)
-                self.device_ = device
-            held_out = self._check_validation_rows(*held_out)
-            source = self._encode(X, rows)
-            data = TrainingRows.of(source, rows, sample_weight, n_valid)
-            if not resume:
-                self._start(source, rows, sample_weight, data.n_train, rng)
-            data = self._with_validation_rows(data, *held_out)
+        X, sample_weight = self._check_training_input(X, sample_weight, reset=not resume)
+        held_out = X_val, sample_weight_val
+        groups = self._check_held_out(X, sample_weight, groups, *held_out)
+        rng = check_random_state(self.random_state)
+        rows = weighted_rows(X, sample_weight)
+        rng.shuffle(rows)
+        rows, n_valid = self._hold_out(rows, groups, X_val, rng)
+        if resume:
+            self._check_same_network()
+        else:
+            self._learn_table(X, rows, sample_weight)
+            self.device_ = device
+        held_out = self._check_validation_rows(*held_out)
+        source = self._encode(X, rows)
+        data = TrainingRows.of(source, rows, sample_weight, n_valid)
+        if not resume:
+            self._start(source, rows, sample_weight, data.n_train, rng)
+        data = self._with_validation_rows(data, *held_out)
         schedule = self._schedule(data, rng)
         if resume:
+            self.net_ = self.net_.branch()
             self._configure()
             self.net_.restart(self.callbacks, int(self.verbose))
         with threads_for(self._n_multiplications(schedule.batch_size)):
@@ -255,8 +256,9 @@ class BaseAutoencoder(
     def _learn_table(self, X, rows, sample_weight):
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
-        warn_of_empty(self._table)
-        warn_of_identifiers(self._table)
+        if self._warns_of_columns:
+            warn_of_empty(self._table)
+            warn_of_identifiers(self._table)
         self._check_support(X, rows)
 
     def _encode(self, X, rows):
@@ -292,7 +294,8 @@ class BaseAutoencoder(
             _defaults.choose_clip(len(rows)),
             torch.Generator().manual_seed(rng.randint(MAX_SEED)),
         )
-        model = self._build_model(design, layers, n_train)
+        with self._global_draws(0)():
+            model = self._build_model(design, layers, n_train)
         self._configure_model(model)
         at_pca = self.init == "pca" and self.network_.starts_at_pca
         model.initialise(design, pca if at_pca else None, source, n_train, rng)
@@ -381,14 +384,19 @@ class BaseAutoencoder(
         net.set_lr(schedule.learning_rate)
         tasks = EpochTasks(self, data, schedule.n_epochs, given)
         schedule.begin_epoch, schedule.end_epoch = tasks.begin, tasks.end
-        draws = self.network_.draws_globally
-        with seeded_globally(schedule.seed, self.device_) if draws else nullcontext():
-            net.partial_fit(data, schedule=schedule)
+        schedule.draws = self._global_draws(schedule.seed)
+        net.partial_fit(data, schedule=schedule)
         tasks.finish()
         self._read_history()
         warning = net.how_it_ended(self.learning_rate_init)
         if warning:
             warn(warning, ConvergenceWarning)
+
+    def _global_draws(self, seed):
+        """Return the context of what may draw from torch's global generators."""
+        if self.network_.draws_globally:
+            return GlobalDraws(seed, self.device_)
+        return nullcontext
 
     def _read_history(self):
         self.loss_curve_, held_out = self.net_.loss_curves()
@@ -396,16 +404,8 @@ class BaseAutoencoder(
         if held_out:
             self.validation_loss_curve_ = held_out
 
-    @contextmanager
-    def _intact_if_refused(self):
-        """Leave a fitted estimator as it was where the data are refused."""
-        before = dict(self.__dict__)
-        try:
-            yield
-        except Exception:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+    def _move_to(self, device):
+        self.net_.move_to(device)
 
     def _n_multiplications(self, n_rows):
         n_weights = sum(p.numel() for p in self.net_.module_.parameters())

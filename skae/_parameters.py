@@ -175,7 +175,8 @@ class ComputeParameters:
     Parameters
     ----------
     device : str or torch.device, default="auto"
-        "auto" is the CUDA device where there is one, else the CPU.
+        "auto" is the CUDA device where there is one, else the CPU. If it is set on a
+        fitted estimator, the networks move there when they are next used; see `to`.
     random_state : int, RandomState instance or None, default=None
         Seeds all draws of a fit: rows held out, weights, batches, noise. The global
         generators are not touched when it is an int.

@@ -5,11 +5,12 @@ from typing import Any
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skae._entry import EntryPoints
 from skae._parameters import RandomState
 from skae.table.validation import check_n_samples
 
 
-class SamplingMixin:
+class SamplingMixin(EntryPoints):
     """`sample`, for estimators that say how rows are drawn (`_sample`)."""
 
     def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Any:

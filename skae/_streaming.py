@@ -1,5 +1,6 @@
 """`partial_fit`: learning from a table chunk by chunk."""
 
+import copy
 from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
@@ -7,6 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from skae import _defaults
+from skae._entry import EntryPoints
 from skae._typing import Table
 from skae.corruption import Corrupter
 from skae.table.rows import TrainingRows, weighted_rows
@@ -24,7 +26,7 @@ PEAK, CONSTANT, LEAST_STEPS = 0.3, 0.1, 10
 Stream = TypeVar("Stream", bound=Any)
 
 
-class StreamingMixin:
+class StreamingMixin(EntryPoints):
     """`partial_fit` of the transformers, on the steps of `BaseAutoencoder`."""
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -76,7 +78,9 @@ class StreamingMixin:
             self._check_support(X, rows)
             if self.handle_unknown == "error":
                 self._encode(X, rows)  # refuses them, before anything is learned
+            self._table = copy.deepcopy(self._table)
             self._table.partial_fit(X, rows, sample_weight)
+            self.net_ = self.net_.branch()
         source = self._encode(X, rows)
         if first:
             self._start(source, rows, sample_weight, len(rows), rng)

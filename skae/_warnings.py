@@ -1,18 +1,15 @@
-"""Warnings that point at the user's line, however deep inside they are raised."""
+"""Warnings that point at the user's line, however deep in the package they arise."""
 
 import sys
 import warnings
-from pathlib import Path
 
-import sklearn
-
-# Frames of these are no place for a user to look at: decorators, pipelines, searches.
-INNER = tuple(str(Path(place).parent) for place in (__file__, sklearn.__file__))
+# What stands between the user's line and ours.
+INSIDE = {"skae", "sklearn", "joblib"}
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn as if from the line that called into skae, or into scikit-learn around it."""
+    """Warn at the innermost line that is not the package's or scikit-learn's."""
     level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(INNER):
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in INSIDE:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)

@@ -410,6 +410,10 @@ class GANSampler(
                 scores[block] = critic(rows).cpu().numpy()
         return scores
 
+    def _move_to(self, device):
+        self.generator_.to(device)
+        self.critic_.to(device)
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "critic_")
 

@@ -1,7 +1,6 @@
 """Clones of a transformer that the user chose, as the detector's networks."""
 
 import copy
-import warnings
 from functools import partial
 
 import numpy as np
@@ -83,10 +82,9 @@ class CloneEnsemble(Ensemble):
                 # Ctrl-C ends the fit: a fold's only network hardly leaves its start.
                 estimator.set_params(max_iter=1)
             trained = partial(self._trained, turns[:n_fitted], table, folds)
-            with tasks.network(estimator, trained) as task, warnings.catch_warnings():
+            with tasks.network(estimator, trained) as task:
                 # A part may well lack all cells of a column, or hold its levels once.
-                warnings.filterwarnings("ignore", message="All cells of columns")
-                warnings.filterwarnings("ignore", message="Columns .* hold identifiers")
+                estimator._warns_of_columns = False
                 estimator.fit(_part(table, rows, estimator), **metadata)
             interrupted = interrupted or estimator.net_.stop_reason_ == "interrupted"
             stop = stop or interrupted or task.stop
@@ -111,6 +109,16 @@ class CloneEnsemble(Ensemble):
         ensemble._keep(networks)
         ensemble.set_error_scales([(table, folds)], 1.0, rng)
         return ensemble
+
+    def branch(self):
+        ensemble = copy.copy(self)
+        ensemble.networks = [copy.copy(estimator) for estimator in self.networks]
+        ensemble.error_scales = self.error_scales.copy()
+        return ensemble
+
+    def move_to(self, device):
+        for estimator in self.networks:
+            estimator.to(device)
 
     def update(self, table, folds, flagged, rng):
         for fold, estimator in zip(self.left_out, self.networks, strict=True):

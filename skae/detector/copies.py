@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import digamma
 
+from skae._processes import one_openmp_thread
 from skae._warnings import warn
 
 # Rows that are looked at, and whose neighbours are sought; columns with fewer values are
@@ -63,7 +64,8 @@ def has_near_copies(numbers):
 
     search = NearestNeighbors(n_neighbors=far + 1, algorithm="brute").fit(rows)
     # The first neighbour of a row is the row itself.
-    distances = search.kneighbors(queries)[0][:, 1:]
+    with one_openmp_thread():
+        distances = search.kneighbors(queries)[0][:, 1:]
     logs = np.log(np.maximum(distances, np.finfo(np.float32).eps))
     slope = np.median(logs[:, far - 1] - logs[:, near - 1]) / (digamma(far) - digamma(near))
     expected = logs[:, near - 1] - slope * (digamma(near) - digamma(1))

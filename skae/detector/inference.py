@@ -10,6 +10,7 @@ from sklearn.base import OutlierMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from skae._entry import EntryPoints
 from skae._typing import Frame, Table
 from skae.attribution.division import check_max_columns
 from skae.detector.calibration import CrossConformal, ordinary_proportion
@@ -19,7 +20,7 @@ from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.validation import as_frame_like, check_fitted_table, with_index_of
 
 
-class ScoresRows(OutlierMixin):
+class ScoresRows(OutlierMixin, EntryPoints):
     """Scores of rows by the networks of all folds.
 
     Rows are worked on block by block, and each is encoded once.
@@ -208,6 +209,9 @@ class ScoresRows(OutlierMixin):
             return contributions
         decoded = self._table.decode(output, np.float64, possible=True)
         return contributions, with_index_of(X, decoded)
+
+    def _move_to(self, device):
+        self._ensemble.move_to(device)
 
     def _fold_scores(self, X):
         """Return the scores of checked rows by the networks of every fold, (n, n_folds)."""

@@ -1,5 +1,6 @@
 """How a detector follows a stream of chunks."""
 
+import copy
 from typing import Any, Self
 
 import numpy as np
@@ -94,6 +95,8 @@ class FollowsStream(FitsEnsemble):
         fold_scores = -self._ensemble.fold_anomalies(table, np.arange(len(table)))
         self._notice_drift(self._calibration.pvalues(fold_scores))
         flagged = self._strange(fold_scores.mean(axis=1))
+        self._ensemble, self._past = self._ensemble.branch(), copy.copy(self._past)
+        setattr(self, self._ensemble.attribute, self._ensemble.networks)
         self._ensemble.update(table, folds, flagged, rng)
         self._read_history()
         self._warn_of_convergence()

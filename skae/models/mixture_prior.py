@@ -1,12 +1,13 @@
 """The distribution of a variational autoencoder's codes, learned after training."""
 
 import math
-import warnings
 
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
+
+from skae._processes import one_openmp_thread, without_warnings
 
 # Numbers of components that are tried, while there are more codes than parameters of means.
 SIZES = 2, 4, 8, 16
@@ -123,9 +124,8 @@ def _fit_mixture(codes, size):
 
     codes = codes[-N_CODES:].cpu().double().numpy()
     settings = {"reg_covar": REGULARISATION, "max_iter": MAX_ITER, "random_state": 0}
-    with warnings.catch_warnings():
-        # The held-out rows judge it, converged or not.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # The held-out rows judge it, converged or not.
+    with one_openmp_thread(), without_warnings(ConvergenceWarning):
         try:
             mixture = GaussianMixture(size, **settings).fit(codes)
         except ValueError:

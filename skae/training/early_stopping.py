@@ -146,7 +146,7 @@ class EarlyStopping:
         net._set_training(False)
         generator = torch.Generator(net.device).manual_seed(self.schedule.seed)
         losses = []
-        with use_generator(generator, net.module_):
+        with self.schedule.draws(), use_generator(generator, net.module_):
             common = 0.0
             if self._compared is not None:
                 common = net.module_.dataset_loss(*self._compared)

@@ -119,6 +119,26 @@ class Net(NeuralNet):
         for group in self.optimizer_.param_groups:
             group["lr"] = learning_rate
 
+    def branch(self):
+        """Return a net to train in place of this one, which stays as it is.
+
+        It has the weights, the optimiser's state and the history of this net, and its
+        callbacks, which are not copied.
+        """
+        net = object.__new__(type(self))  # skorch would copy by pickling
+        vars(net).update(vars(self))
+        net.module_, net.history_ = copy.deepcopy((self.module_, self.history_))
+        net._initialize_optimizer()
+        net.optimizer_.load_state_dict(copy.deepcopy(self.optimizer_.state_dict()))
+        return net
+
+    def move_to(self, device):
+        """Move the network, and the state of its optimiser, to a device."""
+        self.device = device
+        self.module_.to(device)
+        state = self.optimizer_.state_dict()
+        self.optimizer_.load_state_dict(state)  # which moves to where the weights are
+
     def snapshot(self):
         """Return a net with a copy of the module, to look at while this one trains."""
         net = copy.copy(self)
@@ -189,17 +209,18 @@ class Net(NeuralNet):
             order = torch.randperm(
                 rows.n_train, generator=generator, device=generator.device
             )
-            total = self.run_single_epoch(
-                order.split(schedule.batch_size),
-                training=True,
-                prefix="train",
-                step_fn=None,
-                rows=rows,
-                corrupt=schedule.corrupt,
-                generator=generator,
-                rates=schedule.learning_rates(epoch * n_steps, n_steps),
-                annealing=schedule.annealing(epoch * n_steps, n_steps),
-            )
+            with schedule.draws():
+                total = self.run_single_epoch(
+                    order.split(schedule.batch_size),
+                    training=True,
+                    prefix="train",
+                    step_fn=None,
+                    rows=rows,
+                    corrupt=schedule.corrupt,
+                    generator=generator,
+                    rates=schedule.learning_rates(epoch * n_steps, n_steps),
+                    annealing=schedule.annealing(epoch * n_steps, n_steps),
+                )
             finished = stopping.end_epoch(total)
             self.notify("on_epoch_end", **datasets)
             if schedule.end_epoch():
