@@ -18,7 +18,6 @@ from skae.models.losses import (
 from skae.table.blocks import MISSING
 from skae.table.encoder import TableEncoder
 from skae.table.frame import Frame
-from skae.table.frame import Frame
 
 pytestmark = pytest.mark.rounding
 
