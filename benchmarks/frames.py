@@ -14,7 +14,6 @@ both. skae also notes which cells are missing, and centres and scales the indica
 
 import argparse
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 from _tables import (
@@ -32,6 +31,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 
 N_FLOATS, N_INCOMPLETE, N_WHOLE = 10, 3, 3
 # Levels of the columns of text, and of those of categories.
@@ -63,7 +63,7 @@ def generate(n_rows):
 
 
 def encode_ours(frame):
-    rows = nw.from_native(frame)
+    rows = Frame.of(frame)
     encoder = TableEncoder().fit(rows, names=list(frame.columns))
     return encoder.encode_rows(rows, np.arange(len(frame)))[0]
 

@@ -29,6 +29,7 @@ from skae._typing import Table
 from skae.architectures import Modules, choose_network
 from skae.architectures.architecture import Layers
 from skae.corruption import Corrupter
+from skae.models.precision import forget
 from skae.models.principal_axes import principal_axes
 from skae.table.encoder import TableEncoder
 from skae.table.identifiers import warn_of_identifiers
@@ -274,6 +275,7 @@ class BaseAutoencoder(
         )
 
     def _configure(self):
+        forget(self.net_.module_)
         self._configure_model(self.net_.module_)
         self.net_.module_.to(self.device_)
 

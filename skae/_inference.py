@@ -1,6 +1,5 @@
 """What a fitted transformer does with rows: block by block, in bounded memory."""
 
-import copy
 from contextlib import contextmanager
 from numbers import Integral
 from typing import Any, Literal, overload
@@ -16,6 +15,7 @@ from skae._imputation import ImputationMixin
 from skae._typing import Table
 from skae.attribution.division import check_max_columns
 from skae.attribution.occlusion import attribute
+from skae.models.precision import in_float64
 from skae.table.rows import encode_block
 from skae.table.support import check_support
 from skae.table.validation import (
@@ -369,7 +369,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         """
         model = self.net_.module_.eval()
         if dtype == np.float64 and self.device_.type != "mps":
-            model = copy.deepcopy(model).double()
+            model = in_float64(model)
         else:
             dtype = np.float32
         for name in model.scoring_parameters:

@@ -2,7 +2,6 @@
 
 import warnings
 
-import narwhals.stable.v2 as nw
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score, make_scorer, roc_auc_score
@@ -88,12 +87,12 @@ def _numbers(X):
     frame = as_frame(X)
     if frame is None:
         return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
-    names = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
-    if not names:
+    numbers = [cells.floats() for cells in frame.columns() if cells.kind == "number"]
+    if not numbers:
         raise ValueError(
             "X has no numeric column, so that there is no variance to reconstruct."
         )
-    return frame.select([nw.col(name).cast(nw.Float64) for name in names]).to_numpy()
+    return np.column_stack(numbers).astype(np.float64, copy=False)
 
 
 # ------------------------------------------------------------------ anomalies

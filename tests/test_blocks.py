@@ -3,7 +3,6 @@
 import copy
 import pickle
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +10,7 @@ import torch
 
 from skae.table.blocks import BLOCKS, MISSING, UNKNOWN, BlockModule, NumberBlock
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 
 
 def _number(rng, n):
@@ -58,7 +58,7 @@ def _encoded(kind, n=200, missing=0.0):
     if missing:
         frame = frame.astype({c: object for c in frame if frame[c].dtype == bool})
         frame = frame.mask(rng.random(frame.shape) < missing)
-    rows = nw.from_native(frame, eager_only=True)
+    rows = Frame.of(frame)
     table = TableEncoder().fit(rows, names=list(frame))
     x, observed = table.encode(rows, np.float64)
     design = table.design_
@@ -174,12 +174,12 @@ def test_unknown_levels_cost_the_least_likely_level_at_least(kind):
 def test_states_tell_missing_from_unknown():
     table, *_ = _encoded("category")
     frame = pd.DataFrame({f"c{i}": ["a", None, "new"] for i in range(3)})
-    assert table.encode(nw.from_native(frame))[1][:, 0].tolist() == [1, MISSING, UNKNOWN]
+    assert table.encode(Frame.of(frame))[1][:, 0].tolist() == [1, MISSING, UNKNOWN]
 
 
 def test_several_rows_together_stand_for_the_level_that_most_of_them_have():
     """A rare level wins no vote because it lies far from its proportion."""
-    frame = nw.from_native(pd.DataFrame({"a": ["often"] * 90 + ["rare"] * 10}))
+    frame = Frame.of(pd.DataFrame({"a": ["often"] * 90 + ["rare"] * 10}))
     table = TableEncoder().fit(frame)
     x = torch.from_numpy(table.encode(frame)[0])
     votes = (2 * x[:1] + x[-1:]) / 3

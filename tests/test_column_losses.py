@@ -2,7 +2,6 @@
 
 import warnings
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +12,7 @@ from scipy.stats import entropy
 from skae import AutoencoderTransformer, VAETransformer
 from skae.models.losses import ColumnLosses, squared_error
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 
 pytestmark = pytest.mark.rounding
 
@@ -82,7 +82,7 @@ def test_no_column_counts_more_than_a_number_whatever_its_levels():
             "more": rng.normal(size=2000),
         }
     )
-    X = nw.from_native(frame, eager_only=True)
+    X = Frame.of(frame)
     table = TableEncoder().fit(X)
     design = table.design_
     x = torch.from_numpy(table.encode(X)[0])

@@ -9,12 +9,12 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder
-from tables import ALL_KINDS, assert_frames_equal, frames_of
+from tables import ALL_KINDS, MAKE_FRAME, assert_frames_equal, frames_of
 
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 from skae.table.level_column import LevelColumn
 from skae.table.number_column import NumberColumn
-from skae.table.series import is_missing, kind_of
 from skae.table.states import MISSING, OBSERVED, UNKNOWN
 
 QUICK = settings(max_examples=12, deadline=None, derandomize=True, database=None)
@@ -24,9 +24,14 @@ def _series(column):
     return nw.from_native(column, series_only=True)
 
 
+def _cells(column):
+    """Return what is read of a native column."""
+    return Frame(MAKE_FRAME[type(column).__module__.split(".")[0]]({"a": column})).column(0)
+
+
 def _round_trip(frame, **params):
     table = TableEncoder(**params)
-    rows = nw.from_native(frame, eager_only=True)
+    rows = Frame.of(frame)
     design, cells = table.fit(rows).encode(rows, np.float64)
     output = table.design_.to_output(torch.from_numpy(design)).numpy()
     return table.decode(output, np.float64, cells)
@@ -120,15 +125,15 @@ def test_kind_follows_from_the_dtype_or_the_cells(kind, name):
     @given(frame=frames_of("pandas", [name]))
     def check(frame):
         assume(frame["c0"].notna().any())
-        assert kind_of(_series(frame["c0"]), "c0") == kind
+        assert _cells(frame["c0"]).kind == kind
 
     check()
 
 
 def test_objects_that_are_all_missing_have_no_kind():
     """One row of a column of True, False and None may well be None alone."""
-    assert kind_of(_series(pd.Series([None, None], dtype=object)), "a") == "empty"
-    assert kind_of(_series(pd.Series([None, True], dtype=object)), "a") == "boolean"
+    assert _cells(pd.Series([None, None], dtype=object)).kind == "empty"
+    assert _cells(pd.Series([None, True], dtype=object)).kind == "boolean"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +157,7 @@ def test_objects_that_are_all_missing_have_no_kind():
     ids=lambda column: f"{type(column).__module__} {column.dtype}",
 )
 def test_every_kind_of_hole_is_missing(column):
-    assert is_missing(_series(column)).tolist() == [False, True]
+    assert _cells(column).is_missing().tolist() == [False, True]
 
 
 # ---------------------------------------------------------------- numbers
@@ -162,8 +167,8 @@ def test_dates_of_whole_days_come_back_as_whole_days():
     """A restored date lies between two days; the column knows midnights only."""
     days = pd.Series(pd.date_range("2024-01-01", periods=5, freq="2D"))
     column = NumberColumn("day", "date")
-    column.learn(_series(days))
-    values = column.read(_series(days)) + 0.4 * np.ptp(column.read(_series(days))) / 4
+    column.learn(_cells(days))
+    values = column.read(_cells(days)) + 0.4 * np.ptp(column.read(_cells(days))) / 4
     found = column.write(values, np.zeros(5, bool), _series(days)).to_native()
     assert found.tolist() == days.tolist()
 
@@ -178,7 +183,7 @@ def test_dates_of_whole_days_come_back_as_whole_days():
 )
 def test_restored_numbers_stay_within_their_dtype(small):
     column = NumberColumn("a", "number")
-    column.learn(_series(small))
+    column.learn(_cells(small))
     values = np.array([-1e30, 1e30])
     found = column.write(values, np.zeros(2, bool), _series(small)).to_native()
     assert found.dtype == small.dtype
@@ -190,9 +195,9 @@ def test_later_dates_may_come_in_another_unit(unit):
     """The same days are the same numbers."""
     days = pd.Series(pd.date_range("2024-01-01", periods=5).astype("M8[us]"))
     column = NumberColumn("day", "date")
-    column.learn(_series(days))
-    found = column.read(_series(days.astype(f"M8[{unit}]")))
-    np.testing.assert_array_equal(found, column.read(_series(days)))
+    column.learn(_cells(days))
+    found = column.read(_cells(days.astype(f"M8[{unit}]")))
+    np.testing.assert_array_equal(found, column.read(_cells(days)))
     assert np.ptp(found) > 0
 
 
@@ -201,20 +206,20 @@ def test_later_dates_may_come_in_another_unit(unit):
 
 def _learned(cells, weights=None, dtype=None, **rare):
     column = LevelColumn("a", "category")
-    column.learn(_series(pd.Series(cells, dtype=dtype)), weights)
+    column.learn(_cells(pd.Series(cells, dtype=dtype)), weights)
     column.merge_rare(rare.get("min_frequency"), rare.get("max_categories"))
     return column
 
 
 def _read(column, cells, dtype=None):
-    return column.read(_series(pd.Series(cells, dtype=dtype)))[0].tolist()
+    return column.read(_cells(pd.Series(cells, dtype=dtype)))[0].tolist()
 
 
 @pytest.mark.parametrize("dtype", [str, object, "string", "category"])
 def test_cells_that_hold_no_known_level(dtype):
     column = _learned(["b", "a", None], dtype=dtype)
     assert list(column.levels) == ["a", "b"]
-    cells = _series(pd.Series(["b", None, "z", "a"], dtype=dtype))
+    cells = _cells(pd.Series(["b", None, "z", "a"], dtype=dtype))
     levels, states = column.read(cells)
     assert levels.tolist() == [1, -1, -1, 0]
     assert states.tolist() == [OBSERVED, MISSING, UNKNOWN, OBSERVED]
@@ -224,9 +229,9 @@ def test_categories_in_another_order_are_the_same_levels():
     first = pd.Categorical(["a", "b"], categories=["a", "b"])
     later = pd.Categorical(["b", "c", "a", None], categories=["c", "b", "a"])
     column = LevelColumn("a", "category")
-    column.learn(_series(pd.Series(first)))
+    column.learn(_cells(pd.Series(first)))
     column.merge_rare(None, None)
-    levels, states = column.read(_series(pd.Series(later)))
+    levels, states = column.read(_cells(pd.Series(later)))
     assert levels.tolist() == [1, -1, 0, -1]
     assert states.tolist() == [OBSERVED, UNKNOWN, OBSERVED, MISSING]
 

@@ -1,4 +1,3 @@
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +14,7 @@ from skae.corruption import (
 )
 from skae.table.blocks import MISSING
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def table():
     )
     frame["holed"] = frame["holed"].where(rng.random(2000) > 0.3)
     frame["level"] = frame["level"].where(rng.random(2000) > 0.1)
-    rows = nw.from_native(frame)
+    rows = Frame.of(frame)
     encoder = TableEncoder().fit(rows)
     x, cells = map(torch.from_numpy, encoder.encode(rows))
     return encoder.design_, x, cells

@@ -19,6 +19,7 @@ from skae.display import LossCurveDisplay
 from skae.models.gan import Critic, Generator, SpectralLinear
 from skae.models.gan_losses import LOSSES
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 
 QUICK = {"max_iter": 3, "batch_size": 32, "hidden_layer_sizes": (16,), "random_state": 0}
 pytestmark = [
@@ -328,9 +329,8 @@ def test_bad_number_of_samples_is_an_error(X, n_samples):
 
 @pytest.fixture(scope="module")
 def players(mixed):
-    import narwhals.stable.v2 as nw
 
-    frame = nw.from_native(mixed, eager_only=True)
+    frame = Frame.of(mixed)
     table = TableEncoder().fit(frame)
     design, seed = table.design_, torch.Generator().manual_seed(0)
     varies = torch.ones(design.numeric.width)
@@ -360,9 +360,8 @@ def test_realised_rows_are_encoded_rows(players):
         output = generator(generator.draw(50, draws))
         rows, logits = generator.realise(output, draws)
     frame = table.decode(logits.numpy(), np.float64, rng=np.random.RandomState(0))
-    import narwhals.stable.v2 as nw
 
-    again = table.encode(nw.from_native(frame, eager_only=True))[0]
+    again = table.encode(Frame.of(frame))[0]
     n_numbers = table.design_.numeric.width
     np.testing.assert_allclose(again[:, n_numbers:], rows[:, n_numbers:], atol=1e-6)
 

@@ -1,6 +1,5 @@
 from types import SimpleNamespace
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +17,7 @@ from skae.models.losses import (
 )
 from skae.table.blocks import MISSING
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 
 pytestmark = pytest.mark.rounding
 
@@ -110,7 +110,7 @@ def mixed():
             "flag": rng.random(40) < 0.3,
         }
     )
-    rows = nw.from_native(frame)
+    rows = Frame.of(frame)
     table = TableEncoder().fit(rows)
     x = torch.from_numpy(table.encode(rows)[0])
     return SimpleNamespace(design=table.design_, x=x, output=_normal(*x.shape), frame=frame)

@@ -3,7 +3,6 @@
 import pickle
 import re
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -27,6 +26,7 @@ from skae.models.principal_axes import principal_axes
 from skae.table.blocks import OBSERVED, UNKNOWN, CategoryBlock, OrderedBlock
 from skae.table.declaring import declare
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 from skae.table.ordered_column import OrderedColumn
 
 SIZES = ["S", "M", "L", "XL", "XXL"]
@@ -61,9 +61,8 @@ def _unordered(frame):
 
 
 def _fit_table(frame, **parameters):
-    rows = nw.from_native(frame, eager_only=True, pass_through=True)
-    names = list(getattr(rows, "columns", [])) or None
-    return TableEncoder(**parameters).fit(rows, names=names), rows
+    rows = frame if isinstance(frame, np.ndarray) else Frame.of(frame)
+    return TableEncoder(**parameters).fit(rows), rows
 
 
 def _block(codes, levels=SIZES):
@@ -264,7 +263,7 @@ def test_salt_and_pepper_are_the_lowest_and_the_highest_level():
 def test_rare_levels_join_their_less_frequent_neighbour(rare, groups):
     column = OrderedColumn("size", "ordered")
     codes = np.repeat([0, 1, 2, 3, 4], [30, 5, 20, 40, 6])
-    column.learn(nw.from_native(pd.Series(_ordered(codes)), series_only=True))
+    column.learn(Frame(pd.DataFrame({"a": _ordered(codes)})).column(0))
     column.merge_rare(rare.get("min_frequency"), rare.get("max_categories"))
     assert column.group.tolist() == groups
 
@@ -272,7 +271,7 @@ def test_rare_levels_join_their_less_frequent_neighbour(rare, groups):
 def test_unknown_levels_say_nothing_and_are_as_unlikely_as_the_rarest():
     table, _ = _fit_table(pd.DataFrame({"size": _ordered(CODES), "x": np.arange(100.0)}))
     other = pd.DataFrame({"size": ["XXXL", "M"], "x": [1.0, 2.0]})
-    x, observed = table.encode(nw.from_native(other))
+    x, observed = table.encode(Frame.of(other))
     assert observed.tolist() == [[UNKNOWN, OBSERVED], [OBSERVED, OBSERVED]]
     assert (x[0, 1:] == 0).all()
     losses = ColumnLosses(table.design_, squared_error, weighted=False)
@@ -282,7 +281,7 @@ def test_unknown_levels_say_nothing_and_are_as_unlikely_as_the_rarest():
     assert cost.item() == pytest.approx(-np.log(5.5 / 102.5), rel=1e-4)
     strict, _ = _fit_table(pd.DataFrame({"size": _ordered(CODES)}), handle_unknown="error")
     with pytest.raises(ValueError, match="holds 'XXXL' in row 0, a level not seen"):
-        strict.encode(nw.from_native(other[["size"]]))
+        strict.encode(Frame.of(other[["size"]]))
 
 
 # ------------------------------------------------------------------ which columns
@@ -392,8 +391,8 @@ def test_another_order_than_in_fit_is_an_error_that_shows_both(library):
     with pytest.raises(
         ValueError, match=r"'a' was ordered S < M < L in fit.*L < S < M"
     ) as e:
-        table.check(nw.from_native(Y))
-    mended = nw.from_native(_follow(str(e.value), Y))
+        table.check(Frame.of(Y))
+    mended = Frame.of(_follow(str(e.value), Y))
     table.check(mended)
     np.testing.assert_array_equal(table.encode(mended)[0], table.encode(rows)[0])
 
@@ -410,7 +409,7 @@ def test_another_order_than_in_fit_is_an_error_that_shows_both(library):
 def test_levels_are_read_by_name_where_no_order_contradicts(cells):
     fit_to = pd.DataFrame({"a": pd.Categorical(["S", "M", "L"] * 9, SIZES, ordered=True)})
     table, rows = _fit_table(fit_to)
-    given = nw.from_native(pd.DataFrame({"a": cells}))
+    given = Frame.of(pd.DataFrame({"a": cells}))
     table.check(given)
     np.testing.assert_array_equal(table.encode(given)[0], table.encode(rows)[0][[2, 0]])
 
@@ -481,8 +480,8 @@ def test_a_column_of_another_kind_is_mended_in_the_user_s_library(name):
     fitted, later = CHANGED[name]
     table, rows = _fit_table(fitted)
     with pytest.raises(ValueError, match="Column 'a' was of kind") as e:
-        table.check(nw.from_native(later, eager_only=True))
-    mended = nw.from_native(_follow(str(e.value), later), eager_only=True)
+        table.check(Frame.of(later))
+    mended = Frame.of(_follow(str(e.value), later))
     table.check(mended)
     np.testing.assert_array_equal(table.encode(mended)[0], table.encode(rows)[0])
 
@@ -644,7 +643,7 @@ def test_transformers_take_ordered_columns(estimator):
 
 
 def _checked(frame):
-    return nw.from_native(frame, eager_only=True)
+    return Frame.of(frame)
 
 
 @pytest.mark.parametrize(
@@ -682,7 +681,7 @@ def test_all_rows_of_clones_know_the_levels_of_text():
     """Levels that are declared for the clones' parts of the rows do not become ordered."""
     frame = pd.DataFrame({"a": ["x", "y", "z"] * 10})
     table, rows = _fit_table(frame)
-    declared = declare(table, rows).to_native()
+    declared = declare(table, rows).native
     assert not declared["a"].cat.ordered
     assert declared["a"].cat.categories.tolist() == ["x", "y", "z"]
 

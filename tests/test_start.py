@@ -1,6 +1,5 @@
 """Before the first step the decoder says of the levels what PCA says of them."""
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +8,13 @@ import torch
 from skae.models.pca_start import output_start
 from skae.models.principal_axes import principal_axes
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 
 pytestmark = pytest.mark.rounding
 
 
 def _encoded(frame):
-    rows = nw.from_native(frame)
+    rows = Frame.of(frame)
     table = TableEncoder().fit(rows)
     return table.design_, torch.from_numpy(table.encode(rows)[0])
 

@@ -1,4 +1,3 @@
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -15,6 +14,7 @@ from skae.table import encoder as _table
 from skae.table.blocks import MISSING, OBSERVED, UNKNOWN
 from skae.table.declaring import declare
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 
 
 def _fit(X, rows=None, sample_weight=None, scale=True):
@@ -125,8 +125,8 @@ def test_column_beyond_float64_is_named(X):
 
 def _learn(frame, **params):
     """Return an encoder and the rows that it was fitted to."""
-    rows = nw.from_native(frame, eager_only=True)
-    return TableEncoder(**params).fit(rows, names=rows.columns), rows
+    rows = Frame.of(frame)
+    return TableEncoder(**params).fit(rows), rows
 
 
 def _round_trip(frame, **params):
@@ -231,7 +231,7 @@ def test_missing_cells_do_not_count_in_the_statistics(mixed):
 
 def test_unknown_level_says_nothing_but_is_there(mixed):
     table, _ = _learn(mixed)
-    later = nw.from_native(mixed.assign(colour="violet"))
+    later = Frame.of(mixed.assign(colour="violet"))
     design, cells = table.encode(later, np.float64)
     assert (design[:, 2:5] == 0.0).all()
     assert (cells[:, 0] == UNKNOWN).all()
@@ -243,7 +243,7 @@ def test_unknown_level_can_be_an_error(mixed):
     later = mixed.copy()
     later.loc[5, "colour"] = "violet"
     with pytest.raises(ValueError, match=r"'colour' holds 'violet' in row 5.*='ignore'"):
-        table.encode(nw.from_native(later))
+        table.encode(Frame.of(later))
 
 
 def test_column_that_is_wholly_missing_stays_missing(mixed):
@@ -254,7 +254,7 @@ def test_column_that_is_wholly_missing_stays_missing(mixed):
     assert np.isfinite(design).all()
     assert_frames_equal(table.decode(design, np.float64), empty)
     # What such a column holds later is not known.
-    later, there = table.encode(nw.from_native(mixed), np.float64)
+    later, there = table.encode(Frame.of(mixed), np.float64)
     np.testing.assert_array_equal(later, design)
     np.testing.assert_array_equal(there, cells)
 
@@ -357,7 +357,7 @@ def test_a_part_of_the_rows_can_know_all_levels(mixed):
 
 
 def test_only_the_given_rows_of_a_frame_are_learned_from(mixed):
-    rows = nw.from_native(mixed)
+    rows = Frame.of(mixed)
     odd = np.flatnonzero(np.arange(300) % 2)
     table, expected = TableEncoder().fit(rows, odd), TableEncoder().fit(rows[odd])
     np.testing.assert_array_equal(table.encode(rows)[0], expected.encode(rows)[0])
@@ -365,7 +365,7 @@ def test_only_the_given_rows_of_a_frame_are_learned_from(mixed):
 
 
 def test_weight_of_two_is_a_row_of_a_frame_twice(mixed):
-    rows = nw.from_native(mixed)
+    rows = Frame.of(mixed)
     counts = 1 + np.arange(300) % 3
     weighted = TableEncoder().fit(rows, sample_weight=counts.astype(float))
     repeated = TableEncoder().fit(rows[np.arange(300).repeat(counts)])
@@ -394,7 +394,7 @@ def test_fill_changes_missing_cells_only(mixed, library):
     if library == "polars":
         frame, complete = pl.from_pandas(frame), pl.from_pandas(complete)
     table, rows = _learn(frame)
-    design, _ = table.encode(nw.from_native(complete), np.float64)
+    design, _ = table.encode(Frame(complete), np.float64)
     filled = table.fill(rows, table.design_.to_output(torch.from_numpy(design)).numpy())
     if library == "polars":
         expected = frame.with_columns(

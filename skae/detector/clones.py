@@ -4,7 +4,6 @@ import copy
 import warnings
 from functools import partial
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from sklearn.base import clone
@@ -13,7 +12,7 @@ from skae.attribution.division import keep_largest
 from skae.detector.ensemble import Ensemble, n_drawn
 from skae.detector.folds import rows_outside
 from skae.table.declaring import declare
-from skae.table.validation import as_frame
+from skae.table.frame import Frame
 from skae.training.generators import MAX_SEED
 
 # Errors below this are rounding, and one as good as the other.
@@ -150,8 +149,7 @@ class CloneEnsemble(Ensemble):
             errors *= (score / np.maximum(total, np.finfo(float).tiny))[:, None]
             contributions += errors
             decoded = estimator._table.decode(output, np.float64)
-            frame = as_frame(decoded)
-            decoded = decoded if frame is None else frame
+            decoded = Frame.of(decoded) or decoded
             expected.append(table.encoder.encode(decoded, np.float64)[0])
         expected, n_numbers = np.stack(expected), design.numeric.width
         numbers = np.median(expected[..., :n_numbers], axis=0)
@@ -170,4 +168,4 @@ def _part(table, rows, estimator):
     """
     refuses = estimator.handle_unknown == "error"
     part = declare(table.encoder, table.cells(rows), levels=refuses)
-    return part.to_native() if isinstance(part, nw.DataFrame) else part
+    return part.native if isinstance(part, Frame) else part

@@ -2,7 +2,6 @@
 
 from functools import cached_property
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from scipy.sparse import issparse
@@ -11,6 +10,7 @@ from sklearn.utils import gen_batches
 from skae.detector.folds import row_keys
 from skae.table.blocks import OBSERVED
 from skae.table.encoder import BLOCK
+from skae.table.frame import Frame
 
 # Design cells that are kept, 40 MB.
 MAX_KEPT_CELLS = 5_000_000
@@ -26,7 +26,7 @@ class EncodedTable:
 
     Parameters
     ----------
-    X : ndarray, csr matrix or narwhals.DataFrame
+    X : ndarray, csr matrix or Frame
     encoder : TableEncoder
         Fitted.
     """
@@ -91,7 +91,7 @@ class EncodedTable:
         return np.concatenate([self._keys(b) for b in gen_batches(len(self), BLOCK)])
 
     def _keys(self, block):
-        if not isinstance(self._X, nw.DataFrame):
+        if not isinstance(self._X, Frame):
             cells = self._X[block]
             return row_keys(cells.toarray() if issparse(cells) else cells)
         design, observed = self.encode(block, np.float32)
@@ -101,8 +101,8 @@ class EncodedTable:
 
 
 def _copied(rows):
-    """Return rows of their own: a slice of an array holds all of it in memory."""
-    return rows.copy() if isinstance(rows, np.ndarray) else rows
+    """Return rows of their own: a slice of a table holds all of it in memory."""
+    return rows if issparse(rows) else rows.copy()
 
 
 def max_kept_rows(encoder):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from skae.table.series import cells_of, is_missing, kind_of
+from skae.table.cells import Cells
 from skae.table.validation import as_frame
 
 # A data frame of any library that narwhals reads, an array-like or a sparse matrix.
@@ -30,8 +30,9 @@ def read_table(table: Table, names: list[str] | None = None) -> pd.DataFrame:
     """
     frame = as_frame(table)
     if frame is not None:
-        columns = {str(s.name): _read_cells(s) for s in frame.iter_columns()}
-        index = frame.to_native().index if frame.implementation.is_pandas() else None
+        pairs = zip(frame.labels, frame.columns(), strict=True)
+        columns = {str(label): _read_cells(cells) for label, cells in pairs}
+        index = frame.native.index if frame.implementation.is_pandas() else None
         return pd.DataFrame(columns, index)
     array = dense(table)
     if array.ndim != 2:
@@ -115,14 +116,11 @@ def short(cell: Any) -> str:
     return text if len(text) <= 20 else text[:19] + "…"
 
 
-def _read_cells(series: Any) -> np.ndarray:
-    """Return the cells of a narwhals series; only numbers and times have such a dtype."""
-    cells, kind = cells_of(series), kind_of(series, series.name)
-    if kind in ("date", "duration") or (kind == "number" and cells.dtype != object):
-        return cells
-    if kind == "number":
-        return np.where(is_missing(series, cells), np.nan, cells).astype(np.float64)
-    return cells.astype(object)
+def _read_cells(cells: Cells) -> np.ndarray:
+    """Return cells as an array; only numbers and times have such a dtype."""
+    if cells.kind in ("date", "duration"):
+        return cells.data
+    return cells.floats() if cells.kind == "number" else cells.objects()
 
 
 def _parse_cells(cells: np.ndarray) -> np.ndarray:

@@ -1,10 +1,9 @@
 """Which kind of block takes which column."""
 
-import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import issparse
 
-from skae.table.series import column_of, declares_order, is_pandas_category, kind_of
+from skae.table.frame import Frame
 
 
 def choose_kinds(X, names, categorical_features, ordinal_features):
@@ -12,7 +11,7 @@ def choose_kinds(X, names, categorical_features, ordinal_features):
 
     Parameters
     ----------
-    X : ndarray, csr matrix or narwhals.DataFrame
+    X : ndarray, csr matrix or Frame
     names : list of str
     categorical_features, ordinal_features : "from_dtype", None or array-like
 
@@ -35,12 +34,11 @@ def choose_kinds(X, names, categorical_features, ordinal_features):
             f"{parameter}_features names columns of a sparse matrix, which holds numbers "
             "only; pass an array or a data frame."
         )
-    if not isinstance(X, nw.DataFrame):
+    if not isinstance(X, Frame):
         return [wanted.get(i, "number") for i in range(X.shape[1])], set(wanted)
     kinds = []
     for i, name in enumerate(names):
-        series = column_of(X, i)
-        kind = wanted.get(i) or _kind_by_dtype(series, name, ordinal_features)
+        kind = wanted.get(i) or _kind_by_dtype(X.column(i), ordinal_features)
         if categorical_features is None and kind == "category":
             raise ValueError(
                 f"Column {name!r} holds text or categories, and "
@@ -50,14 +48,12 @@ def choose_kinds(X, names, categorical_features, ordinal_features):
     return kinds, set(wanted)
 
 
-def _kind_by_dtype(series, name, ordinal_features):
-    kind = kind_of(series, name)
-    in_order = is_pandas_category(series) and declares_order(series)
-    return (
-        "ordered"
-        if in_order and kind == "category" and ordinal_features is not None
-        else kind
-    )
+def _kind_by_dtype(cells, ordinal_features):
+    # An Enum of polars has an order, whether that means anything or not.
+    in_order = cells.ordered and not cells.source.implementation.is_polars()
+    if in_order and cells.kind == "category" and ordinal_features is not None:
+        return "ordered"
+    return cells.kind
 
 
 def _refuse_both(columns, names):
@@ -80,15 +76,15 @@ def _positions(parameter, asked, names):
                 f"{parameter} is a mask of {len(asked)} columns, but X has {len(names)}."
             )
         return set(np.flatnonzero(asked).tolist())
-    positions = set()
+    positions, places = set(), {name: i for i, name in enumerate(names)}
     for item in asked.tolist():
         if isinstance(item, str):
-            if item not in names:
+            if item not in places:
                 raise ValueError(
                     f"{parameter} names {item!r}, which is not a column of X; its columns "
                     f"are {names}."
                 )
-            item = names.index(item)
+            item = places[item]
         if not -len(names) <= item < len(names):
             raise ValueError(f"{parameter} holds {item}, but X has {len(names)} columns.")
         positions.add(item % len(names))

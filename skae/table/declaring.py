@@ -4,9 +4,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from skae.table.frame import Frame
 from skae.table.level_column import LevelColumn
-from skae.table.series import is_pandas_category
-from skae.table.writing import make_frame, nothing_like
+from skae.table.writing import is_pandas_category, make_frame, nothing_like
 
 
 def declare(table, X, levels=True):
@@ -18,7 +18,7 @@ def declare(table, X, levels=True):
     ----------
     table : TableEncoder
         Fitted to all rows.
-    X : ndarray, csr matrix or narwhals.DataFrame
+    X : ndarray, csr matrix or Frame
         Some of the rows.
     levels : bool, default=True
         Whether to say it.
@@ -28,13 +28,14 @@ def declare(table, X, levels=True):
         return np.where(left_out, np.nan, X) if left_out.any() else X
     if not (levels or left_out.any()):
         return X
+    rows = X.narwhals
     series = [
-        nothing_like(X[:, i])
+        nothing_like(rows[:, i])
         if left_out[i]
-        else (_declared(X[:, i], column) if levels else X[:, i])
+        else (_declared(rows[:, i], column) if levels else rows[:, i])
         for i, column in enumerate(table.columns_)
     ]
-    return nw.from_native(make_frame(series, X), eager_only=True)
+    return Frame(make_frame(series, rows))
 
 
 def _declared(series, column):

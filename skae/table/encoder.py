@@ -7,9 +7,9 @@ from sklearn.utils import gen_batches
 
 from skae.table.blocks import BLOCKS, Design, NumberBlock, Settings
 from skae.table.choice import choose_kinds
+from skae.table.frame import Frame
 from skae.table.identifiers import refuse_identifiers_only
 from skae.table.remedies import conversion
-from skae.table.series import is_missing, kind_of
 from skae.table.states import OBSERVED
 from skae.table.writing import (
     as_objects,
@@ -92,7 +92,7 @@ class TableEncoder:
 
         Parameters
         ----------
-        X : ndarray, csr matrix or narwhals.DataFrame
+        X : ndarray, csr matrix or Frame
         rows : ndarray of int, default=None
             None: all.
         sample_weight : ndarray of shape (n_samples,), default=None
@@ -108,8 +108,9 @@ class TableEncoder:
         rows = np.arange(X.shape[0]) if rows is None else rows
         self.names = [f"x{i}" for i in range(X.shape[1])] if names is None else list(names)
         self.template_, self._objects = None, {}
-        if isinstance(X, nw.DataFrame):
-            self.template_, self._objects = X[:0], classes_of_objects(X)
+        if isinstance(X, Frame):
+            self.names, self.template_ = X.labels, X[:0].narwhals
+            self._objects = classes_of_objects(X.native)
         kinds, self._asked_for = choose_kinds(
             X, self.names, self.categorical_features, self.ordinal_features
         )
@@ -214,22 +215,26 @@ class TableEncoder:
 
     def check(self, X):
         """Raise unless the columns of a frame are of the kinds seen in fit."""
-        if not isinstance(X, nw.DataFrame) or self.template_ is None:
+        if not isinstance(X, Frame) or self.template_ is None:
             return
+        known = {i for columns, _ in X.matrices() for i in columns.tolist()}
         for i, column in enumerate(self.columns_):
-            block, j = self._place[i]
-            block.check(X, j)
-            if i in self._asked_for or column.kind == "empty":
+            if column.kind == "number" and i in known:
                 continue
-            kind, expected = kind_of(X[:, i], column.name), column.kind
-            if kind not in (expected if expected != "ordered" else "category", "empty"):
-                expected = "category" if expected == "ordered" else expected
-                remedy = conversion(X[:, i], column.name, expected, now=kind)
-                raise ValueError(
-                    f"Column {column.name!r} was of kind {expected!r} in fit and is of "
-                    f"kind {kind!r} now (dtype {X[:, i].dtype}); convert it first, for "
-                    f"example with {remedy}."
-                )
+            block, j = self._place[i]
+            if block.empty[j]:
+                continue
+            cells = X.column(i)
+            block.check(cells, j)
+            expected = "category" if column.kind == "ordered" else column.kind
+            if cells.kind == expected or i in self._asked_for or cells.all_missing:
+                continue
+            remedy = conversion(cells.source, column.name, expected, now=cells.kind)
+            raise ValueError(
+                f"Column {column.name!r} was of kind {expected!r} in fit and is of "
+                f"kind {cells.kind!r} now (dtype {cells.source.dtype}); convert it first, "
+                f"for example with {remedy}."
+            )
 
     def encode(self, X, dtype=np.float32):
         """Return the design matrix of rows, and which of their cells are observed.
@@ -355,15 +360,14 @@ class TableEncoder:
             dense = X.toarray() if issparse(X) else X
             values = self.decode(output, dense.dtype, possible=True)
             return np.where(np.isnan(dense), values, dense)
-        values, series = self._values(output, possible=True), []
-        objects = {**self._objects, **classes_of_objects(X)}
+        values, series, frame = self._values(output, possible=True), [], X.narwhals
+        objects = {**self._objects, **classes_of_objects(X.native)}
         nowhere = np.zeros(len(X), dtype=bool)
-        for i in range(X.shape[1]):
-            own, (block, j) = X[:, i], self._place[i]
-            missing = is_missing(own)
-            if missing.any() and not self.empty_[i]:
-                template = template_for(own, missing, self.template_[:, i])
+        for i, cells in enumerate(X.columns()):
+            own, (block, j) = frame[:, i], self._place[i]
+            if cells.missing is not None and not self.empty_[i]:
+                template = template_for(own, cells.all_missing, self.template_[:, i])
                 filled = block.write(self._cells_of(values, i), j, nowhere, template)
-                own = fill(own, missing, as_objects(filled, objects.get(i)))
+                own = fill(own, cells.missing, as_objects(filled, objects.get(i)))
             series.append(own)
-        return make_frame(series, X)
+        return make_frame(series, frame)

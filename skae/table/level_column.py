@@ -1,14 +1,18 @@
 """A column of levels: booleans and categories."""
 
+from functools import cached_property
+
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
 from skae.table.identifiers import is_identifier
-from skae.table.remedies import as_text
-from skae.table.series import cells_of, is_missing, is_pandas_category
 from skae.table.states import MISSING, OBSERVED, UNKNOWN
-from skae.table.writing import as_series
+from skae.table.writing import as_series, is_pandas_category
+
+# So many levels are looked up sooner than it is found out which of them are needed.
+FEW = 64
+BOOLEANS = pd.Index([False, True], dtype=object)
 
 
 class LevelColumn:
@@ -34,13 +38,13 @@ class LevelColumn:
         self.name, self.kind = name, kind
         self.levels = None
 
-    def learn(self, series, weights=None):
-        """Learn the levels from the first cells, and count the cells; return how many miss."""
+    def learn(self, cells, weights=None):
+        """Learn the levels from the first `Cells`, and count; return how many miss."""
         if self.levels is None:
-            self.levels = self._find_levels(series)
+            self.levels = self._find_levels(cells)
             self.counts = np.zeros(len(self.levels))
             self.n_cells = np.zeros(len(self.levels), dtype=np.int64)
-        codes, states = self._level_numbers(series)
+        codes, states = self._level_numbers(cells)
         known = states == OBSERVED
         self.counts += np.bincount(
             codes[known],
@@ -50,21 +54,15 @@ class LevelColumn:
         self.n_cells += np.bincount(codes[known], minlength=len(self.levels))
         return int((states == MISSING).sum())
 
-    def _find_levels(self, series):
-        if self.kind == "boolean":
-            return pd.Index([False, True], dtype=object)
-        if series.dtype == nw.Enum or is_pandas_category(series):
-            return pd.Index(series.cat.get_categories().to_list())
-        cells = cells_of(series)
-        cells = cells[~is_missing(series, cells)]
-        try:
-            return pd.Index(sorted(pd.unique(cells)))
-        except TypeError as error:
-            raise ValueError(
-                f"Column {self.name!r} holds values that cannot be told apart as "
-                f"categories ({error}); convert it or leave it out first, for example with "
-                f"{as_text(series, self.name)}."
-            ) from error
+    def _find_levels(self, cells):
+        if self.kind == "boolean" or cells.kind == "boolean":
+            return BOOLEANS
+        if cells.declared:
+            return pd.Index(cells.levels)
+        return pd.Index(sorted(_distinct(cells)))
+
+    def __getstate__(self):
+        return {key: value for key, value in vars(self).items() if key != "_places"}
 
     @property
     def is_identifier(self):
@@ -100,36 +98,32 @@ class LevelColumn:
         """Return the (weighted) numbers of cells of every group."""
         return np.bincount(self.group, self.counts, self.n_groups)
 
-    def _level_numbers(self, series):
-        """Return the number of every cell's level, -1 for none, and the cells' states."""
-        if is_pandas_category(series):
-            native = series.to_native()
-            codes = native.cat.codes.to_numpy()
-            # The last entry is what -1, a missing cell, points to.
-            table = np.append(self.levels.get_indexer(native.cat.categories), 0)
-            numbers, missing = table[codes], codes < 0
-        else:
-            cells = cells_of(series)
-            missing = is_missing(series, cells)
-            try:
-                numbers = self.levels.get_indexer(cells)
-            except TypeError as error:
-                raise ValueError(
-                    f"Column {self.name!r} holds an object that cannot be a category "
-                    f"({error}); convert it or leave it out first, for example with "
-                    f"{as_text(series, self.name)}."
-                ) from error
-        numbers = np.where(missing, -1, numbers)
-        states = np.where(missing, MISSING, np.where(numbers < 0, UNKNOWN, OBSERVED))
-        return numbers, states.astype(np.uint8)
+    @cached_property
+    def _places(self):
+        """The number of every level, and -1 for None, dict."""
+        return {level: number for number, level in enumerate(self.levels.tolist())}
 
-    def read(self, series, unknown_is_rare=False):
+    def _level_numbers(self, cells):
+        """Return the number of every cell's level, -1 for none, and the cells' states."""
+        if cells.levels is None and cells.kind != "boolean":
+            numbers = self.levels.get_indexer(cells.data)
+        else:
+            codes, levels = _used(cells)
+            places = [self._places.get(level, -1) for level in levels.tolist()]
+            # The last entry is what -1, a missing cell, points to.
+            numbers = np.array([*places, -1], dtype=np.int64)[codes]
+        states = np.where(numbers < 0, UNKNOWN, OBSERVED).astype(np.uint8)
+        if cells.missing is not None:
+            numbers, states[cells.missing] = np.where(cells.missing, -1, numbers), MISSING
+        return numbers, states
+
+    def read(self, cells, unknown_is_rare=False):
         """Return the number of every cell's group, -1 for none, and the cells' states.
 
         With `unknown_is_rare` a level not seen in fit counts as one of the rare levels,
         where some share a group.
         """
-        numbers, states = self._level_numbers(series)
+        numbers, states = self._level_numbers(cells)
         groups = np.append(self.group, -1)[numbers]
         if unknown_is_rare and self.shared >= 0:
             unknown = states == UNKNOWN
@@ -173,3 +167,25 @@ class LevelColumn:
         return nw.from_native(
             pd.Series(pd.Categorical.from_codes(codes, dtype=dtype)), series_only=True
         )
+
+
+def _used(cells):
+    """Return codes of cells and levels: of a few rows only the levels that they hold."""
+    if cells.kind == "boolean":
+        return cells.data.astype(np.int8), BOOLEANS
+    if len(cells.levels) <= max(len(cells), FEW):
+        return cells.data, cells.levels
+    used, codes = np.unique(cells.data, return_inverse=True)
+    # -1, if any cell is missing, comes first.
+    n_missing = int(len(used) > 0 and used[0] < 0)
+    return codes - n_missing, cells.levels[used[n_missing:]]
+
+
+def _distinct(cells):
+    """Return the values that cells hold, list."""
+    if cells.levels is None:
+        return pd.Index(np.unique(cells.there())).tolist()
+    codes, levels = _used(cells)
+    seen = np.zeros(len(levels) + 1, dtype=bool)
+    seen[codes] = True
+    return levels[seen[:-1]].tolist()

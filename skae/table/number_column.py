@@ -4,11 +4,9 @@ A column is read into float64 values (NaN: missing), and written back into a
 column of the dtype and the library that was fitted.
 """
 
-import narwhals.stable.v2 as nw
 import numpy as np
 
 from skae.table.clocks import clocks_of
-from skae.table.series import cells_of, is_missing
 from skae.table.writing import as_series
 
 # Distances beyond this may not fit into 64 bits.
@@ -23,11 +21,13 @@ class EmptyColumn:
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
 
-    def learn(self, series):
+    is_plain = False
+
+    def learn(self, cells):
         pass
 
-    def read(self, series):
-        return np.full(len(series), np.nan)
+    def read(self, cells):
+        return np.full(len(cells), np.nan)
 
     def write(self, values, missing, template):
         return as_series(np.full(len(values), None, dtype=object), missing, template)
@@ -46,17 +46,24 @@ class NumberColumn:
         self.name, self.kind = name, kind
         self.whole, self.base, self.step = None, None, 0
 
-    def learn(self, series):
-        """Learn from the cells what is needed to write them back."""
-        cells = _whole_cells(series, self.kind)
+    @property
+    def is_plain(self):
+        """Whether numbers are read as they are."""
+        return self.kind == "number" and not self.base
+
+    def learn(self, given):
+        """Learn from `Cells` what is needed to write them back."""
+        if given.kind != self.kind:
+            return  # of another dtype, because all are missing
+        cells = _whole_cells(given)
         if self.whole is None:
             self.whole = cells is not None
             self.unit = cells.dtype if self.whole and cells.dtype.kind in "mM" else None
             self.unsigned = self.whole and cells.dtype.kind == "u"
-            self.clocks = clocks_of(_zone(series))
+            self.clocks = clocks_of(given.zone)
         if not self.whole or cells is None:
             return
-        there = ~is_missing(series)
+        there = ~given.is_missing()
         bits = self._bits(cells)[there]
         if not len(bits):
             return
@@ -95,10 +102,11 @@ class NumberColumn:
                 )
         return times
 
-    def read(self, series):
-        """Return the cells as float64, NaN where missing."""
-        missing = is_missing(series)
-        cells = _whole_cells(series, self.kind) if self.base is not None else None
+    def read(self, given):
+        """Return `Cells` as float64, NaN where missing."""
+        if given.kind != self.kind:
+            return np.full(len(given), np.nan)  # of another dtype, because all are missing
+        cells = _whole_cells(given) if self.base is not None else None
         if cells is not None:
             values = (self._bits(cells) - self.base).view(np.int64).astype(np.float64)
             # Differences that do not fit into 64 bits have wrapped.
@@ -106,12 +114,11 @@ class NumberColumn:
             rough = numbers.astype(np.float64) - self._base_number(numbers.dtype)
             values = np.where(np.abs(rough) > FAR, rough, values)
         else:
-            cells = cells_of(series)
-            filled = np.where(missing, np.nan, cells) if cells.dtype.kind == "O" else cells
-            values = filled.astype(np.float64)
+            values = given.data.astype(np.float64)
             if self.base is not None:
                 values -= self._base_number(np.dtype(np.int64))
-        values[missing] = np.nan
+        if given.missing is not None:
+            values[given.missing] = np.nan
         return values
 
     def _base_number(self, dtype):
@@ -166,41 +173,6 @@ class NumberColumn:
         return bits
 
 
-def _zone(series):
-    """Return the time zone of a column, None if it has none."""
-    dtype = getattr(series.to_native(), "dtype", None)
-    return getattr(series.dtype, "time_zone", None) or getattr(dtype, "tz", None)
-
-
-def _whole_cells(series, kind):
-    """Return the cells as integers or times of numpy; None if they are neither.
-
-    What stands where a cell is missing is not defined.
-    """
-    dtype = series.dtype
-    if kind in ("date", "duration"):
-        return _times(series)
-    if dtype.is_integer():
-        cells = cells_of(series)
-        if cells.dtype.kind in "iu":
-            return cells
-        # Missing cells have made floats of the others; once more, without them.
-        return series.fill_null(0).to_numpy()
-    if dtype.is_numeric():
-        return None
-    cells = cells_of(series)
-    there = cells[~is_missing(series, cells)]
-    if cells.dtype.kind != "O" or not all(isinstance(c, (int, np.integer)) for c in there):
-        return None
-    try:
-        return np.where(is_missing(series, cells), 0, cells).astype(np.int64)
-    except OverflowError:
-        return None
-
-
-def _times(series):
-    cells = cells_of(series)
-    if cells.dtype.kind in "mM":
-        return cells
-    # Dates that came as Python objects.
-    return series.cast(nw.Datetime("us")).to_numpy()
+def _whole_cells(given):
+    """Return cells as integers or times of numpy; None if they are neither."""
+    return given.data if given.data.dtype.kind in "iumM" else None

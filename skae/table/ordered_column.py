@@ -2,13 +2,10 @@
 
 from heapq import heapify, heappop, heappush
 
-import narwhals.stable.v2 as nw
 import numpy as np
-import pandas as pd
 
 from skae.table.level_column import LevelColumn
 from skae.table.remedies import conversion
-from skae.table.series import cells_of, declares_order, is_missing, is_pandas_category
 
 
 class OrderedColumn(LevelColumn):
@@ -31,33 +28,27 @@ class OrderedColumn(LevelColumn):
         # Levels that are declared are known before they are seen.
         return not self.is_declared and super().is_identifier
 
-    def _find_levels(self, series):
-        if declares_order(series) or is_pandas_category(series):
-            self.is_declared = True
-            return pd.Index(series.cat.get_categories().to_list())
-        if series.dtype == nw.Boolean:
-            return pd.Index([False, True], dtype=object)
-        cells = cells_of(series)
-        values = pd.unique(cells[~is_missing(series, cells)])
-        if any(isinstance(value, str) for value in values):
-            self._refuse_text(series, values)
-        return super()._find_levels(series)
+    def _find_levels(self, cells):
+        self.is_declared = cells.declared
+        levels = super()._find_levels(cells)
+        if not cells.declared and any(isinstance(level, str) for level in levels):
+            self._refuse_text(cells.source, levels)
+        return levels
 
-    def _refuse_text(self, series, values):
-        levels = sorted(map(str, values))
-        remedy = conversion(series, self.name, "ordered", levels=levels)
+    def _refuse_text(self, source, levels):
+        remedy = conversion(source, self.name, "ordered", levels=levels)
         raise ValueError(
             f"Column {self.name!r} is among ordinal_features, but holds text (dtype "
-            f"{series.dtype}), which does not say how its levels are ordered. "
+            f"{source.dtype}), which does not say how its levels are ordered. "
             f"Declare the order, the lowest level first: {remedy}, or leave the column out "
             "of ordinal_features."
         )
 
-    def check_order(self, series):
+    def check_order(self, cells):
         """Raise if the dtype declares another order of the levels than in fit."""
-        if not declares_order(series) or not len(self.levels):
+        if not cells.ordered or not len(self.levels):
             return
-        theirs = series.cat.get_categories().to_list()
+        theirs = cells.levels.tolist()
         places = self.levels.get_indexer(theirs)
         if np.all(np.diff(places[places >= 0]) > 0):
             return
@@ -66,7 +57,7 @@ class OrderedColumn(LevelColumn):
         raise ValueError(
             f"Column {self.name!r} was ordered {_in_order(own)} in fit and is ordered "
             f"{_in_order(theirs)} now; bring its levels into the order of fit: "
-            f"{conversion(series, self.name, 'ordered', levels=levels)}."
+            f"{conversion(cells.source, self.name, 'ordered', levels=levels)}."
         )
 
     def merge_rare(self, min_frequency, max_categories):

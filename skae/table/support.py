@@ -47,7 +47,7 @@ def check_support(support, table, X, rows, parameter):
     ----------
     support : Support
     table : TableEncoder
-    X : ndarray, csr matrix or narwhals.DataFrame
+    X : ndarray, csr matrix or Frame
     rows : ndarray of int
     parameter : str
         Name and value, for the message.

@@ -1,7 +1,7 @@
 """Checks whose messages name the column or parameter, the value and the remedy."""
 
-import math
 import warnings
+from collections import Counter
 from numbers import Integral
 
 import narwhals.stable.v2 as nw
@@ -11,6 +11,8 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
+from skae.table.frame import Frame
+from skae.table.sources import as_array, labels_of, refuse_source
 from skae.table.writing import make_frame
 
 BLOCK = 65_536
@@ -23,16 +25,24 @@ def column_names(estimator, n_features):
 
 
 def as_frame(X):
-    """Return X as a narwhals.DataFrame if it is a data frame of any library, else None."""
-    if hasattr(X, "collect") and not hasattr(X, "__array__"):
-        raise TypeError(f"X is lazy, a {type(X).__name__}; give X.collect() instead.")
-    _refuse_twins(getattr(X, "columns", ()))
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    return frame if isinstance(frame, nw.DataFrame) else None
+    """Return X as a `Frame` if it is a data frame of any library, else None.
+
+    Raises
+    ------
+    TypeError
+        If X is a table that has to be collected or read first.
+    ValueError
+        If two columns have the same label.
+    """
+    if isinstance(X, np.ndarray) or issparse(X):
+        return None
+    refuse_source(X)
+    _refuse_twins(X)
+    return Frame.of(X)
 
 
 def check_table(estimator, X, *, reset, min_samples=1, frames=True):
-    """Return X as an ndarray, a csr matrix or a narwhals.DataFrame.
+    """Return X as an ndarray, a csr matrix or a `Frame`.
 
     Arrays and matrices are float32 or float64; cells may be missing, but not infinite.
 
@@ -49,13 +59,16 @@ def check_table(estimator, X, *, reset, min_samples=1, frames=True):
 
     Raises
     ------
+    TypeError
+        If X is a table that has to be collected or read first.
     ValueError
         If X is not two-dimensional, holds too few rows, an infinite number, text in an
         array, or does not have the columns seen in fit.
     """
-    frame = as_frame(X) if frames else None
-    if frame is not None:
-        return _check_frame(estimator, X, frame, reset, min_samples)
+    frame = as_frame(X)
+    if frame is not None and frames:
+        return _check_frame(estimator, frame, reset, min_samples)
+    X = as_array(X) if frame is None else _as_numbers(frame)
     try:
         table = validate_data(
             estimator,
@@ -80,7 +93,7 @@ def check_fitted_table(estimator, X, table, min_samples=1):
         X,
         check_table(estimator, X, reset=False, min_samples=min_samples, frames=frames),
     )
-    if frames and not isinstance(X, nw.DataFrame):
+    if frames and not isinstance(X, Frame):
         # scikit-learn has warned that there are no names.
         kinds = {column.kind for column in table.columns_}
         if issparse(given) or kinds - {"number", "empty"}:
@@ -88,88 +101,86 @@ def check_fitted_table(estimator, X, table, min_samples=1):
                 f"X is a {type(given).__name__}, but {type(estimator).__name__} was fitted to "
                 f"a data frame with columns of kinds {sorted(kinds)}; pass a data frame."
             )
-        names = table.template_.columns
-        X = nw.from_native(pd.DataFrame(X, columns=names), eager_only=True)
+        X = Frame(pd.DataFrame(X, columns=table.names))
     table.check(X)
     return X
 
 
-def _check_frame(estimator, X, frame, reset, min_samples):
-    names = list(frame.columns)
-    if not names:
+def _check_frame(estimator, frame, reset, min_samples):
+    if not frame.labels:
         raise ValueError(
             f"Found a frame with 0 feature(s) (shape={frame.shape}) while a minimum of 1 is "
             f"required by {type(estimator).__name__}."
         )
-    validate_data(estimator, X, skip_check_array=True, reset=reset)
+    validate_data(estimator, frame.native, skip_check_array=True, reset=reset)
     if len(frame) < min_samples:
         raise ValueError(
             f"Found a frame with {len(frame)} sample(s) (shape={frame.shape}) while a "
             f"minimum of {min_samples} is required by {type(estimator).__name__}."
         )
-    for i, (name, dtype) in enumerate(frame.schema.items()):
-        if dtype.is_float() or dtype == nw.Object:
-            cells = frame[:, i].to_numpy()
-            infinite = np.flatnonzero(
-                [_is_infinite(c) for c in cells]
-                if cells.dtype == object
-                else np.isinf(cells)
-            )
-            if len(infinite):
-                raise ValueError(
-                    f"Input X contains infinity: column {name!r}, row {infinite[0]}. "
-                    f"{type(estimator).__name__} needs cells that are finite or missing; "
-                    "replace it first."
-                )
+    infinite = frame.first_infinite()
+    if infinite is not None:
+        row, i = infinite
+        raise ValueError(
+            f"Input X contains infinity: column {frame.labels[i]!r}, row {row}. "
+            f"{type(estimator).__name__} needs cells that are finite or missing; "
+            "replace it first."
+        )
     return frame
 
 
-def _is_infinite(cell):
-    return isinstance(cell, float) and math.isinf(cell)
+def _as_numbers(frame):
+    """Return a frame as one of pandas that scikit-learn can read, if it holds numbers."""
+    try:
+        columns = list(frame.columns())
+    except ValueError:
+        return frame.native
+    if any(cells.kind not in ("number", "boolean", "empty") for cells in columns):
+        return frame.native
+    values = np.column_stack([cells.floats() for cells in columns])
+    return pd.DataFrame(values, columns=pd.Index(frame.labels, tupleize_cols=False))
 
 
 def as_frame_like(estimator, X, values):
     """Return an array, one column per feature, as a frame of the library of X (else pandas)."""
-    if not isinstance(X, nw.DataFrame):
+    if not isinstance(X, Frame):
         return pd.DataFrame(values, columns=column_names(estimator, values.shape[1]))
-    if not X.implementation.is_pandas():
-        columns = (
-            nw.new_series("", np.ascontiguousarray(column), backend=X.implementation)
-            for column in values.T
-        )
-        return make_frame(columns, X)
-    native = X.to_native()
-    return pd.DataFrame(values, index=native.index, columns=native.columns)
+    native = X.native
+    if isinstance(native, pd.DataFrame):
+        return pd.DataFrame(values, index=native.index, columns=native.columns)
+    columns = (
+        nw.new_series("", np.ascontiguousarray(column), backend=X.implementation)
+        for column in values.T
+    )
+    return make_frame(columns, X.narwhals)
 
 
 def with_index_of(X, table):
-    """Give a table the index of X, a table or None, if both are pandas frames."""
-    if isinstance(X, nw.DataFrame) and X.implementation.is_pandas():
-        X = X.to_native()
+    """Give a table the index of X, a table, if both are pandas frames."""
+    X = X.native if isinstance(X, Frame) else X
     if isinstance(X, pd.DataFrame) and isinstance(table, pd.DataFrame):
         table.index = X.index
     return table
 
 
-def _refuse_twins(names):
-    names = [str(name) for name in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+def _refuse_twins(X):
+    labels = labels_of(X)
+    if len(set(labels)) < len(labels):
+        twice = [label for label, n_times in Counter(labels).items() if n_times > 1]
         raise ValueError(f"Columns {twice} stand twice in X; rename or drop one of each.")
 
 
 def check_codes(X):
     """Return codes, which a data frame of any library may hold, as an array of floats."""
     frame = as_frame(X)
-    codes = X if frame is None else frame.to_numpy()
+    codes = X if frame is None else frame.narwhals.to_numpy()
     return check_array(codes, dtype=[np.float64, np.float32])
 
 
 def float_dtype(X):
     """Return the floating dtype of the results for X: float32 for float32 only."""
-    if isinstance(X, nw.DataFrame):
-        narrow = all(dtype == nw.Float32 for dtype in X.schema.values())
-        return np.dtype(np.float32 if narrow else np.float64)
+    if isinstance(X, Frame):
+        return np.dtype(np.float32 if X.is_float32() else np.float64)
     return X.dtype
 
 

@@ -118,7 +118,7 @@ class Block:
 
         Parameters
         ----------
-        X : ndarray, csr matrix or narwhals.DataFrame
+        X : ndarray, csr matrix or Frame
         rows : ndarray of int
         sample_weight : ndarray of shape (n_samples,) or None
         """
@@ -157,8 +157,8 @@ class Block:
         """Return a series of decoded values of the block's column `j`, of template's dtype."""
         return self.readers[j].write(values, missing, template, rng)
 
-    def check(self, X, j):
-        """Raise unless the block's column `j` of a frame can be read as it was in fit."""
+    def check(self, cells, j):
+        """Raise unless `Cells` of the block's column `j` can be read as those of the fit."""
 
     # ------------------------------------------------------- formulas (torch)
 

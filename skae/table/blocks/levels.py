@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from skae.table.blocks.base import LEAST_VARIANCE, Block
+from skae.table.frame import Frame
 from skae.table.level_column import LevelColumn
-from skae.table.series import column_of
+from skae.table.reading import read_numbers
 from skae.table.states import MISSING, OBSERVED, UNKNOWN
 
 # What is tried as a gain of PCA's reconstruction.
@@ -46,9 +47,13 @@ class LevelBlock(Block):
         return np.array([reader.is_identifier for reader in self.readers], dtype=bool)
 
     def learn(self, X, rows, sample_weight):
-        weight = None if sample_weight is None else sample_weight[rows]
+        weight, taken = None if sample_weight is None else sample_weight[rows], X[rows]
         for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
-            self.n_missing[j] += reader.learn(column_of(X, i)[rows], weight)
+            self.n_missing[j] += reader.learn(self._cells(taken, i, j), weight)
+
+    def _cells(self, X, i, j):
+        """Return the `Cells` of column `i` of a table, the block's `j`."""
+        return X.column(i) if isinstance(X, Frame) else read_numbers(X[:, i], self.names[j])
 
     def settle(self, X, rows):
         if not self._merged:
@@ -87,9 +92,12 @@ class LevelBlock(Block):
         states = np.empty((n_rows, len(self.features)), dtype=np.uint8)
         start, unknown_is_rare = 0, self.settings.handle_unknown == "infrequent_if_exist"
         for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
-            series = column_of(X, i)
-            levels, states[:, j] = reader.read(series, unknown_is_rare)
-            self._refuse_unknown(series, j, states[:, j])
+            if self.empty[j]:  # whatever it holds now
+                levels = np.full(n_rows, -1)
+            else:
+                cells = self._cells(X, i, j)
+                levels, states[:, j] = reader.read(cells, unknown_is_rare)
+                self._refuse_unknown(cells, j, states[:, j])
             own = x[:, start : start + self.sizes[j]]
             own[:] = self._indicators(levels, self._proportions[j], dtype)
             # Cells without a known level say nothing.
@@ -117,12 +125,12 @@ class LevelBlock(Block):
                 columns.append(j)
         return columns, torch.from_numpy(rows[columns])
 
-    def _refuse_unknown(self, series, j, states):
+    def _refuse_unknown(self, cells, j, states):
         if self.settings.handle_unknown != "error":
             return
         unknown = np.flatnonzero(states == UNKNOWN)
         if len(unknown):
-            cell = str(series.to_numpy()[unknown[0]])
+            cell = str(cells[unknown[:1]].objects()[0])
             raise ValueError(
                 f"Column {self.names[j]!r} holds {cell!r} in row {unknown[0]}, a level not "
                 "seen in fit. Set handle_unknown='ignore' to encode it as unknown."

@@ -1,6 +1,5 @@
 """Numbers, dates and durations: one column of the design matrix each, in standard units."""
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from scipy.sparse import issparse
@@ -9,8 +8,8 @@ from sklearn.utils import gen_batches
 
 from skae.table.blocks.base import Block
 from skae.table.decimals import TOO_MANY, decimals_of
+from skae.table.frame import Frame
 from skae.table.number_column import EmptyColumn, NumberColumn
-from skae.table.series import column_of
 from skae.table.states import MISSING, OBSERVED
 
 # Rows that are encoded at a time: the float64 work space stays small beside the data.
@@ -66,7 +65,7 @@ class NumberBlock(Block):
                 weight = None if sample_weight is None else sample_weight[chunk]
                 taken = X[chunk]
                 for i, reader in zip(self.features, self.readers or (), strict=False):
-                    reader.learn(column_of(taken, i))
+                    reader.learn(taken.column(i))
                 raw = self.read(taken)
                 self.n_missing += np.isnan(raw).sum(axis=0)
                 self._scaler.partial_fit(raw, sample_weight=weight)
@@ -147,13 +146,28 @@ class NumberBlock(Block):
         """Return the cells as float64, NaN where missing, shape (n, n_features)."""
         if issparse(X):
             return np.asarray(X.toarray(), dtype=np.float64)
-        if not isinstance(X, nw.DataFrame):
+        if not isinstance(X, Frame):
             raw = X if len(self.features) == X.shape[1] else X[:, self.features]
             return np.ascontiguousarray(raw, dtype=np.float64)
-        raw = np.empty((len(X), len(self.features)))
-        for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
-            raw[:, j] = reader.read(column_of(X, i))
+        raw = np.full((len(X), len(self.features)), np.nan)
+        # What was empty in fit is not read, whatever it holds now.
+        left = ~self.empty
+        for columns, values in X.matrices():
+            own, places = self._plain(columns)
+            raw[:, places] = values[:, own]
+            left[places] = False
+        for j in np.flatnonzero(left):
+            raw[:, j] = self.readers[j].read(X.column(self.features[j]))
         return raw
+
+    def _plain(self, columns):
+        """Return which of the table's columns are read as they are, and the block's of them."""
+        places = np.searchsorted(self.features, columns)
+        places[places == len(self.features)] = 0
+        own = self.features[places] == columns
+        plain = [self.readers[j].is_plain and not self.empty[j] for j in places]
+        own &= np.array(plain, dtype=bool)
+        return own, places[own]
 
     def encode(self, X, dtype):
         raw = self.read(X)

@@ -32,8 +32,8 @@ class OrderedBlock(LevelBlock):
 
     column_class = OrderedColumn
 
-    def check(self, X, j):
-        self.readers[j].check_order(X[:, int(self.features[j])])
+    def check(self, cells, j):
+        self.readers[j].check_order(cells)
 
     def _choose_sizes(self):
         return np.maximum(self.n_levels - 1, 0)

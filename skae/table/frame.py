@@ -1,0 +1,220 @@
+"""A data frame of any library, each of whose columns is read once."""
+
+import sys
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from skae.table.cells import Cells
+from skae.table.reading import read_cells, read_numbers
+from skae.table.reading.library import PANDAS
+
+# From so many columns, and up to so many rows, numbers are read as matrices.
+WIDE, FEW = 64, 4096
+
+
+class Frame:
+    """Rows of a data frame.
+
+    A column is read when its cells are first asked for, and rows taken from the frame take
+    theirs from what has been read: of a slice, views.
+
+    Parameters
+    ----------
+    native : data frame
+        Of pandas, polars, pyarrow or another library that narwhals reads eagerly.
+
+    Attributes
+    ----------
+    labels : list
+        The columns' labels, as the library has them.
+    shape : tuple (n_samples, n_features)
+    implementation : narwhals.Implementation
+        The library.
+    """
+
+    def __init__(self, native):
+        self._whole = native
+        if isinstance(native, pd.DataFrame):
+            self.implementation, self.labels = PANDAS, native.columns.tolist()
+            self.shape = native.shape
+        else:
+            frame = nw.from_native(native, eager_only=True)
+            self.implementation = frame.implementation
+            self.labels, self.shape = list(frame.columns), frame.shape
+        self._parent, self._rows = None, None
+        self._cells: list[Cells | None] = [None] * len(self.labels)
+        self._columns, self._matrices = None, None
+
+    @classmethod
+    def of(cls, X):
+        """Return X as a `Frame` if it is a data frame of any library, else None."""
+        if isinstance(X, (cls, pd.DataFrame)):
+            return X if isinstance(X, cls) else cls(X)
+        if isinstance(X, np.ndarray):
+            return None
+        pa = sys.modules.get("pyarrow")
+        if pa is not None and isinstance(X, pa.RecordBatch):
+            return cls(pa.Table.from_batches([X]))
+        frame = nw.from_native(X, eager_only=True, pass_through=True)
+        return cls(frame.to_native()) if isinstance(frame, nw.DataFrame) else None
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """Return some rows, a slice or an array of row numbers."""
+        if isinstance(rows, slice) and rows.indices(len(self)) == (0, len(self), 1):
+            return self
+        part = object.__new__(Frame)
+        part.implementation, part.labels = self.implementation, self.labels
+        part._whole, part._columns, part._matrices = None, None, None
+        part._parent, part._rows = self, rows
+        if self._parent is not None:
+            part._parent = self._parent
+            part._rows = _compose(self._rows, len(self._parent), rows)
+        n_rows = len(range(len(self))[rows]) if isinstance(rows, slice) else len(rows)
+        part.shape = n_rows, self.shape[1]
+        part._cells = [None] * len(self.labels)
+        return part
+
+    def __reduce__(self):
+        # Not the rows that these were taken from.
+        return Frame, (self.native,)
+
+    def copy(self):
+        """Return a frame that does not hold the rows that these were taken from."""
+        return self if self._parent is None else Frame(self.native)
+
+    def column(self, i):
+        """Return the `Cells` of a column.
+
+        Raises
+        ------
+        ValueError
+            If the column is of a dtype, or holds cells, of no kind that there is.
+        """
+        cells = self._cells[i]
+        if cells is None:
+            if self._parent is not None:
+                cells = self._parent.column(i)[self._rows]
+            else:
+                cells = self._read(int(i))
+            self._cells[i] = cells
+        return cells
+
+    def _read(self, i):
+        for columns, values in self.matrices():
+            at = np.searchsorted(columns, i)
+            if at < len(columns) and columns[at] == i:
+                return read_numbers(values[:, at], self.labels[i], i)
+        column = self._native_columns()[i]
+        return read_cells(column, self.labels[i], i, self.implementation)
+
+    def columns(self):
+        """Yield the `Cells` of every column."""
+        return (self.column(i) for i in range(self.shape[1]))
+
+    def matrices(self):
+        """Return numbers that need not be read column by column.
+
+        Taking wide frames of few rows apart takes longer than all else.
+
+        Returns
+        -------
+        matrices : list of (columns, values)
+            Column numbers, and an array of their cells, in which only NaN is missing.
+        """
+        if self._matrices is None:
+            if self._parent is not None:
+                pairs = self._parent.matrices()
+                self._matrices = [
+                    (columns, values[self._rows]) for columns, values in pairs
+                ]
+            else:
+                wide = self.shape[1] >= WIDE and len(self) <= FEW
+                self._matrices = _matrices_of(self._whole) if wide else []
+        return self._matrices
+
+    def _native_columns(self):
+        if self._columns is None:
+            native = self._whole
+            if isinstance(native, pd.DataFrame):
+                # pandas is slow to make labels of text one by one.
+                native = native.copy(deep=False)
+                native.columns = range(native.shape[1])
+                self._columns = [column for _, column in native.items()]
+            elif self.implementation.is_polars():
+                self._columns = native.get_columns()
+            elif self.implementation.is_pyarrow():
+                self._columns = native.columns
+            else:
+                frame = self.narwhals
+                self._columns = [column.to_native() for column in frame.iter_columns()]
+        return self._columns
+
+    @property
+    def narwhals(self):
+        """The rows as a narwhals.DataFrame."""
+        if self._parent is not None:
+            return self._parent.narwhals[self._rows]
+        return nw.from_native(self._whole, eager_only=True)
+
+    @property
+    def native(self):
+        """The rows as a frame of their library."""
+        return self._whole if self._parent is None else self.narwhals.to_native()
+
+    def first_infinite(self):
+        """Return the row and the column of an infinite number, or None.
+
+        All columns are read, or refused.
+        """
+        known = set()
+        for columns, values in self.matrices():
+            known.update(columns.tolist())
+            found = _infinite(values)
+            if len(found):
+                return found[0, 0], columns[found[0, 1]]
+        for i in range(self.shape[1]):
+            if i not in known:
+                found = _infinite(self.column(i).data)
+                if len(found):
+                    return found[0, 0], i
+        return None
+
+    def is_float32(self):
+        """Whether all columns hold numbers in float32."""
+        return all(cells.data.dtype == np.float32 for cells in self.columns())
+
+
+def _infinite(values):
+    """Return the places of infinite numbers, ndarray of int of shape (n, n_dim)."""
+    infinite = np.isinf(values) if values.dtype.kind == "f" else np.zeros(0, bool)
+    return np.argwhere(infinite) if infinite.any() else ()
+
+
+def _matrices_of(native):
+    """Return the numbers of a frame as matrices, one for every dtype of numpy; see `Frame`."""
+    if not isinstance(native, pd.DataFrame):
+        return []
+    dtypes, of_dtype = native.dtypes.tolist(), {}
+    for i, dtype in enumerate(dtypes):
+        if isinstance(dtype, np.dtype) and dtype.isnative and dtype.kind in "fiu":
+            of_dtype.setdefault(dtype, []).append(i)
+    return [
+        (np.array(at), native.iloc[:, at].to_numpy())
+        for dtype, at in of_dtype.items()
+        if dtype.itemsize >= 4
+    ]
+
+
+def _compose(outer, n_rows, rows):
+    """Return the rows that `rows` are of those that `outer` takes of `n_rows`."""
+    if isinstance(outer, slice) and isinstance(rows, slice):
+        taken = range(n_rows)[outer][rows]
+        return slice(taken.start, taken.stop, taken.step)
+    if isinstance(outer, slice):
+        outer = np.arange(*outer.indices(n_rows))
+    return outer[rows]
