@@ -158,13 +158,17 @@ def fill(series, missing, filled):
     native = series.to_native()
     if isinstance(native, pd.Series):
         other = filled.to_native().set_axis(native.index)
-        if isinstance(native.dtype, pd.ArrowDtype) and native.dtype == other.dtype:
+        if missing.all():  # its own dtype may be any
+            cells = other.array
+        elif isinstance(native.dtype, pd.ArrowDtype) and native.dtype == other.dtype:
             cells = _fill_arrow_of_pandas(native, missing, other)
         else:
             own = native if native.dtype == other.dtype else native.astype(other.dtype)
             cells = own.where(~missing, other).array.astype(other.dtype)
         column = pd.Series(cells, native.index, other.dtype, native.name)
         return nw.from_native(column, series_only=True)
+    if missing.all():
+        return filled
     if series.implementation.is_pyarrow():
         from skae.table.writing_arrow import fill_arrow
 
