@@ -394,7 +394,7 @@ def test_fill_changes_missing_cells_only(mixed, library):
     if library == "polars":
         frame, complete = pl.from_pandas(frame), pl.from_pandas(complete)
     table, rows = _learn(frame)
-    design, _ = table.encode(Frame(complete), np.float64)
+    design, _ = table.encode(Frame.of(complete), np.float64)
     filled = table.fill(rows, table.design_.to_output(torch.from_numpy(design)).numpy())
     if library == "polars":
         expected = frame.with_columns(

@@ -225,9 +225,9 @@ class TableEncoder:
             if block.empty[j]:
                 continue
             cells = X.column(i)
-            block.check(cells, j)
             expected = "category" if column.kind == "ordered" else column.kind
             if cells.kind == expected or i in self._asked_for or cells.all_missing:
+                block.check(cells, j)
                 continue
             remedy = conversion(cells.source, column.name, expected, now=cells.kind)
             raise ValueError(

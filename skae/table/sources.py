@@ -1,49 +1,162 @@
 """What tables come in: arrays of other libraries, and what is no table yet."""
 
 import sys
+from collections.abc import Iterator
+from os import PathLike
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+# What makes a table of what is none, by the package and the name of the class.
+REMEDIES = {
+    ("polars", "LazyFrame"): "X.collect()",
+    ("narwhals", "LazyFrame"): "X.collect()",
+    ("duckdb", "DuckDBPyRelation"): "X.df()",
+    ("duckdb", "DuckDBPyConnection"): "X.df()",
+    ("_duckdb", "DuckDBPyRelation"): "X.df()",
+    ("_duckdb", "DuckDBPyConnection"): "X.df()",
+    ("pyarrow", "Dataset"): "X.to_table()",
+    ("pyarrow", "FileSystemDataset"): "X.to_table()",
+    ("pyarrow", "InMemoryDataset"): "X.to_table()",
+    ("pyarrow", "UnionDataset"): "X.to_table()",
+    ("pyarrow", "Scanner"): "X.to_table()",
+    ("pyarrow", "RecordBatchReader"): "X.read_all()",
+    ("pyarrow", "ParquetFile"): "X.read()",
+    ("pyarrow", "ParquetDataset"): "X.read()",
+    ("dask", "DataFrame"): "X.compute()",
+    ("dask_expr", "DataFrame"): "X.compute()",
+    ("dask", "Array"): "X.compute()",
+    ("pyspark", "DataFrame"): "X.toPandas()",
+    ("sqlframe", "DataFrame"): "X.toPandas()",
+    ("ray", "Dataset"): "X.to_pandas()",
+    ("ray", "MaterializedDataset"): "X.to_pandas()",
+    ("ibis", "Table"): "X.to_pandas()",
+    ("datasets", "Dataset"): "X.to_pandas()",
+    ("snowflake", "DataFrame"): "X.to_pandas()",
+    ("datafusion", "DataFrame"): "X.to_pandas()",
+    ("daft", "DataFrame"): "X.to_pandas()",
+    ("bigframes", "DataFrame"): "X.to_pandas()",
+    ("vaex", "DataFrame"): "X.to_pandas_df()",
+    ("xarray", "Dataset"): "X.to_dataframe()",
+    ("h5py", "Dataset"): "X[:]",
+    ("builtins", "dict"): "pd.DataFrame(X)",
+}
+READERS = {
+    ".parquet": "read_parquet",
+    ".feather": "read_feather",
+    ".arrow": "read_feather",
+    ".json": "read_json",
+    ".xlsx": "read_excel",
+}
+# Frames of pandas on Spark share module and class with those of Spark, but for this.
+PANDAS_ON_SPARK = "pyspark.pandas"
+
 
 def labels_of(X):
     """Return the labels of the columns of a data frame, or an empty list."""
-    labels = getattr(X, "column_names", None)
-    if labels is None:  # of pyarrow; its batches have them in their schema
-        schema = getattr(X, "schema", None)
-        labels = getattr(schema, "names", None)
-    if labels is None or callable(labels):
-        labels = getattr(X, "columns", None)
-    return [] if labels is None or callable(labels) else list(labels)
+    if isinstance(X, pd.DataFrame):
+        return X.columns.tolist()
+    names = getattr(X, "column_names", None)
+    if names is None:  # batches of pyarrow have them in their schema only
+        names = getattr(getattr(X, "schema", None), "names", None)
+    if names is None or callable(names):
+        names = getattr(X, "columns", ())
+    return [] if callable(names) else list(names)
+
+
+def refuse_source(X):
+    """Raise if X is a table that has to be collected or read first.
+
+    Packages are known by name: to refuse what comes from one it need not be imported.
+
+    Raises
+    ------
+    TypeError
+        With what makes a table of it.
+    """
+    remedy = _remedy(X)
+    if remedy is not None:
+        kind = "an" if type(X).__name__[0] in "AEIOU" else "a"
+        raise TypeError(
+            f"X is {kind} {type(X).__name__}, from which rows cannot be taken; give {remedy} "
+            "instead."
+        )
+
+
+def _remedy(X):
+    """Return the expression that makes a table of X, None if X may be one."""
+    if isinstance(X, (pd.DataFrame, np.ndarray, list, tuple)):
+        return None
+    if isinstance(X, (str, bytes, PathLike)):
+        return f"pd.{_reader_of(X)}(X)"
+    for kind in type(X).__mro__:
+        module = kind.__module__
+        if module.startswith(PANDAS_ON_SPARK):
+            return "X.to_pandas()"
+        remedy = REMEDIES.get((module.partition(".")[0], kind.__name__))
+        if remedy is not None:
+            return remedy
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(X, torch.utils.data.DataLoader):
+        return "torch.cat([batch[0] for batch in X]), or each batch[0] to partial_fit,"
+    if torch is not None and isinstance(X, torch.utils.data.TensorDataset):
+        return "X.tensors[0]"
+    if torch is not None and isinstance(X, torch.utils.data.Dataset):
+        return "torch.stack([row[0] for row in X]), if a row comes first,"
+    if isinstance(X, Iterator):
+        return "np.vstack(list(X)), or each of its chunks to partial_fit,"
+    if hasattr(X, "collect") and not hasattr(X, "__array__"):
+        return "X.collect()"
+    return None
+
+
+def _reader_of(path):
+    ending = str(path).lower().rpartition(".")[2]
+    return READERS.get(f".{ending}", "read_csv")
 
 
 def as_array(X):
     """Return what scikit-learn can check: an array of numpy, a sparse matrix, or X itself.
 
     Of tensors the values, and NaN where a mask or a cell says that nothing is there.
+
+    Raises
+    ------
+    TypeError
+        If X is an array of records.
     """
-    if issparse(X) or (type(X) is np.ndarray and X.dtype.kind != "O"):
+    if issparse(X) or (type(X) is np.ndarray and X.dtype.kind in "fiub"):
         return X
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(X, torch.Tensor):
         return _from_tensor(torch, X)
+    if getattr(getattr(X, "dtype", None), "names", None):
+        raise TypeError(
+            f"X is an array of records with the fields {list(X.dtype.names)}; give "
+            "pd.DataFrame(X) instead."
+        )
     if isinstance(X, np.ma.MaskedArray):
         dtype = X.dtype if X.dtype.kind in "fO" else np.float64
         X = X.astype(dtype).filled(np.nan)
+    if isinstance(X, (list, tuple)):
+        X = _from_rows(X)
     if isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 2:
         return np.where(pd.isna(X), np.nan, X)
     return X
 
 
 def _from_tensor(torch, X):
-    X = X.detach().to_dense() if X.layout is not torch.strided else X.detach()
+    X = X.detach() if X.layout is torch.strided else X.detach().to_dense()
     if X.dtype in (torch.float16, torch.bfloat16):
         X = X.float()
-    return X.cpu().numpy()
+    return X.resolve_conj().resolve_neg().cpu().numpy()
 
 
-def refuse_source(X):
-    """Raise if X is a table that has to be collected or read first."""
-    if hasattr(X, "collect") and not hasattr(X, "__array__"):
-        raise TypeError(f"X is lazy, a {type(X).__name__}; give X.collect() instead.")
+def _from_rows(X):
+    """Return rows given one by one as an array, if it is one of objects; else X itself."""
+    try:
+        array = np.asarray(X)
+    except (ValueError, TypeError, RuntimeError):
+        return X
+    return array if array.dtype.kind == "O" else X

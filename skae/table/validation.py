@@ -16,6 +16,8 @@ from skae.table.sources import as_array, labels_of, refuse_source
 from skae.table.writing import make_frame
 
 BLOCK = 65_536
+# The integers up to this are exact in float64.
+EXACT = 2**53
 
 
 def column_names(estimator, n_features):
@@ -69,16 +71,19 @@ def check_table(estimator, X, *, reset, min_samples=1, frames=True):
     if frame is not None and frames:
         return _check_frame(estimator, frame, reset, min_samples)
     X = as_array(X) if frame is None else _as_numbers(frame)
+    _warn_of_wide_integers(estimator, X)
     try:
-        table = validate_data(
-            estimator,
-            X,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan",
-            ensure_min_samples=min_samples,
-            reset=reset,
-        )
+        # Their sum, by which scikit-learn looks for infinite cells, may overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            table = validate_data(
+                estimator,
+                X,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                ensure_all_finite="allow-nan",
+                ensure_min_samples=min_samples,
+                reset=reset,
+            )
     except (ValueError, TypeError) as error:
         _raise_if_infinite(estimator, X, error)
         _raise_if_text(estimator, X, error)
@@ -129,6 +134,24 @@ def _check_frame(estimator, frame, reset, min_samples):
     return frame
 
 
+def _warn_of_wide_integers(estimator, X):
+    """Warn if an array holds integers of which float64 cannot tell neighbours apart."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "iu" or X.ndim != 2:
+        return
+    if X.dtype.itemsize < 8 or not X.size:
+        return
+    wide = np.flatnonzero((X.max(axis=0) > EXACT) | (X.min(axis=0) < -EXACT))
+    if len(wide):
+        names = column_names(estimator, X.shape[1])
+        warnings.warn(
+            f"Column {names[wide[0]]!r} of the array holds integers beyond 2**53, which are "
+            "rounded to float64: neighbours become equal. In a DataFrame they are told "
+            "apart; as identifiers they tell nothing, and are better dropped.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
 def _as_numbers(frame):
     """Return a frame as one of pandas that scikit-learn can read, if it holds numbers."""
     try:
@@ -145,19 +168,20 @@ def as_frame_like(estimator, X, values):
     """Return an array, one column per feature, as a frame of the library of X (else pandas)."""
     if not isinstance(X, Frame):
         return pd.DataFrame(values, columns=column_names(estimator, values.shape[1]))
+    if not X.implementation.is_pandas():
+        columns = (
+            nw.new_series("", np.ascontiguousarray(column), backend=X.implementation)
+            for column in values.T
+        )
+        return make_frame(columns, X.narwhals)
     native = X.native
-    if isinstance(native, pd.DataFrame):
-        return pd.DataFrame(values, index=native.index, columns=native.columns)
-    columns = (
-        nw.new_series("", np.ascontiguousarray(column), backend=X.implementation)
-        for column in values.T
-    )
-    return make_frame(columns, X.narwhals)
+    return pd.DataFrame(values, index=native.index, columns=native.columns)
 
 
 def with_index_of(X, table):
-    """Give a table the index of X, a table, if both are pandas frames."""
-    X = X.native if isinstance(X, Frame) else X
+    """Give a table the index of X, a table or None, if both are pandas frames."""
+    if isinstance(X, Frame):
+        X = X.native
     if isinstance(X, pd.DataFrame) and isinstance(table, pd.DataFrame):
         table.index = X.index
     return table

@@ -93,6 +93,10 @@ def _with_missing(dtype):
     return dtype
 
 
+def is_pandas_category(series):
+    return isinstance(getattr(series.to_native(), "dtype", None), pd.CategoricalDtype)
+
+
 # ------------------------------------------------------------------ columns of objects
 
 
@@ -205,11 +209,6 @@ def _sort_of(dtype):
     if dtype.is_numeric():
         return "number"
     return next((sort for sort in SORTS if isinstance(dtype, sort)), dtype)
-
-
-def is_pandas_category(series):
-    """Whether a series is one of pandas, of a category dtype."""
-    return isinstance(getattr(series.to_native(), "dtype", None), pd.CategoricalDtype)
 
 
 def nothing_like(series):

@@ -31,7 +31,10 @@ def read_arrow(column, source):
         return floats(column.cast(pa.float64()).to_numpy(), source)
     if str(kind) == "string_view":
         return read_arrow(column.cast(pa.string()), source)
-    return empty(len(column), source) if types.is_null(kind) else refuse(source)
+    if types.is_run_end_encoded(kind):
+        return read_arrow(pa.compute.run_end_decode(column), source)
+    nothing = column.null_count == len(column)
+    return empty(len(column), source) if nothing else refuse(source)
 
 
 def _filled(column, value):
@@ -55,7 +58,8 @@ def _read_times(pa, column, source):
 
 def _read_dictionary(pa, column, source):
     """Return the cells of a dictionary, whose values may be text, numbers or dates."""
-    if pa.types.is_nested(column.type.value_type):
+    kind = column.type.value_type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
         return refuse(source)
     chunks = column.unify_dictionaries().chunks
     if not chunks:

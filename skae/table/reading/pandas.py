@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skae.table.cells import booleans, categories, floats, numbers, times
+from skae.table.cells import booleans, categories, empty, floats, numbers, times
 from skae.table.reading.arrow import read_arrow
 from skae.table.reading.objects import read_objects
 from skae.table.reading.periods import read_periods
@@ -35,7 +35,7 @@ def read_pandas(series, source):
         return read_arrow(series.array.__arrow_array__(), source)
     if isinstance(getattr(dtype, "numpy_dtype", None), np.dtype):
         return _read_masked(series.array, dtype.numpy_dtype, source)
-    return refuse(source)
+    return empty(len(series), source) if series.isna().all() else refuse(source)
 
 
 def read_numpy(values, source):

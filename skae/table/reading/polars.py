@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from skae.table.cells import booleans, categories, empty, floats, numbers, times
-from skae.table.reading.objects import read_objects
 from skae.table.reading.refusal import refuse
 
 
@@ -30,11 +29,9 @@ def read_polars(series, source):
         return categories(codes, levels, source, declared=True, ordered=True)
     if dtype == pl.Decimal:
         return floats(series.cast(pl.Float64).to_numpy(), source)
-    if dtype == pl.Null:
-        return empty(len(series), source)
-    if dtype == pl.Object:
-        return read_objects(series.to_numpy(), source)
-    return refuse(source)
+    # Of any dtype; but columns of `Object` cannot be written back, nor pickled.
+    nothing = series.null_count() == len(series) and dtype != pl.Object
+    return empty(len(series), source) if nothing else refuse(source)
 
 
 def _filled(series, value):
