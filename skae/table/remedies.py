@@ -107,14 +107,6 @@ SENSELESS = {
 NO_DURATION = {("category", "duration")}
 
 
-def as_text(series, name):
-    """Return an expression that is rid of cells of mixed or strange types."""
-    # Only pandas makes text of anything.
-    return conversion(
-        series, name, "category" if series.implementation.is_pandas() else "drop"
-    )
-
-
 def conversion(series, name, kind, levels=(), now=None):
     """Return an expression that makes a column what is asked for.
 
