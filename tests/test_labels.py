@@ -232,3 +232,36 @@ def test_cells_are_filled_in_the_dtype_of_the_rows(column, fresh, dtype):
     assert filled[1] in set(column)
     if dtype is not None:
         assert filled.dtype == dtype
+
+
+EMPTY = {
+    "pandas durations": pd.DataFrame({"a": pd.Series([None, None], dtype="m8[ns]")}),
+    "pandas periods": pd.DataFrame({"a": pd.Series([None, None], dtype="period[M]")}),
+    "pandas booleans": pd.DataFrame({"a": pd.Series([None, None], dtype="boolean")}),
+    "polars Null": pl.DataFrame({"a": [None, None]}),
+    "polars Datetime": pl.DataFrame({"a": pl.Series([None, None], dtype=pl.Datetime("us", "UTC"))}),
+    "pyarrow null": pa.table({"a": pa.nulls(2)}),
+    "pyarrow timestamp": pa.table({"a": pa.nulls(2, pa.timestamp("s", "UTC"))}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "cells", [[1, 2, 3, 9], ["x", "y", "x", "z"]], ids=["numbers", "text"]
+)
+@pytest.mark.parametrize("rows", EMPTY.values(), ids=EMPTY)
+def test_a_column_without_cells_is_filled_whatever_its_dtype(rows, cells):
+    """It says nothing, and cannot hold what is missing."""
+    X = pd.DataFrame({"a": cells}).assign(b=[1.0, 2.0, 3.0, 5.0])
+    fitted = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(X)
+    if isinstance(rows, pd.DataFrame):
+        rows = rows.assign(b=[1.0, 2.0])
+    elif isinstance(rows, pl.DataFrame):
+        rows = rows.with_columns(b=pl.Series([1.0, 2.0]))
+    else:
+        rows = rows.append_column("b", pa.array([1.0, 2.0]))
+    filled = fitted.impute(rows)
+    assert type(filled) is type(rows)
+    column = filled["a"]
+    found = column.to_pylist() if isinstance(rows, pa.Table) else column.to_list()
+    numbers = isinstance(cells[0], int)
+    assert all(1 <= cell <= 9 if numbers else cell in cells for cell in found)

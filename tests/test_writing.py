@@ -46,7 +46,7 @@ class Sort:
 
 
 def _days(cell):
-    cell = pd.Timestamp(cell)
+    cell = cell.start_time if isinstance(cell, pd.Period) else pd.Timestamp(cell)
     return (cell.tz_localize(None) - pd.Timestamp(MIDNIGHT)) / HOUR / 24
 
 
@@ -82,6 +82,10 @@ PANDAS = {
     **{f"counts in {d}": _pandas(COUNT, d) for d in ("Float64", "double[pyarrow]", object)},
     **{d: _pandas(PRICE, d) for d in ("float32", "float64", "Float32", "float[pyarrow]")},
     "decimal128": _pandas(DECIMAL, pd.ArrowDtype(pa.decimal128(10, 2))),
+    "decimal256": _pandas(DECIMAL, pd.ArrowDtype(pa.decimal256(50, 2))),
+    "objects of Decimal": _pandas(DECIMAL, object),
+    "big-endian counts": (COUNT, pd.Series(np.array(COUNT.cells(False), ">i4"))),
+    "big-endian prices": (PRICE, pd.Series(np.array(PRICE.cells(), ">f8"))),
     "sparse counts": (COUNT, _sparse(COUNT.cells(False), 0)),
     "sparse counts around 3": (COUNT, _sparse(COUNT.cells(False), 3)),
     "sparse counts in int8": (COUNT, _sparse(np.array(COUNT.cells(False), "int8"), 0)),
@@ -106,6 +110,14 @@ PANDAS = {
     },
     "timedelta64[ms]": (WAIT, pd.Series(pd.to_timedelta(WAIT.cells())).astype("m8[ms]")),
     "datetime64[Europe/Berlin]": _zoned("Europe/Berlin"),
+    "datetime64[America/New_York]": _zoned("America/New_York"),
+    "objects of date": _pandas(DAY, object),
+    "objects of datetime": _pandas(STAMP, object),
+    "objects of timedelta": _pandas(WAIT, object),
+    "periods": (DAY, pd.Series(pd.PeriodIndex(DAY.cells(), freq="D"))),
+    "objects of Period": (DAY, pd.Series(pd.PeriodIndex(DAY.cells(), freq="D")).astype(object)),
+    "Arrow's text views": _pandas(WORD, pd.ArrowDtype(pa.string_view())),
+    "Arrow's date64": _pandas(DAY, pd.ArrowDtype(pa.date64())),
     "Arrow's date32": _pandas(DAY, pd.ArrowDtype(pa.date32())),
     "Arrow's timestamp": _pandas(STAMP, pd.ArrowDtype(pa.timestamp("ms"))),
     "Arrow's duration": _pandas(WAIT, pd.ArrowDtype(pa.duration("s"))),
@@ -120,6 +132,7 @@ POLARS = {
     **{str(d): _polars(COUNT, d) for d in (pl.Int8, pl.Int64, pl.UInt8, pl.UInt64)},
     **{f"counts in {d}": _polars(COUNT, d) for d in (pl.Float32, pl.Float64)},
     "prices": _polars(PRICE, pl.Float64),
+    **{str(d): _polars(COUNT, d) for d in (pl.Float16, pl.Int128, pl.UInt128)},
     "Decimal": (DECIMAL, pl.Series(DECIMAL.cells()).cast(pl.Decimal(10, 2))),
     "Boolean": _polars(FLAG, pl.Boolean),
     **{str(d): _polars(WORD, d) for d in (pl.String, pl.Categorical, pl.Enum(WORDS))},
@@ -141,9 +154,15 @@ ARROW = {
     **{str(k): _arrow(COUNT, k) for k in (pa.int8(), pa.int64(), pa.uint8(), pa.uint64())},
     **{f"counts in {k}": _arrow(COUNT, k) for k in (pa.float32(), pa.float64())},
     "prices": _arrow(PRICE, pa.float64()),
-    "decimal128": _arrow(DECIMAL, pa.decimal128(10, 2)),
+    **{
+        str(k): _arrow(DECIMAL, k)
+        for k in (
+            *(pa.decimal32(5, 2), pa.decimal64(12, 2)),
+            *(pa.decimal128(10, 2), pa.decimal256(50, 4)),
+        )
+    },
     "bool": _arrow(FLAG, pa.bool_()),
-    **{str(k): _arrow(WORD, k) for k in (pa.string(), pa.large_string())},
+    **{str(k): _arrow(WORD, k) for k in (pa.string(), pa.large_string(), pa.string_view())},
     "dictionary": (WORD, pa.array(WORD.cells()).dictionary_encode()),
     "dictionary of bytes": (
         WORD,
@@ -151,7 +170,10 @@ ARROW = {
         .dictionary_encode()
         .cast(pa.dictionary(pa.int8(), pa.large_string())),
     ),
+    "dictionary of numbers": (COUNT, pa.array(COUNT.cells()).dictionary_encode()),
+    "half floats": _arrow(COUNT, pa.float16()),
     "date32": _arrow(DAY, pa.date32()),
+    "date64": _arrow(DAY, pa.date64()),
     **{
         f"timestamp in {u}": _arrow(STAMP, pa.timestamp(u)) for u in ("s", "ms", "us", "ns")
     },
@@ -206,6 +228,8 @@ def test_every_dtype_comes_back(library, name, method):
     column, given = _found(library, method)[name], X[name]
     assert type(column) is type(given)
     assert _dtype(column) == _dtype(given)
+    if isinstance(_dtype(column), np.dtype) and _dtype(column).kind == "O":
+        assert {type(c) for c in column.dropna()} == {type(c) for c in given.dropna()}
     cells, truth = _cells(column), sort.cells(holes=False)
     found = np.array([sort.number(cell) for cell in cells])
     expected = np.array([sort.number(cell) for cell in truth])
@@ -315,8 +339,8 @@ def test_holes_are_written_in_any_dtype(native, values):
     ids=["Decimal", "date", "Period"],
 )
 def test_objects_come_back_in_their_class(cell, values):
-    frame = nw.from_native(pd.DataFrame({"a": pd.Series([None, cell], dtype=object)}))
-    column = _write(values, [False, True], frame["a"].to_native())
+    frame = pd.DataFrame({"a": pd.Series([None, cell], dtype=object)})
+    column = _write(values, [False, True], frame["a"])
     series = nw.from_native(column, series_only=True)
     found = as_objects(series, classes_of_objects(frame)[0]).to_native()
     assert found.dtype == object

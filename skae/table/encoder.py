@@ -110,7 +110,7 @@ class TableEncoder:
         self.template_, self._objects = None, {}
         if isinstance(X, Frame):
             self.names, self.template_ = X.labels, X[:0].narwhals
-            self._objects = classes_of_objects(X.narwhals)
+            self._objects = classes_of_objects(X.native)
         kinds, self._asked_for = choose_kinds(
             X, self.names, self.categorical_features, self.ordinal_features
         )
@@ -232,9 +232,9 @@ class TableEncoder:
             if block.empty[j]:
                 continue
             cells = X.column(i)
-            block.check(cells, j)
             expected = "category" if column.kind == "ordered" else column.kind
             if cells.kind == expected or i in self._asked_for or cells.all_missing:
+                block.check(cells, j)
                 continue
             remedy = conversion(cells.source, column.name, expected, now=cells.kind)
             raise ValueError(
@@ -367,14 +367,13 @@ class TableEncoder:
             dense = X.toarray() if issparse(X) else X
             values = self.decode(output, dense.dtype, possible=True)
             return np.where(np.isnan(dense), values, dense)
-        values, series = self._values(output, possible=True), []
-        frame = X.narwhals
-        objects = {**self._objects, **classes_of_objects(frame)}
+        values, series, frame = self._values(output, possible=True), [], X.narwhals
+        objects = {**self._objects, **classes_of_objects(X.native)}
         nowhere = np.zeros(len(X), dtype=bool)
         for i, cells in enumerate(X.columns()):
             own, (block, j) = frame[:, i], self._place[i]
             if cells.missing is not None and not self.empty_[i]:
-                template = template_for(own, cells.missing, self.template_[:, i])
+                template = template_for(own, cells.all_missing, self.template_[:, i])
                 filled = block.write(self._cells_of(values, i), j, nowhere, template)
                 own = fill(own, cells.missing, as_objects(filled, objects.get(i)))
             series.append(own)

@@ -157,9 +157,12 @@ class Frame:
     @property
     def narwhals(self):
         """The rows as a narwhals.DataFrame."""
-        if self._parent is not None:
-            return self._parent.narwhals[self._rows]
-        return nw.from_native(self._whole, eager_only=True)
+        if self._parent is None:
+            return nw.from_native(self._whole, eager_only=True)
+        whole = self._parent.native
+        if isinstance(whole, pd.DataFrame) and not isinstance(self._rows, slice):
+            whole = _in_native_order(whole)
+        return nw.from_native(whole, eager_only=True)[self._rows]
 
     @property
     def native(self):
@@ -208,6 +211,16 @@ def _matrices_of(native):
         for dtype, at in of_dtype.items()
         if dtype.itemsize >= 4
     ]
+
+
+def _in_native_order(frame):
+    """Return a pandas frame without columns of the other byte order, which it cannot take."""
+    swapped = {
+        label: dtype.newbyteorder("=")
+        for label, dtype in zip(frame.columns, frame.dtypes, strict=True)
+        if isinstance(dtype, np.dtype) and not dtype.isnative
+    }
+    return frame.astype(swapped) if swapped else frame
 
 
 def _compose(outer, n_rows, rows):

@@ -7,6 +7,7 @@ column of the dtype and the library that was fitted.
 import numpy as np
 
 from skae.table.clocks import clocks_of
+from skae.table.remedies import of_zone
 from skae.table.writing import as_series
 
 # Distances beyond this may not fit into 64 bits.
@@ -44,7 +45,7 @@ class NumberColumn:
 
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
-        self.whole, self.base, self.step = None, None, 0
+        self.whole, self.base, self.step, self.zone = None, None, 0, None
 
     @property
     def is_plain(self):
@@ -80,6 +81,22 @@ class NumberColumn:
         for clock in self.clocks:
             clock.learn(self._in_unit(cells[there]))
 
+    def check(self, given):
+        """Raise if `Cells` are times of a zone and those of the fit were not, or the reverse."""
+        if (
+            given.kind != "date"
+            or given.all_missing
+            or (given.zone is None) == (self.zone is None)
+        ):
+            return
+        times = "times of the zone {}", "times without a time zone"
+        before, now = (times[zone is None].format(zone) for zone in (self.zone, given.zone))
+        raise ValueError(
+            f"Column {self.name!r} held {before} in fit and holds {now} (dtype "
+            f"{given.source.dtype}); say which is meant, for example with "
+            f"{of_zone(given.source, self.name, self.zone)}."
+        )
+
     def _bits(self, cells):
         """Return whole cells as uint64, whose differences wrap and thus cannot overflow."""
         if self.unit is not None:
@@ -88,18 +105,16 @@ class NumberColumn:
 
     def _in_unit(self, cells):
         """Return times in the unit of the fit."""
+        if cells.dtype == self.unit:
+            return cells
         times = cells.astype(self.unit)
-        finer = np.timedelta64(1, np.datetime_data(self.unit)[0]) < np.timedelta64(
-            1, np.datetime_data(cells.dtype)[0]
-        )
-        if finer:
-            lost = np.flatnonzero((times.astype(cells.dtype) != cells) & ~np.isnat(cells))
-            if len(lost):
-                raise ValueError(
-                    f"Column {self.name!r} holds {cells[lost[0]]} in row {lost[0]}, which "
-                    f"{self.unit}, its dtype in fit, cannot represent; set such cells to "
-                    "missing, or fit on a coarser unit."
-                )
+        lost = np.flatnonzero((times.astype(cells.dtype) != cells) & ~np.isnat(cells))
+        if len(lost):
+            raise ValueError(
+                f"Column {self.name!r} holds {cells[lost[0]]} in row {lost[0]}, which "
+                f"{self.unit}, its dtype in fit, cannot represent; set such cells to "
+                "missing, or fit on a coarser unit."
+            )
         return times
 
     def read(self, given):

@@ -69,6 +69,24 @@ ARROW_FROM = {
     ),
     ("duration", "number"): "X[{name!r}].cast(pa.int64()).cast(pa.float64())",
 }
+# Times without a zone as those of one, and the reverse: what its clocks show.
+ZONES = {
+    "pandas": (
+        "pd.to_datetime(X[{name!r}]).dt.tz_localize({zone!r})",
+        "X[{name!r}].dt.tz_localize(None)",
+    ),
+    "polars": (
+        "X.with_columns(pl.col({name!r}).cast(pl.Datetime('us'))"
+        ".dt.replace_time_zone({zone!r}))",
+        "X.with_columns(pl.col({name!r}).dt.replace_time_zone(None))",
+    ),
+    "pyarrow": (
+        "X.set_column(X.column_names.index({name!r}), {name!r}, pa.compute.assume_timezone("
+        "X[{name!r}].cast(pa.timestamp('us')), {zone!r}))",
+        "X.set_column(X.column_names.index({name!r}), {name!r}, "
+        "pa.compute.local_timestamp(X[{name!r}]))",
+    ),
+}
 # What is made of a column takes its place.
 ARROW_PLACE = "X.set_column(X.column_names.index({{name!r}}), {{name!r}}, {made})"
 ARROW = {
@@ -87,14 +105,6 @@ SENSELESS = {
 }
 # Only pandas makes durations of text.
 NO_DURATION = {("category", "duration")}
-
-
-def as_text(series, name):
-    """Return an expression that is rid of cells of mixed or strange types."""
-    # Only pandas makes text of anything.
-    return conversion(
-        series, name, "category" if series.implementation.is_pandas() else "drop"
-    )
 
 
 def conversion(series, name, kind, levels=(), now=None):
@@ -124,3 +134,17 @@ def conversion(series, name, kind, levels=(), now=None):
         return f"{forms['drop'].format(name=name)}, in fit as well"
     form = special.get((now, kind), forms[kind])
     return form.format(name=name, levels=list(levels))
+
+
+def of_zone(source, name, zone):
+    """Return an expression that gives the times of a column a zone, or takes it away.
+
+    Parameters
+    ----------
+    source : Source
+    name : label
+    zone : str, tzinfo or None
+        None: away.
+    """
+    into, away = ZONES.get(str(source.implementation), ZONES["pandas"])
+    return (away if zone is None else into).format(name=name, zone=str(zone))

@@ -21,6 +21,8 @@ BLOCK = 65_536
 MOST_TIMES, MOST_TIMES_OF_LIGHTEST, SLACK = 1e9, 12, 1e-5
 # Bits to which other weights are rounded: what scaling does to the last ones is lost.
 WEIGHT_BITS = 24
+# The integers up to this are exact in float64.
+EXACT = 2**53
 
 
 def column_names(estimator, n_features):
@@ -74,16 +76,19 @@ def check_table(estimator, X, *, reset, min_samples=1, frames=True):
     if frame is not None and frames:
         return _check_frame(estimator, frame, reset, min_samples)
     X = as_array(X) if frame is None else _as_numbers(frame)
+    _warn_of_wide_integers(estimator, X)
     try:
-        table = validate_data(
-            estimator,
-            X,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan",
-            ensure_min_samples=min_samples,
-            reset=reset,
-        )
+        # Their sum, by which scikit-learn looks for infinite cells, may overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            table = validate_data(
+                estimator,
+                X,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                ensure_all_finite="allow-nan",
+                ensure_min_samples=min_samples,
+                reset=reset,
+            )
     except (ValueError, TypeError) as error:
         _raise_if_infinite(estimator, X, error)
         _raise_if_text(estimator, X, error)
@@ -132,6 +137,24 @@ def _check_frame(estimator, frame, reset, min_samples):
             "replace it first."
         )
     return frame
+
+
+def _warn_of_wide_integers(estimator, X):
+    """Warn if an array holds integers of which float64 cannot tell neighbours apart."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "iu" or X.ndim != 2:
+        return
+    if X.dtype.itemsize < 8 or not X.size:
+        return
+    wide = np.flatnonzero((X.max(axis=0) > EXACT) | (X.min(axis=0) < -EXACT))
+    if len(wide):
+        names = column_names(estimator, X.shape[1])
+        warnings.warn(
+            f"Column {names[wide[0]]!r} of the array holds integers beyond 2**53, which are "
+            "rounded to float64: neighbours become equal. In a DataFrame they are told "
+            "apart; as identifiers they tell nothing, and are better dropped.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _as_numbers(frame):

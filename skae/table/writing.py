@@ -4,8 +4,9 @@ Columns come and go as narwhals' series. Before it is written a cell is a number
 int64 or uint64), a time (datetime64 in UTC, or timedelta64) or an object.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -104,19 +105,19 @@ def classes_of_objects(X):
 
     Parameters
     ----------
-    X : narwhals.DataFrame
+    X : data frame
 
     Returns
     -------
     classes : dict
-        Of a column's position `Decimal`, `date`, or the frequency of periods.
+        Of a column's position a key of `MAKERS`, or the frequency of periods.
     """
-    native, classes = X.to_native(), {}
-    if isinstance(native, pd.DataFrame):
-        for i, dtype in enumerate(native.dtypes):
-            if not pd.api.types.is_object_dtype(dtype):
+    classes = {}
+    if isinstance(X, pd.DataFrame):
+        for i, dtype in enumerate(X.dtypes):
+            if not _is_object(dtype):
                 continue
-            cells = native.iloc[:, i].to_numpy()
+            cells = X.iloc[:, i].to_numpy()
             there = cells[~pd.isna(cells)]
             found = _class_of(there[0]) if len(there) else None
             if found is not None:
@@ -124,25 +125,32 @@ def classes_of_objects(X):
     return classes
 
 
+def _is_object(dtype):
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+
+
 def _class_of(cell):
     if isinstance(cell, pd.Period):
         return cell.freq
-    if isinstance(cell, date) and not isinstance(cell, datetime):
-        return date
-    return Decimal if isinstance(cell, Decimal) else None
+    return type(cell) if type(cell) in MAKERS else None
+
+
+# Of a float, a Timestamp or a Timedelta.
+MAKERS = {
+    Decimal: lambda cell: Decimal(repr(float(cell))),
+    date: pd.Timestamp.date,
+    datetime: pd.Timestamp.to_pydatetime,
+    timedelta: pd.Timedelta.to_pytimedelta,
+}
 
 
 def as_objects(series, found):
     """Return a column with objects of a class of `classes_of_objects`; None: as they are."""
     native = series.to_native()
-    if found is None or native.dtype != object:
+    if found is None or not _is_object(native.dtype):
         return series
-    if found is Decimal:
-        cells = [cell if pd.isna(cell) else Decimal(repr(float(cell))) for cell in native]
-    elif found is date:
-        cells = [cell if pd.isna(cell) else cell.date() for cell in native]
-    else:
-        cells = [cell if pd.isna(cell) else pd.Period(cell, freq=found) for cell in native]
+    make = MAKERS.get(found, partial(pd.Period, freq=found))
+    cells = [cell if pd.isna(cell) else make(cell) for cell in native]
     return nw.from_native(pd.Series(cells, dtype=object), series_only=True)
 
 
@@ -154,9 +162,17 @@ def fill(series, missing, filled):
     native = series.to_native()
     if isinstance(native, pd.Series):
         other = filled.to_native().set_axis(native.index)
-        own = native if native.dtype == other.dtype else native.astype(other.dtype)
-        column = own.where(~missing, other).astype(other.dtype).rename(native.name)
+        if missing.all():  # its own dtype may be any
+            cells = other.array
+        elif isinstance(native.dtype, pd.ArrowDtype) and native.dtype == other.dtype:
+            cells = _fill_arrow_of_pandas(native, missing, other)
+        else:
+            own = native if native.dtype == other.dtype else native.astype(other.dtype)
+            cells = own.where(~missing, other).array.astype(other.dtype)
+        column = pd.Series(cells, native.index, other.dtype, native.name)
         return nw.from_native(column, series_only=True)
+    if missing.all():
+        return filled
     if series.implementation.is_pyarrow():
         from skae.table.writing_arrow import fill_arrow
 
@@ -166,13 +182,21 @@ def fill(series, missing, filled):
     return series.cast(filled.dtype).zip_with(there, filled)
 
 
-def template_for(series, missing, template):
+def _fill_arrow_of_pandas(native, missing, other):
+    """Return the cells of a pandas column, some of whose types pandas cannot handle."""
+    from skae.table.writing_arrow import as_chunks, fill_arrow
+
+    pair = (as_chunks(column.array.__arrow_array__()) for column in (native, other))
+    return pd.arrays.ArrowExtensionArray(fill_arrow(next(pair), missing, next(pair)))
+
+
+def template_for(series, all_missing, template):
     """Return what tells the dtype with which missing cells of `series` are filled.
 
     That is `series`, unless all its cells are missing: then its dtype may be any, and is
     that of the fit, `template`, where it could not hold the same cells.
     """
-    if not missing.all() or _sort_of(series.dtype) == _sort_of(template.dtype):
+    if not all_missing or _sort_of(series.dtype) == _sort_of(template.dtype):
         return series
     if series.implementation is template.implementation:
         return template

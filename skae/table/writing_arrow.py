@@ -58,17 +58,30 @@ def _times(values, missing, kind):
 
 def _as_dictionary(cells, kind):
     """Return the cells as a dictionary of the type, the numbers of the levels included."""
-    encoded = cells.dictionary_encode()
+    encoded = cells.cast(kind.value_type).dictionary_encode()
     indices = encoded.indices.cast(kind.index_type)
     return pa.DictionaryArray.from_arrays(indices, encoded.dictionary, ordered=kind.ordered)
 
 
+def as_chunks(cells):
+    """Return an array of Arrow as a chunked one."""
+    return cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
+
+
 def fill_arrow(column, missing, filled):
     """Return a chunked array with its missing cells taken from another of any type."""
-    kind = filled.type
+    kind, there = filled.type, pa.array(~missing)
+    plain = _plain(kind)
+    pair = (cells.cast(plain).combine_chunks() for cells in (column, filled))
+    cells = pc.if_else(there, *pair)
+    is_dictionary = is_type.is_dictionary(kind)
+    return pa.chunked_array(
+        [_as_dictionary(cells, kind) if is_dictionary else cells.cast(kind)]
+    )
+
+
+def _plain(kind):
+    """Return the type of the same cells that Arrow can choose among."""
     if is_type.is_dictionary(kind):
-        plain = (c.cast(kind.value_type).combine_chunks() for c in (column, filled))
-        cells = _as_dictionary(pc.if_else(pa.array(~missing), *plain), kind)
-        return pa.chunked_array([cells])
-    cells = pc.if_else(pa.array(~missing), column.cast(kind), filled)
-    return cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
+        return _plain(kind.value_type)
+    return pa.large_string() if is_type.is_string_view(kind) else kind

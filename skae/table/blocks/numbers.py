@@ -143,14 +143,18 @@ class NumberBlock(Block):
         return taken, self.read(X[taken])
 
     def read(self, X):
-        """Return the cells as float64, NaN where missing, shape (n, n_features)."""
-        if issparse(X):
-            return np.asarray(X.toarray(), dtype=np.float64)
+        """Return the cells as float64, NaN where missing, shape (n, n_features).
+
+        What was empty in fit is not read, whatever it holds now.
+        """
+        X = X.toarray() if issparse(X) else X
         if not isinstance(X, Frame):
             raw = X if len(self.features) == X.shape[1] else X[:, self.features]
-            return np.ascontiguousarray(raw, dtype=np.float64)
+            raw = np.ascontiguousarray(raw, dtype=np.float64)
+            if self.empty.any():
+                raw = np.where(self.empty, np.nan, raw)
+            return raw
         raw = np.full((len(X), len(self.features)), np.nan)
-        # What was empty in fit is not read, whatever it holds now.
         left = ~self.empty
         for columns, values in X.matrices():
             own, places = self._plain(columns)
@@ -168,6 +172,9 @@ class NumberBlock(Block):
         plain = [self.readers[j].is_plain and not self.empty[j] for j in places]
         own &= np.array(plain, dtype=bool)
         return own, places[own]
+
+    def check(self, cells, j):
+        self.readers[j].check(cells)
 
     def encode(self, X, dtype):
         raw = self.read(X)

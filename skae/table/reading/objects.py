@@ -29,7 +29,7 @@ def read_objects(values, source):
     for kinds, read in READERS.items():
         if all(issubclass(found, kinds) for found in types):
             return read(values, missing, source)
-    return refuse_objects(source, there, types)
+    return refuse_objects(source, types)
 
 
 def _read_empty(values, missing, source):
@@ -65,7 +65,7 @@ def _read_numbers(values, missing, source):
 def _read_dates(values, missing, source):
     there = values[~missing]
     if any(getattr(cell, "tzinfo", None) is not None for cell in there):
-        return refuse(source, "datetime objects with a time zone", "zoned")
+        return refuse(source, "datetime with a time zone", "zoned")
     if all(type(cell) is date for cell in there):
         unit = "D"
     else:
@@ -98,8 +98,8 @@ def _as_numpy(cell, unit):
 def _read_periods(values, missing, source):
     try:
         array = periods_of(np.where(missing, None, values))
-    except ValueError:
-        return refuse(source, "periods of several frequencies", "category")
+    except (ValueError, TypeError):  # since pandas 3 the latter
+        return refuse(source, "Period, of several frequencies")
     return read_periods(array, source)
 
 

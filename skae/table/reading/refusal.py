@@ -1,11 +1,39 @@
 """Columns that no kind of column can be made of: errors that name a way out."""
 
-from skae.table.remedies import conversion
+from skae.table.remedies import ARROW_PLACE, conversion
 
 MUST_HOLD = (
     "A column must hold numbers, booleans, text or categories, dates or durations, and only "
     "one of these"
 )
+# By library and by how the name of the dtype, or of the cells' type, begins.
+REMEDIES = {
+    "pandas": {
+        "interval": "X[{name!r}].array.mid",
+        "complex": "X[{name!r}].abs()",
+        "bytes": "X[{name!r}].str.decode('utf-8')",
+        "time": "pd.to_timedelta(X[{name!r}].astype(str))",
+    },
+    "polars": {
+        "Struct": "X.unnest({name!r})",
+        "Array": "X.with_columns(pl.col({name!r}).arr.to_struct()).unnest({name!r})",
+        "Binary": "X.with_columns(pl.col({name!r}).cast(pl.String))",
+        "Time": "X.with_columns(pl.col({name!r}).cast(pl.Duration))",
+    },
+    "pyarrow": {
+        "struct": "X.flatten()",
+        "time32": ARROW_PLACE.format(
+            made="X[{name!r}].cast(pa.int32()).cast(pa.int64()).cast(pa.duration({unit!r}))"
+        ),
+        "time64": ARROW_PLACE.format(
+            made="X[{name!r}].cast(pa.int64()).cast(pa.duration({unit!r}))"
+        ),
+        **{
+            kind: ARROW_PLACE.format(made="X[{name!r}].cast(pa.string())")
+            for kind in ("binary", "large_binary", "fixed_size_binary")
+        },
+    },
+}
 
 
 def refuse(source, what=None, kind=None):
@@ -15,20 +43,26 @@ def refuse(source, what=None, kind=None):
     ----------
     source : Source
     what : str, default=None
-        What the column holds; None: the dtype says it.
+        What the cells are; None: the dtype says it.
     kind : str, default=None
-        What it can be converted to, see `conversion`.
+        What the column can be converted to, see `conversion`.
     """
-    holds = what or f"cells of type {source.dtype}"
-    is_pandas = source.implementation.is_pandas()
-    remedy = conversion(source, source.name, kind or ("category" if is_pandas else "drop"))
+    library = str(source.implementation)
+    found = str(source.dtype) if what is None else what
+    forms = {} if " and " in found else REMEDIES.get(library, {})
+    form = next((forms[start] for start in forms if found.startswith(start)), None)
+    if form is not None:
+        unit = getattr(source.dtype, "unit", None)
+        remedy = form.format(name=source.name, unit=unit)
+    else:
+        kind = kind or ("category" if library == "pandas" else "drop")
+        remedy = conversion(source, source.name, kind)
     raise ValueError(
-        f"Column {source.name!r} (dtype {source.dtype}) holds {holds}. "
+        f"Column {source.name!r} (dtype {source.dtype}) holds cells of type {found}. "
         f"{MUST_HOLD}; convert it or leave it out first, for example with {remedy}."
     )
 
 
-def refuse_objects(source, cells, types):
+def refuse_objects(source, types):
     """Raise the error for cells of types that have no kind, or of several kinds."""
-    found = " and ".join(sorted(kind.__name__ for kind in types))
-    refuse(source, f"cells of type {found}")
+    refuse(source, " and ".join(sorted(kind.__name__ for kind in types)))
