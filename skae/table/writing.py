@@ -114,7 +114,7 @@ def classes_of_objects(X):
     native, classes = X.to_native(), {}
     if isinstance(native, pd.DataFrame):
         for i, dtype in enumerate(native.dtypes):
-            if not pd.api.types.is_object_dtype(dtype):
+            if not isinstance(dtype, np.dtype) or dtype.kind != "O":
                 continue
             cells = native.iloc[:, i].to_numpy()
             there = cells[~pd.isna(cells)]
