@@ -435,6 +435,24 @@ def test_a_chunk_may_hold_cells_of_a_column_that_had_none():
             np.testing.assert_array_equal(scores, fitted.score_samples(X))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_is_known_of_a_column_outlasts_rows_without_a_cell_of_it(
+    weighted, monkeypatch
+):
+    """Rows are learned from block by block, and chunk by chunk."""
+    monkeypatch.setattr("skae.table.blocks.numbers.BLOCK", 10)
+    a = np.r_[np.full(10, np.nan), np.arange(10.0), np.full(15, np.nan), [50.0]]
+    weight = np.linspace(1.0, 2.0, 36) if weighted else None
+    for X in (np.c_[a, np.ones(36)], Frame(pd.DataFrame({"a": a, "b": 1.0}))):
+        table = TableEncoder().fit(X, sample_weight=weight)
+        there = ~np.isnan(a)
+        mean = np.average(a[there], weights=None if weight is None else weight[there])
+        assert table.center_[0] == pytest.approx(mean)
+        centre, scale = table.center_[0], table.scale_[0]
+        table.partial_fit(X[20:30], np.arange(10), None if weight is None else weight[:10])
+        assert (table.center_[0], table.scale_[0]) == (centre, scale)
+
+
 # ---------------------------------------------------------------- time zones
 
 

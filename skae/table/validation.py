@@ -76,7 +76,8 @@ def check_table(estimator, X, *, reset, min_samples=1, frames=True):
     if frame is not None and frames:
         return _check_frame(estimator, frame, reset, min_samples)
     X = as_array(X) if frame is None else _as_numbers(frame)
-    _warn_of_wide_integers(estimator, X)
+    if reset:
+        _warn_of_wide_integers(estimator, X)
     try:
         # Their sum, by which scikit-learn looks for infinite cells, may overflow.
         with np.errstate(over="ignore", invalid="ignore"):
