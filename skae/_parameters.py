@@ -240,7 +240,9 @@ class TrainingParameters(ComputeParameters):
         see rows of the encoded table, each of which is its own target, and `net_`, whose
         `predict` returns such rows. ``LRScheduler`` needs ``learning_rate="constant"``;
         what monitors held-out rows needs ``early_stopping=True``. "disable": none, nor
-        skorch's own timer. Callbacks of scikit-learn are set by `set_callbacks`.
+        skorch's own timer. In a detector's estimator every network has copies, whose
+        checkpoints write files "network_1_..." and so on. Callbacks of scikit-learn are set
+        by `set_callbacks`.
     verbose : int, default=0
         1 prints a line per epoch.
 

@@ -681,6 +681,19 @@ def test_callback_that_cannot_be_pickled_is_left_out_with_a_warning(rows):
     assert copy.copy(fitted).callbacks == callbacks
 
 
+def test_checkpoints_of_a_detector_have_files_of_their_own(rows, tmp_path):
+    callbacks = [Checkpoint, ("end", TrainEndCheckpoint(f_optimizer=None))]
+    inner = make("AutoencoderTransformer", callbacks=callbacks, **QUICK)
+    detector = AEAnomalyDetector(inner, n_estimators=2, random_state=0).fit(rows)
+    names = {file.name for file in tmp_path.glob("*params.pt")}
+    numbers = "network_1_", "network_2_"
+    assert names == {f"{p}{n}params.pt" for p in ("", "train_end_") for n in numbers}
+    for number, estimator in zip(numbers, detector.estimators_, strict=True):
+        weights = _weights_of(estimator.net_, f"train_end_{number}params.pt")
+        _assert_same_weights(weights, estimator.net_.module_.state_dict())
+    assert inner.callbacks == callbacks
+
+
 def test_clone_of_a_logger_writes_to_the_same(rows):
     run = MagicMock()
     estimator = make("AutoencoderTransformer", callbacks=[SacredLogger(run)], **QUICK)

@@ -65,7 +65,7 @@ class CloneEnsemble(Ensemble):
             for seed in seeds.tolist()
         ]
         for number, network in enumerate(self.networks, start=1):
-            with_own_files(network.callbacks, f"network_{number}_")
+            network.callbacks = with_own_files(network.callbacks, f"network_{number}_")
         self.sizes, (size,) = np.zeros(self.n_networks, dtype=int), config.max_samples
         self.error_scales, stop, interrupted = np.ones(self.n_networks), False, False
         for n_fitted, network in enumerate(turns.tolist(), start=1):

@@ -65,10 +65,17 @@ def _clone(callback):
 
 
 def with_own_files(callbacks, prefix):
-    """Let checkpoints write to files of their own; callbacks are instances or classes."""
-    for callback in listed(callbacks):
-        if isinstance(callback, Checkpoint | TrainEndCheckpoint):
-            callback.fn_prefix = callback.fn_prefix + prefix
+    """Return the callbacks, of which checkpoints write to files of their own."""
+    if not isinstance(callbacks, list):
+        return callbacks
+    return [_with(item, partial(_prefixed, prefix=prefix)) for item in callbacks]
+
+
+def _prefixed(callback, prefix):
+    callback = callback() if callback in (Checkpoint, TrainEndCheckpoint) else callback
+    if isinstance(callback, Checkpoint | TrainEndCheckpoint):
+        callback.fn_prefix += prefix
+    return callback
 
 
 class ReopenedWriter:
