@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._isolation import usual_settings
 from skae._processes import Lock, call_in_child
-from skae.training.devices import n_threads_here, resolve_device
+from skae.training.devices import resolve_device
 
 LEARNING = "fit", "partial_fit"
 USING = (
@@ -87,7 +87,6 @@ class EntryPoints:
 def _uses(method):
     @functools.wraps(method)
     def uses(self, *args, **kwargs):
-        n_threads_here()
         with usual_settings():
             self._follow_device()
             return method(self, *args, **kwargs)
@@ -98,7 +97,6 @@ def _uses(method):
 def _learns(method):
     @functools.wraps(method)
     def learns(self, *args, **kwargs):
-        n_threads_here()
         with _turn_of(self), usual_settings(), _all_or_nothing(self):
             self._follow_device()
             method(self, *args, **kwargs)

@@ -1,11 +1,14 @@
 """Where the tensors live and how many threads work on them."""
 
+import ctypes
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
 
 import torch
 
-from skae._processes import Lock, call_in_child
+from skae._processes import Lock, call_in_child, one_openmp_thread
 
 # Below this many multiplications a step a second thread gains little, and on a busy
 # machine the threads wait for each other: up to a hundred times slower was seen.
@@ -47,46 +50,60 @@ def resolve_device(device):
     return resolved
 
 
-# torch's number of threads is that of a thread, but a thread has, when it first asks, the
-# number that any other was given last.
+@contextmanager
+def threads_for(n_multiplications):
+    """Work on one thread where a step is small; other threads keep the user's number."""
+    if n_multiplications >= SMALL_STEP or torch.get_num_threads() == 1:
+        yield
+        return
+    of_mkl = _mkl_threads() if torch.backends.mkl.is_available() else nullcontext
+    with _one_torch_thread() if of_mkl is None else _one_each(of_mkl):
+        yield
+
+
+@contextmanager
+def _one_each(of_mkl):
+    """Let OpenMP and MKL work on one thread, for the calling thread alone."""
+    with one_openmp_thread(), of_mkl():
+        yield
+
+
+@cache
+def _mkl_threads():
+    """Return the context of one thread of MKL, or None if torch does not show its MKL."""
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        set_here = library.MKL_Set_Num_Threads_Local
+    except (OSError, AttributeError):
+        return None
+
+    @contextmanager
+    def one_thread():
+        before = set_here(1)
+        try:
+            yield
+        finally:
+            set_here(before)
+
+    return one_thread
+
+
 _numbers = Lock()
 
 
 @contextmanager
-def threads_for(n_multiplications):
-    """Work on one thread where a step is small; other threads keep the user's number."""
-    n_threads = n_threads_here()
-    if n_multiplications >= SMALL_STEP or n_threads == 1:
-        yield
-        return
-    _set_here(1)
+def _one_torch_thread():
+    """Set torch's own number, which is also what threads that start get."""
+    n_threads = torch.get_num_threads()
+    with _numbers.held():
+        torch.set_num_threads(1)
+        thread = threading.Thread(target=torch.set_num_threads, args=(n_threads,))
+        thread.start()
+        thread.join()
     try:
         yield
     finally:
-        _set_here(n_threads)
-
-
-def n_threads_here():
-    """Return how many threads torch uses in this one."""
-    with _numbers.held():
-        return torch.get_num_threads()
-
-
-def _set_here(n_threads):
-    """Set the number of this thread, and of no thread that is yet to start."""
-    with _numbers.held():
-        of_new_threads = _in_new_thread(torch.get_num_threads)
         torch.set_num_threads(n_threads)
-        if of_new_threads != n_threads:
-            _in_new_thread(torch.set_num_threads, of_new_threads)
-
-
-def _in_new_thread(function, *args):
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function(*args)))
-    thread.start()
-    thread.join()
-    return results[0]
 
 
 # A forked child has the number, but not the threads: it would wait for them for ever.

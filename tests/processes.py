@@ -1,0 +1,113 @@
+"""A program in a process of its own: it fits and scores, and so do its children.
+
+``python tests/processes.py fork`` prints a line per estimator and way of having children.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from registry import ESTIMATORS, make
+
+SECONDS = 60
+# More than torch does on one thread: a child that asks for two waits for ever.
+ROWS = np.random.default_rng(0).normal(size=(400, 8)) @ np.eye(8, k=1) + np.arange(8.0)
+
+
+def fit(name):
+    return make(name).fit(ROWS)
+
+
+def scores(name, fitted=None):
+    """Return the scores of some rows by an estimator; it is fitted if none is given."""
+    return (fitted or fit(name)).score_samples(ROWS)
+
+
+def by_fork(work):
+    """Work in a bare fork, as a server of workers does."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        signal.alarm(SECONDS)
+        os.write(write, work().sum().tobytes())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    return os.read(read, 8)
+
+
+def by_pool(work):
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.apply_async(work).get(SECONDS).sum().tobytes()
+
+
+def by_executor(work):
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(work).result(SECONDS).sum().tobytes()
+
+
+def by_joblib(work):
+    parallel = Parallel(2, backend="multiprocessing", timeout=SECONDS)
+    return next(iter(parallel(delayed(work)() for _ in range(2)))).sum().tobytes()
+
+
+def beside_a_thread(work):
+    """Fork while another thread scores, and holds what a thread holds."""
+    going, stop = threading.Event(), threading.Event()
+
+    def go_on():
+        while not stop.is_set():
+            work()
+            going.set()
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    going.wait()
+    try:
+        return by_fork(work)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def forked():
+    torch.set_num_threads(2)
+    for name in ESTIMATORS:
+        fitted = fit(name)
+        expected = scores(name, fitted).sum().tobytes()
+        told("fit", name, by_fork(partial(scores, name)) == expected)
+        told("score", name, by_fork(partial(scores, name, fitted)) == expected)
+        if name == "VAETransformer":
+            for way in (by_pool, by_executor, by_joblib, beside_a_thread):
+                told(way.__name__, name, way(partial(scores, name, fitted)) == expected)
+    told("threads of the parent", "", torch.get_num_threads() == 2)
+
+
+def spawned(method):
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        for name in ESTIMATORS:
+            fitted = fit(name)
+            expected = scores(name, fitted)
+            there = pool.submit(scores, name).result(SECONDS)
+            told("fit", name, np.array_equal(there, expected))
+            there = pool.submit(scores, name, fitted).result(SECONDS)
+            told("score", name, np.array_equal(there, expected))
+
+
+def told(what, name, same):
+    print(f"{what}\t{name}\t{same}", flush=True)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    forked() if sys.argv[1] == "fork" else spawned(sys.argv[1])

@@ -1,0 +1,252 @@
+"""Fits and scores are the same in every process and thread, which are left as they were."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from registry import ESTIMATORS, make
+from sklearn.base import clone
+from skorch.callbacks import Callback
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+from skae import AutoencoderTransformer
+from skae._processes import Setting, SharedSettings
+from skae.training.devices import threads_for
+
+N = 8
+WAYS = "by_pool", "by_executor", "by_joblib", "beside_a_thread"
+
+
+@pytest.fixture
+def two_threads():
+    """As a user's process has them; those of the tests have one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with threadpool_limits(2):
+        yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def told():
+    """What `processes.py` says of each way of having children."""
+    said = {}
+
+    def of(method):
+        if method not in said:
+            program = Path(__file__).with_name("processes.py")
+            paths = [str(program.parents[1]), os.environ.get("PYTHONPATH", "")]
+            done = subprocess.run(
+                [sys.executable, program, method],
+                capture_output=True,
+                text=True,
+                timeout=600,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
+            assert not done.returncode, done.stdout + done.stderr
+            lines = (line.split("\t") for line in done.stdout.splitlines())
+            said[method] = {(what, name): same for what, name, same in lines}
+        return said[method]
+
+    return of
+
+
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("method", [pytest.param("fork", marks=FORKS), "spawn"])
+def test_children_fit_and_score_as_their_parent(told, method, name):
+    """Which has worked on two threads; a forked child has no second one."""
+    assert told(method)["fit", name] == "True"
+    assert told(method)["score", name] == "True"
+
+
+@FORKS
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_of_forking(told, way):
+    assert told("fork")[way, "VAETransformer"] == "True"
+
+
+@FORKS
+def test_parent_of_forked_children_keeps_its_threads(told):
+    assert told("fork")["threads of the parent", ""] == "True"
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("name", [*ESTIMATORS, "AE Recurrent", "AE Convolutional"])
+def test_numbers_of_threads_give_equal_results(name, wide):
+    """Those of scikit-learn as well, whose clusters some fits start at."""
+    two = make(name).fit(wide)
+    expected = two.score_samples(wide)
+    drawn = two.sample(5, random_state=0) if hasattr(two, "sample") else None
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        one = make(name).fit(wide)
+        np.testing.assert_array_equal(one.score_samples(wide), expected)
+        if drawn is not None:
+            np.testing.assert_array_equal(one.sample(5, random_state=0), drawn)
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """1,500 rows of 16 columns: enough for scikit-learn to divide the work."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(1500, 16)) @ rng.normal(size=(16, 16))
+    X[:, 1] = X[:, 0] ** 2
+    return X
+
+
+def _in_threads(function, arguments):
+    with ThreadPoolExecutor(N) as pool:
+        return list(pool.map(function, arguments))
+
+
+def _in_asyncio(function, arguments):
+    async def gather():
+        return await asyncio.gather(
+            *(asyncio.to_thread(function, argument) for argument in arguments)
+        )
+
+    return asyncio.run(gather())
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("at_once", [_in_threads, _in_asyncio])
+def test_all_estimators_at_once(at_once, X):
+    """They fit and score side by side as one after the other."""
+
+    def work(name):
+        before = torch.get_num_threads()
+        fitted = make(name).fit(X)
+        return fitted, fitted.score_samples(X), (before, torch.get_num_threads())
+
+    names = [*ESTIMATORS, "AE tied_weights"]
+    state = torch.get_rng_state()
+    expected = [work(name)[1] for name in names] if at_once is _in_threads else None
+    found = at_once(work, names)
+    for i, (fitted, scores, numbers) in enumerate(found):
+        assert numbers == (2, 2)
+        np.testing.assert_array_equal(scores, fitted.score_samples(X))
+        if expected is not None:
+            np.testing.assert_array_equal(scores, expected[i])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == 2
+    assert _in_threads(lambda _: torch.get_num_threads(), range(N)) == N * [2]
+
+
+def test_one_estimator_scores_in_many_threads(quick_any, X):
+    fitted = quick_any().fit(X)
+    for rows in (X, X.astype(np.float32)):
+        expected = fitted.score_samples(rows)
+        for scores in _in_threads(
+            lambda _, rows=rows: fitted.score_samples(rows), range(N)
+        ):
+            np.testing.assert_array_equal(scores, expected)
+
+
+def test_fits_of_one_estimator_take_turns(X):
+    """What the last leaves behind is of one piece."""
+    tables, estimator = [X[:, :n] for n in (3, 4, 5)], AutoencoderTransformer(2, max_iter=2)
+    _in_threads(estimator.fit, tables * 3)
+    assert len(estimator.encoder_.block.linear.weight.T) == estimator.n_features_in_
+    assert estimator.score_samples(X[:, : estimator.n_features_in_]).shape == (120,)
+
+
+class _Draws(nn.Module):
+    """Draws of every kind that a module of one's own may make."""
+
+    def forward(self, x):
+        return nn.functional.dropout(x, 0.2, self.training) + 0.1 * (
+            torch.randn_like(x) if self.training else 0.0
+        )
+
+
+def _own(**params):
+    layers = nn.Linear(5, 8), nn.Dropout(0.3), _Draws(), nn.Linear(8, 2)
+    generator = torch.Generator().manual_seed(0)
+    pair = nn.Sequential(*layers), nn.Sequential(nn.Linear(2, 5), nn.RReLU())
+    for module in pair:
+        for weight in module.parameters():
+            nn.init.normal_(weight, std=0.3, generator=generator)
+    settings = {"max_iter": 3, "learning_rate": "constant", "random_state": 0}
+    return AutoencoderTransformer(2, network=pair, **settings, **params)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_own_modules_draw_alike_in_all_threads(X, early_stopping):
+    """Which all share torch's generator; it is the user's again afterwards."""
+    estimator = _own(early_stopping=early_stopping)
+    state = torch.get_rng_state()
+    expected = clone(estimator).fit(X).loss_curve_
+    assert torch.equal(torch.get_rng_state(), state)
+    curves = _in_threads(lambda _: clone(estimator).fit(X).loss_curve_, range(N))
+    assert curves == N * [expected]
+    assert torch.equal(torch.get_rng_state(), state)
+    other = clone(estimator).set_params(random_state=1).fit(X).loss_curve_
+    assert other != expected
+
+
+class _Fails(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        raise RuntimeError("stumbled")
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_fits_that_fail_in_threads_leave_the_process_as_it_was(X):
+    def fail(estimator):
+        with pytest.raises(RuntimeError, match="stumbled"):
+            estimator.fit(X)
+        return torch.get_num_threads(), torch.get_default_dtype()
+
+    estimators = [_own(callbacks=[_Fails()]) for _ in range(N)]
+    state = torch.get_rng_state()
+    assert _in_threads(fail, estimators) == N * [(2, torch.float32)]
+    assert torch.get_num_threads() == 2
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_contexts_that_overlap_leave_the_users_number_of_threads():
+    """A starts, B starts, A ends, B ends; and C, a thread that starts in between."""
+    started, ended = threading.Event(), threading.Event()
+
+    def first():
+        with threads_for(1):
+            started.set()
+            ended.wait()
+            assert torch.get_num_threads() == 1
+        return torch.get_num_threads()
+
+    with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as other:
+        number = pool.submit(first)
+        started.wait()
+        with threads_for(1):
+            assert other.submit(torch.get_num_threads).result() == 2
+            ended.set()
+            assert number.result() == 2
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        assert other.submit(torch.get_num_threads).result() == 2
+
+
+def test_settings_that_overlap_are_the_users_again():
+    value = ["user's"]
+    shared = SharedSettings(
+        [Setting(lambda: value[0], lambda new: value.__setitem__(0, new), ("ours",))]
+    )
+    first, second = shared(), shared()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert value == ["ours"]
+    second.__exit__(None, None, None)
+    assert value == ["user's"]
