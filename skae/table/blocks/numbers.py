@@ -69,8 +69,17 @@ class NumberBlock(Block):
                     reader.learn(column_of(taken, i))
                 raw = self.read(taken)
                 self.n_missing += np.isnan(raw).sum(axis=0)
-                self._scaler.partial_fit(raw, sample_weight=weight)
+                self._learn_moments(raw, weight)
                 self._learn_values(raw)
+
+    def _learn_moments(self, raw, weight):
+        """Update means and variances; `StandardScaler` would make NaN of columns of NaN."""
+        scaler, nothing = self._scaler, np.isnan(raw).all(axis=0)
+        start = {"mean_": 0.0, "var_": 0.0, "scale_": 1.0}
+        before = {name: getattr(scaler, name, value) for name, value in start.items()}
+        scaler.partial_fit(raw, sample_weight=weight)
+        for name, values in before.items():
+            setattr(scaler, name, np.where(nothing, values, getattr(scaler, name)))
 
     def _learn_values(self, raw):
         self.low = np.fmin(self.low, np.fmin.reduce(raw, axis=0, initial=np.inf))
