@@ -1,12 +1,15 @@
 """Learning from chunks of a stream."""
 
 import numpy as np
+import pytest
 import torch
 from arrays import pca_score
 from frames import as_library, assert_like, draw_rows
 from skorch.callbacks import Callback
 
 from skae import AutoencoderTransformer
+from skae.table.blocks import numbers
+from skae.table.encoder import TableEncoder
 
 
 def _assert_same_codes(one, other, X):
@@ -84,3 +87,24 @@ def test_chunks_of_a_frame_train_like_the_frame(library):
     whole.fit(as_library(library, draw_rows(500, 50)))
     assert estimator.score(test) > 1.5 * whole.score(test)  # scores are negative
     assert_like(estimator.sample(5, random_state=0), test)
+
+
+def test_a_chunk_without_cells_of_a_column_leaves_its_statistics_alone(quick, X):
+    """And a block of rows of a fit, such as the days before a sensor was there."""
+    holed, rest = X[:40].copy(), X[40:]
+    holed[:, 2] = np.nan
+    stream = quick().partial_fit(rest).partial_fit(holed).partial_fit(rest)
+    again = quick().partial_fit(rest).partial_fit(rest)
+    np.testing.assert_allclose(stream._table.center_[2], again._table.center_[2])
+    np.testing.assert_allclose(stream._table.scale_[2], again._table.scale_[2])
+    assert np.isfinite(stream.score_samples(X)).all()
+
+
+@pytest.mark.parametrize("empty", [slice(0, 40), slice(40, 80), slice(80, 120)])
+def test_a_block_without_cells_of_a_column_says_nothing_of_it(monkeypatch, X, empty):
+    monkeypatch.setattr(numbers, "BLOCK", 40)
+    holed = X.copy()
+    holed[empty, 2] = np.nan
+    table = TableEncoder().fit(holed)
+    np.testing.assert_allclose(table.center_[2], np.nanmean(holed[:, 2]))
+    np.testing.assert_allclose(table.scale_[2], np.nanstd(holed[:, 2]))

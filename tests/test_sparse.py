@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from registry import make
 from scipy.sparse import csc_array, csr_array, csr_matrix
 
 from skae import AutoencoderTransformer
@@ -16,17 +17,21 @@ def counts(n_rows=90):
     return rng.poisson(rates @ np.repeat(np.eye(4), 2, axis=1)).astype(float)
 
 
-@pytest.mark.parametrize("make", [csr_array, csc_array, csr_matrix])
-def test_sparse_matrix_is_the_same_table(quick_any, make):
+@pytest.mark.parametrize("sparse_of", [csr_array, csc_array, csr_matrix])
+def test_sparse_matrix_is_the_same_table(quick_any, sparse_of):
     X = counts()
-    dense, sparse = quick_any().fit(X), quick_any().fit(make(X))
+    dense, sparse = quick_any().fit(X), quick_any().fit(sparse_of(X))
     for name in ("transform", "score_samples", "explain", "impute", "predict", "score"):
         if not hasattr(dense, name):
             continue
-        expected, found = getattr(dense, name)(X), getattr(sparse, name)(make(X))
+        expected, found = getattr(dense, name)(X), getattr(sparse, name)(sparse_of(X))
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6, err_msg=name)
         np.testing.assert_allclose(
-            getattr(dense, name)(make(X)), expected, rtol=1e-9, atol=1e-12, err_msg=name
+            getattr(dense, name)(sparse_of(X)),
+            expected,
+            rtol=1e-9,
+            atol=1e-12,
+            err_msg=name,
         )
 
 
@@ -45,6 +50,20 @@ def test_sparse_matrix_trains_with_weights_and_by_chunks(quick):
         sparse.partial_fit(csr_array(chunk))
     np.testing.assert_allclose(
         sparse.transform(X), dense.transform(X), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.filterwarnings("ignore:n_quantiles")
+@pytest.mark.parametrize("scale", [False, "robust", "quantile"])
+@pytest.mark.parametrize("fit", ["fit", "partial_fit"])
+def test_sparse_codes_are_held_to_a_prior_where_no_rows_are_held_out(scale, fit):
+    X, settings = counts(), {"scale": scale, "early_stopping": False}
+    dense, sparse = (
+        getattr(make("AdversarialAutoencoderTransformer", **settings), fit)(rows)
+        for rows in (X, csr_array(X))
+    )
+    np.testing.assert_allclose(
+        sparse.transform(X), dense.transform(X), rtol=1e-4, atol=1e-4
     )
 
 

@@ -206,6 +206,8 @@ class TrainingRows:
         n_rows = len(self.source)
         first = max(0, n_rows - self.n_valid)
         parts = slice(first, min(n_rows, first + most)), slice(0, min(first, most))
+        # What encodes sparse rows may refuse none.
+        parts = [part for part in parts if part.start < part.stop]
         x = torch.cat([self.source[part][0] for part in parts])[:most]
         weights = self.weights
         if weights is not None:
