@@ -149,12 +149,10 @@ def _warn_of_wide_integers(estimator, X):
     wide = np.flatnonzero((X.max(axis=0) > EXACT) | (X.min(axis=0) < -EXACT))
     if len(wide):
         names = column_names(estimator, X.shape[1])
-        warnings.warn(
+        warn(
             f"Column {names[wide[0]]!r} of the array holds integers beyond 2**53, which are "
             "rounded to float64: neighbours become equal. In a DataFrame they are told "
-            "apart; as identifiers they tell nothing, and are better dropped.",
-            UserWarning,
-            stacklevel=4,
+            "apart; as identifiers they tell nothing, and are better dropped."
         )
 
 
