@@ -1,7 +1,10 @@
 """Prints what pip is to install of the dependencies in pyproject.toml, and for the tests.
 
 python .ci/bounds.py oldest    the lower bounds, as name==version
-python .ci/bounds.py newest    the names, but torch's: pip takes its largest build
+python .ci/bounds.py newest    the names
+
+torch's is left out, because pip takes its largest build, of several GB; `oldest torch` adds
+it.
 """
 
 import re
@@ -18,13 +21,11 @@ def requirements():
         yield name, lowest
 
 
-def main(which):
+def main(which, *more):
     for name, lowest in requirements():
-        if which == "oldest":
-            print(f"{name}=={lowest}")
-        elif name != "torch":
-            print(name)
+        if name != "torch" or name in more:
+            print(f"{name}=={lowest}" if which == "oldest" else name)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
