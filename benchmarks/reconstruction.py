@@ -145,7 +145,7 @@ class ErrorClock(Callback):
         self._note(net)
 
     def on_epoch_end(self, net, **kwargs):
-        if net.history[-1]["valid_loss_best"]:
+        if net.best_epoch_ == len(net.history):
             self._note(net)
 
     @torch.no_grad()

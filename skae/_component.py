@@ -21,6 +21,83 @@ class Setting(BaseEstimator):
         self._validate_params()
 
 
+class ListsOfSettings:
+    """Access to the objects in a list, by their numbers: ``penalties__0__weight``.
+
+    A mixin of estimators: what `get_params` and `set_params` do for an object that stands in
+    a parameter, they do for objects in a list or tuple there. ``penalties__0`` is the first.
+    """
+
+    def get_params(self, deep=True):
+        """Return the parameters of the estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return those of the objects in its parameters as well.
+
+        Returns
+        -------
+        params : dict
+        """
+        params = super().get_params(deep=deep)
+        for name, value in list(params.items()) if deep else ():
+            for number, item in enumerate(
+                value if isinstance(value, (list, tuple)) else ()
+            ):
+                if hasattr(item, "get_params"):
+                    prefix = f"{name}__{number}"
+                    of_item = item.get_params().items()
+                    params[prefix] = item
+                    params |= {f"{prefix}__{key}": setting for key, setting in of_item}
+        return params
+
+    def set_params(self, **params):
+        """Set parameters of the estimator, and of the objects in its parameters.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter, or no object in a list, of that name or number.
+        """
+        super().set_params(**{key: params[key] for key in params if "__" not in key})
+        others = {}
+        # Objects come before what is set in them.
+        for key in sorted(key for key in params if "__" in key):
+            name, _, of_item = key.partition("__")
+            if isinstance(getattr(self, name, None), (list, tuple)):
+                self._set_in_list(name, of_item, params[key])
+            else:
+                others[key] = params[key]
+        super().set_params(**others)
+        return self
+
+    def _set_in_list(self, name, of_item, value):
+        items = list(getattr(self, name))
+        number, _, setting = of_item.partition("__")
+        known = [str(i) for i, item in enumerate(items) if hasattr(item, "set_params")]
+        if number not in known:
+            numbers = f"numbers {', '.join(known)}" if known else "none that has any"
+            raise ValueError(
+                f"Invalid parameter {name}__{of_item} for {type(self).__name__}: {name}="
+                f"{items!r} is a list, whose objects have parameters by their number, as "
+                f"in {name}__0__weight; it holds {numbers}."
+            )
+        if setting:
+            items[int(number)].set_params(**{setting: value})
+            return
+        items[int(number)] = value
+        setattr(self, name, type(getattr(self, name))(items))
+
+
 def name_of(setting, choices):
     """Return the name by which a dict of classes knows the class of a setting, or None."""
     names = (name for name, known in choices.items() if type(setting) is known)

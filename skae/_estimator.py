@@ -1,8 +1,8 @@
 """The fit that the transformers share, as named steps."""
 
+import copy
 import math
-import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -17,6 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skae import _defaults
+from skae._component import ListsOfSettings
+from skae._held_out import HeldOutMixin
 from skae._inference import InferenceMixin
 from skae._parameters import (
     NetworkParameters,
@@ -26,6 +28,7 @@ from skae._parameters import (
 from skae._sampling import SamplingMixin
 from skae._streaming import StreamingMixin
 from skae._typing import Table
+from skae._warnings import warn
 from skae.architectures import Modules, choose_network
 from skae.architectures.architecture import Layers
 from skae.corruption import Corrupter
@@ -42,11 +45,13 @@ from skae.table.validation import (
     column_names,
     warn_of_empty,
 )
+from skae.training.callback_copies import clone_callbacks, keep_portable
 from skae.training.callbacks import EpochTasks
 from skae.training.devices import resolve_device, threads_for
-from skae.training.generators import MAX_SEED, seeded_globally
+from skae.training.generators import MAX_SEED, GlobalDraws
 from skae.training.loop import Net
 from skae.training.schedule import Budget, Schedule
+from skae.training.skorch_callbacks import check_callbacks
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -54,10 +59,12 @@ class BaseAutoencoder(
     CallbackSupportMixin,
     InferenceMixin,
     SamplingMixin,
+    HeldOutMixin,
     StreamingMixin,
     NetworkParameters,
     TrainingParameters,
     TableParameters,
+    ListsOfSettings,
     BaseEstimator,
 ):
     """What the transformers share.
@@ -89,6 +96,9 @@ class BaseAutoencoder(
         "activation",
         "dropout",
     )
+
+    # False in a part of a table, of which another estimator knows the whole.
+    _warns_of_columns = True
 
     # ------------------------------------------------------------------ to override
 
@@ -137,7 +147,16 @@ class BaseAutoencoder(
     # ------------------------------------------------------------------ fitting
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Table, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Table,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        *,
+        X_val: Table | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Learn the network from the rows of X.
 
         Parameters
@@ -147,8 +166,20 @@ class BaseAutoencoder(
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss and in the columns' statistics. A row of
-            weight 0 is left out.
+            Weights of the rows in the loss and in the columns' statistics, of which only
+            the ratios count. A row of weight 0 is left out.
+        groups : array-like of shape (n_samples,), default=None
+            Which rows belong together, such as the measurements of one subject. Early
+            stopping then holds out whole groups, a `validation_fraction` of them, as
+            `GroupShuffleSplit` does. Where no rows of X are held out they do not matter.
+        X_val : data frame, array-like or sparse matrix of shape (n_val, n_features), \
+                default=None
+            Rows for early stopping, with the columns of X. All rows of X are trained on
+            then, and nothing else is learned from X_val: not the columns' statistics, no
+            category, no principal axis. In a `Pipeline` it is transformed as X is with
+            ``transform_input=["X_val"]``.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the rows of X_val.
 
         Returns
         -------
@@ -158,8 +189,9 @@ class BaseAutoencoder(
         Raises
         ------
         ValueError
-            If X or `sample_weight` is malformed, or `device` is not available. Nothing
-            has been trained then.
+            If X, X_val, `groups` or weights are malformed, there is a single group, X_val is
+            given with ``early_stopping=False``, or `device` is not available. Nothing has
+            been trained then.
 
         Warns
         -----
@@ -169,26 +201,29 @@ class BaseAutoencoder(
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
+        self._check_callbacks()
         given = X, y, sample_weight
-        with self._intact_if_refused():
-            X, sample_weight = self._check_training_input(
-                X, sample_weight, reset=not resume
-            )
-            rng = check_random_state(self.random_state)
-            rows = weighted_rows(X, sample_weight)
-            n_valid = self._n_validation_rows(len(rows))
-            rng.shuffle(rows)
-            if resume:
-                self._check_same_network()
-            else:
-                self._learn_table(X, rows, sample_weight)
-                self.device_ = device
-            source = self._encode(X, rows)
-            if not resume:
-                self._start(source, rows, sample_weight, rng)
+        X, sample_weight = self._check_training_input(X, sample_weight, reset=not resume)
+        held_out = X_val, sample_weight_val
+        groups = self._check_held_out(X, sample_weight, groups, *held_out)
+        rng = check_random_state(self.random_state)
+        rows = weighted_rows(X, sample_weight)
+        rng.shuffle(rows)
+        rows, n_valid = self._hold_out(rows, groups, X_val, rng)
+        if resume:
+            self._check_same_network()
+        else:
+            self._learn_table(X, rows, sample_weight)
+            self.device_ = device
+        held_out = self._check_validation_rows(*held_out)
+        source = self._encode(X, rows)
         data = TrainingRows.of(source, rows, sample_weight, n_valid)
+        if not resume:
+            self._start(source, rows, sample_weight, data.n_train, rng)
+        data = self._with_validation_rows(data, *held_out)
         schedule = self._schedule(data, rng)
         if resume:
+            self.net_ = self.net_.branch()
             self._configure()
             self.net_.restart(self.callbacks, int(self.verbose))
         with threads_for(self._n_multiplications(schedule.batch_size)):
@@ -206,20 +241,24 @@ class BaseAutoencoder(
         self._check_parameters()
         return X, check_weights(sample_weight, X)
 
-    def _n_validation_rows(self, n_rows):
-        if not self.early_stopping:
-            return 0
-        fraction = self.validation_fraction
-        if fraction is None:
-            fraction = _defaults.choose_validation_fraction(n_rows)
-        self.validation_fraction_ = fraction
-        return min(max(1, round(fraction * n_rows)), n_rows - 1)
+    def _check_callbacks(self):
+        check_callbacks(
+            self.callbacks,
+            held_out=None if self.early_stopping else "use early_stopping=True",
+            learning_rate=(
+                None
+                if self.learning_rate == "constant"
+                else f"learning_rate={self.learning_rate!r} sets the rate of every step; use "
+                "learning_rate='constant'"
+            ),
+        )
 
     def _learn_table(self, X, rows, sample_weight):
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
-        warn_of_empty(self._table)
-        warn_of_identifiers(self._table)
+        if self._warns_of_columns:
+            warn_of_empty(self._table)
+            warn_of_identifiers(self._table)
         self._check_support(X, rows)
 
     def _encode(self, X, rows):
@@ -233,7 +272,7 @@ class BaseAutoencoder(
 
     # ------------------------------------------------------------------ the model
 
-    def _start(self, source, rows, sample_weight, rng):
+    def _start(self, source, rows, sample_weight, n_train, rng):
         """Find the principal axes and build the net that starts there."""
         self.__dict__.pop("validation_loss_curve_", None)
         design, pca = (
@@ -255,8 +294,8 @@ class BaseAutoencoder(
             _defaults.choose_clip(len(rows)),
             torch.Generator().manual_seed(rng.randint(MAX_SEED)),
         )
-        n_train = len(rows) - self._n_validation_rows(len(rows))
-        model = self._build_model(design, layers, n_train)
+        with self._global_draws(0)():
+            model = self._build_model(design, layers, n_train)
         self._configure_model(model)
         at_pca = self.init == "pca" and self.network_.starts_at_pca
         model.initialise(design, pca if at_pca else None, source, n_train, rng)
@@ -267,6 +306,7 @@ class BaseAutoencoder(
         }
         self.net_ = Net.around(
             model,
+            design,
             lr=self.learning_rate_init,
             weight_decay=self.alpha,
             callbacks=self.callbacks,
@@ -335,22 +375,28 @@ class BaseAutoencoder(
             tol=self.tol,
             seed=rng.randint(MAX_SEED),
             warmup=budget.warmup,
-            corrupt=Corrupter(self.corruption, self._table.design_, data.source) or None,
+            corrupt=Corrupter(self.corruption, self._table.design_, data.learned) or None,
         )
 
     def _train(self, data, schedule, given):
         net = self.net_
+        net.use_callbacks(self.callbacks, int(self.verbose))
         net.set_lr(schedule.learning_rate)
         tasks = EpochTasks(self, data, schedule.n_epochs, given)
         schedule.begin_epoch, schedule.end_epoch = tasks.begin, tasks.end
-        draws = self.network_.draws_globally
-        with seeded_globally(schedule.seed, self.device_) if draws else nullcontext():
-            net.partial_fit(data, schedule=schedule)
+        schedule.draws = self._global_draws(schedule.seed)
+        net.partial_fit(data, schedule=schedule)
         tasks.finish()
         self._read_history()
         warning = net.how_it_ended(self.learning_rate_init)
         if warning:
-            warnings.warn(warning, ConvergenceWarning, stacklevel=3)
+            warn(warning, ConvergenceWarning)
+
+    def _global_draws(self, seed):
+        """Return the context of what may draw from torch's global generators."""
+        if self.network_.draws_globally:
+            return GlobalDraws(seed, self.device_)
+        return nullcontext
 
     def _read_history(self):
         self.loss_curve_, held_out = self.net_.loss_curves()
@@ -358,16 +404,8 @@ class BaseAutoencoder(
         if held_out:
             self.validation_loss_curve_ = held_out
 
-    @contextmanager
-    def _intact_if_refused(self):
-        """Leave a fitted estimator as it was where the data are refused."""
-        before = dict(self.__dict__)
-        try:
-            yield
-        except Exception:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+    def _move_to(self, device):
+        self.net_.move_to(device)
 
     def _n_multiplications(self, n_rows):
         n_weights = sum(p.numel() for p in self.net_.module_.parameters())
@@ -377,6 +415,24 @@ class BaseAutoencoder(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
+
+    def __sklearn_clone__(self):
+        without = copy.copy(self)
+        without.callbacks = None
+        # The class: `super()` of a copy.
+        cloned = super(BaseAutoencoder, without).__sklearn_clone__()
+        cloned.callbacks = clone_callbacks(self.callbacks)
+        return cloned
+
+    def __copy__(self):
+        # Not by way of the state, which leaves out what cannot be pickled.
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {**state, "callbacks": keep_portable(self.callbacks, warn=True)}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

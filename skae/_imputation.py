@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from skae._entry import EntryPoints
 from skae._typing import Table
 from skae.table.blocks import MISSING
 from skae.table.validation import check_fitted_table
@@ -15,7 +16,7 @@ from skae.table.validation import check_fitted_table
 N_FILLS = 4
 
 
-class ImputationMixin:
+class ImputationMixin(EntryPoints):
     """Imputed cells, and cells filled before a row is judged, by `_map_rows` of the rest."""
 
     _table: Any

@@ -83,8 +83,8 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         rows : ndarray or data frame of shape (n_samples, n_features_in_)
             In the original columns and units; a frame of the library that was fitted, if
             one was, with its labels and dtypes, and with the index of X, if both are of
-            pandas. A category is the most probable one, an ordered one the median. In a
-            frame a column that held whole numbers only in fit holds whole numbers, within
+            pandas. A category is the most probable one, an ordered one the median, of
+            those that rows of the fit hold. In a frame a column that held whole numbers only in fit holds whole numbers, within
             its range in fit; in an array all numbers are what the network returns.
 
         See Also

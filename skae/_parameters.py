@@ -50,7 +50,10 @@ class ColumnParameters:
         and numbers, in ascending order. None: no column does.
     min_frequency : int or float, default=None
         Number, or fraction, of the rows below which a category is rare. Rare categories
-        are merged into one; of ordered ones, each into a neighbour.
+        are merged into one; of ordered ones, each into a neighbour. With weights, a row
+        counts as many times as it weighs; as the scale of weights says nothing, those in
+        the ratios of whole numbers (such as 1, 2, 3) are taken as these, others as 1 on
+        average.
     max_categories : int, default=100
         Maximum number of categories per column; the rarest are merged. None: no limit.
 
@@ -172,7 +175,8 @@ class ComputeParameters:
     Parameters
     ----------
     device : str or torch.device, default="auto"
-        "auto" is the CUDA device where there is one, else the CPU.
+        "auto" is the CUDA device where there is one, else the CPU. If it is set on a
+        fitted estimator, the networks move there when they are next used; see `to`.
     random_state : int, RandomState instance or None, default=None
         Seeds all draws of a fit: rows held out, weights, batches, noise. The global
         generators are not touched when it is an int.
@@ -218,10 +222,11 @@ class TrainingParameters(ComputeParameters):
         penalties or a `Recurrent` network.
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when they
-        no longer improve. False: train on all rows to the last epoch.
+        no longer improve: random rows, or groups of rows, or rows of one's own (`groups`
+        and `X_val` of `fit`). False: train on all rows to the last epoch.
     validation_fraction : float, default=None
-        Fraction of the rows that is held out. None: 0.1, or as much as gives 100 rows, but
-        at most 0.3.
+        Fraction of the rows, or of their groups, that is held out. None: 0.1, or as much
+        as gives 100 rows, but at most 0.3.
     n_iter_no_change : int, default=None
         Epochs without an improvement by `tol` after which training stops. None: half of
         the epochs.
@@ -230,15 +235,20 @@ class TrainingParameters(ComputeParameters):
         the first step.
     warm_start : bool, default=False
         Whether `fit` continues with the network of the last fit.
-    callbacks : list of skorch callbacks, default=None
-        Passed to the skorch net. Callbacks of scikit-learn are set by `set_callbacks`.
+    callbacks : list or "disable", default=None
+        Callbacks of skorch: instances, classes, or tuples of a name and one of them. They
+        see rows of the encoded table, each of which is its own target, and `net_`, whose
+        `predict` returns such rows. ``LRScheduler`` needs ``learning_rate="constant"``;
+        what monitors held-out rows needs ``early_stopping=True``. "disable": none, nor
+        skorch's own timer. Callbacks of scikit-learn are set by `set_callbacks`.
     verbose : int, default=0
         1 prints a line per epoch.
 
     Attributes
     ----------
     hidden_layer_sizes_, batch_size_, max_iter_, n_iter_no_change_, validation_fraction_
-        The values that were used for the parameters of those names.
+        The values that were used for the parameters of those names. `validation_fraction_`
+        is None where no rows of X were held out.
     n_iter_ : int
         Number of epochs run.
     best_iter_ : int
@@ -247,8 +257,8 @@ class TrainingParameters(ComputeParameters):
         Mean training loss of every epoch.
     validation_loss_curve_ : list of float
         Held-out loss before the first step and after every epoch; only with
-        ``early_stopping=True``. The start has seen the held-out rows: the columns'
-        statistics and the principal axes come from all rows.
+        ``early_stopping=True``. The start has seen the held-out rows, unless they are
+        `X_val`: the columns' statistics and the principal axes come from all rows of X.
     net_ : skorch.NeuralNet
         The net that was trained.
     """
@@ -264,7 +274,7 @@ class TrainingParameters(ComputeParameters):
     n_iter_no_change: int | None = None
     tol: float = 1e-4
     warm_start: bool = False
-    callbacks: list | None = None
+    callbacks: list | Literal["disable"] | None = None
     verbose: int = 0
 
     _parameter_constraints: ClassVar[dict] = {
@@ -280,7 +290,7 @@ class TrainingParameters(ComputeParameters):
         "n_iter_no_change": [_COUNT, None],
         "tol": [_NOT_NEGATIVE],
         "warm_start": ["boolean"],
-        "callbacks": [list, None],
+        "callbacks": [list, StrOptions({"disable"}), None],
         "verbose": ["verbose"],
     }
 

@@ -1,5 +1,6 @@
 """`partial_fit`: learning from a table chunk by chunk."""
 
+import copy
 from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
@@ -7,12 +8,14 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from skae import _defaults
+from skae._entry import EntryPoints
 from skae._typing import Table
 from skae.corruption import Corrupter
 from skae.table.rows import TrainingRows, weighted_rows
 from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED
 from skae.training.schedule import Schedule
+from skae.training.skorch_callbacks import check_callbacks
 
 # Every chunk has a small one-cycle schedule: the network is fit for use after each. A chunk
 # of few steps is too short for one and learns at a constant rate.
@@ -23,7 +26,7 @@ PEAK, CONSTANT, LEAST_STEPS = 0.3, 0.1, 10
 Stream = TypeVar("Stream", bound=Any)
 
 
-class StreamingMixin:
+class StreamingMixin(EntryPoints):
     """`partial_fit` of the transformers, on the steps of `BaseAutoencoder`."""
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -47,7 +50,7 @@ class StreamingMixin:
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the rows, relative to others of the chunk.
 
         Returns
         -------
@@ -56,6 +59,11 @@ class StreamingMixin:
         """
         first = not self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
+        check_callbacks(
+            self.callbacks,
+            held_out="partial_fit holds none out, fit does",
+            learning_rate="partial_fit sets the rate of every chunk; use fit",
+        )
         given = X, y, sample_weight
         X, sample_weight = self._check_training_input(
             X, sample_weight, reset=first, min_samples=2 if first else 1
@@ -70,10 +78,12 @@ class StreamingMixin:
             self._check_support(X, rows)
             if self.handle_unknown == "error":
                 self._encode(X, rows)  # refuses them, before anything is learned
+            self._table = copy.deepcopy(self._table)
             self._table.partial_fit(X, rows, sample_weight)
+            self.net_ = self.net_.branch()
         source = self._encode(X, rows)
         if first:
-            self._start(source, rows, sample_weight, rng)
+            self._start(source, rows, sample_weight, len(rows), rng)
         data = TrainingRows.of(source, rows, sample_weight, 0)
         schedule = self._stream_schedule(data, rng)
         # The statistics of the columns have moved, by which the losses are measured.

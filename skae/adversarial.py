@@ -54,8 +54,8 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         Held-out error, and `adversarial_weight` times six times the squared discrepancy of
         prior and codes (of at most 1,024 rows, held-out ones first), before the first step
         and after every epoch. With ``early_stopping=True`` only. The start
-        has seen the held-out rows: the columns' statistics and the principal axes come
-        from all rows.
+        has seen the held-out rows, unless they are `X_val`: the columns' statistics and the
+        principal axes come from all rows of X.
 
     See Also
     --------

@@ -174,9 +174,9 @@ class AEAnomalyDetector(
     seen, which counts as a flag set in a proportion (s + 1) / (n + 1) of n rows, s of
     which hold a level that no other has (Good, 1953). A missing cell is filled with what
     the networks expect, and does not count. Equal rows are in the same fold, unless rows
-    usually look like that. Fewer than four rows, or rows that are all equal, cannot be
-    split; they are scored by networks that have seen them, with a warning. Of more than
-    20,000 training rows, a random 20,000 settle the threshold.
+    usually look like that. Fewer than four rows, or rows that are all equal but for one,
+    cannot be split; they are scored by networks that have seen them, with a warning. Of
+    more than 20,000 training rows, a random 20,000 settle the threshold.
 
     References
     ----------

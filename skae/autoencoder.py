@@ -56,8 +56,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         helps deep networks whose gradients vanish, as those of many logistic layers do.
     penalties : Penalty or list of Penalty, default=None
         What is asked of the codes besides: `L1Activity`, `KLSparsity`, `Contractive`,
-        `Orthogonal` of `skae.penalties`, or your own. A single one is searched through
-        the estimator (``penalties__weight``). They are added to the loss of training and
+        `Orthogonal` of `skae.penalties`, or your own. They are searched through the
+        estimator: ``penalties__weight``, in a list ``penalties__0__weight``. They are added to the loss of training and
         held-out rows, but not to scores. A and B are trained as well then, and sparse
         codes may be wider than the table.
 

@@ -1,7 +1,6 @@
 """A generative adversarial network as an estimator."""
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -28,6 +27,7 @@ from skae._parameters import (
 )
 from skae._sampling import SamplingMixin
 from skae._typing import Table
+from skae._warnings import warn
 from skae.models.gan import Critic, Generator
 from skae.models.gan_losses import LOSSES
 from skae.models.gan_sampling import (
@@ -170,7 +170,7 @@ class GANSampler(
     >>> from sklearn.datasets import load_iris
     >>> from skae import GANSampler
     >>> iris = load_iris(as_frame=True).frame
-    >>> gan = GANSampler(max_iter=200, random_state=0).fit(iris)
+    >>> gan = GANSampler(max_iter=100, random_state=0).fit(iris)
     >>> gan.sample(3, random_state=0).shape
     (3, 5)
     """
@@ -226,8 +226,8 @@ class GANSampler(
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the critic's loss, and so among the generated rows. A row
-            of weight 0 is left out.
+            Weights of the rows in the critic's loss, and so among the generated rows. Only
+            their ratios count; a row of weight 0 is left out.
 
         Returns
         -------
@@ -284,7 +284,8 @@ class GANSampler(
             else self.gradient_penalty
         )
         n_numbers = len(design.numeric.features)
-        varies = (real[:, :n_numbers].std(dim=0, correction=0) > 0).float().cpu()
+        numbers = real[:, :n_numbers]
+        varies = (numbers.amax(dim=0) > numbers.amin(dim=0)).float().cpu()
         weights_from = torch.Generator().manual_seed(rng.randint(MAX_SEED))
         centres, sizes = find_clusters(real.cpu(), weights, self.n_classes, rng)
         self.n_classes_ = len(centres)
@@ -366,7 +367,7 @@ class GANSampler(
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        warn(message, ConvergenceWarning)
 
     # ------------------------------------------------------------------ using
 
@@ -409,11 +410,15 @@ class GANSampler(
                 scores[block] = critic(rows).cpu().numpy()
         return scores
 
+    def _move_to(self, device):
+        self.generator_.to(device)
+        self.critic_.to(device)
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "critic_")
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         # On the CPU, so that a machine without the device can read them.
         for name in {"generator_", "critic_"} & set(state):
             state[name] = copy.deepcopy(state[name]).cpu()

@@ -1,13 +1,12 @@
 """Scores of reconstructions and of anomaly detectors, scikit-learn's included."""
 
-import warnings
-
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score, make_scorer, roc_auc_score
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skae._warnings import warn
 from skae.table.validation import as_frame, check_weights
 
 __all__ = [
@@ -193,11 +192,10 @@ def _score_anomalies(metric, y_true, y_score, sample_weight):
             "labelled -1 and inliers 1, or anomalies 1 (True) and other rows 0 (False)."
         )
     if len(labels) == 1:
-        warnings.warn(
+        warn(
             f"y_true holds the label {labels.pop()} only, so that {metric.__name__} is "
             "undefined. With cv=StratifiedKFold() every part has anomalies and others.",
             UndefinedMetricWarning,
-            stacklevel=3,
         )
         return float("nan")
     is_anomaly = y_true == (-1 if -1 in labels else 1)

@@ -1,6 +1,5 @@
 """The variational autoencoder as a transformer."""
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
@@ -14,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skae._estimator import BaseAutoencoder
 from skae._parameters import documented
+from skae._warnings import warn
 from skae.divergences import DIVERGENCES, Divergence, Unit, choose_divergence
 from skae.likelihoods import LIKELIHOODS, FittedLikelihood, Likelihood, choose_likelihood
 from skae.models.losses import ColumnLosses
@@ -265,7 +265,7 @@ class VAETransformer(BaseAutoencoder):
     def _describe_codes(self, data):
         """Learn which codes are in use and how noisy the columns are."""
         with self._model_for(np.float32) as (model, _):
-            blocks = data.blocks(0, len(data.source))
+            blocks = data.blocks(0, len(data.learned))
             means = torch.cat([model.encode(x) for x, _ in blocks])
             variances = means.double().var(dim=0, correction=0).cpu().numpy()
             noise = model.likelihood.variance().double().cpu().numpy()
@@ -280,7 +280,8 @@ class VAETransformer(BaseAutoencoder):
         codes = self._draw_codes(data)
         # Without held-out rows a fifth is set aside to choose by.
         n_held_out = data.n_valid or max(1, len(codes) // 5)
-        prior = fit_prior(codes[:-n_held_out], codes[-n_held_out:])
+        parts = codes[:-n_held_out], codes[-n_held_out:]
+        prior = fit_prior(*parts, learn_both=not data.is_separate)
         self.net_.module_.prior = prior
         self.prior_ = "normal" if prior is None else "mixture"
 
@@ -309,12 +310,11 @@ class VAETransformer(BaseAutoencoder):
 
     def _warn_of_collapse(self):
         n_collapsed = self.n_components_ - self.n_active_components_
-        warnings.warn(
+        warn(
             f"{n_collapsed} of {self.n_components_} latent dimensions have collapsed: "
             "their posterior is the prior, whatever the row (see "
             "active_components_). Use a smaller n_components or a smaller beta.",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
     # ------------------------------------------------------------------ sampling

@@ -1,6 +1,5 @@
 """The vector-quantised autoencoder as a transformer."""
 
-import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae import _defaults
 from skae._estimator import BaseAutoencoder
 from skae._parameters import documented
+from skae._warnings import warn
 from skae.models.chow_liu import ChowLiuTree
 from skae.models.losses import ColumnLosses, squared_error
 from skae.models.quantized import QuantizedModel
@@ -157,12 +157,11 @@ class VQVAETransformer(BaseAutoencoder):
         self.codebook_usage_ = used / (indices.shape[1] * self.codebook_size_)
         self._tree = ChowLiuTree().fit(indices, self.codebook_size_)
         if given is not None and self.codebook_usage_ < LEAST_USAGE:
-            warnings.warn(
+            warn(
                 f"Only {self.codebook_usage_:.0%} of the codebook is in use "
                 "(codebook_usage_). Use a smaller codebook_size or n_blocks, or, with few "
                 "columns, a smaller n_components.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     # ------------------------------------------------------------------ using
@@ -189,8 +188,8 @@ class VQVAETransformer(BaseAutoencoder):
         rows : ndarray or data frame of shape (n_samples, n_features_in_)
             In the original columns and units; a frame of the library that was fitted, if
             one was, with its labels and dtypes, and with the index of X, if both are of
-            pandas. A category is the most probable one, an ordered one the median. In a
-            frame a column that held whole numbers only in fit holds whole numbers, within
+            pandas. A category is the most probable one, an ordered one the median, of
+            those that rows of the fit hold. In a frame a column that held whole numbers only in fit holds whole numbers, within
             its range in fit; in an array all numbers are what the network returns.
 
         See Also

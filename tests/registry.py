@@ -295,6 +295,11 @@ EXCEPTIONS = {
         "test_weighted_start_is_that_of_repeated_rows",
     ),
     **_except(
+        "VQVAETransformer",
+        "its entries follow the codes at any rate, and the held-out rows say how long",
+        "test_own_rows_choose_the_state_alone",
+    ),
+    **_except(
         "AdversarialAutoencoderTransformer",
         "its loss rises as the critic learns to tell",
         "test_warm_start_goes_on",

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from arrays import auroc, correlated_rows
-from scipy.stats import spearmanr
+from scipy.stats import false_discovery_control, spearmanr
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
+from skae.detector.calibration import weighted_quantile
 
 pytestmark = pytest.mark.rounding
 
@@ -25,6 +26,14 @@ def test_decision_function_is_the_score_less_the_offset(detector):
     np.testing.assert_array_equal(detector.predict(X), np.where(decision < 0, -1, 1))
     if detector.estimator is None:  # clones know their rows by heart
         np.testing.assert_array_equal(clone(detector).fit_predict(X), detector.predict(X))
+
+
+@pytest.mark.parametrize("q", [0.0, 0.02, 0.1, 0.25, 0.5, 0.9, 1.0])
+def test_a_weight_counts_like_repeated_scores_in_a_quantile(q):
+    rng = np.random.default_rng(0)
+    scores, counts = rng.normal(size=50), rng.integers(0, 4, size=50)
+    repeated = np.quantile(np.repeat(scores, counts), q, method="inverted_cdf")
+    assert weighted_quantile(scores, q, counts / 8) == repeated
 
 
 @pytest.mark.parametrize("contamination", [0.05, 0.2, 0.5])
@@ -53,7 +62,7 @@ def test_share_flagged_among_fresh_rows_is_the_contamination(contamination, dete
 def test_threshold_does_not_come_from_rows_that_the_network_has_seen():
     """Networks that learn their rows by heart: training errors would flag nearly all."""
     by_heart = AutoencoderTransformer(
-        2, init="random", early_stopping=False, alpha=0.0, max_iter=300, random_state=0
+        2, init="random", early_stopping=False, alpha=0.0, max_iter=150, random_state=0
     )
     X, fresh = correlated_rows(60, 0, 8), correlated_rows(1000, 1, 8)
     by_heart.fit(X)
@@ -335,6 +344,18 @@ def test_nothing_is_selected_where_nothing_is_wrong():
         )
     # At fdr=0.05 one batch of normal rows in twenty holds a mistake.
     assert sum(chosen) <= 1
+
+
+def test_more_is_selected_where_anomalies_are_many(curved):
+    """Where four fifths are anomalies, a rate of 0.1 leaves room for more of them."""
+    detector = AEAnomalyDetector(contamination=0.0, random_state=0).fit(curved.train)
+    slight = 0.7 * curved.test[-200:] + 0.3 * curved.anomalies[:200]
+    rows = np.vstack([curved.test[:50], slight])
+    chosen = detector.select(rows, fdr=0.1)
+    by_benjamini_hochberg = false_discovery_control(detector.pvalues(rows)) <= 0.1
+    assert (by_benjamini_hochberg <= chosen).all()
+    assert chosen[50:].sum() >= by_benjamini_hochberg[50:].sum() + 5
+    assert chosen[:50].sum() / chosen.sum() < 0.1
 
 
 @pytest.mark.parametrize("fdr", [0.0, 1.0, -0.1, "5%"])

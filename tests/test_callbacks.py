@@ -9,11 +9,12 @@ from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, TensorBoard
+from writers import Writer
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
 from skae.metrics import anomaly_average_precision, reconstruction_r2
-from skae.training.loop import BATCH_HOOKS
+from skae.training.batches import BATCH_HOOKS
 
 STEPS = {"max_iter": 6, "batch_size": 20, "random_state": 0}
 
@@ -44,6 +45,18 @@ def test_progress_bar_through_a_grid_search(X, n_jobs, capsys):
     search = GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2, n_jobs=n_jobs)
     search.set_callbacks(ProgressBar()).fit(X)
     assert "GridSearchCV - fit" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_tensorboard_through_a_grid_search(X, tmp_path, n_jobs):
+    tensorboard = TensorBoard(Writer(str(tmp_path)))
+    callbacks = [tensorboard, ("early", EarlyStopping(patience=9, sink=lambda text: None))]
+    estimator = make("AutoencoderTransformer", callbacks=[*callbacks, EpochTimer], **STEPS)
+    search = GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2, n_jobs=n_jobs).fit(X)
+    lines = (tmp_path / "Loss-train_loss").read_text().splitlines()
+    assert len(lines) == 6 * (2 * 2 + 1)
+    assert float(lines[-1].split()[1]) == search.best_estimator_.loss_curve_[-1]
 
 
 def test_progress_bar_through_a_detector(quick_detector, X, capsys):

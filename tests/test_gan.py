@@ -400,3 +400,11 @@ def test_one_row_with_weight_is_too_few():
     X = np.random.default_rng(0).normal(size=(20, 2))
     with pytest.raises(ValueError, match="sample_weight leaves 1 row"):
         GANSampler(max_iter=1).fit(X, sample_weight=np.eye(20)[0])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore:The generated rows are near")
+def test_a_table_without_numbers_warns_of_nothing():
+    frame = pd.DataFrame({"level": list("abab"), "flag": [True, False, False, True]})
+    rows = GANSampler(max_iter=2, random_state=0).fit(frame).sample(5, random_state=0)
+    assert set(rows["level"]) <= {"a", "b"}

@@ -49,6 +49,26 @@ def test_mean_and_total_are_of_the_cells_of_each_row():
     assert losses.total(output, x).tolist() == [25.0, 0.0]
 
 
+def test_no_loss_is_below_zero_where_probabilities_are_rounded():
+    """A certain level costs -log 1; in float32 the sum of all may seem to be less than one."""
+    levels = pd.DataFrame(
+        {
+            "category": ["a", "b", "c", "d"],
+            "ordered": pd.Categorical(["a", "b", "c", "d"], ordered=True),
+            "flag": [True, False, True, False],
+        }
+    )
+    table = TableEncoder().fit(Frame(levels))
+    x = torch.from_numpy(table.encode(Frame(levels))[0])
+    sure = torch.linspace(4.0, 20.0, 1000)[:, None, None]
+    output = sure * x + _normal(1000, *x.shape)
+    losses = ColumnLosses(table.design_, squared_error, weighted=True).per_cell(output, x)
+    assert (losses.amin(dim=(0, 1)) >= 0.0).all()
+    t = torch.rand(100_000, 1, generator=torch.Generator().manual_seed(0))
+    near = t + 1e-5 * _normal(*t.shape)
+    assert BinaryDivergence(np.zeros(1), np.ones(1))(near, t).min() >= 0.0
+
+
 def test_weight_of_two_is_a_row_twice_in_the_loss(X):
     """With all rows in one batch the first training loss is that of the start on them."""
     estimator = AutoencoderTransformer(

@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from registry import OwnPenalty
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import EarlyStopping, EpochTimer
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
+from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 
 pytestmark = pytest.mark.usefixtures("training")
 
@@ -142,3 +149,90 @@ def test_detector_parameter_out_of_range(X, name, value, remedy):
 def test_parameter_of_the_detector_s_estimator(X):
     with pytest.raises(ValueError, match=r"'n_components' parameter .*Got 0"):
         AEAnomalyDetector(AutoencoderTransformer(0)).fit(X)
+
+
+# ------------------------------------------------- objects in a parameter, and in a list
+
+
+def _with_penalties(penalties, **more):
+    return AutoencoderTransformer(
+        2, penalties=penalties, max_iter=2, random_state=0, **more
+    )
+
+
+@pytest.mark.parametrize("make_list", [list, tuple])
+def test_objects_in_a_list_have_parameters_by_their_number(make_list):
+    estimator = _with_penalties(make_list([Orthogonal(2.0), KLSparsity(0.1)]))
+    params = estimator.get_params()
+    assert params["penalties__0__weight"] == 2.0
+    assert params["penalties__1__target"] == 0.1
+    assert params["penalties__1"] is estimator.penalties[1]
+    assert not any("__" in name for name in estimator.get_params(deep=False))
+    estimator.set_params(penalties__0__weight=5.0, penalties__1__target=0.3, alpha=0.1)
+    assert [estimator.penalties[0].weight, estimator.penalties[1].target] == [5.0, 0.3]
+    assert estimator.alpha == 0.1
+    copied = clone(estimator).set_params(penalties__0__weight=7.0)
+    assert copied.penalties[0].weight == 7.0
+    assert estimator.penalties[0].weight == 5.0
+    assert type(copied.penalties) is make_list
+
+
+def test_an_object_in_a_list_can_be_replaced():
+    given = [Orthogonal(), KLSparsity()]
+    estimator = _with_penalties(given)
+    estimator.set_params(penalties__0__weight=3.0, penalties__0=Contractive(0.5))
+    assert isinstance(estimator.penalties[0], Contractive)
+    assert estimator.penalties[0].weight == 3.0
+    assert isinstance(given[0], Orthogonal)
+    estimator.set_params(penalties__0__weight=9.0, penalties=[L1Activity()])
+    assert [penalty.weight for penalty in estimator.penalties] == [9.0]
+    estimator.set_params(penalties__weight=2.0, penalties=L1Activity())
+    assert estimator.penalties.weight == 2.0
+
+
+def test_parameters_in_lists_are_searched_through_all_that_is_around(X, training):
+    pipeline = make_pipeline(
+        StandardScaler(), _with_penalties([Orthogonal(), OwnPenalty()])
+    )
+    grid = {"autoencodertransformer__penalties__1__weight": [0.0, 50.0]}
+    with training():
+        search = GridSearchCV(pipeline, grid, cv=2, refit=False).fit(X)
+        for weight, score in zip(
+            [0.0, 50.0], search.cv_results_["mean_test_score"], strict=True
+        ):
+            of_weight = _with_penalties([Orthogonal(), OwnPenalty(weight)])
+            again = make_pipeline(StandardScaler(), of_weight)
+            assert cross_val_score(again, X, cv=2).mean() == score
+    detector = AEAnomalyDetector(_with_penalties([OwnPenalty()]))
+    detector.set_params(estimator__penalties__0__weight=4.0)
+    assert detector.get_params()["estimator__penalties__0__weight"] == 4.0
+
+
+def test_callbacks_in_a_list_have_parameters_too():
+    estimator = AutoencoderTransformer(callbacks=[("early", EarlyStopping()), EpochTimer()])
+    estimator.callbacks.append(EarlyStopping(patience=3))
+    assert estimator.get_params()["callbacks__2__patience"] == 3
+    assert estimator.set_params(callbacks__2__patience=7).callbacks[2].patience == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("penalties__2__weight", [OwnPenalty(), OwnPenalty()], r"holds numbers 0, 1"),
+        ("penalties__-1__weight", [OwnPenalty()], r"holds numbers 0"),
+        ("penalties__weight", [OwnPenalty()], r"penalties__0__weight; it holds numbers 0"),
+        ("penalties__0__weight", [], r"none that has any"),
+        ("penalties__0__heaviness", [OwnPenalty()], r"Invalid parameter 'heaviness'"),
+        ("penalties__0__weight", OwnPenalty(), r"Invalid parameter '0'"),
+        ("fines__0__weight", None, r"Invalid parameter 'fines'"),
+    ],
+)
+def test_no_such_object_in_a_list(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        _with_penalties(value).set_params(**{name: 1.0})
+
+
+def test_display_of_an_estimator_with_lists():
+    estimator = _with_penalties([Orthogonal(2.0)])
+    assert "Orthogonal" in estimator._repr_html_()
+    assert "penalties=[Orthogonal(weight=2.0)]" in repr(estimator)

@@ -172,7 +172,7 @@ def test_two_kinds_of_codes_are_an_error():
 # ------------------------------------------------- what each of them is known for
 
 
-def _dense(curved, n_components, *penalties, max_iter=80):
+def _dense(curved, n_components, *penalties, max_iter=50):
     estimator = AutoencoderTransformer(
         n_components, penalties=list(penalties) or None, max_iter=max_iter, random_state=0
     )

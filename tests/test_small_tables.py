@@ -1,7 +1,9 @@
 """Tables that break other packages: tiny, flat, wide, huge, repeated."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from registry import TRANSFORMERS, make
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -191,3 +193,39 @@ def test_collapse_of_a_flat_table_is_said(estimator):
     with pytest.warns(ConvergenceWarning, match="latent dimensions have collapsed"):
         estimator.fit(np.full((50, 3), 2.0))
     assert estimator.n_active_components_ == 0
+
+
+@pytest.mark.parametrize("groups", [None, [0] * 10 + [1]])
+@pytest.mark.parametrize(
+    "detector",
+    [
+        AEAnomalyDetector(n_estimators=2, random_state=0),
+        AEAnomalyDetector(AutoencoderTransformer(1, max_iter=1), n_estimators=2),
+    ],
+)
+def test_all_rows_but_one_are_alike(detector, groups):
+    """A fold without them would leave a single row to learn from."""
+    rows = np.zeros((11, 2))
+    rows[10] = 1.0
+    with pytest.warns(
+        UserWarning, match="11 rows, 2 of them distinct, are too few to hold"
+    ):
+        detector.fit(rows, groups=groups)
+    assert detector.n_folds_ == 1
+    assert np.isfinite(detector.score_samples(rows)).all()
+
+
+@pytest.mark.parametrize("name", [*TRANSFORMERS, "GANSampler", "AEAnomalyDetector"])
+@pytest.mark.parametrize(
+    ("levels", "settings"), [("aaaa", {}), ("aaab", {"min_frequency": 3})]
+)
+def test_ordered_columns_of_one_level_leave_nothing_to_learn(name, levels, settings):
+    if not settings.keys() <= make(name).get_params().keys():
+        pytest.skip("has no such parameter")
+    frame = pd.DataFrame({"grade": pd.Categorical(list(levels), ordered=True)})
+    with pytest.raises(
+        ValueError, match=r"Columns \['grade'\] are ordered and hold a single"
+    ):
+        make(name, **settings).fit(frame)
+    plain = make(name, ordinal_features=None, **settings).fit(frame)
+    assert np.isfinite(plain.score_samples(frame)).all()

@@ -27,7 +27,7 @@ def _quick(n_components=4, n_blocks=2, **params):
 
 @pytest.fixture(scope="module")
 def digits():
-    return train_test_split(load_digits().data, test_size=0.3, random_state=0)
+    return train_test_split(load_digits().data, test_size=0.5, random_state=0)
 
 
 # ---------------------------------------------------------------- what it is for

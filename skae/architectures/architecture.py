@@ -50,7 +50,7 @@ class Network(Setting):
         Whether the blocks have a linear map that can start at PCA.
     draws_globally : bool
         Whether its modules may draw from torch's global generator, which is then seeded for
-        the fit and put back.
+        the fit and put back. Fits in several threads take turns then, epoch by epoch.
     """
 
     n_weight_uses = 1

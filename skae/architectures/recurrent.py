@@ -1,18 +1,29 @@
 """Recurrent cells over rows that are flattened sequences."""
 
 import math
+from contextlib import nullcontext
 from numbers import Integral
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skae._processes import Setting, SharedSettings
 from skae.architectures.architecture import Network, check_numbers_only, initialise
 from skae.architectures.linear_plus import LinearPlus, linear
 
 # Waves that encode the step; the fastest has 2^(N_WAVES - 2) periods.
 N_WAVES = 5
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
+
+
+def _set_cudnn(enabled):
+    torch.backends.cudnn.enabled = enabled
+
+
+_without_cudnn = SharedSettings(
+    [Setting(lambda: torch.backends.cudnn.enabled, _set_cudnn, (False,))]
+)
 
 
 class Recurrent(Network):
@@ -55,7 +66,8 @@ class Recurrent(Network):
     >>> phases = np.random.default_rng(0).uniform(0, 6.28, size=(100, 1))
     >>> X = np.sin(np.linspace(0, 12, 20) + phases)
     >>> network = Recurrent(n_steps=20, hidden_size=8)
-    >>> AutoencoderTransformer(1, network=network, random_state=0).fit_transform(X).shape
+    >>> autoencoder = AutoencoderTransformer(1, network=network, max_iter=5, random_state=0)
+    >>> autoencoder.fit_transform(X).shape
     (100, 1)
     """
 
@@ -122,7 +134,7 @@ class RecurrentEncoder(nn.Module):
         steps = with_clock(steps.reshape(-1, self.n_steps, self.n_features), self.clock)
         # cuDNN's cells cannot be differentiated twice, nor at all when evaluating, as a
         # contractive penalty asks.
-        with torch.backends.cudnn.flags(enabled=not x.requires_grad):
+        with _without_cudnn() if x.is_cuda and x.requires_grad else nullcontext():
             return self.last(self.cell(steps)[0][:, -1])
 
 

@@ -4,12 +4,24 @@ import numpy as np
 
 # The largest proportion of the rows that may be anomalies where nobody knows.
 MOST_ANOMALIES = 0.1
+# Rows among which the proportion of ordinary ones can be estimated.
+LEAST_BATCH = 20
 
 
 def weighted_quantile(scores, q, sample_weight):
-    """Return the `q`-quantile of the scores; weights may be None."""
-    method = "linear" if sample_weight is None else "inverted_cdf"
-    return float(np.quantile(scores, q, weights=sample_weight, method=method))
+    """Return the `q`-quantile of the scores; weights may be None.
+
+    With weights it is the smallest score that a proportion q of the weight does not exceed,
+    as numpy has it from version 2 on.
+    """
+    if sample_weight is None:
+        return float(np.quantile(scores, q))
+    counted = sample_weight > 0
+    scores, sample_weight = scores[counted], sample_weight[counted]
+    order = np.argsort(scores, kind="stable")
+    reached = np.cumsum(sample_weight[order], dtype=np.float64)
+    position = np.searchsorted(reached / reached[-1], q)
+    return float(scores[order[min(position, len(order) - 1)]])
 
 
 def lower_fence(scores, rate, sample_weight):
@@ -45,6 +57,26 @@ def lower_fence(scores, rate, sample_weight):
             return fence
         scores, weight = scores[below], weight[below]
         sample_weight = None if sample_weight is None else weight
+
+
+def ordinary_proportion(pvalues):
+    """Return an estimate of the proportion of ordinary rows, 1 where they are few.
+
+    (1 + #{p > 1/2}) / (m / 2): half of the p-values of ordinary rows are above 1/2. It is
+    not cut off at 1, which would let too many rows be selected where none is an anomaly.
+
+    Parameters
+    ----------
+    pvalues : ndarray of shape (m,)
+
+    References
+    ----------
+    Storey, Taylor & Siegmund, Strong Control, Conservative Point Estimation and
+    Simultaneous Conservative Consistency of False Discovery Rates, 2004, equation 6.
+    """
+    if len(pvalues) < LEAST_BATCH:
+        return 1.0
+    return float((1 + (pvalues > 0.5).sum()) / (0.5 * len(pvalues)))
 
 
 class CrossConformal:

@@ -1,7 +1,6 @@
 """Clones of a transformer that the user chose, as the detector's networks."""
 
 import copy
-import warnings
 from functools import partial
 
 import numpy as np
@@ -13,7 +12,9 @@ from skae.detector.ensemble import Ensemble, n_drawn
 from skae.detector.folds import rows_outside
 from skae.table.declaring import declare
 from skae.table.frame import Frame
+from skae.training.callback_copies import with_own_files
 from skae.training.generators import MAX_SEED
+from skae.training.skorch_callbacks import refuse_initial_state
 
 # Errors below this are rounding, and one as good as the other.
 LEAST_ERROR = 1e-12
@@ -55,6 +56,7 @@ class CloneEnsemble(Ensemble):
 
     def fit(self, table, folds, sample_weight, rng, tasks, keep_rows):
         config, turns = self.config, self._by_turns()
+        refuse_initial_state(config.estimator.callbacks)
         params = {} if config.device == "auto" else {"device": config.device}
         seeds = np.empty(self.n_networks, dtype=int)
         seeds[turns] = rng.randint(MAX_SEED, size=self.n_networks)
@@ -62,6 +64,8 @@ class CloneEnsemble(Ensemble):
             clone(config.estimator).set_params(random_state=seed, **params)
             for seed in seeds.tolist()
         ]
+        for number, network in enumerate(self.networks, start=1):
+            with_own_files(network.callbacks, f"network_{number}_")
         self.sizes, (size,) = np.zeros(self.n_networks, dtype=int), config.max_samples
         self.error_scales, stop, interrupted = np.ones(self.n_networks), False, False
         for n_fitted, network in enumerate(turns.tolist(), start=1):
@@ -69,16 +73,19 @@ class CloneEnsemble(Ensemble):
             rows = rows_outside(folds, self.left_out[network], self.n_folds)
             rows = rng.permutation(rows)[: n_drawn(size, len(rows))]
             self.sizes[network] = len(rows)
-            weight = None if sample_weight is None else sample_weight[rows]
+            metadata = {
+                "sample_weight": None if sample_weight is None else sample_weight[rows]
+            }
+            if table.groups is not None and len(np.unique(table.groups[rows])) > 1:
+                metadata["groups"] = table.groups[rows]
             if interrupted:
                 # Ctrl-C ends the fit: a fold's only network hardly leaves its start.
                 estimator.set_params(max_iter=1)
             trained = partial(self._trained, turns[:n_fitted], table, folds)
-            with tasks.network(estimator, trained) as task, warnings.catch_warnings():
+            with tasks.network(estimator, trained) as task:
                 # A part may well lack all cells of a column, or hold its levels once.
-                warnings.filterwarnings("ignore", message="All cells of columns")
-                warnings.filterwarnings("ignore", message="Columns .* hold identifiers")
-                estimator.fit(_part(table, rows, estimator), sample_weight=weight)
+                estimator._warns_of_columns = False
+                estimator.fit(_part(table, rows, estimator), **metadata)
             interrupted = interrupted or estimator.net_.stop_reason_ == "interrupted"
             stop = stop or interrupted or task.stop
             if stop and n_fitted >= self.n_folds:
@@ -102,6 +109,16 @@ class CloneEnsemble(Ensemble):
         ensemble._keep(networks)
         ensemble.set_error_scales([(table, folds)], 1.0, rng)
         return ensemble
+
+    def branch(self):
+        ensemble = copy.copy(self)
+        ensemble.networks = [copy.copy(estimator) for estimator in self.networks]
+        ensemble.error_scales = self.error_scales.copy()
+        return ensemble
+
+    def move_to(self, device):
+        for estimator in self.networks:
+            estimator.to(device)
 
     def update(self, table, folds, flagged, rng):
         for fold, estimator in zip(self.left_out, self.networks, strict=True):

@@ -1,10 +1,11 @@
 """Rows that come in near copies, such as repeated measurements: fewer than they look."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from scipy.special import digamma
+
+from skae._processes import one_openmp_thread
+from skae._warnings import warn
 
 # Rows that are looked at, and whose neighbours are sought; columns with fewer values are
 # discrete: rows agree in them without being copies.
@@ -26,13 +27,11 @@ def warn_of_near_copies(numbers):
         Numbers in standard units.
     """
     if has_near_copies(numbers):
-        warnings.warn(
+        warn(
             "Most rows have near copies: their nearest neighbours are much nearer than "
             "those further away lead one to expect, as in repeated measurements. Rows that "
             "are held out are then not new to the networks, and more fresh rows than "
             "promised will be flagged. Pass groups=, the subject of every row, to fit.",
-            UserWarning,
-            stacklevel=6,
         )
 
 
@@ -65,7 +64,8 @@ def has_near_copies(numbers):
 
     search = NearestNeighbors(n_neighbors=far + 1, algorithm="brute").fit(rows)
     # The first neighbour of a row is the row itself.
-    distances = search.kneighbors(queries)[0][:, 1:]
+    with one_openmp_thread():
+        distances = search.kneighbors(queries)[0][:, 1:]
     logs = np.log(np.maximum(distances, np.finfo(np.float32).eps))
     slope = np.median(logs[:, far - 1] - logs[:, near - 1]) / (digamma(far) - digamma(near))
     expected = logs[:, near - 1] - slope * (digamma(near) - digamma(1))

@@ -93,6 +93,22 @@ class DenoisingEnsemble(Ensemble):
             del self._subsets  # a good part of the memory
         self.set_error_scales([(table, folds)], 1.0, rng)
 
+    def branch(self):
+        ensemble = copy.copy(self)
+        ensemble.networks = copy.deepcopy(self.networks)
+        ensemble._subsets = self._subsets.copy()
+        return ensemble
+
+    def move_to(self, device):
+        self.device, self._scorers = device, {}
+        self.networks.to(device)
+        self.codes = None if self.codes is None else self.codes.to(device)
+        for part in (*self.spaces, *self.projections):
+            if part is not None:
+                part.move_to(device)
+        if "_subsets" in vars(self):  # it shares spaces and projections
+            self._subsets.move_to(device)
+
     def update(self, table, folds, flagged, rng):
         rows, config = np.arange(len(folds)), self.config
         if config.max_trim:

@@ -29,10 +29,12 @@ class EncodedTable:
     X : ndarray, csr matrix or Frame
     encoder : TableEncoder
         Fitted.
+    groups : ndarray of int of shape (n_samples,), default=None
+        Which rows belong together, where the user has said it.
     """
 
-    def __init__(self, X, encoder):
-        self._X, self.encoder = X, encoder
+    def __init__(self, X, encoder, groups=None):
+        self._X, self.encoder, self.groups = X, encoder, groups
 
     def __len__(self):
         return self._X.shape[0]

@@ -70,6 +70,14 @@ class Ensemble(ABC):
         """
 
     @abstractmethod
+    def branch(self):
+        """Return an ensemble to `update` in place of this one, which stays as it is."""
+
+    @abstractmethod
+    def move_to(self, device):
+        """Move all that is on a device to another."""
+
+    @abstractmethod
     def update(self, table, folds, flagged, rng):
         """Train every network a little more, on new rows outside its fold.
 

@@ -1,6 +1,5 @@
 """How a detector is fitted: columns, folds, networks, threshold."""
 
-import warnings
 from dataclasses import fields
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from skae._parameters import ColumnParameters
 from skae._typing import Table
+from skae._warnings import warn
 from skae.detector.calibration import CrossConformal, lower_fence, weighted_quantile
 from skae.detector.clones import CloneEnsemble
 from skae.detector.copies import MAX_ROWS, warn_of_near_copies
@@ -34,10 +34,14 @@ from skae.training.devices import resolve_device
 
 # Fewer rows than this cannot be split so that both sides can train.
 LEAST_SPLIT = 4
+# Rows that a network is trained on, at least, where a fold is left out.
+LEAST_OUTSIDE = 2
 # Rows of a fold at least, beyond two folds: they settle the unit of its networks' errors.
 LEAST_FOLD = 20
 # Rows that settle the threshold, and whose scores are kept to compare with.
 MAX_CALIBRATION = 20_000
+# Of these, rows that tell whether all networks know the training rows by heart.
+MAX_COMPARED = 1000
 # The p-value at which a row of a stream counts as strange in `drift_`.
 DRIFT_LEVEL = 0.05
 
@@ -62,12 +66,13 @@ class FitsEnsemble(ScoresRows):
         y : Ignored
             Present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, in training and for the threshold. A row of weight 0 is
-            left out.
+            Weights of the rows, in training and for the threshold. Only their ratios
+            count; a row of weight 0 is left out.
         groups : array-like of shape (n_samples,), default=None
             Which rows belong together, such as the measurements of one subject, as in
             `GroupKFold`: networks that judge a row have seen none of its group, as they
-            have seen nothing of the subjects to come.
+            have seen nothing of the subjects to come. Clones of an `estimator` also hold
+            out whole groups for their early stopping.
 
         Returns
         -------
@@ -131,10 +136,10 @@ class FitsEnsemble(ScoresRows):
                 sample_weight = None
         rng = check_random_state(self.random_state)
         self._table = self._learn_columns(X)
-        table = EncodedTable(X, self._table)
+        groups = None if groups is None else groups[counts]
+        table = EncodedTable(X, self._table, groups)
         if groups is None:
             self._warn_of_copies(table)
-        groups = None if groups is None else groups[counts]
         folds = self._split(table, groups, config.n_folds, rng)
         make_ensemble = DenoisingEnsemble if self.estimator is None else CloneEnsemble
         ensemble = make_ensemble(config, self.n_folds_)
@@ -163,6 +168,8 @@ class FitsEnsemble(ScoresRows):
         if groups is None:
             keys = separate_the_usual(table.keys(), n_folds)
         folds = assign_folds(keys, n_folds, rng)
+        if np.bincount(folds).max() > len(folds) - LEAST_OUTSIDE:
+            folds = np.zeros_like(folds)
         self.n_folds_ = int(folds.max()) + 1
         return folds
 
@@ -174,17 +181,22 @@ class FitsEnsemble(ScoresRows):
         rows = np.arange(len(table))
         if len(rows) > MAX_CALIBRATION:
             rows = np.sort(rng.choice(rows, MAX_CALIBRATION, replace=False))
-        anomalies = self._ensemble.fold_anomalies(table, rows)
-        own = -anomalies[np.arange(len(rows)), folds[rows]]
+        scores = self._own_scores(table, np.arange(len(table)), folds)
+        own = scores[rows]
         weight = None if sample_weight is None else sample_weight[rows]
         self._calibration = CrossConformal(own, folds[rows])
         self.offset_ = self._threshold(own, weight)
-        self._meet_proportion(own, -anomalies.mean(axis=1), weight)
-        scores = np.empty(len(table))
-        scores[rows] = own
-        others = np.setdiff1d(np.arange(len(table)), rows)
-        scores[others] = self._own_scores(table, others, folds[others])
+        some = slice(None)
+        if not self._flags_a_proportion and len(rows) > MAX_COMPARED:
+            some = rng.choice(len(rows), MAX_COMPARED, replace=False)
+        by_all = -self._ensemble.fold_anomalies(table, rows[some]).mean(axis=1)
+        self._meet_proportion(own[some], by_all, None if weight is None else weight[some])
         return scores
+
+    @property
+    def _flags_a_proportion(self):
+        """Whether `contamination` is the proportion of training rows to flag."""
+        return not isinstance(self.contamination, str) and self.contamination > 0
 
     def _own_scores(self, table, rows, folds):
         """Return the scores of some rows by the networks that left out their folds."""
@@ -239,7 +251,7 @@ class FitsEnsemble(ScoresRows):
         """
         weight = np.ones(len(own)) if sample_weight is None else sample_weight
         offset = self.offset_
-        if not isinstance(self.contamination, str) and self.contamination:
+        if self._flags_a_proportion:
             offset = weighted_quantile(by_all, self.contamination, sample_weight)
         expected, found, moved = (
             float(np.average(scores < at, weights=weight))
@@ -263,7 +275,7 @@ class FitsEnsemble(ScoresRows):
     def _warn_of_convergence(self):
         warning = self._ensemble.how_it_ended()
         if warning:
-            warnings.warn(warning, ConvergenceWarning, stacklevel=5)
+            warn(warning, ConvergenceWarning)
 
     def _warn_of_copies(self, table):
         rows = np.arange(min(len(table), MAX_ROWS))
@@ -273,19 +285,15 @@ class FitsEnsemble(ScoresRows):
     def _warn_of_few_rows(self, table):
         if self.n_folds_ == 1:
             n_distinct = len(np.unique(table.keys()))
-            warnings.warn(
+            warn(
                 f"{len(table)} rows, {n_distinct} of them distinct, are too few to hold any "
                 "out: offset_ comes from scores of rows that the networks were trained on.",
-                UserWarning,
-                stacklevel=5,
             )
         if isinstance(self.max_samples, str):
             return
         most = int(self.max_samples_.max())
         if max((size for size in np.ravel(self.max_samples) if size > 1), default=0) > most:
-            warnings.warn(
+            warn(
                 f"max_samples={self.max_samples} asks for more rows than there are "
                 f"outside a fold; networks were trained on {most} at most.",
-                UserWarning,
-                stacklevel=5,
             )

@@ -10,16 +10,17 @@ from sklearn.base import OutlierMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from skae._entry import EntryPoints
 from skae._typing import Frame, Table
 from skae.attribution.division import check_max_columns
-from skae.detector.calibration import CrossConformal
+from skae.detector.calibration import CrossConformal, ordinary_proportion
 from skae.detector.encoded_table import EncodedTable, max_kept_rows
 from skae.detector.ensemble import Ensemble
 from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.validation import as_frame_like, check_fitted_table, with_index_of
 
 
-class ScoresRows(OutlierMixin):
+class ScoresRows(OutlierMixin, EntryPoints):
     """Scores of rows by the networks of all folds.
 
     Rows are worked on block by block, and each is encoded once.
@@ -129,18 +130,23 @@ class ScoresRows(OutlierMixin):
         -----
         k of m rows can be selected only if the smallest p-value, ``1 / (n + 1)`` with n
         the training rows, is at most ``fdr * k / m``: to find few anomalies among many rows
-        takes many training rows.
+        takes many training rows. Among 20 rows or more the proportion of ordinary ones is
+        estimated, and the rate is met in view of it: where anomalies are many, more of them
+        are selected.
 
         References
         ----------
-        Benjamini & Hochberg, Controlling the False Discovery Rate, 1995, on conformal
+        Benjamini & Hochberg, Controlling the False Discovery Rate, 1995, with the estimate
+        of Storey, Taylor & Siegmund, Strong Control, Conservative Point Estimation and
+        Simultaneous Conservative Consistency of False Discovery Rates, 2004. On conformal
         p-values: Bates et al., Testing for Outliers with Conformal p-values, 2023.
         """
         if not isinstance(fdr, Real) or not 0.0 < fdr < 1.0:
             raise ValueError(
                 f"fdr={fdr!r}; ask for a proportion between 0 and 1, such as 0.05."
             )
-        return false_discovery_control(self.pvalues(X)) <= fdr
+        pvalues = self.pvalues(X)
+        return false_discovery_control(pvalues) * ordinary_proportion(pvalues) <= fdr
 
     @overload
     def explain(
@@ -203,6 +209,9 @@ class ScoresRows(OutlierMixin):
             return contributions
         decoded = self._table.decode(output, np.float64, possible=True)
         return contributions, with_index_of(X, decoded)
+
+    def _move_to(self, device):
+        self._ensemble.move_to(device)
 
     def _fold_scores(self, X):
         """Return the scores of checked rows by the networks of every fold, (n, n_folds)."""

@@ -24,6 +24,10 @@ class PCAProjection:
         # A sample of fewer rows spans fewer axes; the others are zero.
         self.axes = axes.padded_axes(MAX_WIDTH).to(x.device)
 
+    def move_to(self, device):
+        """Move to a device."""
+        self.mean, self.axes = self.mean.to(device), self.axes.to(device)
+
     def transform(self, x):
         """Return the principal components of `x`, shape (*, MAX_WIDTH)."""
         return (x - self.mean.to(x.dtype)) @ self.axes.to(x.dtype)

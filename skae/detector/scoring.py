@@ -8,6 +8,8 @@ from sklearn.utils import gen_batches
 # Work space in bytes: on a CPU what stays in its cache (and what the allocator keeps: larger
 # tensors are given back to the system at every step), on a GPU what keeps it busy.
 BLOCK_BYTES, GPU_BLOCK_BYTES = 1_000_000, 160_000_000
+# Rows of a block at least: with fewer, reading the known codes takes longer than the sums.
+LEAST_BLOCK = 256
 # Times that missing cells are filled with what the networks make of the row: networks that
 # were trained without holes come near what the other cells say step by step.
 N_FILLS = 8
@@ -108,7 +110,7 @@ class FoldScorer:
             widest = max(widest, judges.codes.shape[2])
         n_bytes = BLOCK_BYTES if weights[0].device.type == "cpu" else GPU_BLOCK_BYTES
         per_row = widest * self.networks.n_networks * weights[0].dtype.itemsize
-        self.block_size = max(16, n_bytes // per_row)
+        self.block_size = max(LEAST_BLOCK, n_bytes // per_row)
 
     def errors(self, rows, states):
         """Return the error, and the code distance, of rows in every network.

@@ -114,6 +114,20 @@ class CellSpace:
             places = dict(zip(rare, places.to(x.device), strict=True))
             self._level_blocks.append((block, features, members, places))
 
+    def move_to(self, device):
+        """Move to a device."""
+        for name in ("owner", "centre", "gain", "unseen_cost"):
+            setattr(self, name, getattr(self, name).to(device))
+        self._level_blocks = [
+            (
+                block.to(device),
+                features.to(device),
+                members.to(device),
+                {j: place.to(device) for j, place in places.items()},
+            )
+            for block, features, members, places in self._level_blocks
+        ]
+
     @property
     def knows_all_levels(self):
         """Whether every level of the design occurs in the rows."""

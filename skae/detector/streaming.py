@@ -1,6 +1,6 @@
 """How a detector follows a stream of chunks."""
 
-import warnings
+import copy
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +9,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from skae._typing import Table
+from skae._warnings import warn
 from skae.detector.calibration import CrossConformal
 from skae.detector.encoded_table import EncodedTable
 from skae.detector.fitting import DRIFT_LEVEL, FitsEnsemble
@@ -94,6 +95,8 @@ class FollowsStream(FitsEnsemble):
         fold_scores = -self._ensemble.fold_anomalies(table, np.arange(len(table)))
         self._notice_drift(self._calibration.pvalues(fold_scores))
         flagged = self._strange(fold_scores.mean(axis=1))
+        self._ensemble, self._past = self._ensemble.branch(), copy.copy(self._past)
+        setattr(self, self._ensemble.attribute, self._ensemble.networks)
         self._ensemble.update(table, folds, flagged, rng)
         self._read_history()
         self._warn_of_convergence()
@@ -135,11 +138,9 @@ class FollowsStream(FitsEnsemble):
         strange = pvalues <= DRIFT_LEVEL
         self.drift_ = float(strange.mean())
         if self.drift_ > 0.5 and len(strange) >= LEAST_DRIFT:
-            warnings.warn(
+            warn(
                 f"{self.drift_:.0%} of the {len(strange)} rows of this chunk are as strange "
                 f"as {DRIFT_LEVEL:.0%} of the rows before (drift_): the stream has changed. "
                 "The detector follows in some chunks; if the change is a fault, mend it "
                 "and fit again.",
-                UserWarning,
-                stacklevel=5,
             )

@@ -1,5 +1,7 @@
 """The rows that each of the detector's networks is trained on."""
 
+import copy
+
 import numpy as np
 import torch
 
@@ -152,6 +154,18 @@ class Subsets:
             self._put(self.x, network, places, x[new])
             if self.mask is not None:
                 self._put(self.mask, network, places, True if mask is None else mask[new])
+
+    def copy(self):
+        """Return subsets whose rows can be replaced; these stay as they are."""
+        subsets = copy.copy(self)
+        subsets.x, subsets.n_seen = self.x.clone(), self.n_seen.copy()
+        subsets.mask = None if self.mask is None else self.mask.clone()
+        return subsets
+
+    def move_to(self, device):
+        """Move the rows to a device; spaces and projections are moved by themselves."""
+        self.device, self.x = device, self.x.to(device)
+        self.mask = None if self.mask is None else self.mask.to(device)
 
     def _put(self, tensor, network, places, values):
         """Put values into a subset, and repeat it where it is smaller than others."""

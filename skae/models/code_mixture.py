@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skae._processes import one_openmp_thread
+
 MAX_COMPONENTS = 16
 # Codes that a component needs for each of its dimensions, to have a covariance.
 ROWS_PER_DIMENSION = 5
@@ -29,15 +31,16 @@ def fit_code_mixture(codes):
     needed = ROWS_PER_DIMENSION * (width if full else 1)
     largest = min(MAX_COMPONENTS, max(1, n_codes // needed), len(np.unique(codes, axis=0)))
     sizes = [2**power for power in range(largest.bit_length()) if 2**power <= largest]
-    mixtures = [
-        GaussianMixture(
-            size,
-            covariance_type="full" if full else "diag",
-            # Relative to the codes, whose units are the user's columns'.
-            reg_covar=1e-6 * float(codes.var(axis=0).mean()) + 1e-12,
-            max_iter=200,
-            random_state=0,
-        ).fit(codes)
-        for size in sizes
-    ]
+    with one_openmp_thread():
+        mixtures = [
+            GaussianMixture(
+                size,
+                covariance_type="full" if full else "diag",
+                # Relative to the codes, whose units are the user's columns'.
+                reg_covar=1e-6 * float(codes.var(axis=0).mean()) + 1e-12,
+                max_iter=200,
+                random_state=0,
+            ).fit(codes)
+            for size in sizes
+        ]
     return min(mixtures, key=lambda mixture: mixture.bic(codes))

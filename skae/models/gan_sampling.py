@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from skae._processes import one_openmp_thread
+
 # Rows that are generated at a time at most, and how often before all are accepted.
 BLOCK, MAX_ROUNDS = 16_384, 50
 # Draws that say how sure of a row the critic can be, and the quantile that counts as sure.
@@ -76,8 +78,9 @@ def coverage(real, generated):
 
     real, generated = real.astype(np.float64), generated.astype(np.float64)
     n_neighbours = min(N_NEIGHBOURS, len(real) - 1)
-    radius = NearestNeighbors(n_neighbors=n_neighbours).fit(real).kneighbors()[0][:, -1]
-    nearest = NearestNeighbors(n_neighbors=1).fit(generated).kneighbors(real)[0][:, 0]
+    with one_openmp_thread():
+        radius = NearestNeighbors(n_neighbors=n_neighbours).fit(real).kneighbors()[0][:, -1]
+        nearest = NearestNeighbors(n_neighbors=1).fit(generated).kneighbors(real)[0][:, 0]
     return float((nearest <= radius).mean())
 
 
@@ -88,7 +91,9 @@ def find_clusters(real, weights, n_classes, rng):
     rows = real[:N_CLUSTERED].numpy()
     weights = None if weights is None else weights[:N_CLUSTERED].cpu().numpy()
     n_classes = min(n_classes, len(rows) // LEAST_CLUSTER, len(np.unique(rows, axis=0)))
-    clusters = KMeans(max(n_classes, 1), random_state=rng).fit(rows, sample_weight=weights)
+    kmeans = KMeans(max(n_classes, 1), random_state=rng)
+    with one_openmp_thread():
+        clusters = kmeans.fit(rows, sample_weight=weights)
     sizes = np.bincount(clusters.labels_, weights, minlength=len(clusters.cluster_centers_))
     return (
         torch.from_numpy(clusters.cluster_centers_.astype(np.float32)),

@@ -65,7 +65,8 @@ class BinaryDivergence(nn.Module):
             LEAST_PROPORTION, 1.0 - LEAST_PROPORTION
         )
         entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
-        return entropy - t * p.log() - (1.0 - t) * torch.log1p(-p)
+        # Rounded, the difference may be a little below 0.
+        return (entropy - t * p.log() - (1.0 - t) * torch.log1p(-p)).clamp(min=0.0)
 
 
 class ColumnLosses(nn.Module):
@@ -147,4 +148,6 @@ class BlockLoss(BlockModule):
         losses = self.block.negative_log_likelihood(
             output[..., self.columns], x[..., self.columns], unknown
         )
+        # A level's probability is 1 at most; rounded, it may seem to be a little more.
+        losses = losses.clamp(min=0.0)
         return losses if self.weights is None else losses * self.weights

@@ -1,12 +1,13 @@
 """The distribution of a variational autoencoder's codes, learned after training."""
 
 import math
-import warnings
 
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
+
+from skae._processes import one_openmp_thread, without_warnings
 
 # Numbers of components that are tried, while there are more codes than parameters of means.
 SIZES = 2, 4, 8, 16
@@ -69,15 +70,17 @@ class MixturePrior(nn.Module):
 
 
 @torch.no_grad()
-def fit_prior(codes, held_out):
+def fit_prior(codes, held_out, *, learn_both=True):
     """Return a mixture that describes held-out codes clearly better than N(0, I), or None.
 
-    Its size is the best on held-out codes; it is then fitted to these as well.
+    Its size is the best on held-out codes.
 
     Parameters
     ----------
     codes, held_out : torch.Tensor of shape (n, n_components)
         Draws from the posteriors of rows that were trained on, and of others.
+    learn_both : bool, default=True
+        Whether the mixture is in the end fitted to the held-out codes as well.
 
     Returns
     -------
@@ -104,8 +107,8 @@ def fit_prior(codes, held_out):
             sure = N_ERRORS * gains.std().item() / math.sqrt(len(gains))
             if gain > max(best_gain, 0.0 if best else sure):
                 best, best_gain, settings, n_vain = prior, gain, (size, strength), 0
-    if best is None:
-        return None
+    if best is None or not learn_both:
+        return best
     size, strength = settings
     fitted = _fit_mixture(torch.cat([codes, held_out]), size)
     return _make_prior(*fitted, strength).to(codes) if fitted else best
@@ -121,9 +124,8 @@ def _fit_mixture(codes, size):
 
     codes = codes[-N_CODES:].cpu().double().numpy()
     settings = {"reg_covar": REGULARISATION, "max_iter": MAX_ITER, "random_state": 0}
-    with warnings.catch_warnings():
-        # The held-out rows judge it, converged or not.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # The held-out rows judge it, converged or not.
+    with one_openmp_thread(), without_warnings(ConvergenceWarning):
         try:
             mixture = GaussianMixture(size, **settings).fit(codes)
         except ValueError:

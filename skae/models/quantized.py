@@ -1,12 +1,11 @@
 """The autoencoder whose codes are entries of a codebook."""
 
-import warnings
-
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
+from skae._processes import one_openmp_thread, without_warnings
 from skae.architectures import MLP
 from skae.models.model import Model
 from skae.models.principal_axes import PrincipalAxes
@@ -210,9 +209,8 @@ def _cluster(codes, size, rng):
     entries = np.zeros((len(codes), size, codes.shape[2]), dtype=np.float32)
     fractions = np.zeros(entries.shape[:2])
     for block, rows in enumerate(codes):
-        with warnings.catch_warnings():
-            # There may be fewer different codes than entries.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        # There may be fewer different codes than entries.
+        with one_openmp_thread(), without_warnings(ConvergenceWarning):
             clusters = KMeans(size, random_state=rng).fit(rows)
         entries[block] = clusters.cluster_centers_
         fractions[block] = np.bincount(clusters.labels_, minlength=size) / len(rows)

@@ -127,6 +127,13 @@ class TableEncoder:
         n_missing = self._by_feature("n_missing")
         self._indicated = np.flatnonzero((n_missing > 0) & ~self.empty_)
         self._settle(X, rows)
+        if not self.design_.n_outputs:
+            raise ValueError(
+                f"Columns {self.names} are ordered and hold a single level each, or all of "
+                "their levels are rare: nothing is left to learn. Use "
+                "ordinal_features=None, which leaves their order out, a lower "
+                "min_frequency, or leave in a column that varies."
+            )
         for block in self._blocks:
             block.refine(X, rows)
         return self

@@ -1,8 +1,8 @@
 """Columns in which nearly every value is new, such as keys and e-mail addresses."""
 
-import warnings
-
 import numpy as np
+
+from skae._warnings import warn
 
 # A column in which more than this fraction of the cells, of this many or more, hold a
 # level of their own is an identifier.
@@ -46,11 +46,9 @@ def warn_of_identifiers(table):
             if table.leave_out_identifiers
             else "They tell the network nothing"
         )
-        warnings.warn(
+        warn(
             f"Columns {names} hold identifiers: nearly all of their values occur once, so "
             f"that nearly all values of fresh rows will be new. {what_becomes}; drop them, "
             "or convert numbers and dates that came as text, and name numbers in "
             "categorical_features and ordinal_features only if their values recur.",
-            UserWarning,
-            stacklevel=4,
         )

@@ -98,6 +98,11 @@ class LevelColumn:
         """Return the (weighted) numbers of cells of every group."""
         return np.bincount(self.group, self.counts, self.n_groups)
 
+    def seen_groups(self):
+        """Return which groups any row holds; all, where rows hold none."""
+        seen = np.bincount(self.group, self.n_cells, self.n_groups) > 0
+        return seen if seen.any() else ~seen
+
     @cached_property
     def _places(self):
         """The number of every level, and -1 for None, dict."""
@@ -134,7 +139,7 @@ class LevelColumn:
         """Return the column of the groups' levels, in the dtype of `template`.
 
         A group of rare levels stands for the most frequent of them, or, with `rng`,
-        for one drawn by their frequencies.
+        for one drawn by their frequencies; never for one that no row holds.
         """
         if not len(self.levels):
             return as_series(np.full(len(groups), None, dtype=object), missing, template)
@@ -142,7 +147,7 @@ class LevelColumn:
         for group in np.unique(groups):
             members = np.flatnonzero(self.group == group)
             here = np.flatnonzero(groups == group)
-            counts = self.counts[members] + 1e-9
+            counts = self.counts[members]
             numbers[here] = (
                 members[counts.argmax()]
                 if rng is None or len(members) == 1

@@ -1,11 +1,13 @@
 """The rows that a fit learns from, batch by batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.sparse import vstack
 
 from skae.table.encoder import TableEncoder
+from skae.table.states import OBSERVED
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,26 @@ class DenseRows:
         """Return the first columns of the design matrix, on the CPU."""
         return self.x[:, :n_outputs].cpu()
 
-    def part(self, start, stop):
-        """Return what a skorch callback gets to see of the rows."""
-        return self.x[start:stop]
+    def part(self, start, stop, width):
+        """Return the first columns of some rows: what a skorch callback gets to see."""
+        return self.x[start:stop, :width]
+
+    def first(self, n_rows):
+        """Return the first of the rows."""
+        return DenseRows(*self[:n_rows])
+
+    def followed_by(self, other):
+        """Return these rows and then those of `other`."""
+        observed = None
+        if self.observed is not None or other.observed is not None:
+            observed = torch.cat([self._mask_beside(other), other._mask_beside(self)])
+        return DenseRows(torch.cat([self.x, other.x]), observed)
+
+    def _mask_beside(self, other):
+        """Return which cells are observed, though all may be, and not all of `other`."""
+        if self.observed is not None:
+            return self.observed
+        return other.observed.new_full((len(self), other.observed.shape[1]), OBSERVED)
 
     def __getitem__(self, index):
         """Return the design and the observation mask of a slice, or of a tensor of row numbers."""
@@ -68,24 +87,41 @@ class SparseRows:
 
     def design(self, n_outputs):
         """Return something to slice the design matrix from, as tensors on the CPU."""
-        return _Design(self)
+        return self.part(0, len(self), n_outputs)
 
-    def part(self, start, stop):
-        """Return what a skorch callback gets to see of the rows."""
-        return self.matrix[self.rows[start:stop]]
+    def part(self, start, stop, width):
+        """Return something to slice the first columns of some rows from."""
+        return _Part(self, np.arange(start, stop), width)
+
+    def first(self, n_rows):
+        """Return the first of the rows."""
+        return replace(self, rows=self.rows[:n_rows])
+
+    def followed_by(self, other):
+        """Return these rows and then those of `other`."""
+        matrix = vstack([self.matrix, other.matrix], format="csr")
+        rows = np.concatenate([self.rows, self.matrix.shape[0] + other.rows])
+        return replace(self, matrix=matrix, rows=rows)
 
     def __getitem__(self, index):
         index = index if isinstance(index, slice) else index.cpu().numpy()
         return encode_block(self.table, self.matrix[self.rows[index]], self.device)
 
 
-class _Design:
-    def __init__(self, source):
-        self._source = source
-        self.shape = (len(source), source.table.design_.n_outputs)
+class _Part:
+    """Rows of the design matrix that are encoded when they are asked for, on the CPU."""
+
+    def __init__(self, source, rows, width):
+        self._source, self._rows = source, rows
+        self.shape = len(rows), width
+
+    def __len__(self):
+        return len(self._rows)
 
     def __getitem__(self, index):
-        return self._source[index][0][:, : self.shape[1]].cpu()
+        rows = torch.from_numpy(np.atleast_1d(self._rows[index]))
+        x = self._source[rows][0][:, : self.shape[1]].cpu()
+        return x if np.ndim(self._rows[index]) else x[0]
 
 
 def encode_block(table, X, device, dtype=np.float32):
@@ -105,11 +141,15 @@ class TrainingRows:
     weights : torch.Tensor of shape (n,) or None
         Row weights, 1 on average over the rows that train.
     n_valid : int
+    is_separate : bool
+        Whether the held-out rows are none of the fitted table's: they say which state is
+        kept, and nothing else.
     """
 
     source: DenseRows | SparseRows
     weights: torch.Tensor | None
     n_valid: int
+    is_separate: bool = False
 
     @classmethod
     def of(cls, source, rows, sample_weight, n_valid):
@@ -120,6 +160,29 @@ class TrainingRows:
             weights /= weights[: len(rows) - n_valid].mean()
             weights = torch.from_numpy(weights.astype(np.float32)).to(source.device)
         return cls(source, weights, n_valid)
+
+    def with_held_out(self, source, weights):
+        """Return these rows, to train on, and separate ones that are held out.
+
+        Parameters
+        ----------
+        source : DenseRows or SparseRows
+            As the source of these.
+        weights : ndarray of float64 of shape (n,) or None
+            Of the others.
+        """
+        both = None
+        if weights is not None or self.weights is not None:
+            own = np.ones(len(self.source)) if self.weights is None else self.weights.cpu()
+            others = np.ones(len(source)) if weights is None else weights / weights.mean()
+            both = torch.from_numpy(np.concatenate([own, others]).astype(np.float32))
+            both = both.to(source.device)
+        return TrainingRows(self.source.followed_by(source), both, len(source), True)
+
+    @property
+    def learned(self):
+        """The rows that may be learned from: all but separate ones."""
+        return self.source.first(self.n_train) if self.is_separate else self.source
 
     @property
     def n_train(self):

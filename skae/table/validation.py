@@ -1,6 +1,5 @@
 """Checks whose messages name the column or parameter, the value and the remedy."""
 
-import warnings
 from collections import Counter
 from numbers import Integral
 
@@ -11,6 +10,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
+from skae._warnings import warn
 from skae.table.frame import Frame
 from skae.table.sources import as_array, labels_of, refuse_source
 from skae.table.writing import make_frame
@@ -18,6 +18,11 @@ from skae.table.writing import make_frame
 BLOCK = 65_536
 # The integers up to this are exact in float64.
 EXACT = 2**53
+# Weights in whole-number ratios are counts of rows: the largest count, the largest count of
+# the lightest row, and what rounding may move a ratio by.
+MOST_TIMES, MOST_TIMES_OF_LIGHTEST, SLACK = 1e9, 12, 1e-5
+# Bits to which other weights are rounded: what scaling does to the last ones is lost.
+WEIGHT_BITS = 24
 
 
 def column_names(estimator, n_features):
@@ -144,12 +149,10 @@ def _warn_of_wide_integers(estimator, X):
     wide = np.flatnonzero((X.max(axis=0) > EXACT) | (X.min(axis=0) < -EXACT))
     if len(wide):
         names = column_names(estimator, X.shape[1])
-        warnings.warn(
+        warn(
             f"Column {names[wide[0]]!r} of the array holds integers beyond 2**53, which are "
             "rounded to float64: neighbours become equal. In a DataFrame they are told "
-            "apart; as identifiers they tell nothing, and are better dropped.",
-            UserWarning,
-            stacklevel=4,
+            "apart; as identifiers they tell nothing, and are better dropped."
         )
 
 
@@ -221,7 +224,7 @@ def check_layer_sizes(name, sizes):
 
 
 def check_weights(sample_weight, X, min_samples=1):
-    """Return the weights as float64, or None where there are none.
+    """Return the weights as float64, see `relative_weights`; None where rows count alike.
 
     Raises
     ------
@@ -240,13 +243,52 @@ def check_weights(sample_weight, X, min_samples=1):
             f"sample_weight[{negative[0]}] is {weights[negative[0]]:g}; weights must be "
             "0 (leave the row out) or more."
         )
-    n_rows = np.count_nonzero(weights)
+    weights = relative_weights(weights)
+    n_rows = X.shape[0] if weights is None else np.count_nonzero(weights)
     if n_rows < min_samples:
         raise ValueError(
             f"sample_weight leaves {n_rows} row in, all others have a weight of 0; at least "
             f"{min_samples} rows are needed."
         )
     return weights
+
+
+def relative_weights(weights):
+    """Return weights on a scale of their own: those of a multiple are the same.
+
+    Weights in the ratios of whole numbers are how many times each row counts; others are 1
+    on average.
+
+    Parameters
+    ----------
+    weights : ndarray of float64 of shape (n_samples,)
+
+    Returns
+    -------
+    weights : ndarray of float64 of shape (n_samples,) or None
+        None: all rows count alike.
+    """
+    there = weights > 0
+    if not there.any():
+        return weights
+    relative = np.zeros_like(weights)
+    relative[there] = _times(weights[there])
+    return None if (relative == 1.0).all() else relative
+
+
+def _times(weights):
+    """Return what rows of these weights, none of them 0, count."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        ratios = weights / weights.min()
+        for of_lightest in range(1, MOST_TIMES_OF_LIGHTEST + 1):
+            times = np.rint(of_lightest * ratios)
+            if times.max() > MOST_TIMES:
+                break
+            if np.abs(of_lightest * ratios - times).max() <= SLACK:
+                return times
+    weights = weights / weights.max()
+    mantissas, exponents = np.frexp(weights / weights.mean())
+    return np.ldexp(np.rint(np.ldexp(mantissas, WEIGHT_BITS)), exponents - WEIGHT_BITS)
 
 
 def check_groups(groups, X, sample_weight, least=2):
@@ -338,11 +380,9 @@ def warn_of_empty(table):
     """Warn of columns that were wholly missing in fit."""
     empty = [table.names[i] for i in np.flatnonzero(table.empty_ & ~table.identifiers_)]
     if empty:
-        warnings.warn(
+        warn(
             f"All cells of columns {empty} are missing; they are carried through as "
             "missing. Drop them to be rid of this warning.",
-            UserWarning,
-            stacklevel=4,
         )
 
 

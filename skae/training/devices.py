@@ -1,8 +1,11 @@
 """Where the tensors live and how many threads work on them."""
 
+import threading
 from contextlib import contextmanager
 
 import torch
+
+from skae._processes import Lock, call_in_child
 
 # Below this many multiplications a step a second thread gains little, and on a busy
 # machine the threads wait for each other: up to a hundred times slower was seen.
@@ -30,7 +33,9 @@ def resolve_device(device):
         n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
         available = (resolved.index or 0) < n_devices
     else:
-        accelerator = torch.accelerator.current_accelerator()
+        accelerator = None
+        if torch.accelerator.is_available():  # torch 2.6 raises where there is none
+            accelerator = torch.accelerator.current_accelerator()
         available = resolved.type == "cpu" or (
             accelerator is not None and accelerator.type == resolved.type
         )
@@ -42,15 +47,47 @@ def resolve_device(device):
     return resolved
 
 
+# torch's number of threads is that of a thread, but a thread has, when it first asks, the
+# number that any other was given last.
+_numbers = Lock()
+
+
 @contextmanager
 def threads_for(n_multiplications):
-    """Work on one thread where a step is small; the user's thread count comes back."""
-    n_threads = torch.get_num_threads()
+    """Work on one thread where a step is small; other threads keep the user's number."""
+    n_threads = n_threads_here()
     if n_multiplications >= SMALL_STEP or n_threads == 1:
         yield
         return
-    torch.set_num_threads(1)
+    _set_here(1)
     try:
         yield
     finally:
+        _set_here(n_threads)
+
+
+def n_threads_here():
+    """Return how many threads torch uses in this one."""
+    with _numbers.held():
+        return torch.get_num_threads()
+
+
+def _set_here(n_threads):
+    """Set the number of this thread, and of no thread that is yet to start."""
+    with _numbers.held():
+        of_new_threads = _in_new_thread(torch.get_num_threads)
         torch.set_num_threads(n_threads)
+        if of_new_threads != n_threads:
+            _in_new_thread(torch.set_num_threads, of_new_threads)
+
+
+def _in_new_thread(function, *args):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(*args)))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+# A forked child has the number, but not the threads: it would wait for them for ever.
+call_in_child(lambda: torch.set_num_threads(1))

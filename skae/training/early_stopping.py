@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from skae.training.batches import Batches
 from skae.training.generators import use_generator
 
 # Training rows on which a fit without held-out rows is checked for harm.
@@ -67,15 +68,22 @@ class EarlyStopping:
             self.start = self.best_loss = self._mean(self.start_losses).item()
         else:
             self.start, self.best_loss = self._checked_loss(), math.inf
-        self.reference, self.reference_epoch = self.start, 0
+        # A stream, or a callback that loads a state, leaves epochs in the history.
+        history = self.net.history
+        self.reference, self.reference_epoch = self.start, len(history)
+        self._lowest = {
+            key: min((epoch[key] for epoch in history if key in epoch), default=math.inf)
+            for key in ("train_loss", "valid_loss")
+        }
         return self.start
 
-    def end_epoch(self, epoch, total):
+    def end_epoch(self, total):
         """Record the epoch's losses; return why training should stop, or None."""
-        history, n_valid = self.net.history, self.rows.n_valid
+        n_valid, epoch = self.rows.n_valid, len(self.net.history)
         figures = [total / self.rows.n_train]
         if n_valid:
-            losses = self._losses(self.rows.n_train, len(self.rows.source))
+            with Batches(self.net, "valid") as told:
+                losses = self._losses(self.rows.n_train, len(self.rows.source), told)
             gain, error = self._paired_gain(losses)
             figures += [self._mean(losses), gain - N_ERRORS * error]
         # The epoch's only synchronisation with the device.
@@ -84,11 +92,9 @@ class EarlyStopping:
         better = loss < self.best_loss
         if n_valid and not self.left_start:
             better = better and held_out[1] > 0
-        history.record("train_loss", train_loss)
-        history.record("train_loss_best", better)
+        self._record("train_loss", train_loss)
         if n_valid:
-            history.record("valid_loss", loss)
-            history.record("valid_loss_best", better)
+            self._record("valid_loss", loss)
         limit = self.start + DIVERGED * (1.0 + abs(self.start))
         if not max(train_loss, loss) < limit:  # NaN included
             return "diverged"
@@ -97,6 +103,13 @@ class EarlyStopping:
             self.net.best_epoch_ = epoch
             self.best.save()
         return self._no_change(epoch, loss) if n_valid else None
+
+    def _record(self, key, loss):
+        """Record a loss, and whether it is the lowest so far, as skorch's callbacks ask."""
+        best = loss < self._lowest[key]
+        self._lowest[key] = loss if best else self._lowest[key]
+        self.net.history.record(key, loss)
+        self.net.history.record(f"{key}_best", best)
 
     def _no_change(self, epoch, loss):
         if loss < self.reference - self.schedule.tol * abs(self.start):
@@ -124,20 +137,28 @@ class EarlyStopping:
             net.best_epoch_ = epoch
 
     @torch.no_grad()
-    def _losses(self, start, stop):
-        """Return the losses of rows `start` to `stop`, with the same draws at every call."""
+    def _losses(self, start, stop, told=None):
+        """Return the losses of rows `start` to `stop`, with the same draws at every call.
+
+        Callbacks are told of the blocks by `told`, a `Batches`.
+        """
         net, corrupt = self.net, self.schedule.corrupt
         net._set_training(False)
         generator = torch.Generator(net.device).manual_seed(self.schedule.seed)
         losses = []
-        with use_generator(generator, net.module_):
-            for x, observed in self.rows.blocks(start, stop):
-                seen = x if corrupt is None else corrupt(x, observed, generator)
-                losses.append(net.module_.losses(seen, x, observed)[0])
+        with self.schedule.draws(), use_generator(generator, net.module_):
             common = 0.0
             if self._compared is not None:
                 common = net.module_.dataset_loss(*self._compared)
-        return torch.cat(losses) + common
+            for x, observed in self.rows.blocks(start, stop):
+                if told is not None:
+                    told.begin(x)
+                seen = x if corrupt is None else corrupt(x, observed, generator)
+                of_rows, output = net.module_.losses(seen, x, observed)
+                losses.append(of_rows + common)
+                if told is not None:
+                    told.end(x, losses[-1].mean(), output)
+        return torch.cat(losses)
 
     def _checked_loss(self):
         n_rows = min(self.rows.n_train, N_CHECKED)

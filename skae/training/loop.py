@@ -3,33 +3,40 @@
 import copy
 import math
 
+import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PrintLog
+from skorch.callbacks import EpochTimer, PrintLog
 from skorch.dataset import Dataset
+from skorch.utils import to_numpy
 from torch import nn
 
-from skae.models.deterministic import DeterministicModel
+from skae.training.batches import Batches
+from skae.training.callback_copies import keep_portable
 from skae.training.early_stopping import EarlyStopping
+from skae.training.endings import how_it_ended
 from skae.training.generators import use_generator
 from skae.training.interrupts import InterruptWatch
+from skae.training.skorch_callbacks import best_loaded, has_instance, initialize_loaded
 
-# A loss that is higher than its start by more than this, relative to one more than the start,
-# has risen; where there was nothing to learn it rose by less than a tenth of that.
-RISEN = 0.02
-BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+# Rows of a batch at least where a callback asks for predictions.
+N_PREDICTED = 2048
 
 
 class Net(NeuralNet):
     """skorch's net with batches sliced on the device and one synchronisation per epoch.
 
-    `fit_loop` takes `TrainingRows` and a `Schedule`. The module is a `Model`, which says
+    `partial_fit` takes `TrainingRows` and a `Schedule`. The module is a `Model`, which says
     itself what its rows cost; skorch's criterion has no part in it. After training the
     module holds the best state: by held-out rows where there are any (the state before
     the first step competes), else the last one.
 
+    Callbacks see rows of the design matrix, each of which is its own target, and what
+    `predict` returns is such rows as well.
+
     Attributes
     ----------
+    design_ : Design
     best_epoch_ : int
         Epoch whose weights were kept; 0 is the state before the first step.
     start_loss_ : float
@@ -45,7 +52,7 @@ class Net(NeuralNet):
     _in_callback = False
 
     @classmethod
-    def around(cls, model, *, lr, weight_decay, callbacks, verbose, device):
+    def around(cls, model, design, *, lr, weight_decay, callbacks, verbose, device):
         """Return an initialised net that trains `model` with AdamW."""
         fused = {"optimizer__fused": True} if device.type in ("cpu", "cuda") else {}
         net = cls(
@@ -60,11 +67,13 @@ class Net(NeuralNet):
             ],
             **fused,
             callbacks=callbacks,
-            verbose=verbose,
+            predict_nonlinearity=design.to_design,
+            verbose=_verbosity(callbacks, verbose),
             device=device,
         ).initialize()
         # The blueprint would be a second copy of the network in every pickle.
         net.module = type(model)
+        net.design_ = design
         return net
 
     def loss_curves(self):
@@ -75,69 +84,60 @@ class Net(NeuralNet):
         return curve, [self.start_loss_, *held_out] if held_out else None
 
     def how_it_ended(self, learning_rate_init):
-        """Return what to warn of, or None.
-
-        That is a training that was interrupted, diverged, or only raised the loss.
-        """
-        n_epochs, best = len(self.loss_curves()[0]), self.best_epoch_
-        kept = (
-            f"the state after epoch {best}" if best else "the state before the first step"
-        )
-        if self.stop_reason_ == "interrupted":
-            return (
-                f"fit was interrupted after {n_epochs} epochs; {kept} is kept, and further "
-                "training might improve it."
-            )
-        if self.stop_reason_ == "diverged":
-            return (
-                f"Training diverged in epoch {max(n_epochs, 1)} with learning_rate_init="
-                f"{learning_rate_init:g}; {kept} is kept. Use a smaller learning_rate_init."
-            )
-        if self._only_raised_the_loss():
-            curve = self.loss_curves()[0]
-            return (
-                f"Training learned nothing with learning_rate_init={learning_rate_init:g}: "
-                f"it raised the loss from {self.train_start_loss_:.3g} to {max(curve):.3g}, "
-                f"and {kept} is kept. Use a smaller learning_rate_init."
-            )
-        return None
-
-    def _only_raised_the_loss(self):
-        """Return whether no epoch was better than the start, and some were much worse.
-
-        Where the start is the best that there is, as on linear data, the loss stays near it.
-        """
-        if self.best_epoch_ or self.stop_reason_ == "callback":
-            return False
-        # Dropout raises the loss in training, and a discrepancy is as high as chance has it.
-        # So do draws of codes, without bound where there is hardly noise, and new codebooks.
-        model = self.module_
-        noisy = any(m.p for m in model.modules() if isinstance(m, nn.Dropout))
-        if noisy or model.has_dataset_loss or not isinstance(model, DeterministicModel):
-            return False
-        start = self.train_start_loss_
-        risen = max(self.loss_curves()[0], default=start) - start
-        return risen > RISEN * (1.0 + abs(start))
+        """Return what to warn of, or None."""
+        return how_it_ended(self, learning_rate_init)
 
     @property
     def _default_callbacks(self):
         callbacks = [("epoch_timer", EpochTimer())]
-        if self.verbose:
+        if self.verbose and not has_instance(self.callbacks, PrintLog):
             callbacks.append(("print_log", PrintLog()))
         return callbacks
 
+    def initialize_callbacks(self):
+        super().initialize_callbacks()
+        initialize_loaded(self.callbacks_)
+        return self
+
     def restart(self, callbacks, verbose):
         """Forget the history and the optimiser's state, but not the weights."""
-        self.callbacks, self.verbose = callbacks, verbose
+        self.callbacks, self.verbose = callbacks, _verbosity(callbacks, verbose)
         self._initialize_callbacks()
         self._initialize_optimizer()
         self._initialize_history()
+
+    def use_callbacks(self, callbacks, verbose):
+        """Go on with other callbacks, if they are others."""
+        verbose = _verbosity(callbacks, verbose)
+        if (self.callbacks, self.verbose) != (callbacks, verbose):
+            self.callbacks, self.verbose = callbacks, verbose
+            self._initialize_callbacks()
 
     def set_lr(self, learning_rate):
         """Set the rate of the next steps."""
         self.lr = learning_rate
         for group in self.optimizer_.param_groups:
             group["lr"] = learning_rate
+
+    def branch(self):
+        """Return a net to train in place of this one, which stays as it is.
+
+        It has the weights, the optimiser's state and the history of this net, and its
+        callbacks, which are not copied.
+        """
+        net = object.__new__(type(self))  # skorch would copy by pickling
+        vars(net).update(vars(self))
+        net.module_, net.history_ = copy.deepcopy((self.module_, self.history_))
+        net._initialize_optimizer()
+        net.optimizer_.load_state_dict(copy.deepcopy(self.optimizer_.state_dict()))
+        return net
+
+    def move_to(self, device):
+        """Move the network, and the state of its optimiser, to a device."""
+        self.device = device
+        self.module_.to(device)
+        state = self.optimizer_.state_dict()
+        self.optimizer_.load_state_dict(state)  # which moves to where the weights are
 
     def snapshot(self):
         """Return a net with a copy of the module, to look at while this one trains."""
@@ -151,6 +151,19 @@ class Net(NeuralNet):
         self._in_callback = True
         super().notify(method_name, **cb_kwargs)
         self._in_callback = False
+
+    # ------------------------------------------------------------------ training
+
+    def partial_fit(self, X, y=None, classes=None, *, schedule):
+        """Train on `TrainingRows` as a `Schedule` says."""
+        self.max_epochs, self.batch_size = schedule.n_epochs, schedule.batch_size
+        seen = self._dataset(X, 0, len(X.source))
+        self.notify("on_train_begin", X=seen.X, y=seen.y)
+        self.fit_loop(X, schedule=schedule)
+        self.notify("on_train_end", X=seen.X, y=seen.y)
+        # The best state is there, unless a callback has loaded another.
+        self.best_epoch_ = best_loaded(self) or self.best_epoch_
+        return self
 
     def fit_loop(self, X, y=None, epochs=None, *, schedule, **fit_params):
         generator = torch.Generator(self.device).manual_seed(schedule.seed)
@@ -171,34 +184,44 @@ class Net(NeuralNet):
                 stopping.restore_best()
         return self
 
+    def _dataset(self, rows, start, stop):
+        """Return what callbacks get to see of rows `start` to `stop`, if there are any."""
+        if start == stop:
+            return None
+        design, source = self.design_, rows.source
+        widths = design.n_inputs, design.n_outputs
+        return Dataset(*(source.part(start, stop, width) for width in widths))
+
     def _run_epochs(self, rows, schedule, stopping, generator):
         datasets = {
-            "dataset_train": Dataset(rows.source.part(0, rows.n_train)),
-            "dataset_valid": (
-                Dataset(rows.source.part(rows.n_train, len(rows.source)))
-                if rows.n_valid
-                else None
-            ),
+            "dataset_train": self._dataset(rows, 0, rows.n_train),
+            "dataset_valid": self._dataset(rows, rows.n_train, len(rows.source)),
         }
         n_steps = math.ceil(rows.n_train / schedule.batch_size)
         for epoch in range(schedule.n_epochs):
             schedule.begin_epoch()
             self.notify("on_epoch_begin", **datasets)
+            if not any(p.requires_grad for _, p in self.get_all_learnable_params()):
+                raise ValueError(
+                    "A callback has frozen all parameters of the network, and nothing is left "
+                    "to train; give Freezer patterns that leave some, such as 'encoder*'."
+                )
             order = torch.randperm(
                 rows.n_train, generator=generator, device=generator.device
             )
-            total = self.run_single_epoch(
-                order.split(schedule.batch_size),
-                training=True,
-                prefix="train",
-                step_fn=None,
-                rows=rows,
-                corrupt=schedule.corrupt,
-                generator=generator,
-                rates=schedule.learning_rates(epoch * n_steps, n_steps),
-                annealing=schedule.annealing(epoch * n_steps, n_steps),
-            )
-            finished = stopping.end_epoch(epoch + 1, total)
+            with schedule.draws():
+                total = self.run_single_epoch(
+                    order.split(schedule.batch_size),
+                    training=True,
+                    prefix="train",
+                    step_fn=None,
+                    rows=rows,
+                    corrupt=schedule.corrupt,
+                    generator=generator,
+                    rates=schedule.learning_rates(epoch * n_steps, n_steps),
+                    annealing=schedule.annealing(epoch * n_steps, n_steps),
+                )
+            finished = stopping.end_epoch(total)
             self.notify("on_epoch_end", **datasets)
             if schedule.end_epoch():
                 finished = finished or "callback"
@@ -229,45 +252,65 @@ class Net(NeuralNet):
         model, source, weights = self.module_, rows.source, rows.train_weights
         optimizer, groups = self.optimizer_, self.optimizer_.param_groups
         total = torch.zeros((), device=generator.device, dtype=torch.float32)
-        watched = any(
-            getattr(type(cb), hook) is not getattr(Callback, hook)
-            for _, cb in self.callbacks_
-            for hook in BATCH_HOOKS
-        )
         self._set_training(True)
-        for step, indices in enumerate(iterator):
-            batch, observed = source[indices]
-            weight = None if weights is None else weights.index_select(0, indices)
-            if rates is not None:
-                for group in groups:
-                    group["lr"] = rates[step]
-            model.annealing = annealing[step]
-            if watched:
-                self.notify("on_batch_begin", batch=(batch, weight), training=True)
-            optimizer.zero_grad()
-            seen = batch if corrupt is None else corrupt(batch, observed, generator)
-            losses, output = model.losses(seen, batch, observed, weight)
-            loss = losses.mean() if weight is None else (losses * weight).mean()
-            loss.backward()
-            if watched:
-                self._notify_of_gradients(batch, weight)
-            optimizer.step()
-            total.add_(loss.detach(), alpha=len(indices))
-            if watched:
-                self._notify_of_batch(prefix, batch, weight, loss, output)
+        with Batches(self, prefix) as told:
+            for step, indices in enumerate(iterator):
+                batch, observed = source[indices]
+                weight = None if weights is None else weights.index_select(0, indices)
+                if rates is not None:
+                    for group in groups:
+                        group["lr"] = rates[step]
+                model.annealing = annealing[step]
+                if told.watched:
+                    told.begin(batch)
+                    self._set_training(True)  # a callback may have asked for predictions
+                optimizer.zero_grad()
+                seen = batch if corrupt is None else corrupt(batch, observed, generator)
+                losses, output = model.losses(seen, batch, observed, weight)
+                loss = losses.mean() if weight is None else (losses * weight).mean()
+                loss.backward()
+                if told.watched:
+                    told.of_gradients(batch)
+                optimizer.step()
+                total.add_(loss.detach(), alpha=len(indices))
+                if told.kept is not None:
+                    told.end(batch, loss, output)
         return total
 
-    def _notify_of_gradients(self, batch, weight):
-        self.notify(
-            "on_grad_computed",
-            named_parameters=list(self.get_all_learnable_params()),
-            batch=(batch, weight),
-            training=True,
-        )
+    # ---------------------------------------------------------------- predictions
 
-    def _notify_of_batch(self, prefix, batch, weight, loss, output):
-        self.history.record_batch(f"{prefix}_loss", loss.item())
-        self.history.record_batch(f"{prefix}_batch_size", len(batch))
-        self.notify(
-            "on_batch_end", batch=(batch, weight), training=True, loss=loss, y_pred=output
-        )
+    def get_iterator(self, dataset, training=False):
+        """Return the batches of a data set: slices, where rows need no collecting."""
+        if type(dataset) is not Dataset:
+            return super().get_iterator(dataset, training)
+        size = max(self.batch_size, N_PREDICTED)
+        return (dataset[first : first + size] for first in range(0, len(dataset), size))
+
+    def infer(self, x, **fit_params):
+        # Nothing is drawn: a callback that looks does not change the fit.
+        with use_generator(None, self.module_):
+            return super().infer(x, **fit_params)
+
+    def score(self, X, y=None):
+        """Return minus the mean squared error in the design matrix."""
+        return -float(np.square(self.predict(X) - to_numpy(X.y if y is None else y)).mean())
+
+    # -------------------------------------------------------------------- copies
+
+    def __copy__(self):
+        net = object.__new__(type(self))
+        net.__dict__.update(self.__dict__)
+        return net
+
+    def __getstate__(self):
+        callbacks = {
+            "callbacks": keep_portable(self.callbacks),
+            "callbacks_": keep_portable(self.callbacks_),
+        }
+        with use_generator(None, self.module_):
+            return {**super().__getstate__(), **callbacks}
+
+
+def _verbosity(callbacks, verbose):
+    """Return the net's; a `PrintLog` that the user gives is to be heard."""
+    return max(verbose, int(has_instance(callbacks, PrintLog)))

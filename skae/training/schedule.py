@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,6 +48,8 @@ class Schedule:
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
+    draws : callable () -> context manager
+        Held while the model runs, if it may draw from torch's global generators.
     """
 
     n_epochs: int
@@ -60,6 +63,7 @@ class Schedule:
     corrupt: Callable | None = None
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
+    draws: Callable[[], AbstractContextManager] = nullcontext
 
     def learning_rates(self, first_step, n_steps):
         """Return the rates of an epoch's steps; None leaves the optimiser's."""

@@ -8,8 +8,8 @@ from skae.table.blocks.levels import LevelBlock
 
 # Logits beyond this size are as sure as can be; it keeps their exponentials finite.
 MAX_LOGIT = 40.0
-# The logit of a level that is not there, beside 0 for the one that is.
-NEVER = -1e6
+# The logit of a level that is not there, beside about 0 for the one that is.
+NEVER = -1e4
 
 
 class CategoryBlock(LevelBlock):
@@ -31,9 +31,10 @@ class CategoryBlock(LevelBlock):
 
     def decode(self, output, rng=None):
         levels = np.zeros((len(output), len(self.sizes)), dtype=np.int64)
-        ends = np.cumsum(self.sizes)
+        ends, seen = np.cumsum(self.sizes), self.seen.numpy()
         for j, (end, size) in enumerate(zip(ends, self.sizes, strict=True)):
             logits = np.asarray(output[:, end - size : end], dtype=np.float64)
+            logits = np.where(seen[end - size : end], logits, -np.inf)
             if rng is not None:
                 logits = logits + rng.gumbel(size=logits.shape)
             if size:
@@ -47,7 +48,7 @@ class CategoryBlock(LevelBlock):
         members = torch.zeros(len(column), len(self.sizes), dtype=torch.float32)
         members[torch.arange(len(column)), column] = 1.0
         return {
-            "proportions": self.proportions,
+            **super().constants(),
             "members": members,
             "least_likely": self._least_likely(),
         }
@@ -66,11 +67,17 @@ class CategoryBlock(LevelBlock):
         ]
         return torch.cat([*levels, scores[..., :0].long()], dim=-1).to(scores)
 
+    def _of_seen(self, output):
+        """Return the logits, minus infinity for levels that no row holds."""
+        return output.masked_fill(~self.seen, -torch.inf)
+
     def to_output(self, x):
-        return NEVER * (1.0 - x - self.proportions.to(x))
+        # In place of a level that no row holds, the most frequent one.
+        proportions = self.proportions.to(x)
+        return NEVER * (1.0 - x - proportions) + proportions
 
     def to_design(self, output):
-        return self._one_hot(output) - self.proportions.to(output)
+        return self._one_hot(self._of_seen(output)) - self.proportions.to(output)
 
     def negative_log_likelihood(self, output, x, unknown=None):
         """Return -log p(level) in nats, shape (..., n_features).
@@ -110,12 +117,13 @@ class CategoryBlock(LevelBlock):
         return self._one_hot(draws).to(x) - self.proportions
 
     def soft_draw(self, output, generator, temperature):
-        noisy = (output + gumbel(output, generator)) / temperature
+        noisy = (self._of_seen(output) + gumbel(output, generator)) / temperature
         levels = [part.softmax(dim=1) for part in noisy.split(self.sizes.tolist(), dim=1)]
         return torch.cat(levels, dim=1) - self.proportions
 
     def hard_draw(self, output, generator):
-        return self._one_hot(output + gumbel(output, generator)) - self.proportions
+        noisy = self._of_seen(output) + gumbel(output, generator)
+        return self._one_hot(noisy) - self.proportions
 
     def start_output(self, x, least):
         return (x + self.proportions).clamp(least, 1.0).log()
@@ -124,6 +132,5 @@ class CategoryBlock(LevelBlock):
         return (x + self.proportions.to(x)).round()
 
     def candidates(self, most):
-        frequent = self.proportions.argsort(descending=True, stable=True)[:most]
-        levels = torch.nn.functional.one_hot(frequent, len(self.proportions))
+        levels = torch.nn.functional.one_hot(self.frequent(most), len(self.proportions))
         return levels.to(self.proportions) - self.proportions

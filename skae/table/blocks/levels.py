@@ -25,6 +25,8 @@ class LevelBlock(Block):
         Rare levels that share a place count once.
     proportions : torch.Tensor of shape (n_levels in all,)
         How frequent each level is in fit, a column's sum to 1.
+    seen : torch.Tensor of bool of shape (n_levels in all,)
+        Which levels any row of fit holds: no other is an answer, however likely it is.
     """
 
     column_class = LevelColumn
@@ -61,13 +63,15 @@ class LevelBlock(Block):
             for reader in self.readers:
                 reader.merge_rare(settings.min_frequency, settings.max_categories)
             self._merged = True
-        # Half a row more per level: a level that is declared but not seen is rare, not
-        # impossible.
+        # Half a row more per level: to a score, a level that is declared but not seen is
+        # rare, not impossible.
         counts = [reader.group_counts() + 0.5 for reader in self.readers]
         self._proportions = [count / count.sum() for count in counts]
         joined = np.concatenate([*self._proportions, []]).astype(np.float32)
         self.n_levels = np.array([len(count) for count in counts], dtype=np.int64)
         self.proportions = torch.from_numpy(joined)
+        seen = [reader.seen_groups() for reader in self.readers]
+        self.seen = torch.from_numpy(np.concatenate([*seen, np.zeros(0, dtype=bool)]))
         self.sizes = self._choose_sizes()
 
     def _choose_sizes(self):
@@ -141,10 +145,17 @@ class LevelBlock(Block):
     def _pick(self, block, j):
         start = int(block.n_levels[:j].sum())
         self.n_levels = block.n_levels[j : j + 1]
-        self.proportions = block.proportions[start : start + int(self.n_levels[0])]
+        own = slice(start, start + int(self.n_levels[0]))
+        self.proportions, self.seen = block.proportions[own], block.seen[own]
 
     def constants(self):
-        return {"proportions": self.proportions}
+        return {"proportions": self.proportions, "seen": self.seen}
+
+    def frequent(self, most):
+        """Return the most frequent levels of a single column that rows hold, at most `most`."""
+        n_seen = int(self.seen.sum())
+        of_seen = torch.where(self.seen, self.proportions, -1.0)
+        return of_seen.argsort(descending=True, stable=True)[: min(most, n_seen)]
 
     @property
     def column_of_level(self):

@@ -62,8 +62,8 @@ class OrderedBlock(LevelBlock):
             The block's column, and j, of every column of the design.
         steps : of int of shape (n_features, most levels - 1)
             Where the steps of a column stand; `width` for steps that it does not have.
-        there : of bool of shape (n_features, most levels)
-            Which levels a column has.
+        there, answers : of bool of shape (n_features, most levels)
+            Which levels a column has, and which of them rows hold.
         """
         parts = self.proportions.double().split(self.n_levels.tolist())
         exceeding = [part.flip(0).cumsum(0).flip(0)[1:] for part in parts]
@@ -73,15 +73,19 @@ class OrderedBlock(LevelBlock):
         step = torch.arange(self.width) - (sizes.cumsum(0) - sizes)[column]
         steps = torch.full((len(sizes), int(sizes.max())), self.width)
         steps[column, step] = torch.arange(self.width)
+        there = torch.arange(int(sizes.max()) + 1) <= sizes[:, None]
+        answers, n_levels = there.clone(), torch.from_numpy(self.n_levels)
+        answers[torch.arange(there.shape[1]) < n_levels[:, None]] = self.seen
         return {
-            "proportions": self.proportions,
+            **super().constants(),
             "exceeding": torch.cat(exceeding).float(),
             "scales": torch.cat(scales).float(),
             "least_likely": self._least_likely(),
             "column": column,
             "step": step,
             "steps": steps,
-            "there": torch.arange(int(sizes.max()) + 1) <= sizes[:, None],
+            "there": there,
+            "answers": answers,
         }
 
     def _scores(self, output):
@@ -89,8 +93,12 @@ class OrderedBlock(LevelBlock):
         steps = pad(output.clamp(-MAX_LOGIT, MAX_LOGIT), (0, 1))[..., self.steps]
         return pad(steps.cumsum(-1), (1, 0)).masked_fill(~self.there, -torch.inf)
 
+    def _scores_of_seen(self, output):
+        """Return `_scores`, -inf for levels that no row holds as well."""
+        return self._scores(output).masked_fill(~self.answers, -torch.inf)
+
     def log_probabilities(self, output):
-        """Return log p of every level, -inf for those that a column does not have.
+        """Return log p of every level that rows hold, -inf for others.
 
         Parameters
         ----------
@@ -100,7 +108,7 @@ class OrderedBlock(LevelBlock):
         -------
         log_p : torch.Tensor of shape (..., n_features, most levels)
         """
-        return self._scores(output).log_softmax(-1)
+        return self._scores_of_seen(output).log_softmax(-1)
 
     def _indicate(self, levels, like):
         """Return the rows of the levels, tensor of int (..., n_features)."""
@@ -166,13 +174,13 @@ class OrderedBlock(LevelBlock):
         return self._centre(coins[:, self.column].to(x))
 
     def soft_draw(self, output, generator, temperature):
-        scores = self._scores(output)
+        scores = self._scores_of_seen(output)
         soft = ((scores + gumbel(scores, generator)) / temperature).softmax(-1)
         above = 1.0 - soft.cumsum(-1)
         return self._centre(above[..., self.column, self.step])
 
     def hard_draw(self, output, generator):
-        scores = self._scores(output)
+        scores = self._scores_of_seen(output)
         return self._indicate((scores + gumbel(scores, generator)).argmax(-1), output)
 
     def start_output(self, x, least):
@@ -187,8 +195,7 @@ class OrderedBlock(LevelBlock):
         return levels[..., self.there]
 
     def candidates(self, most):
-        frequent = self.proportions.argsort(descending=True, stable=True)[:most]
-        return self._indicate(frequent[:, None], self.proportions)
+        return self._indicate(self.frequent(most)[:, None], self.proportions)
 
 
 def _scale(exceeding):
