@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 
 from skae.table.cells import Cells
-from skae.table.reading import read_cells, read_numbers
+from skae.table.reading import read_cells
 from skae.table.reading.library import PANDAS
-
-# From so many columns, and up to so many rows, numbers are read as matrices.
-WIDE, FEW = 64, 4096
+from skae.table.reading.wide import FEW, WIDE, read_matrix
 
 
 class Frame:
@@ -45,7 +43,7 @@ class Frame:
             self.labels, self.shape = list(frame.columns), frame.shape
         self._parent, self._rows = None, None
         self._cells: list[Cells | None] = [None] * len(self.labels)
-        self._columns, self._matrices = None, None
+        self._columns, self._matrix = None, None
 
     @classmethod
     def of(cls, X):
@@ -69,7 +67,7 @@ class Frame:
             return self
         part = object.__new__(Frame)
         part.implementation, part.labels = self.implementation, self.labels
-        part._whole, part._columns, part._matrices = None, None, None
+        part._whole, part._columns, part._matrix = None, None, None
         part._parent, part._rows = self, rows
         if self._parent is not None:
             part._parent = self._parent
@@ -105,10 +103,6 @@ class Frame:
         return cells
 
     def _read(self, i):
-        for columns, values in self.matrices():
-            at = np.searchsorted(columns, i)
-            if at < len(columns) and columns[at] == i:
-                return read_numbers(values[:, at], self.labels[i], i)
         column = self._native_columns()[i]
         return read_cells(column, self.labels[i], i, self.implementation)
 
@@ -116,26 +110,24 @@ class Frame:
         """Yield the `Cells` of every column."""
         return (self.column(i) for i in range(self.shape[1]))
 
-    def matrices(self):
-        """Return numbers that need not be read column by column.
-
-        Taking wide frames of few rows apart takes longer than all else.
+    def matrix(self):
+        """Return numbers that need not be read column by column, see `read_matrix`.
 
         Returns
         -------
-        matrices : list of (columns, values)
-            Column numbers, and an array of their cells, in which only NaN is missing.
+        columns : ndarray of int of shape (n_columns,)
+            Column numbers; none but of wide frames of few rows.
+        values : ndarray of shape (n_samples, n_columns)
         """
-        if self._matrices is None:
+        if self._matrix is None:
             if self._parent is not None:
-                pairs = self._parent.matrices()
-                self._matrices = [
-                    (columns, values[self._rows]) for columns, values in pairs
-                ]
+                columns, values = self._parent.matrix()
+                self._matrix = columns, values[self._rows]
+            elif self.shape[1] >= WIDE and len(self) <= FEW:
+                self._matrix = read_matrix(self._whole)
             else:
-                wide = self.shape[1] >= WIDE and len(self) <= FEW
-                self._matrices = _matrices_of(self._whole) if wide else []
-        return self._matrices
+                self._matrix = np.empty(0, dtype=np.int64), np.empty((len(self), 0))
+        return self._matrix
 
     def _native_columns(self):
         if self._columns is None:
@@ -174,21 +166,21 @@ class Frame:
 
         All columns are read, or refused.
         """
-        known = set()
-        for columns, values in self.matrices():
-            known.update(columns.tolist())
-            found = _infinite(values)
+        columns, values = self.matrix()
+        found = _infinite(values)
+        if len(found):
+            return found[0, 0], columns[found[0, 1]]
+        for i in np.setdiff1d(np.arange(self.shape[1]), columns).tolist():
+            found = _infinite(self.column(i).data)
             if len(found):
-                return found[0, 0], columns[found[0, 1]]
-        for i in range(self.shape[1]):
-            if i not in known:
-                found = _infinite(self.column(i).data)
-                if len(found):
-                    return found[0, 0], i
+                return found[0, 0], i
         return None
 
     def is_float32(self):
         """Whether all columns hold numbers in float32."""
+        columns, values = self.matrix()
+        if len(columns):
+            return len(columns) == self.shape[1] and values.dtype == np.float32
         return all(cells.data.dtype == np.float32 for cells in self.columns())
 
 
@@ -196,21 +188,6 @@ def _infinite(values):
     """Return the places of infinite numbers, ndarray of int of shape (n, n_dim)."""
     infinite = np.isinf(values) if values.dtype.kind == "f" else np.zeros(0, bool)
     return np.argwhere(infinite) if infinite.any() else ()
-
-
-def _matrices_of(native):
-    """Return the numbers of a frame as matrices, one for every dtype of numpy; see `Frame`."""
-    if not isinstance(native, pd.DataFrame):
-        return []
-    dtypes, of_dtype = native.dtypes.tolist(), {}
-    for i, dtype in enumerate(dtypes):
-        if isinstance(dtype, np.dtype) and dtype.isnative and dtype.kind in "fiu":
-            of_dtype.setdefault(dtype, []).append(i)
-    return [
-        (np.array(at), native.iloc[:, at].to_numpy())
-        for dtype, at in of_dtype.items()
-        if dtype.itemsize >= 4
-    ]
 
 
 def _in_native_order(frame):
