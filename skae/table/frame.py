@@ -152,8 +152,8 @@ class Frame:
         if self._parent is None:
             return nw.from_native(self._whole, eager_only=True)
         whole = self._parent.native
-        if isinstance(whole, pd.DataFrame) and not isinstance(self._rows, slice):
-            whole = _in_native_order(whole)
+        if not isinstance(self._rows, slice):
+            whole = _takeable(whole)
         return nw.from_native(whole, eager_only=True)[self._rows]
 
     @property
@@ -190,14 +190,48 @@ def _infinite(values):
     return np.argwhere(infinite) if infinite.any() else ()
 
 
-def _in_native_order(frame):
-    """Return a pandas frame without columns of the other byte order, which it cannot take."""
-    swapped = {
-        label: dtype.newbyteorder("=")
-        for label, dtype in zip(frame.columns, frame.dtypes, strict=True)
-        if isinstance(dtype, np.dtype) and not dtype.isnative
-    }
-    return frame.astype(swapped) if swapped else frame
+def _takeable(frame):
+    """Return a frame in dtypes of which rows can be taken one by one, in any order.
+
+    pandas cannot take from columns of the other byte order, pyarrow not from views.
+    """
+    pa = sys.modules.get("pyarrow")
+    if isinstance(frame, pd.DataFrame):
+        other = {
+            i: made
+            for i, (_, column) in enumerate(frame.items())
+            if (made := _takeable_column(column)) is not None
+        }
+        frame = frame.copy(deep=False) if other else frame
+        for i, column in other.items():
+            frame.isetitem(i, column)
+        return frame
+    if (
+        pa is None
+        or not isinstance(frame, pa.Table)
+        or not any(map(_is_view, frame.schema.types))
+    ):
+        return frame
+    fields = [
+        field.with_type(pa.string()) if _is_view(field.type) else field
+        for field in frame.schema
+    ]
+    return frame.cast(pa.schema(fields))
+
+
+def _takeable_column(column):
+    """Return an array in place of a column of pandas; None: it is takeable itself."""
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and not dtype.isnative:
+        return column.to_numpy().astype(dtype.newbyteorder("="))
+    if isinstance(dtype, pd.ArrowDtype) and _is_view(dtype.pyarrow_dtype):
+        text = column.array.__arrow_array__().cast(sys.modules["pyarrow"].string())
+        return pd.arrays.ArrowExtensionArray(text)
+    return None
+
+
+def _is_view(dtype):
+    return str(dtype) == "string_view"
 
 
 def _compose(outer, n_rows, rows):

@@ -154,6 +154,8 @@ def fill(series, missing, filled):
     native = series.to_native()
     if isinstance(native, pd.Series):
         other = filled.to_native().set_axis(native.index)
+        if missing.all():  # what its dtype is does not matter, nor whether it can be cast
+            return nw.from_native(other.rename(native.name), series_only=True)
         own = native if native.dtype == other.dtype else native.astype(other.dtype)
         column = own.where(~missing, other).astype(other.dtype).rename(native.name)
         return nw.from_native(column, series_only=True)
