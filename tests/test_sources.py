@@ -182,6 +182,28 @@ def test_a_stream_of_big_endian_columns(dtype):
     np.testing.assert_allclose(detector.score_samples(X), detector.score_samples(native))
 
 
+@pytest.mark.parametrize(
+    "X",
+    [
+        pa.table({"a": pa.array(["x", "y"] * 20, pa.string_view()), "b": np.arange(40.0)}),
+        pd.DataFrame(
+            {
+                "a": pd.Series(["x", "y"] * 20, dtype=pd.ArrowDtype(pa.string_view())),
+                "b": np.arange(40.0),
+            }
+        ),
+    ],
+    ids=["pyarrow", "pandas"],
+)
+def test_rows_of_views_of_text_go_to_a_detector_s_estimators(X):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        detector = AEAnomalyDetector(
+            estimator=_model(), n_estimators=2, random_state=0
+        ).fit(X)
+    assert np.isfinite(detector.score_samples(X)).all()
+
+
 # ---------------------------------------------------------------- names of columns
 
 

@@ -146,7 +146,7 @@ def test_object_column_of_no_kind(quick_any, cells, found):
 )
 def test_named_categories_that_are_of_no_kind(transformer, cells):
     frame = _frame(odd=pd.Series(cells, dtype=object))
-    with pytest.raises(ValueError, match=r"'odd'.* cells of type .*astype\(str\)"):
+    with pytest.raises(ValueError, match=r"'odd'.* cells of type .*astype\('string'\)"):
         transformer(categorical_features=["odd"]).fit(frame)
 
 
@@ -342,7 +342,7 @@ def test_failed_fit_is_no_fit(quick_any, X):
 def test_a_lazy_frame_is_to_be_collected(quick_any):
     polars = pytest.importorskip("polars")
     lazy = polars.DataFrame({"a": [1.0, 2.0, 3.0]}).lazy()
-    with pytest.raises(TypeError, match=r"lazy.*collect"):
+    with pytest.raises(TypeError, match=r"LazyFrame, .*give X\.collect\(\)"):
         quick_any().fit(lazy)
 
 

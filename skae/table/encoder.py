@@ -224,7 +224,7 @@ class TableEncoder:
         """Raise unless the columns of a frame are of the kinds seen in fit."""
         if not isinstance(X, Frame) or self.template_ is None:
             return
-        known = {i for columns, _ in X.matrices() for i in columns.tolist()}
+        known = set(X.matrix()[0].tolist())
         for i, column in enumerate(self.columns_):
             if column.kind == "number" and i in known:
                 continue

@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 
 from skae.table.cells import Cells
-from skae.table.reading import read_cells, read_numbers
+from skae.table.reading import read_cells
 from skae.table.reading.library import PANDAS
-
-# From so many columns, and up to so many rows, numbers are read as matrices.
-WIDE, FEW = 64, 4096
+from skae.table.reading.wide import FEW, WIDE, read_matrix
 
 
 class Frame:
@@ -45,7 +43,7 @@ class Frame:
             self.labels, self.shape = list(frame.columns), frame.shape
         self._parent, self._rows = None, None
         self._cells: list[Cells | None] = [None] * len(self.labels)
-        self._columns, self._matrices = None, None
+        self._columns, self._matrix = None, None
 
     @classmethod
     def of(cls, X):
@@ -69,7 +67,7 @@ class Frame:
             return self
         part = object.__new__(Frame)
         part.implementation, part.labels = self.implementation, self.labels
-        part._whole, part._columns, part._matrices = None, None, None
+        part._whole, part._columns, part._matrix = None, None, None
         part._parent, part._rows = self, rows
         if self._parent is not None:
             part._parent = self._parent
@@ -105,10 +103,6 @@ class Frame:
         return cells
 
     def _read(self, i):
-        for columns, values in self.matrices():
-            at = np.searchsorted(columns, i)
-            if at < len(columns) and columns[at] == i:
-                return read_numbers(values[:, at], self.labels[i], i)
         column = self._native_columns()[i]
         return read_cells(column, self.labels[i], i, self.implementation)
 
@@ -116,26 +110,24 @@ class Frame:
         """Yield the `Cells` of every column."""
         return (self.column(i) for i in range(self.shape[1]))
 
-    def matrices(self):
-        """Return numbers that need not be read column by column.
-
-        Taking wide frames of few rows apart takes longer than all else.
+    def matrix(self):
+        """Return numbers that need not be read column by column, see `read_matrix`.
 
         Returns
         -------
-        matrices : list of (columns, values)
-            Column numbers, and an array of their cells, in which only NaN is missing.
+        columns : ndarray of int of shape (n_columns,)
+            Column numbers; none but of wide frames of few rows.
+        values : ndarray of shape (n_samples, n_columns)
         """
-        if self._matrices is None:
+        if self._matrix is None:
             if self._parent is not None:
-                pairs = self._parent.matrices()
-                self._matrices = [
-                    (columns, values[self._rows]) for columns, values in pairs
-                ]
+                columns, values = self._parent.matrix()
+                self._matrix = columns, values[self._rows]
+            elif self.shape[1] >= WIDE and len(self) <= FEW:
+                self._matrix = read_matrix(self._whole)
             else:
-                wide = self.shape[1] >= WIDE and len(self) <= FEW
-                self._matrices = _matrices_of(self._whole) if wide else []
-        return self._matrices
+                self._matrix = np.empty(0, dtype=np.int64), np.empty((len(self), 0))
+        return self._matrix
 
     def _native_columns(self):
         if self._columns is None:
@@ -160,8 +152,8 @@ class Frame:
         if self._parent is None:
             return nw.from_native(self._whole, eager_only=True)
         whole = self._parent.native
-        if isinstance(whole, pd.DataFrame) and not isinstance(self._rows, slice):
-            whole = _in_native_order(whole)
+        if not isinstance(self._rows, slice):
+            whole = _takeable(whole)
         return nw.from_native(whole, eager_only=True)[self._rows]
 
     @property
@@ -174,21 +166,21 @@ class Frame:
 
         All columns are read, or refused.
         """
-        known = set()
-        for columns, values in self.matrices():
-            known.update(columns.tolist())
-            found = _infinite(values)
+        columns, values = self.matrix()
+        found = _infinite(values)
+        if len(found):
+            return found[0, 0], columns[found[0, 1]]
+        for i in np.setdiff1d(np.arange(self.shape[1]), columns).tolist():
+            found = _infinite(self.column(i).data)
             if len(found):
-                return found[0, 0], columns[found[0, 1]]
-        for i in range(self.shape[1]):
-            if i not in known:
-                found = _infinite(self.column(i).data)
-                if len(found):
-                    return found[0, 0], i
+                return found[0, 0], i
         return None
 
     def is_float32(self):
         """Whether all columns hold numbers in float32."""
+        columns, values = self.matrix()
+        if len(columns):
+            return len(columns) == self.shape[1] and values.dtype == np.float32
         return all(cells.data.dtype == np.float32 for cells in self.columns())
 
 
@@ -198,29 +190,48 @@ def _infinite(values):
     return np.argwhere(infinite) if infinite.any() else ()
 
 
-def _matrices_of(native):
-    """Return the numbers of a frame as matrices, one for every dtype of numpy; see `Frame`."""
-    if not isinstance(native, pd.DataFrame):
-        return []
-    dtypes, of_dtype = native.dtypes.tolist(), {}
-    for i, dtype in enumerate(dtypes):
-        if isinstance(dtype, np.dtype) and dtype.isnative and dtype.kind in "fiu":
-            of_dtype.setdefault(dtype, []).append(i)
-    return [
-        (np.array(at), native.iloc[:, at].to_numpy())
-        for dtype, at in of_dtype.items()
-        if dtype.itemsize >= 4
+def _takeable(frame):
+    """Return a frame in dtypes of which rows can be taken one by one, in any order.
+
+    pandas cannot take from columns of the other byte order, pyarrow not from views.
+    """
+    pa = sys.modules.get("pyarrow")
+    if isinstance(frame, pd.DataFrame):
+        other = {
+            i: made
+            for i, (_, column) in enumerate(frame.items())
+            if (made := _takeable_column(column)) is not None
+        }
+        frame = frame.copy(deep=False) if other else frame
+        for i, column in other.items():
+            frame.isetitem(i, column)
+        return frame
+    if (
+        pa is None
+        or not isinstance(frame, pa.Table)
+        or not any(map(_is_view, frame.schema.types))
+    ):
+        return frame
+    fields = [
+        field.with_type(pa.string()) if _is_view(field.type) else field
+        for field in frame.schema
     ]
+    return frame.cast(pa.schema(fields))
 
 
-def _in_native_order(frame):
-    """Return a pandas frame without columns of the other byte order, which it cannot take."""
-    swapped = {
-        label: dtype.newbyteorder("=")
-        for label, dtype in zip(frame.columns, frame.dtypes, strict=True)
-        if isinstance(dtype, np.dtype) and not dtype.isnative
-    }
-    return frame.astype(swapped) if swapped else frame
+def _takeable_column(column):
+    """Return an array in place of a column of pandas; None: it is takeable itself."""
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and not dtype.isnative:
+        return column.to_numpy().astype(dtype.newbyteorder("="))
+    if isinstance(dtype, pd.ArrowDtype) and _is_view(dtype.pyarrow_dtype):
+        text = column.array.__arrow_array__().cast(sys.modules["pyarrow"].string())
+        return pd.arrays.ArrowExtensionArray(text)
+    return None
+
+
+def _is_view(dtype):
+    return str(dtype) == "string_view"
 
 
 def _compose(outer, n_rows, rows):

@@ -165,7 +165,8 @@ class NumberBlock(Block):
             return raw
         raw = np.full((len(X), len(self.features)), np.nan)
         left = ~self.empty
-        for columns, values in X.matrices():
+        columns, values = X.matrix()
+        if len(columns):
             own, places = self._plain(columns)
             raw[:, places] = values[:, own]
             left[places] = False
