@@ -54,6 +54,10 @@ class RecentCodes(nn.Module):
         super().__init__()
         self.recent = None
 
+    def _apply(self, fn, recurse=True):
+        self.recent = None  # of use while training only, and on the device of that
+        return super()._apply(fn, recurse)
+
     def forward(self, codes, weights=None):
         """Return a surrogate loss with the gradient of the squared discrepancy, shape (n,).
 

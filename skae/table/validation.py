@@ -21,6 +21,8 @@ BLOCK = 65_536
 MOST_TIMES, MOST_TIMES_OF_LIGHTEST, SLACK = 1e9, 12, 1e-5
 # Bits to which other weights are rounded: what scaling does to the last ones is lost.
 WEIGHT_BITS = 24
+# The integers up to this are exact in float64.
+EXACT = 2**53
 
 
 def column_names(estimator, n_features):

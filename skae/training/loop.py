@@ -134,9 +134,9 @@ class Net(NeuralNet):
 
     def move_to(self, device):
         """Move the network, and the state of its optimiser, to a device."""
-        self.device = device
+        self.device, state = device, self.optimizer_.state_dict()
         self.module_.to(device)
-        state = self.optimizer_.state_dict()
+        self._initialize_optimizer()
         self.optimizer_.load_state_dict(state)  # which moves to where the weights are
 
     def snapshot(self):
