@@ -1,6 +1,7 @@
 """Scores of reconstructions and of anomaly detectors, scikit-learn's included."""
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score, make_scorer, roc_auc_score
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
@@ -37,7 +38,7 @@ def reconstruction_r2(
     estimator : fitted estimator
         Anything with `transform` and `inverse_transform`: `PCA`, `KernelPCA`, a
         `Pipeline`, skae's transformers.
-    X : array-like or data frame of shape (n_samples, n_features)
+    X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
         Rows, preferably not those of the fit; at least two. In a frame only numeric columns
         count, and in these only the cells that are there.
     y : Ignored
@@ -85,6 +86,7 @@ def _numbers(X):
     """Return the numeric columns of a table as float64, NaN where missing."""
     frame = as_frame(X)
     if frame is None:
+        X = X.toarray() if issparse(X) else X
         return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
     numbers = [cells.floats() for cells in frame.columns() if cells.kind == "number"]
     if not numbers:

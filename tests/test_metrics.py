@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from arrays import correlated_rows
 from registry import make
+from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA, KernelPCA
@@ -91,6 +92,12 @@ def test_scores_anything_that_goes_there_and_back(estimator, X):
     missed = test - fitted.inverse_transform(fitted.transform(test))
     expected = 1.0 - np.sum(missed**2) / np.sum((test - test.mean(axis=0)) ** 2)
     assert scores == pytest.approx([expected])
+
+
+def test_sparse_rows_are_the_same_rows(X):
+    X = np.where(np.abs(X) < 1.0, 0.0, X)
+    estimator = make("AutoencoderTransformer").fit(X)
+    assert reconstruction_r2(estimator, csr_array(X)) == reconstruction_r2(estimator, X)
 
 
 @pytest.mark.parametrize("output", ["default", "pandas", "polars"])

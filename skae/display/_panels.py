@@ -78,5 +78,6 @@ def _draw_categorical(
     bars = ax.bar(levels, recalls, color=label_colors(2)[1])
     ax.set_ylim(0, 1)
     ax.tick_params(axis="x", rotation=30, labelsize="small")
-    ax.set_title(f"{original.name}, {is_correct.mean():.0%} correct", fontsize="medium")
+    correct = f"{is_correct.mean():.0%} correct" if len(is_correct) else "no cells"
+    ax.set_title(f"{original.name}, {correct}", fontsize="medium")
     return bars

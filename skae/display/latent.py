@@ -24,6 +24,8 @@ ColorBy = Literal["auto", "label", "value"]
 # More different labels than this are treated as values, and coloured as such.
 MAX_LABELS = 20
 PERPLEXITY = 30.0
+# Codes that differ by less, relative to their size, are one point to float32.
+ROUNDING = 1e-6
 
 
 @dataclass(eq=False, repr=False)
@@ -304,6 +306,9 @@ def _embed(codes: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, l
             f"{n_rows} rows are too few to embed {n_components} codes by t-SNE; give 4 or "
             "more."
         )
+    labels = [f"t-SNE of {n_components} codes, axis {i}" for i in (1, 2)]
+    codes = np.ascontiguousarray(codes, dtype=np.float32)
+    if np.ptp(codes, axis=0).max() <= ROUNDING * np.abs(codes).max():
+        return np.zeros((n_rows, 2)), labels
     tsne = TSNE(perplexity=min(PERPLEXITY, (n_rows - 1) / 3), init="pca", random_state=rng)
-    embedding = tsne.fit_transform(np.ascontiguousarray(codes, dtype=np.float32))
-    return embedding, [f"t-SNE of {n_components} codes, axis {i}" for i in (1, 2)]
+    return tsne.fit_transform(codes), labels

@@ -83,3 +83,10 @@ def test_draws_some_rows_of_many(X):
 def test_bad_codes_are_an_error(codes, params, message):
     with pytest.raises(ValueError, match=message):
         LatentSpaceDisplay.from_predictions(codes, **params)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("step", [0.0, 1e-6])
+def test_codes_that_are_all_alike_are_one_point(step):
+    codes = 10.0 + step * np.eye(6)
+    assert not LatentSpaceDisplay.from_predictions(codes).embedding.any()

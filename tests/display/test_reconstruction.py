@@ -127,3 +127,13 @@ def test_tables_of_different_shapes_are_an_error(X):
 def test_images_of_text_are_an_error(mixed):
     with pytest.raises(ValueError, match=r"Columns \['kind', 'yes'\] are not numeric"):
         ReconstructionDisplay.from_predictions(mixed, mixed, image_shape=(2, 3))
+
+
+@pytest.mark.filterwarnings("error")
+def test_levels_that_are_all_missing_have_no_bars(mixed):
+    empty = mixed[["a", "kind"]].assign(
+        kind=pd.Series([None] * 60, mixed.index, dtype="str")
+    )
+    display = ReconstructionDisplay.from_predictions(empty, mixed[["a", "kind"]])
+    titles = [ax.get_title() for ax in display.figure_.axes]
+    assert "kind, no cells" in titles
