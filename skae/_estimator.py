@@ -298,7 +298,8 @@ class BaseAutoencoder(
             model = self._build_model(design, layers, n_train)
         self._configure_model(model)
         at_pca = self.init == "pca" and self.network_.starts_at_pca
-        model.initialise(design, pca if at_pca else None, source, n_train, rng)
+        with threads_for(0):  # clusters of codes are as the last digits of these have it
+            model.initialise(design, pca if at_pca else None, source, n_train, rng)
         # Copies: `set_params` changes what stands in a parameter in place.
         self._fitted_structure = {
             name: clone(getattr(self, f"{name}_", getattr(self, name)), safe=False)
