@@ -5,6 +5,7 @@ import pytest
 from frames import as_library, assert_like, draw_rows
 
 from skae import AutoencoderTransformer, VAETransformer
+from skae.table.encoder import TableEncoder
 
 
 def test_robust_score_is_in_units_that_far_cells_do_not_move(curved):
@@ -45,3 +46,12 @@ def test_robust_density_is_in_the_original_units(ppca):
         for scale in (True, "robust")
     )
     assert one.score(ppca.test) == pytest.approx(other.score(ppca.test), abs=0.1)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore:n_quantiles")
+def test_subnormal_numbers_have_quantiles():
+    X = np.array([0.0, 5e-324, 6e-311, 5e-324, 9.7e-311, 0.0, 7e-311, 5e-324])[:, None]
+    x, states = TableEncoder("quantile").fit(X).encode(X)
+    assert np.isfinite(x).all()
+    assert states is None
