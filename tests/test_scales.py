@@ -51,7 +51,8 @@ def test_robust_density_is_in_the_original_units(ppca):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.filterwarnings("ignore:n_quantiles")
 def test_subnormal_numbers_have_quantiles():
-    X = np.array([0.0, 5e-324, 6e-311, 5e-324, 9.7e-311, 0.0, 7e-311, 5e-324])[:, None]
+    large = [9.41, 7.48, 6.92, 6.37, 7.58, 6.58, 9.73, 8.91, 6.13, 9.29]
+    X = np.array([1e-311 * n for n in large] + [5e-324] * 7 + [0.0] * 4)[:, None]
     x, states = TableEncoder("quantile").fit(X).encode(X)
     assert np.isfinite(x).all()
     assert states is None
