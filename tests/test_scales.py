@@ -51,8 +51,10 @@ def test_robust_density_is_in_the_original_units(ppca):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.filterwarnings("ignore:n_quantiles")
 def test_subnormal_numbers_have_quantiles():
-    large = [9.41, 7.48, 6.92, 6.37, 7.58, 6.58, 9.73, 8.91, 6.13, 9.29]
-    X = np.array([1e-311 * n for n in large] + [5e-324] * 7 + [0.0] * 4)[:, None]
+    large = [9.413611595388e-311, 7.481551399463e-311, 6.920342883154e-311]
+    large += [6.3712815519155e-311, 7.583192450058e-311, 6.57850249086e-311]
+    large += [9.7310042260377e-311, 8.9067745714187e-311, 6.1343844108447e-311]
+    X = np.array([*large, 9.294326049437e-311, *[5e-324] * 7, *[0.0] * 4])[:, None]
     x, states = TableEncoder("quantile").fit(X).encode(X)
     assert np.isfinite(x).all()
     assert states is None
