@@ -5,6 +5,7 @@ import pytest
 from frames import as_library, assert_like, draw_rows
 
 from skae import AutoencoderTransformer, VAETransformer
+from skae.table.encoder import TableEncoder
 
 
 def test_robust_score_is_in_units_that_far_cells_do_not_move(curved):
@@ -45,3 +46,15 @@ def test_robust_density_is_in_the_original_units(ppca):
         for scale in (True, "robust")
     )
     assert one.score(ppca.test) == pytest.approx(other.score(ppca.test), abs=0.1)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore:n_quantiles")
+def test_subnormal_numbers_have_quantiles():
+    large = [9.413611595388e-311, 7.481551399463e-311, 6.920342883154e-311]
+    large += [6.3712815519155e-311, 7.583192450058e-311, 6.57850249086e-311]
+    large += [9.7310042260377e-311, 8.9067745714187e-311, 6.1343844108447e-311]
+    X = np.array([*large, 9.294326049437e-311, *[5e-324] * 7, *[0.0] * 4])[:, None]
+    x, states = TableEncoder("quantile").fit(X).encode(X)
+    assert np.isfinite(x).all()
+    assert states is None

@@ -123,11 +123,11 @@ def is_ours(error):
 
 def names_something(message, X):
     """Whether a message names a column or a parameter."""
-    if re.match(r"Columns? ", message) and is_frame(X):
-        names = [str(name) for name in labels_of(X)]
-        names += [f"x{i}" for i in range(len(names))]
+    if re.match(r"(All c|C)olumns?,? ", message):
+        labels = labels_of(X) if is_frame(X) else []
+        names = [str(name) for name in labels] + ["x0", "x1", "x2", "x3", "x4", "x5"]
         return any(name in message or repr(name)[1:-1] in message for name in names)
-    return message.startswith("Column ") or bool(SUBJECTS.search(message))
+    return bool(SUBJECTS.search(message))
 
 
 def _place(error):

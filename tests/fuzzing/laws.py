@@ -102,8 +102,8 @@ def explained(estimator, case, X, found):
     check(values.shape == (count_rows(X), estimator.n_features_in_), "shape")
     check(np.isfinite(values).all(), "contributions are not finite")
     check((values >= 0).all(), "negative contributions")
-    if is_frame(case.X) and isinstance(contributions, type(case.X)):
-        same_labels(contributions, case.X)
+    if is_frame(case.X) and isinstance(contributions, type(X)):
+        same_labels(contributions, X)
     for frame in (contributions, expected) if both_pandas else ():
         check(frame.index.identical(X.index), "index lost")
     rows(count_rows(X), estimator, case, X, expected)

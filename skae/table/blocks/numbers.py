@@ -127,8 +127,13 @@ class NumberBlock(Block):
                     subsample=None,
                 )
                 .set_output(transform="default")
-                .fit(np.where(self.empty, 0.0, raw))
+                .fit(self._for_quantiles(raw))
             )
+
+    def _for_quantiles(self, raw):
+        """Return the cells, 0 where a column is empty, or a cell too small to divide by."""
+        small = np.abs(raw) < np.finfo(np.float64).tiny
+        return np.where(self.empty | small, 0.0, raw)
 
     def _use_quartiles(self, raw):
         seen = ~self.empty
@@ -190,7 +195,7 @@ class NumberBlock(Block):
         raw = self.read(X)
         if self._quantiles is not None:
             hidden = np.isnan(raw)
-            x = self._quantiles.transform(np.where(self.empty, 0.0, raw))
+            x = self._quantiles.transform(self._for_quantiles(raw))
             x[hidden] = np.nan
         else:
             x = raw - self.center
