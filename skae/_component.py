@@ -45,7 +45,7 @@ class ListsOfSettings:
             for number, item in enumerate(
                 value if isinstance(value, (list, tuple)) else ()
             ):
-                if hasattr(item, "get_params"):
+                if hasattr(item, "get_params") and not isinstance(item, type):
                     prefix = f"{name}__{number}"
                     of_item = item.get_params().items()
                     params[prefix] = item

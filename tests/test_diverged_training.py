@@ -147,7 +147,7 @@ def test_networks_that_learn_what_they_can_are_not_told_of(contamination, params
     AEAnomalyDetector(contamination=contamination, random_state=0, **params).fit(X)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 def test_rows_that_leave_nothing_to_learn_are_not_told_of():
     constant = np.ones((50, 3))
     constant[0] = 2.0

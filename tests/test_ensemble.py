@@ -61,7 +61,7 @@ def encodings(monkeypatch):
     found, encode = [], TableEncoder.encode
 
     def count(self, X, *args, **kwargs):
-        labels = X.to_native().index
+        labels = X.native.index
         found.extend((self, label) for label in labels if isinstance(label, str))
         return encode(self, X, *args, **kwargs)
 
