@@ -75,7 +75,9 @@ def _made(call):
         filters = list(warnings.filters)
         try:
             result, error = call(), None
-        except Exception as raised:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as raised:  # a panic of polars is no Exception
             result, error = None, raised
         if list(warnings.filters) != filters:
             error = error or AssertionError("the filters of warnings have changed")
@@ -104,7 +106,9 @@ def _judge_result(ending, verdict, law, result):
         law(result)
     except BrokenLawError as error:
         ending.is_wrong(f"law: {error}", error)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
         ending.is_wrong(f"the result cannot be read: {type(error).__name__}", error)
 
 
