@@ -9,7 +9,7 @@ from skae.table.blocks import MISSING, OBSERVED
 
 # Of the cells of a row these many are tried, the worst reconstructed ones, if their errors
 # are at least this fraction of the row's largest.
-N_SUSPECTS, LEAST_ERROR = 6, 0.03
+N_SUSPECTS, LEAST_ERROR = 5, 0.03
 # Values of a number that are tried, and levels of a category, of the most frequent ones.
 N_VALUES, N_LEVELS, MAX_LEVELS = 2, 2, 100
 # How many times the networks' step away from a suspected number is taken at first: they
