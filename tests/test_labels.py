@@ -238,16 +238,27 @@ EMPTY = {
     "pandas durations": pd.DataFrame({"a": pd.Series([None, None], dtype="m8[ns]")}),
     "pandas periods": pd.DataFrame({"a": pd.Series([None, None], dtype="period[M]")}),
     "pandas booleans": pd.DataFrame({"a": pd.Series([None, None], dtype="boolean")}),
+    "pandas Arrow null": pd.DataFrame({"a": pd.Series([None, None], dtype=pd.ArrowDtype(pa.null()))}),
+    "pandas Sparse": pd.DataFrame({"a": pd.arrays.SparseArray([np.nan, np.nan])}),
+    "pandas complex": pd.DataFrame({"a": np.full(2, np.nan, dtype=complex)}),
     "polars Null": pl.DataFrame({"a": [None, None]}),
+    "polars Object": pl.DataFrame({"a": pl.Series([None, None], dtype=pl.Object)}),
     "polars Datetime": pl.DataFrame({"a": pl.Series([None, None], dtype=pl.Datetime("us", "UTC"))}),
     "pyarrow null": pa.table({"a": pa.nulls(2)}),
     "pyarrow timestamp": pa.table({"a": pa.nulls(2, pa.timestamp("s", "UTC"))}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "cells", [[1, 2, 3, 9], ["x", "y", "x", "z"]], ids=["numbers", "text"]
-)
+SEEN = {
+    "numbers": [1, 2, 3, 9],
+    "text": ["x", "y", "x", "z"],
+    # A zone whose name some libraries cannot read.
+    "times": pd.date_range("2024-03-09", periods=4, tz="America/New_York"),
+    "months": pd.period_range("2024-01", periods=4, freq="M"),
+}
+
+
+@pytest.mark.parametrize("cells", SEEN.values(), ids=SEEN)
 @pytest.mark.parametrize("rows", EMPTY.values(), ids=EMPTY)
 def test_a_column_without_cells_is_filled_whatever_its_dtype(rows, cells):
     """It says nothing, and cannot hold what is missing."""
@@ -263,5 +274,10 @@ def test_a_column_without_cells_is_filled_whatever_its_dtype(rows, cells):
     assert type(filled) is type(rows)
     column = filled["a"]
     found = column.to_pylist() if isinstance(rows, pa.Table) else column.to_list()
-    numbers = isinstance(cells[0], int)
-    assert all(1 <= cell <= 9 if numbers else cell in cells for cell in found)
+    if isinstance(cells, list):
+        numbers = isinstance(cells[0], int)
+        assert all(1 <= cell <= 9 if numbers else cell in cells for cell in found)
+    else:
+        days = pd.to_datetime([str(cell)[:10] for cell in found])
+        assert days.min() >= pd.Timestamp("2023-12-01")
+        assert days.max() <= pd.Timestamp("2024-05-01")

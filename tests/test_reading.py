@@ -265,6 +265,12 @@ REFUSED = [
     pl.Series([b"a", b"b", b"a"]),
     pl.Series([dt.time(1), dt.time(2), None]),
     pl.Series([1, 2, 3], dtype=pl.Object),
+    pd.Series(
+        pd.arrays.ArrowExtensionArray(pa.array([b"a", b"b", b"a"], pa.binary_view()))
+    ),
+    pd.Series(
+        pd.arrays.ArrowExtensionArray(pa.array([[1], [2], [1]], pa.list_view(pa.int8())))
+    ),
     pa.array([[1], [2], [1]]),
     pa.array([[1], [2], [1]], pa.list_(pa.int64(), 1)),
     pa.array([{"x": 1}, {"x": 2}, {"x": 1}]),

@@ -117,6 +117,31 @@ def test_a_frame_of_objects_and_a_decimal_table_serve_where_an_array_was_fitted(
         np.testing.assert_allclose(found, scored.scores)
 
 
+@pytest.mark.parametrize(
+    ("cell", "error"),
+    [(10**400, ValueError), (dt.date(2024, 1, 1), TypeError), (pd.Timedelta(1), TypeError)],
+    ids=["too large", "date", "duration"],
+)
+def test_what_no_array_of_numbers_holds_is_named(cell, error):
+    X = ROWS.astype(object)
+    X[3, 1] = cell
+    for call in (_model().fit, AEAnomalyDetector().fit):
+        with pytest.raises(error, match=r"olumn 'x1' holds .*; pass a DataFrame"):
+            call(X)
+
+
+def test_masked_codes_and_weights_are_missing(scored):
+    """What is behind a mask is not taken for a code, or a weight."""
+    codes = np.ma.masked_array(scored.model.transform(ROWS), mask=False)
+    codes[0, 0] = np.ma.masked
+    with pytest.raises(ValueError, match="NaN"):
+        scored.model.inverse_transform(codes)
+    weights = np.ma.masked_array(np.ones(len(ROWS)), mask=np.arange(len(ROWS)) == 3)
+    for model in (_model(), AEAnomalyDetector()):
+        with pytest.raises(ValueError, match="sample_weight contains NaN"):
+            model.fit(ROWS, sample_weight=weights)
+
+
 def test_integers_that_float64_cannot_tell_apart_are_warned_of():
     ids = np.arange(2**53, 2**53 + 24, dtype=np.int64).reshape(12, 2)
     with pytest.warns(
@@ -321,6 +346,10 @@ LAZY = {
     ),
     "ray": (_stand_in("ray.data.dataset", "MaterializedDataset", to_pandas=lambda self: FRAME), "X.to_pandas()"),
     "ibis": (_stand_in("ibis.expr.types.relations", "Table", to_pandas=lambda self: FRAME), "X.to_pandas()"),
+    "rows as dictionaries": (FRAME.to_dict("records"), "pd.DataFrame(X)"),
+    "groups of rows": (FRAME.groupby("a"), "X.obj"),
+    "a window": (FRAME.rolling(2), "X.obj"),
+    "array of CuPy": (_stand_in("cupy", "ndarray", get=lambda self: ROWS), "X.get()"),
     "another lazy frame": (_stand_in("lazy", "Query", collect=lambda self: FRAME), "X.collect()"),
 }  # fmt: skip
 
@@ -344,16 +373,21 @@ def test_what_is_no_table_yet_is_sent_to_what_makes_one(scored, X, remedy):
 @pytest.mark.parametrize(
     ("path", "reader"),
     [
-        ("rows.csv", "read_csv"),
-        ("s3://rows.parquet", "read_parquet"),
-        (pathlib.Path("rows.feather"), "read_feather"),
-        ("rows", "read_csv"),
+        ("rows.csv", "pd.read_csv(X)"),
+        ("rows.CSV.gz", "pd.read_csv(X)"),
+        ("rows.jsonl.zst", "pd.read_json(X, lines=True)"),
+        ("rows.tsv", r"pd.read_csv(X, sep='\t')"),
+        (b"rows.parquet", "pd.read_parquet(X)"),
+        ("rows.npy", "np.load(X)"),
+        ("s3://rows.parquet", "pd.read_parquet(X)"),
+        (pathlib.Path("rows.feather"), "pd.read_feather(X)"),
+        ("rows", "pd.read_csv(X)"),
     ],
 )
 def test_a_path_is_sent_to_what_reads_it(scored, path, reader):
     with pytest.raises(
-        TypeError, match=rf"^X is a \w+, .*; give pd\.{reader}\(X\) instead"
+        TypeError, match=rf"^X is a \w+, .*; give {re.escape(reader)} instead"
     ):
         _model().fit(path)
-    with pytest.raises(TypeError, match=reader):
+    with pytest.raises(TypeError, match=re.escape(reader)):
         scored.model.transform(path)

@@ -281,6 +281,8 @@ def test_numbers_are_rounded_into_the_bounds_of_integers(native, bounds):
 
 
 DECIMALS = {
+    "narrow": pa.chunked_array([], pa.decimal64(6, 2)),
+    "narrower": pa.chunked_array([], pa.decimal32(6, 2)),
     "polars": pl.Series([], dtype=pl.Decimal(6, 2)),
     "pyarrow": pa.chunked_array([], pa.decimal128(6, 2)),
     "pyarrow, wider": pa.chunked_array([], pa.decimal256(6, 2)),
@@ -290,10 +292,10 @@ DECIMALS = {
 
 @pytest.mark.parametrize("native", DECIMALS.values(), ids=DECIMALS)
 def test_decimals_are_rounded_and_stay_within_their_digits(native):
-    found = _write([2.346, -1e30, 1e30, 0.0], [False, False, False, True], native)
+    found = _write([2.346, -1e30, 1e30, 4e-4, 0.0], [False] * 4 + [True], native)
     assert _dtype(found) == _dtype(native)
     *there, gone = _cells(found)
-    assert there == [Decimal("2.35"), Decimal("-9999.99"), Decimal("9999.99")]
+    assert there == [Decimal("2.35"), Decimal("-9999.99"), Decimal("9999.99"), 0]
     assert pd.isna(gone)
 
 
@@ -347,3 +349,67 @@ def test_objects_come_back_in_their_class(cell, values):
     assert type(found[0]) is type(cell)
     assert found[0] > cell
     assert pd.isna(found[1])
+
+
+@pytest.mark.parametrize(
+    ("cells", "outcome"),
+    [
+        ([Decimal("10.50"), Decimal("3.2")], Decimal("7.12")),
+        ([Decimal(100), Decimal("0.5")], Decimal("7.1")),
+        ([Decimal("1e2"), Decimal("NaN"), Decimal(2)], Decimal(7)),
+        ([2**70, 2**70 + 2**60], 7),
+    ],
+    ids=["cents", "tenths", "whole decimals", "whole numbers"],
+)
+def test_objects_come_back_with_the_digits_that_they_had(cells, outcome):
+    frame = pd.DataFrame({"a": pd.Series([None, *cells], dtype=object)})
+    value = 7.1234 if isinstance(cells[0], Decimal) else 7.0
+    column = _write([value, 1e300], [False, False], frame["a"])
+    series = nw.from_native(column, series_only=True)
+    found = as_objects(series, classes_of_objects(frame)[0]).to_native()
+    assert str(found[0]) == str(outcome)
+    assert found[1] == pytest.approx(10**300, rel=1e-9)
+
+
+@pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
+def test_columns_are_not_looked_up_one_by_one(make, monkeypatch):
+    """Each look-up goes through all of the columns: of 4,000 they take seconds."""
+    X = make({f"x{i}": np.arange(4.0) ** (i % 3) for i in range(70)})
+    fitted = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(X)
+    expected = fitted.transform(X)
+    holed = make({f"x{i}": [None, 1.0] for i in range(70)})
+    monkeypatch.setattr(nw.DataFrame, "__getitem__", None)
+    for rows in (fitted.inverse_transform(expected), fitted.impute(holed)):
+        assert rows.shape[1] == 70
+        np.testing.assert_array_equal(np.asarray(rows["x9"]), 1.0)
+
+
+# The calendars of Python, and of most libraries, have the years 1 to 9999.
+FAR_DAYS = {
+    "polars Date": lambda d: pl.DataFrame({"a": d}),
+    "polars Datetime": lambda d: pl.DataFrame({"a": pl.Series(d, dtype=pl.Datetime("ms"))}),
+    "date32": lambda d: pa.table({"a": pa.array(d, pa.date32())}),
+    "date64": lambda d: pa.table({"a": pa.array(d, pa.date64())}),
+    "Arrow's date32 in pandas": lambda d: pd.DataFrame(
+        {"a": pd.Series(d, dtype=pd.ArrowDtype(pa.date32()))}
+    ),
+    "objects": lambda d: pd.DataFrame({"a": pd.Series(d, dtype=object)}),
+    "stamps": lambda d: pd.DataFrame({"a": pd.to_datetime(d).as_unit("us")}),
+    "stamps in ns": lambda d: pd.DataFrame({"a": pd.to_datetime(d).as_unit("ns")}),
+    "a zone": lambda d: pd.DataFrame(
+        {"a": pd.to_datetime(d).as_unit("s").tz_localize("America/New_York")}
+    ),
+}
+
+
+@pytest.mark.parametrize("make", FAR_DAYS.values(), ids=FAR_DAYS)
+def test_days_far_from_those_seen_are_dates_still(make):
+    days = [date(1999, 12, 28), date(2024, 3, 5), date(2024, 3, 12), date(2024, 7, 2)]
+    X = make(days)
+    fitted = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(X)
+    for far in (1e2, 1e4, 1e8, 1e15):
+        rows = fitted.inverse_transform(np.array([[-far], [far]]))
+        found = rows["a"]
+        found = found.to_pylist() if isinstance(rows, pa.Table) else found.to_list()
+        assert len({(cell.year, cell.month) for cell in found}) == 2
+        assert {cell.weekday() for cell in found} == {1}

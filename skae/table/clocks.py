@@ -8,6 +8,15 @@ FIRST, LAST = np.datetime64("0001-01-03", "s"), np.datetime64("9999-12-29", "s")
 TWO_DAYS = np.timedelta64(2, "D")
 
 
+def range_of(unit):
+    """Return the first and the last time, in a unit, that every library can convert."""
+    if unit == np.dtype("M8[ns]"):
+        bounds = np.iinfo(np.int64)
+        first, last = np.array([bounds.min + 1, bounds.max]).view(unit)
+        return first + TWO_DAYS, last - TWO_DAYS
+    return FIRST.astype(unit), LAST.astype(unit)
+
+
 def clocks_of(zone):
     """Return the clocks by which the times of a column may be regular, besides UTC's."""
     return [] if zone is None or str(zone) == "UTC" else [Clock(zone), EarlyClock(zone)]
@@ -40,7 +49,12 @@ class Clock:
     def nearest(self, times):
         """Return the times in UTC, a whole number of steps apart, that are nearest."""
         walls = self._walls(times)
-        steps = np.rint((walls.view(np.int64) - self.base) / self.step).astype(np.int64)
+        low, high = (
+            (float(time.astype(np.int64)) - float(self.base)) / self.step
+            for time in range_of(times.dtype)
+        )
+        steps = np.rint((walls.view(np.int64) - self.base) / self.step)
+        steps = np.clip(steps, np.ceil(low), np.floor(high)).astype(np.int64)
         return self._instants((steps * self.step + self.base).view(walls.dtype), times)
 
     def _walls(self, times):
@@ -84,9 +98,4 @@ class EarlyClock(Clock):
 
 def _convertible(times):
     """Return the times moved to where every time zone can be converted."""
-    unit = times.dtype
-    first, last = FIRST, LAST
-    if unit == np.dtype("M8[ns]"):
-        first = np.datetime64(np.iinfo(np.int64).min + 1, "ns") + TWO_DAYS
-        last = np.datetime64(np.iinfo(np.int64).max, "ns") - TWO_DAYS
-    return np.clip(times, first.astype(unit), last.astype(unit))
+    return np.clip(times, *range_of(times.dtype))

@@ -14,6 +14,7 @@ from skae.table.states import OBSERVED
 from skae.table.writing import (
     as_objects,
     classes_of_objects,
+    columns_of,
     fill,
     make_frame,
     template_for,
@@ -109,7 +110,7 @@ class TableEncoder:
         self.names = [f"x{i}" for i in range(X.shape[1])] if names is None else list(names)
         self.template_, self._objects = None, {}
         if isinstance(X, Frame):
-            self.names, self.template_ = X.labels, X[:0].narwhals
+            self.names, self.template_ = X.labels, X.template
             self._objects = classes_of_objects(X.native)
         kinds, self._asked_for = choose_kinds(
             X, self.names, self.categorical_features, self.ordinal_features
@@ -344,18 +345,20 @@ class TableEncoder:
         return table
 
     def _frame(self, values, hidden, rng):
-        series = []
-        for i in range(len(self.names)):
+        series, cells = [], self._cells_by_column(values)
+        for i, template in enumerate(columns_of(self.template_)):
             block, j = self._place[i]
-            cells, template = self._cells_of(values, i), self.template_[:, i]
-            column = block.write(cells, j, hidden[:, i], template, rng)
+            column = block.write(cells[i], j, hidden[:, i], template, rng)
             series.append(as_objects(column, self._objects.get(i)))
         return make_frame(series, self.template_)
 
-    def _cells_of(self, values, i):
-        """Return the values of a column of the table."""
-        block, j = self._place[i]
-        return values[self.design_.blocks.index(block)][:, j]
+    def _cells_by_column(self, values):
+        """Return what the blocks make of every column of the table, list of ndarray."""
+        cells = [None] * len(self.names)
+        for block, of_block in zip(self.design_.blocks, values, strict=True):
+            for i, column in zip(block.features.tolist(), of_block.T, strict=True):
+                cells[i] = column
+        return cells
 
     def fill(self, X, output):
         """Return a native copy of the table X, its missing cells as a decoder's output says.
@@ -367,14 +370,15 @@ class TableEncoder:
             dense = X.toarray() if issparse(X) else X
             values = self.decode(output, dense.dtype, possible=True)
             return np.where(np.isnan(dense), values, dense)
-        values, series, frame = self._values(output, possible=True), [], X.narwhals
+        values = self._cells_by_column(self._values(output, possible=True))
+        series, frame, templates = [], X.narwhals, columns_of(self.template_)
         objects = {**self._objects, **classes_of_objects(X.native)}
         nowhere = np.zeros(len(X), dtype=bool)
-        for i, cells in enumerate(X.columns()):
-            own, (block, j) = frame[:, i], self._place[i]
+        for i, (cells, own) in enumerate(zip(X.columns(), columns_of(frame), strict=True)):
+            block, j = self._place[i]
             if cells.missing is not None and not self.empty_[i]:
-                template = template_for(own, cells.all_missing, self.template_[:, i])
-                filled = block.write(self._cells_of(values, i), j, nowhere, template)
+                template = template_for(own, cells, templates[i], self.columns_[i])
+                filled = block.write(values[i], j, nowhere, template)
                 own = fill(own, cells.missing, as_objects(filled, objects.get(i)))
             series.append(own)
         return make_frame(series, frame)

@@ -33,7 +33,7 @@ class Frame:
     """
 
     def __init__(self, native):
-        self._whole = native
+        native = self._whole = _without_objects(native)
         if isinstance(native, pd.DataFrame):
             self.implementation, self.labels = PANDAS, native.columns.tolist()
             self.shape = native.shape
@@ -157,6 +157,12 @@ class Frame:
         return nw.from_native(whole, eager_only=True)[self._rows]
 
     @property
+    def template(self):
+        """No rows, in the dtypes of the frame that these were taken from."""
+        whole = self._whole if self._parent is None else self._parent.native
+        return nw.from_native(whole, eager_only=True).head(0)
+
+    @property
     def native(self):
         """The rows as a frame of their library."""
         return self._whole if self._parent is None else self.narwhals.to_native()
@@ -188,6 +194,21 @@ def _infinite(values):
     """Return the places of infinite numbers, ndarray of int of shape (n, n_dim)."""
     infinite = np.isinf(values) if values.dtype.kind == "f" else np.zeros(0, bool)
     return np.argwhere(infinite) if infinite.any() else ()
+
+
+def _without_objects(native):
+    """Return a frame whose objects of polars that are all missing are of its dtype Null.
+
+    Nothing can be written into columns of objects, nor are they pickled.
+    """
+    pl = sys.modules.get("polars")
+    if pl is None or not isinstance(native, pl.DataFrame) or pl.Object not in native.dtypes:
+        return native
+    return native.with_columns(
+        column.cast(pl.Null)
+        for column in native.get_columns()
+        if column.dtype == pl.Object and column.null_count() == len(column)
+    )
 
 
 def _takeable(frame):

@@ -6,7 +6,7 @@ column of the dtype and the library that was fitted.
 
 import numpy as np
 
-from skae.table.clocks import clocks_of
+from skae.table.clocks import clocks_of, range_of
 from skae.table.remedies import of_zone
 from skae.table.writing import as_series
 
@@ -46,6 +46,7 @@ class NumberColumn:
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
         self.whole, self.base, self.step, self.zone = None, None, 0, None
+        self.extent = None
 
     @property
     def is_plain(self):
@@ -78,6 +79,9 @@ class NumberColumn:
         self.step = int(np.gcd(self.step, np.gcd.reduce(steps)))
         if self.kind == "number":
             self.step = 1
+        if self.kind == "date":
+            extent = self.extent or [int(t.astype(np.int64)) for t in range_of(self.unit)]
+            self.extent = _widened(extent, bits.view(np.int64))
         for clock in self.clocks:
             clock.learn(self._in_unit(cells[there]))
 
@@ -176,7 +180,8 @@ class NumberColumn:
         start = int(base) if self.unsigned else int(base.view(np.int64))
         bounds = np.iinfo(np.uint64 if self.unsigned else np.int64)
         # The smallest int64 is NaT.
-        lowest, highest = int(bounds.min) + (not self.unsigned), int(bounds.max)
+        bounds = int(bounds.min) + (not self.unsigned), int(bounds.max)
+        lowest, highest = _on_steps(self.extent or bounds, start, step)
         values = np.clip(
             np.nan_to_num(values), float(lowest - start), float(highest - start)
         )
@@ -186,6 +191,18 @@ class NumberColumn:
             number = min(max(int(values[far]) + start, lowest), highest)
             bits[far] = number % 2**64
         return bits
+
+
+def _widened(extent, values):
+    """Return the smallest and the largest of two bounds and of values, tuple of int."""
+    low, high = extent
+    return min(low, int(values.min())), max(high, int(values.max()))
+
+
+def _on_steps(bounds, start, step):
+    """Return the outermost numbers, steps away from `start`, within bounds."""
+    low, high = bounds
+    return start - (start - low) // step * step, start + (high - start) // step * step
 
 
 def _whole_cells(given):

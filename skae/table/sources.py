@@ -41,14 +41,33 @@ REMEDIES = {
     ("xarray", "Dataset"): "X.to_dataframe()",
     ("h5py", "Dataset"): "X[:]",
     ("builtins", "dict"): "pd.DataFrame(X)",
+    ("pandas", "TextFileReader"): "pd.concat(X)",
+    ("pandas", "BaseGroupBy"): "X.obj",
+    ("pandas", "BaseWindow"): "X.obj",
+    ("pandas", "Styler"): "X.data",
+    ("_io", "TextIOWrapper"): "pd.read_csv(X)",
+    ("_io", "StringIO"): "pd.read_csv(X)",
+    ("cupy", "ndarray"): "X.get()",
 }
+CSV = "pd.read_csv({})"
 READERS = {
-    ".parquet": "read_parquet",
-    ".feather": "read_feather",
-    ".arrow": "read_feather",
-    ".json": "read_json",
-    ".xlsx": "read_excel",
+    ".parquet": "pd.read_parquet({})",
+    ".feather": "pd.read_feather({})",
+    ".arrow": "pd.read_feather({})",
+    ".orc": "pd.read_orc({})",
+    ".json": "pd.read_json({})",
+    ".jsonl": "pd.read_json({}, lines=True)",
+    ".ndjson": "pd.read_json({}, lines=True)",
+    ".tsv": "pd.read_csv({}, sep='\\t')",
+    ".xlsx": "pd.read_excel({})",
+    ".xls": "pd.read_excel({})",
+    ".ods": "pd.read_excel({})",
+    ".dta": "pd.read_stata({})",
+    ".sas7bdat": "pd.read_sas({})",
+    ".npy": "np.load({})",
 }
+# What may stand behind these, for all of which pandas has a decompressor.
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 # Frames of pandas on Spark share module and class with those of Spark, but for this.
 PANDAS_ON_SPARK = "pyspark.pandas"
 
@@ -86,10 +105,13 @@ def refuse_source(X):
 
 def _remedy(X):
     """Return the expression that makes a table of X, None if X may be one."""
-    if isinstance(X, (pd.DataFrame, np.ndarray, list, tuple)):
+    if isinstance(X, (pd.DataFrame, np.ndarray)):
         return None
+    if isinstance(X, (list, tuple)):
+        of_rows = len(X) > 0 and isinstance(X[0], dict)
+        return "pd.DataFrame(X)" if of_rows else None
     if isinstance(X, (str, bytes, PathLike)):
-        return f"pd.{_reader_of(X)}(X)"
+        return _reader_of(X).format("X")
     for kind in type(X).__mro__:
         module = kind.__module__
         if module.startswith(PANDAS_ON_SPARK):
@@ -112,8 +134,10 @@ def _remedy(X):
 
 
 def _reader_of(path):
-    ending = str(path).lower().rpartition(".")[2]
-    return READERS.get(f".{ending}", "read_csv")
+    name = (path.decode(errors="replace") if isinstance(path, bytes) else str(path)).lower()
+    for ending in COMPRESSED:
+        name = name.removesuffix(ending)
+    return READERS.get(f".{name.rpartition('.')[2]}", CSV)
 
 
 def as_array(X):

@@ -90,7 +90,7 @@ def check_table(estimator, X, *, reset, min_samples=1, frames=True):
                 ensure_min_samples=min_samples,
                 reset=reset,
             )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         _raise_if_infinite(estimator, X, error)
         _raise_if_text(estimator, X, error)
         raise
@@ -201,7 +201,7 @@ def _refuse_twins(X):
 def check_codes(X):
     """Return codes, which a data frame of any library may hold, as an array of floats."""
     frame = as_frame(X)
-    codes = X if frame is None else frame.narwhals.to_numpy()
+    codes = as_array(X) if frame is None else frame.narwhals.to_numpy()
     return check_array(codes, dtype=[np.float64, np.float32])
 
 
@@ -236,7 +236,7 @@ def check_weights(sample_weight, X, min_samples=1):
         return None
     # Only the number of rows matters here.
     rows = np.broadcast_to(np.float64(0.0), (X.shape[0], 1))
-    weights = _check_sample_weight(sample_weight, rows, dtype=np.float64)
+    weights = _check_sample_weight(as_array(sample_weight), rows, dtype=np.float64)
     negative = np.flatnonzero(weights < 0)
     if len(negative):
         raise ValueError(
@@ -355,25 +355,39 @@ def _raise_if_infinite(estimator, X, error):
 
 def _raise_if_text(estimator, X, error):
     """Name the column and the cell that is no number, if that is what went wrong."""
-    array = np.asarray(X) if not issparse(X) else np.empty(0)
-    if array.ndim != 2 or array.dtype.kind not in "OUS":
+    try:
+        array = np.asarray(X) if not issparse(X) else np.empty(0)
+    except ValueError:  # rows of several lengths
+        return
+    if array.ndim != 2 or array.dtype.kind not in "OUSmM":
         return
     for name, column in zip(column_names(estimator, array.shape[1]), array.T, strict=False):
         bad = next((cell for cell in column if _is_no_number(cell)), None)
         if bad is not None:
-            raise ValueError(
-                f"Column {name!r} holds {str(bad)!r}, which is not a number. In an array "
-                f"{type(estimator).__name__} takes numbers only; pass a DataFrame, whose "
-                "columns of text are categories."
+            # scikit-learn asks for TypeErrors to stay such, with these words.
+            kind, why = (
+                (TypeError, f"{error}: column")
+                if isinstance(error, TypeError)
+                else (ValueError, "Column")
+            )
+            raise kind(
+                f"{why} {name!r} holds {_shown(bad)}, which float64 cannot hold. In "
+                f"an array {type(estimator).__name__} takes numbers only; pass a DataFrame, "
+                "whose columns may hold text, categories and dates as well."
             ) from error
 
 
 def _is_no_number(value):
     try:
         float(value)
-    except (ValueError, TypeError):
-        return isinstance(value, str)
+    except (ValueError, TypeError, OverflowError):
+        return True
     return False
+
+
+def _shown(value):
+    shown = repr(str(value) if isinstance(value, str) else value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def warn_of_empty(table):

@@ -5,7 +5,7 @@ int64 or uint64), a time (datetime64 in UTC, or timedelta64) or an object.
 """
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import partial
 
 import narwhals.stable.v2 as nw
@@ -110,7 +110,8 @@ def classes_of_objects(X):
     Returns
     -------
     classes : dict
-        Of a column's position a key of `MAKERS`, or the frequency of periods.
+        Of a column's position a key of `MAKERS`, the frequency of periods, or the smallest
+        step of decimals.
     """
     classes = {}
     if isinstance(X, pd.DataFrame):
@@ -119,7 +120,7 @@ def classes_of_objects(X):
                 continue
             cells = X.iloc[:, i].to_numpy()
             there = cells[~pd.isna(cells)]
-            found = _class_of(there[0]) if len(there) else None
+            found = _class_of(there) if len(there) else None
             if found is not None:
                 classes[i] = found
     return classes
@@ -129,15 +130,39 @@ def _is_object(dtype):
     return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
-def _class_of(cell):
+def _class_of(cells):
+    cell = cells[0]
     if isinstance(cell, pd.Period):
         return cell.freq
+    if isinstance(cell, Decimal):
+        return _step_of(cells)
     return type(cell) if type(cell) in MAKERS else None
 
 
-# Of a float, a Timestamp or a Timedelta.
+def _step_of(cells):
+    """Return one unit in the last digit of the decimals among objects, a Decimal."""
+    exponents = (
+        cell.as_tuple().exponent
+        for cell in cells
+        if isinstance(cell, Decimal) and cell.is_finite()
+    )
+    return Decimal((0, (1,), min(exponents, default=0)))
+
+
+def _as_decimal(cell, step):
+    """Return a number as a Decimal with the digits that `step` has."""
+    cell = Decimal(repr(float(cell)))
+    digits = max(cell.adjusted() - step.as_tuple().exponent + 1, 1)
+    return cell.quantize(step, context=Context(prec=digits + 1))
+
+
+def _as_integer(cell):
+    return int(cell) if float(cell).is_integer() else cell
+
+
+# Of a number, a Timestamp or a Timedelta.
 MAKERS = {
-    Decimal: lambda cell: Decimal(repr(float(cell))),
+    int: _as_integer,
     date: pd.Timestamp.date,
     datetime: pd.Timestamp.to_pydatetime,
     timedelta: pd.Timedelta.to_pytimedelta,
@@ -149,7 +174,11 @@ def as_objects(series, found):
     native = series.to_native()
     if found is None or not _is_object(native.dtype):
         return series
-    make = MAKERS.get(found, partial(pd.Period, freq=found))
+    make = MAKERS.get(found)
+    if isinstance(found, Decimal):
+        make = partial(_as_decimal, step=found)
+    elif make is None:
+        make = partial(pd.Period, freq=found)
     cells = [cell if pd.isna(cell) else make(cell) for cell in native]
     return nw.from_native(pd.Series(cells, dtype=object), series_only=True)
 
@@ -190,19 +219,36 @@ def _fill_arrow_of_pandas(native, missing, other):
     return pd.arrays.ArrowExtensionArray(fill_arrow(next(pair), missing, next(pair)))
 
 
-def template_for(series, all_missing, template):
+def template_for(series, cells, template, column):
     """Return what tells the dtype with which missing cells of `series` are filled.
 
-    That is `series`, unless all its cells are missing: then its dtype may be any, and is
-    that of the fit, `template`, where it could not hold the same cells.
+    That is `series`, unless all its `Cells` are missing: then its dtype may be any, and is
+    that of the fit, `template`, where it could not hold cells of the kind of `column`.
     """
-    if not all_missing or _sort_of(series.dtype) == _sort_of(template.dtype):
+    if not cells.all_missing or cells.kind == column.kind:
+        return series
+    sort = _sort_of(series.dtype)
+    if sort != nw.Unknown and sort == _sort_of(template.dtype):
         return series
     if series.implementation is template.implementation:
         return template
     # Its library's nearest to the dtype of the fit.
-    dtype = nw.String if template.dtype in (nw.Categorical, nw.Enum) else template.dtype
+    dtype = template.dtype
+    if dtype in (nw.Categorical, nw.Enum, nw.Unknown, nw.Object):
+        dtype = _dtype_of(column)
     return nw.new_series("", [], dtype, backend=series.implementation)
+
+
+def _dtype_of(column):
+    """Return the dtype of narwhals for what a column reads."""
+    if column.kind == "date":
+        zone = None if column.zone is None else str(column.zone)
+        return nw.Datetime("us", zone)
+    return {
+        "number": nw.Float64(),
+        "duration": nw.Duration("us"),
+        "boolean": nw.Boolean(),
+    }.get(column.kind, nw.String())
 
 
 def _sort_of(dtype):
@@ -222,6 +268,28 @@ def nothing_like(series):
 
 
 # ------------------------------------------------------------------ frames
+
+
+def columns_of(frame):
+    """Return the columns of a narwhals.DataFrame, list of narwhals.Series.
+
+    pandas and narwhals look for every column among all, by its label.
+    """
+    native = frame.to_native()
+    if isinstance(native, pd.DataFrame):
+        native = native.copy(deep=False)
+        labels, native.columns = native.columns, range(native.shape[1])
+        columns = [
+            column.rename(label)
+            for label, (_, column) in zip(labels, native.items(), strict=True)
+        ]
+    elif frame.implementation.is_polars():
+        columns = native.get_columns()
+    elif frame.implementation.is_pyarrow():
+        columns = native.columns
+    else:
+        return list(frame.iter_columns())
+    return [nw.from_native(column, series_only=True) for column in columns]
 
 
 def make_frame(series, template):

@@ -32,7 +32,9 @@ def arrow_array(values, missing, kind):
         return _times(values, missing, kind)
     if values.dtype.kind in "iuf" and is_type.is_decimal(kind):
         values = into_decimal(values, kind.precision, kind.scale)
-        return pa.array(values, mask=missing).cast(kind)
+        # Floats become narrow decimals by way of wide ones only.
+        wide = pa.decimal256(kind.precision, kind.scale)
+        return pa.array(values, mask=missing).cast(wide).cast(kind)
     if values.dtype.kind in "iuf" and (
         is_type.is_integer(kind) or is_type.is_floating(kind)
     ):

@@ -51,7 +51,9 @@ def read_numpy(values, source):
         return booleans(values, None, source)
     if kind in "mM":
         return times(values, source)
-    return read_objects(values, source) if kind == "O" else refuse(source)
+    if kind == "O":
+        return read_objects(values, source)
+    return empty(len(values), source) if pd.isna(values).all() else refuse(source)
 
 
 def _read_masked(array, dtype, source):

@@ -29,8 +29,7 @@ def read_polars(series, source):
         return categories(codes, levels, source, declared=True, ordered=True)
     if dtype == pl.Decimal:
         return floats(series.cast(pl.Float64).to_numpy(), source)
-    # Of any dtype; but columns of `Object` cannot be written back, nor pickled.
-    nothing = series.null_count() == len(series) and dtype != pl.Object
+    nothing = series.null_count() == len(series)
     return empty(len(series), source) if nothing else refuse(source)
 
 

@@ -1,6 +1,6 @@
 """Columns that no kind of column can be made of: errors that name a way out."""
 
-from skae.table.remedies import ARROW_PLACE, conversion
+from skae.table.remedies import ARROW_PLACE, PANDAS, conversion
 
 MUST_HOLD = (
     "A column must hold numbers, booleans, text or categories, dates or durations, and only "
@@ -10,6 +10,11 @@ MUST_HOLD = (
 REMEDIES = {
     "pandas": {
         "interval": "X[{name!r}].array.mid",
+        # Of these pandas cannot even show the cells.
+        **{
+            start: PANDAS["drop"]
+            for start in ("binary_view", "list_view", "large_list_view", "month_day_nano")
+        },
         "complex": "X[{name!r}].abs()",
         "bytes": "X[{name!r}].str.decode('utf-8')",
         "time": "pd.to_timedelta(X[{name!r}].astype(str))",
