@@ -1,22 +1,21 @@
 """What holds while a public method of an estimator runs."""
 
 import functools
-import threading
-from contextlib import contextmanager
+from types import FunctionType
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from skae._fits import fits_of
 from skae._isolation import usual_settings
-from skae._processes import Lock, call_in_child
 from skae.training.devices import resolve_device
 
 LEARNING = "fit", "partial_fit"
 USING = (
     "transform",
     "inverse_transform",
+    "reconstruct",
     "interpolate",
     "score_samples",
     "score",
@@ -35,7 +34,7 @@ class EntryPoints:
 
     All of them run under torch's and numpy's usual settings. What trains does all of its
     work or, with an exception, nothing: the estimator is then what it was. Fits of one
-    estimator in several threads take turns.
+    estimator in several threads take turns; who uses it meanwhile, uses what it was.
     """
 
     device: Any
@@ -44,7 +43,9 @@ class EntryPoints:
         super().__init_subclass__(**kwargs)
         for names, wrap in ((LEARNING, _learns), (USING, _uses)):
             for name in set(names) & set(vars(cls)):
-                setattr(cls, name, wrap(vars(cls)[name]))
+                # What a subclass has in place of a method is its own affair.
+                if isinstance(vars(cls)[name], FunctionType):
+                    setattr(cls, name, wrap(vars(cls)[name]))
 
     def to(self, device: str | torch.device) -> Self:
         """Move the fitted networks to another device.
@@ -88,46 +89,23 @@ def _uses(method):
     @functools.wraps(method)
     def uses(self, *args, **kwargs):
         with usual_settings():
-            self._follow_device()
-            return method(self, *args, **kwargs)
+            return fits_of(self).read(self, _use, method, args, kwargs)
 
     return uses
+
+
+def _use(estimator, method, args, kwargs):
+    estimator._follow_device()
+    return method(estimator, *args, **kwargs)
 
 
 def _learns(method):
     @functools.wraps(method)
     def learns(self, *args, **kwargs):
-        with _turn_of(self), usual_settings(), _all_or_nothing(self):
+        with fits_of(self).turn(self), usual_settings():
             self._follow_device()
-            method(self, *args, **kwargs)
+            result = method(self, *args, **kwargs)
             self._device_followed = self.device
-        return self
+        return result
 
     return learns
-
-
-@contextmanager
-def _all_or_nothing(estimator):
-    """Leave the attributes as they were where an exception ends the context.
-
-    What trains on makes new objects; it does not change those that there are.
-    """
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        for name in set(vars(estimator)) - set(before):
-            delattr(estimator, name)
-        vars(estimator).update(before)
-        raise
-
-
-_turns: WeakKeyDictionary = WeakKeyDictionary()
-_guard = Lock()
-call_in_child(_turns.clear)
-
-
-def _turn_of(estimator):
-    """Return the lock of the estimator's fits."""
-    with _guard.held():
-        return _turns.setdefault(estimator, threading.RLock())
