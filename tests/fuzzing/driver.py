@@ -224,6 +224,8 @@ def _fit(rng, case, estimator, begin):
     if case.groups is not None and isinstance(estimator, AEAnomalyDetector):
         given["groups"] = case.groups
         verdict = MAY if verdict == MUST else verdict
+    if isinstance(estimator, AEAnomalyDetector) and laws.only_identifiers(case):
+        verdict = MAY if verdict == MUST else verdict
     names = ["fit", "fit", "fit", "partial_fit", "fit_predict", "fit_transform"]
     names = [name for name in names if hasattr(estimator, name)]
     name = pick(rng, names[:-1] if given else names)

@@ -23,6 +23,8 @@ from fuzzing.reading import (
 
 # Beyond this float64 skips whole numbers.
 EXACT = 2**53
+# Dtypes that declare levels.
+LEVELS = pd.CategoricalDtype, pl.Enum
 
 
 class BrokenLawError(AssertionError):
@@ -127,7 +129,7 @@ def imputed(estimator, case, X, found):
     nothing = [all(cell is None for cell in cells) for cells in columns_of(X)]
     for now, before, empty in zip(dtypes_of(found), dtypes_of(X), nothing, strict=True):
         # Levels that are filled in may be new to the categories of these rows.
-        both_levels = isinstance(now, pd.CategoricalDtype) and isinstance(before, type(now))
+        both_levels = isinstance(now, LEVELS) and isinstance(before, type(now))
         check(now == before or both_levels or empty, f"dtype {now} for {before}")
     for now, before in zip(columns_of(found), columns_of(X), strict=True):
         pairs = zip(now, before, strict=True)
@@ -174,10 +176,26 @@ def _columns_beside_known(case, found):
 
 def complete(case, found):
     """No column that had cells in fit has missing ones; identifiers may be left out."""
-    for _, cells, known in _columns_beside_known(case, found):
-        identifies = len(set(map(str, known))) == len(known)
-        if known and not (identifies and isinstance(known[0], str)):
+    dtypes = dtypes_of(case.X) if case.cells is not None else ()
+    columns = zip(dtypes, _columns_beside_known(case, found), strict=False)
+    for dtype, (_, cells, known) in columns:
+        if known and not identifies(known, dtype):
             check(None not in cells, "missing cells where the fit had some")
+
+
+def identifies(cells, dtype):
+    """Whether nearly all cells of a column of levels are new, none of them missing."""
+    levels = isinstance(cells[0], str) or isinstance(dtype, LEVELS)
+    return levels and len(set(map(str, cells))) > 0.9 * len(cells)
+
+
+def only_identifiers(case):
+    """Whether a detector may say that the table holds nothing but identifiers."""
+    if case.cells is None or not is_frame(case.X):
+        return False
+    known = [[cell for cell in own if cell is not None] for own in case.cells]
+    pairs = zip(known, dtypes_of(case.X), strict=True)
+    return all(not own or identifies(own, dtype) for own, dtype in pairs)
 
 
 def known_levels(case, found):
