@@ -1,5 +1,7 @@
 """Rows come back under the labels, and with the index, that they had."""
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -10,6 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from skae import AutoencoderTransformer, VQVAETransformer
 
+MIDNIGHT = datetime(2024, 1, 1)
 LABELS = {
     "whole numbers": pd.RangeIndex(4),
     "other whole numbers": pd.Index([7, 3, 5, 0], name="sensor"),
@@ -281,3 +284,26 @@ def test_a_column_without_cells_is_filled_whatever_its_dtype(rows, cells):
         days = pd.to_datetime([str(cell)[:10] for cell in found])
         assert days.min() >= pd.Timestamp("2023-12-01")
         assert days.max() <= pd.Timestamp("2024-05-01")
+
+
+NARROW = {
+    "pandas": pd.DataFrame({"a": pd.to_datetime(["2024-01-01", None]).as_unit("ns")}),
+    "pandas in a zone": pd.DataFrame(
+        {"a": pd.to_datetime(["2024-01-01", None]).as_unit("ns").tz_localize("UTC")}
+    ),
+    "polars": pl.DataFrame(
+        {"a": pl.Series([MIDNIGHT, None], dtype=pl.Datetime("ns", "UTC"))}
+    ),
+    "pyarrow": pa.table({"a": pa.array([MIDNIGHT, None], pa.timestamp("ns", "UTC"))}),
+}
+
+
+@pytest.mark.parametrize("rows", NARROW.values(), ids=NARROW)
+def test_times_are_filled_within_what_the_rows_can_hold(rows):
+    """Nanoseconds begin in 1677."""
+    days = pd.date_range("1500-01-01", periods=4, unit="s")
+    zoned = not isinstance(rows, pd.DataFrame) or rows["a"].dt.tz is not None
+    X = pd.DataFrame({"a": days.tz_localize("UTC") if zoned else days})
+    fitted = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(X)
+    filled = fitted.impute(rows)["a"]
+    assert str(filled[1])[:4] == "1677"

@@ -26,6 +26,16 @@ def into(values, dtype):
     return np.clip(values, low, high).astype(dtype)
 
 
+def into_unit(values, unit):
+    """Return times or durations in a unit of numpy, of which nanoseconds end in 2262."""
+    dtype = np.dtype(f"{values.dtype.kind}8[{unit}]")
+    if unit == "ns" and values.dtype != dtype:
+        last = np.array(np.iinfo(np.int64).max).view(dtype).astype(values.dtype)
+        first = (-last.view(np.int64)).view(values.dtype)
+        values = np.clip(values, first, last)
+    return values.astype(dtype)
+
+
 def into_decimal(values, precision, scale):
     """Return numbers as float64 that fit into decimals of so many digits."""
     largest = float(10**precision - 1) / 10.0**scale

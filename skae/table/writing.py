@@ -12,7 +12,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from skae.table.bounds import into, with_none
+from skae.table.bounds import into, into_unit, with_none
 
 # dtypes whose cells are of one sort: a column of one can hold what one of another does.
 SORTS = (
@@ -78,7 +78,10 @@ def _pandas(values, missing, dtype):
 
 
 def _pandas_times(values, missing, dtype):
-    column = pd.Series(np.where(missing, np.array("NaT", values.dtype), values))
+    values = np.where(missing, np.array("NaT", values.dtype), values)
+    if "[ns" in str(dtype):
+        values = into_unit(values, "ns")
+    column = pd.Series(values)
     if isinstance(dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
     elif isinstance(dtype, pd.PeriodDtype):

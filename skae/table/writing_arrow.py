@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skae.table.bounds import into, into_decimal, with_none
+from skae.table.bounds import into, into_decimal, into_unit, with_none
 
 is_type = pa.types
 
@@ -53,7 +53,7 @@ def _times(values, missing, kind):
         unit, width = "D", pa.int32()
     else:
         unit, width = "ms" if is_type.is_date64(kind) else kind.unit, pa.int64()
-    counts = values.astype(f"{values.dtype.kind}8[{unit}]").view(np.int64)
+    counts = into_unit(values, unit).view(np.int64)
     counts = np.where(missing, 0, counts)
     return pa.array(counts, mask=missing).cast(width).cast(kind)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from skae.table.bounds import into, into_decimal, with_none
+from skae.table.bounds import into, into_decimal, into_unit, with_none
 
 
 def polars_series(values, missing, dtype):
@@ -34,7 +34,7 @@ def polars_series(values, missing, dtype):
 def _counts(values, dtype):
     """Return times as counts of the dtype's unit, which need no time zone."""
     unit = "D" if dtype == pl.Date else dtype.time_unit
-    return values.astype(f"{values.dtype.kind}8[{unit}]").view(np.int64)
+    return into_unit(values, unit).view(np.int64)
 
 
 def _objects(cells, dtype):
