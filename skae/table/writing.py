@@ -231,7 +231,7 @@ def template_for(series, cells, template, column):
     if not cells.all_missing or cells.kind == column.kind:
         return series
     sort = _sort_of(series.dtype)
-    if sort != nw.Unknown and sort == _sort_of(template.dtype):
+    if sort != nw.Unknown and sort == _sort_of(_dtype_of(column)):
         return series
     if series.implementation is template.implementation:
         return template
