@@ -179,12 +179,15 @@ class AutoencoderTransformer(BaseAutoencoder):
         x, _ = data.source[: min(data.n_train, N_KEPT_CODES)]
         self.net_.module_.after_fit(x)
         with self._model_for(np.float32) as (model, _):
-            self._codes, self._code_mixture = model.encode(x).cpu().numpy(), None
+            self._code_mixture = model.encode(x).cpu().numpy(), None
 
     def _sample_codes(self, n_samples, rng):
-        if self._code_mixture is None:
-            self._code_mixture = fit_code_mixture(self._codes)
-        mixture = copy.copy(self._code_mixture)
+        codes, mixture = self._code_mixture
+        if mixture is None:
+            mixture = fit_code_mixture(codes)
+            if self._code_mixture[0] is codes:  # else another thread has fitted meanwhile
+                self._code_mixture = codes, mixture
+        mixture = copy.copy(mixture)
         mixture.random_state = rng
         # The mixture draws component by component; the first rows are to be a sample too.
         return rng.permutation(mixture.sample(n_samples)[0])

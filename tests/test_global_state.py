@@ -103,6 +103,7 @@ def results(fitted, X):
     if hasattr(fitted, "inverse_transform"):
         found["inverse_transform"] = fitted.inverse_transform(np.ones((2, 2)))
         found["interpolate"] = fitted.interpolate(X[:1], X[1:2], 3)
+        found["reconstruct"] = fitted.reconstruct(X.astype(np.float32))
     return {name: np.asarray(result) for name, result in found.items()}
 
 

@@ -1,23 +1,30 @@
 """Fits and scores are the same in every process and thread, which are left as they were."""
 
 import asyncio
+import io
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from registry import ESTIMATORS, make
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 from threadpoolctl import threadpool_limits
 from torch import nn
 
 from skae import AutoencoderTransformer
+from skae._fits import Fits
 from skae._processes import Setting, SharedSettings
 from skae.training.devices import threads_for
 
@@ -145,6 +152,114 @@ def test_one_estimator_scores_in_many_threads(quick_any, X):
             lambda _, rows=rows: fitted.score_samples(rows), range(N)
         ):
             np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.fixture
+def amid_a_fit(monkeypatch):
+    """Return what a function returns in another thread, amid a fit of an estimator."""
+
+    def amid(function, estimator, X):
+        backward, looked, found = torch.Tensor.backward, [], []
+        with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+
+            def look(*args, **kwargs):
+                if not looked:
+                    looked.append(True)
+                    found.append(pool.submit(function).result(60))
+                return backward(*args, **kwargs)
+
+            patch.setattr(torch.Tensor, "backward", look)
+            estimator.fit(X)
+        return found[0]
+
+    return amid
+
+
+def test_estimator_is_used_while_another_thread_refits_it(quick_any, X, amid_a_fit):
+    """It is the one of before, all of it: the new fit is of other columns."""
+    estimator = quick_any().fit(X)
+    expected = estimator.score_samples(X)
+    found = amid_a_fit(lambda: estimator.score_samples(X), estimator, X[:, :3] * 9.0)
+    np.testing.assert_array_equal(found, expected)
+    assert np.isfinite(estimator.score_samples(X[:, :3])).all()
+
+
+def test_first_fit_of_another_thread_is_no_fit_yet(quick_any, X, amid_a_fit):
+    estimator = quick_any()
+
+    def use():
+        with pytest.raises(NotFittedError):
+            estimator.score_samples(X)
+
+    amid_a_fit(use, estimator, X)
+    assert np.isfinite(estimator.score_samples(X)).all()
+
+
+@FORKS
+def test_child_that_is_forked_while_another_thread_refits(quick_any, X, amid_a_fit):
+    """Its fit will never end: the child has the estimator of before, and can fit it."""
+    estimator = quick_any().fit(X)
+    expected = estimator.score_samples(X).tobytes()
+
+    def use():
+        same = estimator.score_samples(X).tobytes() == expected
+        return same and estimator.fit(X).score_samples(X).tobytes() == expected
+
+    def in_child():
+        read, write = os.pipe()
+        if not (child := os.fork()):
+            signal.alarm(20)
+            try:
+                os.write(write, b"same" if use() else b"differs")
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        os.close(write)
+        with os.fdopen(read) as told:
+            return told.read()
+
+    assert amid_a_fit(in_child, estimator, X[:, :3] * 9.0) == "same"
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_what_a_fit_overtakes_is_asked_again(raises):
+    """A fit of another thread that begins, and ends, while a method runs."""
+    estimator, fits, calls = SimpleNamespace(table="old", net="old"), Fits(), []
+
+    def refit():
+        with fits.turn(estimator):
+            estimator.table = estimator.net = "new"
+
+    def use(estimator):
+        table = estimator.table
+        if not calls:
+            _in_threads(lambda _: refit(), range(1))
+        calls.append(table)
+        if raises and table != estimator.net:
+            raise ValueError("a table of another net")
+        return table, estimator.net
+
+    assert fits.read(estimator, use) == ("new", "new")
+    assert calls == ["old", "new"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tensors are not sent as open files")
+def test_files_that_are_sent_to_a_process_are_open(quick_any, X):
+    """As an argument of a `Process` an estimator is sent by torch's own reductions."""
+    sent = []
+
+    class Popen:
+        DupFd = staticmethod(lambda fd: fd)
+        duplicate_for_child = staticmethod(lambda fd: sent.append(fd) or fd)
+
+    fitted = quick_any().fit(X)
+    multiprocessing.context.set_spawning_popen(Popen)
+    try:
+        ForkingPickler(io.BytesIO()).dump(fitted)
+    finally:
+        multiprocessing.context.set_spawning_popen(None)
+    for number in sent:
+        os.fstat(number)
 
 
 def test_fits_of_one_estimator_take_turns(X):

@@ -8,6 +8,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from skorch.dataset import Dataset
+from skorch.history import History
 from skorch.utils import to_numpy
 from torch import nn
 
@@ -127,9 +128,15 @@ class Net(NeuralNet):
         """
         net = object.__new__(type(self))  # skorch would copy by pickling
         vars(net).update(vars(self))
-        net.module_, net.history_ = copy.deepcopy((self.module_, self.history_))
+        net.module_ = copy.deepcopy(self.module_)
+        net.history_ = History(self.history_)  # epochs that are over do not change
         net._initialize_optimizer()
-        net.optimizer_.load_state_dict(copy.deepcopy(self.optimizer_.state_dict()))
+        state = self.optimizer_.state_dict()
+        moments = {
+            weight: {name: value.clone() for name, value in of_weight.items()}
+            for weight, of_weight in state["state"].items()
+        }
+        net.optimizer_.load_state_dict({**state, "state": moments})
         return net
 
     def move_to(self, device):
