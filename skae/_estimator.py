@@ -36,12 +36,12 @@ from skae.models.precision import forget
 from skae.models.principal_axes import principal_axes
 from skae.table.encoder import TableEncoder
 from skae.table.identifiers import warn_of_identifiers
+from skae.table.row_metadata import check_weights
 from skae.table.rows import DenseRows, SparseRows, TrainingRows, weighted_rows
 from skae.table.validation import (
     check_fitted_table,
     check_layer_sizes,
     check_table,
-    check_weights,
     column_names,
     warn_of_empty,
 )

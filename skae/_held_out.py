@@ -6,8 +6,9 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from skae import _defaults
+from skae.table.row_metadata import check_groups, check_weights
 from skae.table.rows import SparseRows, weighted_rows
-from skae.table.validation import check_fitted_table, check_groups, check_weights
+from skae.table.validation import check_fitted_table
 
 # Random choices of groups, of which the one with the number of rows that comes nearest to
 # what is wanted is taken: groups may be of any size.

@@ -16,13 +16,13 @@ from skae._typing import Table
 from skae.attribution.division import check_max_columns
 from skae.attribution.occlusion import attribute
 from skae.models.precision import in_float64
+from skae.table.row_metadata import check_weights
 from skae.table.rows import encode_block
 from skae.table.support import check_support
 from skae.table.validation import (
     as_frame_like,
     check_codes,
     check_fitted_table,
-    check_weights,
     float_dtype,
     with_index_of,
 )

@@ -39,12 +39,12 @@ from skae.models.gan_sampling import (
 )
 from skae.table.encoder import TableEncoder
 from skae.table.identifiers import warn_of_identifiers
+from skae.table.row_metadata import check_weights
 from skae.table.rows import DenseRows, TrainingRows, encode_block, weighted_rows
 from skae.table.validation import (
     check_fitted_table,
     check_layer_sizes,
     check_table,
-    check_weights,
     column_names,
     float_dtype,
     warn_of_empty,

@@ -8,7 +8,8 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skae._warnings import warn
-from skae.table.validation import as_frame, check_weights
+from skae.table.row_metadata import check_weights
+from skae.table.validation import as_frame
 
 __all__ = [
     "anomaly_average_precision",

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import VAETransformer
-from skae.table.validation import relative_weights
+from skae.table.row_metadata import relative_weights
 
 N_ROWS = 60
 COUNTS = 1.0 + np.arange(N_ROWS) % 3

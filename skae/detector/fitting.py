@@ -23,10 +23,9 @@ from skae.detector.presets import choose_config
 from skae.detector.tasks import FitTasks
 from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.identifiers import warn_of_identifiers
+from skae.table.row_metadata import check_groups, check_weights
 from skae.table.validation import (
-    check_groups,
     check_table,
-    check_weights,
     column_names,
     warn_of_empty,
 )

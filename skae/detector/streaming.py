@@ -15,7 +15,8 @@ from skae.detector.encoded_table import EncodedTable
 from skae.detector.fitting import DRIFT_LEVEL, FitsEnsemble
 from skae.detector.folds import assign_folds
 from skae.detector.window import HALF_LIFE, PastScores, Window
-from skae.table.validation import check_fitted_table, check_groups, check_weights
+from skae.table.row_metadata import check_groups, check_weights
+from skae.table.validation import check_fitted_table
 from skae.training.generators import MAX_SEED
 
 # Rows of a chunk of which it can be said that most are strange.
