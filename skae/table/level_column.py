@@ -110,6 +110,9 @@ class LevelColumn:
 
     def _level_numbers(self, cells):
         """Return the number of every cell's level, -1 for none, and the cells' states."""
+        if cells.all_missing:  # of any dtype
+            n_rows = len(cells)
+            return np.full(n_rows, -1), np.full(n_rows, MISSING, dtype=np.uint8)
         if cells.levels is None and cells.kind != "boolean":
             numbers = self.levels.get_indexer(cells.data)
         else:
@@ -150,7 +153,7 @@ class LevelColumn:
             counts = self.counts[members]
             numbers[here] = (
                 members[counts.argmax()]
-                if rng is None or len(members) == 1
+                if rng is None or len(members) == 1 or not counts.any()
                 else rng.choice(members, size=len(here), p=counts / counts.sum())
             )
         if is_pandas_category(template):
