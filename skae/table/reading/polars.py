@@ -41,7 +41,9 @@ def _filled(series, value):
 
 
 def _read_integers(pl, series, source):
-    if series.dtype in (pl.Int128, getattr(pl, "UInt128", None)):
+    # Which not all versions have.
+    wide = (getattr(pl, name, None) for name in ("Int128", "UInt128"))
+    if any(dtype is not None and series.dtype == dtype for dtype in wide):
         narrow = series.cast(pl.Int64, strict=False)
         if narrow.null_count() > series.null_count():
             return floats(series.cast(pl.Float64).to_numpy(), source)
