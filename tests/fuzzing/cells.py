@@ -98,6 +98,12 @@ def days(rng):
     return lambda n: [moment.date() for moment in moments(n)]
 
 
+def months(rng):
+    """Draw what periods of a month are, to the law that they come back."""
+    moments = instants(rng)
+    return lambda n: [datetime(moment.year, moment.month, 1) for moment in moments(n)]
+
+
 def far_instants(rng):
     first = pick(rng, [datetime(1, 1, 2), datetime(9990, 1, 1), datetime(1678, 1, 1)])
     return instants(rng, first, 1)
@@ -163,6 +169,7 @@ FAMILIES = {
     "instant": instants,
     "far instant": far_instants,
     "day": days,
+    "month": months,
     "span": spans,
     "clock": clocks,
     "price": prices,

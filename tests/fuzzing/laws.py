@@ -238,8 +238,8 @@ def _are_whole(numbers):
 def within_range(case, found):
     for _, cells, known in _columns_beside_known(case, found):
         numbers = _numbers(known)
-        if not numbers or len(numbers) < len(known):
-            continue
+        if not numbers or len(numbers) < len(known) or np.isinf(numbers).any():
+            continue  # of infinity there are levels only
         low, high = float(min(numbers)), float(max(numbers))
         slack = 1e-6 * max(abs(low), abs(high))
         inside = all(low - slack <= float(c) <= high + slack for c in _numbers(cells))
@@ -278,6 +278,8 @@ def _alike(found, expected, tolerance):
 def _as_float(cell):
     if isinstance(cell, (bool, str)):
         raise TypeError
+    if isinstance(cell, pd.Period):
+        cell = cell.to_timestamp()
     if hasattr(cell, "total_seconds"):
         return cell.total_seconds()
     if hasattr(cell, "toordinal"):

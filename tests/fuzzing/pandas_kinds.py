@@ -193,7 +193,7 @@ TIMES = {
         for unit, zone in zip(UNITS * 2, ZONES, strict=False)
     },
     "M8[us] far": Kind("far instant", partial(moments, "M8[us]")),
-    "period": Kind("instant", months, verdict=MAY),
+    "period": Kind("month", months, verdict=MAY),
     "interval": Kind("float", intervals, verdict=MAY),
 }
 NOTHING = {
