@@ -82,7 +82,8 @@ def _draw_frame(rng, seed, library, n, m):
     verdict = fit_verdict(label, sketch.columns, cells)
     X = sketch.make(rng, cells)
     if library == "pyarrow" and n and label != "twins" and rng.random() < 0.1:
-        X = X.combine_chunks().to_batches()[0]
+        batches = X.combine_chunks().to_batches()
+        X = batches[0] if batches else X  # a table without rows has none
     changes = [rows, *(CHANGES[i] for i in rng.permutation(len(CHANGES))[:3])] if m else []
     fresh = [change(rng, sketch) for change in changes]
     fresh = [some for some in fresh if some is not None]
