@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -28,8 +27,9 @@ from skae._parameters import (
 from skae._sampling import SamplingMixin
 from skae._streaming import StreamingMixin
 from skae._typing import Table
+from skae._warm_start import refuse_other_network, structure_of
 from skae._warnings import warn
-from skae.architectures import Modules, choose_network
+from skae.architectures import choose_network
 from skae.architectures.architecture import Layers
 from skae.corruption import Corrupter
 from skae.models.precision import forget
@@ -211,7 +211,7 @@ class BaseAutoencoder(
         rng.shuffle(rows)
         rows, n_valid = self._hold_out(rows, groups, X_val, rng)
         if resume:
-            self._check_same_network()
+            refuse_other_network(self)
         else:
             self._learn_table(X, rows, sample_weight)
             self.device_ = device
@@ -294,17 +294,13 @@ class BaseAutoencoder(
             _defaults.choose_clip(len(rows)),
             torch.Generator().manual_seed(rng.randint(MAX_SEED)),
         )
-        with self._global_draws(0)():
+        with self._global_draws(0)():  # a user's modules are tried, and may draw
             model = self._build_model(design, layers, n_train)
         self._configure_model(model)
         at_pca = self.init == "pca" and self.network_.starts_at_pca
         with threads_for(0):  # clusters of codes are as the last digits of these have it
             model.initialise(design, pca if at_pca else None, source, n_train, rng)
-        # Copies: `set_params` changes what stands in a parameter in place.
-        self._fitted_structure = {
-            name: clone(getattr(self, f"{name}_", getattr(self, name)), safe=False)
-            for name in self._structural
-        }
+        self._fitted_structure = structure_of(self)
         self.net_ = Net.around(
             model,
             design,
@@ -336,17 +332,6 @@ class BaseAutoencoder(
         if self.hidden_layer_sizes is None:
             return _defaults.choose_hidden_layer_sizes(n_rows)
         return check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-
-    def _check_same_network(self):
-        """Training goes on with the network that is there: raise if another is asked for."""
-        network = choose_network(self.network)
-        if not isinstance(network, Modules) and repr(network) != repr(self.network_):
-            raise ValueError(_other_network("network", self.network_, self.network))
-        for name, fitted in self._fitted_structure.items():
-            now = getattr(self, name)
-            chosen = hasattr(self, f"{name}_") and (now is None or isinstance(now, float))
-            if not chosen and _structure_of(now) != _structure_of(fitted):
-                raise ValueError(_other_network(name, fitted, now))
 
     # ------------------------------------------------------------------ training
 
@@ -433,7 +418,7 @@ class BaseAutoencoder(
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {**state, "callbacks": keep_portable(self.callbacks, warn=True)}
+        return {**state, "callbacks": keep_portable(self.callbacks, tell=True)}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -444,17 +429,3 @@ class BaseAutoencoder(
         super().__setstate__(state)
         if "net_" in state:  # skorch has moved it if its device is not on this machine
             self.device_ = next(self.net_.module_.parameters()).device
-
-
-def _structure_of(value):
-    """Return what a parameter says of the weights of a network, to be compared."""
-    if hasattr(value, "structure"):
-        return value.structure()
-    return value if isinstance(value, str) else repr(np.asarray(value).tolist())
-
-
-def _other_network(name, fitted, now):
-    return (
-        f"Training goes on with the fitted network, which has {name}={fitted!r}, but "
-        f"{name}={now!r} now; set it back, or fit anew with warm_start=False."
-    )

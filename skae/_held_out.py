@@ -98,7 +98,9 @@ def _choose_groups(groups, fraction, rng):
     splits = (held_out for _, held_out in choices.split(groups, groups=groups))
     wanted = fraction * len(groups)
     chosen = min(splits, key=lambda held_out: abs(len(held_out) - wanted))
-    return np.isin(np.arange(len(groups)), chosen)
+    is_held_out = np.zeros(len(groups), dtype=bool)
+    is_held_out[chosen] = True
+    return is_held_out
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skae._imputation import ImputationMixin
@@ -16,6 +15,7 @@ from skae._typing import Table
 from skae.attribution.division import check_max_columns
 from skae.attribution.occlusion import attribute
 from skae.models.precision import in_float64
+from skae.table.row_blocks import row_blocks
 from skae.table.row_metadata import check_weights
 from skae.table.rows import encode_block
 from skae.table.support import check_support
@@ -35,7 +35,8 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
     """Codes, reconstructions, scores, explanations and imputed cells from a fitted model.
 
     What a row scores is for the model to say (see `skae.models.model.Model`). A subclass
-    may override `_encode_rows`, if `transform` returns something else than the codes.
+    may override `_encode_rows`, if `transform` returns something else than the codes, and
+    `_read_codes`, which makes codes of that again.
     """
 
     _table: Any
@@ -76,7 +77,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_components_)
-            Codes.
+            Codes, as `transform` returns them.
 
         Returns
         -------
@@ -84,21 +85,26 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
             In the original columns and units; a frame of the library that was fitted, if
             one was, with its labels and dtypes, and with the index of X, if both are of
             pandas. A category is the most probable one, an ordered one the median, of
-            those that rows of the fit hold. In a frame a column that held whole numbers only in fit holds whole numbers, within
-            its range in fit; in an array all numbers are what the network returns.
+            those that rows of the fit hold. In a frame a column that held whole numbers
+            only in fit holds whole numbers, within its range in fit; in an array all
+            numbers are what the network returns.
 
         See Also
         --------
         reconstruct : The same of rows instead of codes.
         """
         check_is_fitted(self)
+        return with_index_of(X, self._decode(self._read_codes(X)))
+
+    def _read_codes(self, X):
+        """Return what `inverse_transform` is given as codes, (n_samples, n_components_)."""
         codes = check_codes(X)
         if codes.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {codes.shape[1]} columns, but inverse_transform takes codes with "
                 f"n_components_={self.n_components_} columns, as transform returns them."
             )
-        return with_index_of(X, self._decode(codes))
+        return codes
 
     def reconstruct(self, X: Table) -> Any:
         """Return the rows of X as the network reconstructs them.
@@ -358,7 +364,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
             self.n_components_,
             self.network_.width(design),
         )
-        return gen_batches(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
+        return row_blocks(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
 
     @contextmanager
     def _model_for(self, dtype):
@@ -367,11 +373,11 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         float64 rows are worked on in float64: a row's result then does not depend, to
         float32's last digits, on which rows stand beside it.
         """
-        model = self.net_.module_.eval()
+        model = self.net_.module_
         if dtype == np.float64 and self.device_.type != "mps":
             model = in_float64(model)
         else:
-            dtype = np.float32
+            model, dtype = model.eval(), np.float32
         for name in model.scoring_parameters:
             setattr(model, name, getattr(self, name))
         with torch.no_grad():

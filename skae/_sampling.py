@@ -27,8 +27,9 @@ class SamplingMixin(EntryPoints):
         -------
         rows : ndarray or data frame of shape (n_samples, n_features_in_)
             In the original columns and units; a frame of the library that was fitted, if
-            one was, with its labels and dtypes. Categories are of those that rows of the fit
-            hold. In a frame a column that held whole numbers only in fit holds whole numbers, within its range in fit.
+            one was, with its labels and dtypes. Categories are of those that rows of the
+            fit hold. In a frame a column that held whole numbers only in fit holds whole
+            numbers, within its range in fit.
         """
         check_is_fitted(self)
         check_n_samples(n_samples)

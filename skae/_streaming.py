@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from skae import _defaults
 from skae._entry import EntryPoints
 from skae._typing import Table
+from skae._warm_start import refuse_other_network
 from skae.corruption import Corrupter
 from skae.table.rows import TrainingRows, weighted_rows
 from skae.training.devices import resolve_device, threads_for
@@ -74,7 +75,7 @@ class StreamingMixin(EntryPoints):
             self._learn_table(X, rows, sample_weight)
             self.device_ = device
         else:
-            self._check_same_network()
+            refuse_other_network(self)
             self._check_support(X, rows)
             if self.handle_unknown == "error":
                 self._encode(X, rows)  # refuses them, before anything is learned

@@ -57,9 +57,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     penalties : Penalty or list of Penalty, default=None
         What is asked of the codes besides: `L1Activity`, `KLSparsity`, `Contractive`,
         `Orthogonal` of `skae.penalties`, or your own. They are searched through the
-        estimator: ``penalties__weight``, in a list ``penalties__0__weight``. They are added to the loss of training and
-        held-out rows, but not to scores. A and B are trained as well then, and sparse
-        codes may be wider than the table.
+        estimator: ``penalties__weight``, in a list ``penalties__0__weight``. They are added
+        to the loss of training and held-out rows, but not to scores. A and B are trained as
+        well then, and sparse codes may be wider than the table.
 
     See Also
     --------

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from skae import _defaults
 from skae._estimator import BaseAutoencoder
@@ -18,7 +16,7 @@ from skae._warnings import warn
 from skae.models.chow_liu import ChowLiuTree
 from skae.models.losses import ColumnLosses, squared_error
 from skae.models.quantized import QuantizedModel
-from skae.table.validation import check_codes, with_index_of
+from skae.table.validation import check_codes
 
 # A codebook of which less than this fraction is in use is larger than it need be.
 LEAST_USAGE = 0.5
@@ -46,7 +44,7 @@ class VQVAETransformer(BaseAutoencoder):
         Entries for each block. None: a tenth of the rows, from 1 to 64.
     encoding : {"vectors", "indices"}, default="vectors"
         What `transform` returns and `inverse_transform` takes: the vectors of the
-        entries, or their indices.
+        entries (it takes others as well), or their indices.
     commitment : float, default=0.25
         Weight of the term that draws codes to their entries.
     max_iter : int, default=None
@@ -175,30 +173,9 @@ class VQVAETransformer(BaseAutoencoder):
     def _n_features_out(self):
         return self.n_components_ if self.encoding == "vectors" else len(self.codebook_)
 
-    def inverse_transform(self, X: ArrayLike) -> Any:
-        """Return the rows that the codes X stand for.
-
-        Parameters
-        ----------
-        X : data frame or array-like, (n_samples, n_components_) or (n_samples, n_blocks)
-            Vectors, or indices of entries, as `encoding` says. Vectors need not be entries.
-
-        Returns
-        -------
-        rows : ndarray or data frame of shape (n_samples, n_features_in_)
-            In the original columns and units; a frame of the library that was fitted, if
-            one was, with its labels and dtypes, and with the index of X, if both are of
-            pandas. A category is the most probable one, an ordered one the median, of
-            those that rows of the fit hold. In a frame a column that held whole numbers only in fit holds whole numbers, within
-            its range in fit; in an array all numbers are what the network returns.
-
-        See Also
-        --------
-        reconstruct : The same of rows instead of codes.
-        """
+    def _read_codes(self, X):
         if self.encoding == "vectors":
-            return super().inverse_transform(X)
-        check_is_fitted(self)
+            return super()._read_codes(X)
         indices = check_codes(X)
         n_blocks, size = self.codebook_.shape[:2]
         if indices.shape[1] != n_blocks:
@@ -212,7 +189,7 @@ class VQVAETransformer(BaseAutoencoder):
                 f"X holds {strange[0]:g}, but entries are numbered from 0 to {size - 1}; "
                 "with encoding='vectors' inverse_transform takes vectors."
             )
-        return with_index_of(X, self._decode(self._look_up(indices.astype(np.int64))))
+        return self._look_up(indices.astype(np.int64))
 
     def _look_up(self, indices):
         pairs = zip(self.codebook_, indices.T, strict=True)

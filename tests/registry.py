@@ -258,6 +258,12 @@ def _except(estimator, reason, *laws):
 EXCEPTIONS = {
     **_except(
         "GANSampler",
+        "it does not learn from streams",
+        "test_streams_are_the_same",
+        "test_all_tensors_of_a_stream_move",
+    ),
+    **_except(
+        "GANSampler",
         "a sampler explains no cells",
         "test_arrow_table",
         "test_contributions_are_a_frame_of_the_library",
@@ -305,6 +311,11 @@ EXCEPTIONS = {
         "test_warm_start_goes_on",
     ),
 }
+
+
+def having(method, names=ESTIMATORS):
+    """Return the names of those that have a method."""
+    return [name for name in names if hasattr(make(name), method)]
 
 
 def held_to(law, names=ESTIMATORS):

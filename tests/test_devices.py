@@ -64,13 +64,17 @@ def mixed(X):
 
 
 @pytest.mark.usefixtures("meta")
-@pytest.mark.parametrize("stream", [False, True])
-def test_all_tensors_move(quick_any, mixed, stream):
-    estimator = quick_any()
-    if stream and not hasattr(estimator, "partial_fit"):
-        pytest.skip("it does not learn from streams")
-    (estimator.partial_fit if stream else estimator.fit)(mixed)
-    estimator.score_samples(mixed)
+def test_all_tensors_move(quick_any, mixed):
+    _assert_moves(quick_any().fit(mixed), mixed)
+
+
+@pytest.mark.usefixtures("meta")
+def test_all_tensors_of_a_stream_move(quick_any, mixed):
+    _assert_moves(quick_any().partial_fit(mixed), mixed)
+
+
+def _assert_moves(estimator, rows):
+    estimator.score_samples(rows)
     assert _kinds(estimator) == {"cpu"}
     assert estimator.to("meta") is estimator
     assert _kinds(estimator) == {"meta"}

@@ -31,8 +31,9 @@ class Modules(Network):
     do not require a gradient stay as they are: one of the two may be frozen. Draws of the
     modules from torch's global generator in training follow `random_state`, and the
     generator is left as it was. All threads share that generator: fits of such modules in
-    several threads take turns, epoch by epoch, and are faster in several processes. A layer that cannot take a batch of one row (batch
-    normalisation) needs a `batch_size` that leaves no such batch.
+    several threads take turns, epoch by epoch, and are faster in several processes. A layer
+    that cannot take a batch of one row (batch normalisation) needs a `batch_size` that leaves
+    no such batch.
 
     Examples
     --------

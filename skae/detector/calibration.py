@@ -1,6 +1,7 @@
 """Thresholds and p-values from scores of rows that the networks have not seen."""
 
 import numpy as np
+from sklearn.utils.stats import _weighted_percentile
 
 # The largest proportion of the rows that may be anomalies where nobody knows.
 MOST_ANOMALIES = 0.1
@@ -11,17 +12,11 @@ LEAST_BATCH = 20
 def weighted_quantile(scores, q, sample_weight):
     """Return the `q`-quantile of the scores; weights may be None.
 
-    With weights it is the smallest score that a proportion q of the weight does not exceed,
-    as numpy has it from version 2 on.
+    With weights it is the smallest score that a proportion q of the weight does not exceed.
     """
     if sample_weight is None:
         return float(np.quantile(scores, q))
-    counted = sample_weight > 0
-    scores, sample_weight = scores[counted], sample_weight[counted]
-    order = np.argsort(scores, kind="stable")
-    reached = np.cumsum(sample_weight[order], dtype=np.float64)
-    position = np.searchsorted(reached / reached[-1], q)
-    return float(scores[order[min(position, len(order) - 1)]])
+    return float(_weighted_percentile(scores, sample_weight, 100.0 * q))
 
 
 def lower_fence(scores, rate, sample_weight):

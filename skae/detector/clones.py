@@ -166,7 +166,8 @@ class CloneEnsemble(Ensemble):
             errors *= (score / np.maximum(total, np.finfo(float).tiny))[:, None]
             contributions += errors
             decoded = estimator._table.decode(output, np.float64)
-            decoded = Frame.of(decoded) or decoded
+            frame = Frame.of(decoded)
+            decoded = decoded if frame is None else frame
             expected.append(table.encoder.encode(decoded, np.float64)[0])
         expected, n_numbers = np.stack(expected), design.numeric.width
         numbers = np.median(expected[..., :n_numbers], axis=0)

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 from sklearn.base import OutlierMixin
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skae._entry import EntryPoints
@@ -17,6 +16,7 @@ from skae.detector.calibration import CrossConformal, ordinary_proportion
 from skae.detector.encoded_table import EncodedTable, max_kept_rows
 from skae.detector.ensemble import Ensemble
 from skae.table.encoder import BLOCK, TableEncoder
+from skae.table.row_blocks import row_blocks
 from skae.table.validation import as_frame_like, check_fitted_table, with_index_of
 
 
@@ -223,5 +223,5 @@ class ScoresRows(OutlierMixin, EntryPoints):
 
     def _blocks(self, X):
         """Yield some rows at a time, as an `EncodedTable`."""
-        for block in gen_batches(X.shape[0], min(BLOCK, max_kept_rows(self._table))):
+        for block in row_blocks(X.shape[0], min(BLOCK, max_kept_rows(self._table))):
             yield EncodedTable(X[block], self._table)

@@ -13,12 +13,17 @@ _COPIES: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def in_float64(model):
-    """Return a copy of a model in float64, the one of the last call if nothing has changed.
+    """Return a copy of a model in float64, ready for inference.
+
+    It is the one of the last call if nothing has changed.
 
     Weights and buffers may change in place, or be replaced, as may what stands in
     attributes; of what an attribute's object holds itself `forget` has to tell.
     """
     state, kept = _state(model), _COPIES.get(model)
+    if kept is not None and kept[0] == state:
+        return kept[1]
+    state = _state(model.eval())
     if kept is not None and kept[0] == state:
         return kept[1]
     double = copy.deepcopy(model).double()

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Whole numbers below this are far from where float64 skips some.
+EXACT = 2**52
+
 
 def with_none(values, missing):
     """Return the values as a list of Python's objects, None where missing."""

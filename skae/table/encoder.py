@@ -3,13 +3,13 @@
 import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import gen_batches
 
 from skae.table.blocks import BLOCKS, Design, NumberBlock, Settings
 from skae.table.choice import choose_kinds
 from skae.table.frame import Frame
 from skae.table.identifiers import refuse_identifiers_only
 from skae.table.remedies import conversion
+from skae.table.row_blocks import row_blocks
 from skae.table.states import OBSERVED
 from skae.table.writing import (
     as_objects,
@@ -272,7 +272,7 @@ class TableEncoder:
         """Return `encode(X[rows], dtype)`, worked out some rows at a time."""
         design = np.empty((len(rows), self.design_.n_inputs), dtype)
         observed = None
-        for block in gen_batches(len(rows), BLOCK):
+        for block in row_blocks(len(rows), BLOCK):
             design[block], some = self.encode(X[rows[block]], dtype)
             if some is not None and observed is None:
                 observed = np.full((len(rows), len(self.names)), OBSERVED, np.uint8)

@@ -6,14 +6,13 @@ column of the dtype and the library that was fitted.
 
 import numpy as np
 
+from skae.table.bounds import EXACT
 from skae.table.clocks import clocks_of, range_of
 from skae.table.remedies import of_zone
 from skae.table.writing import as_series
 
 # Distances beyond this may not fit into 64 bits.
 FAR = 2.0**62
-# Whole numbers below this are far from where float64 skips some.
-EXACT = 2**52
 
 
 class EmptyColumn:

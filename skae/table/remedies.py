@@ -107,15 +107,15 @@ SENSELESS = {
 NO_DURATION = {("category", "duration")}
 
 
-def conversion(series, name, kind, levels=(), now=None):
+def conversion(source, name, kind, levels=(), now=None):
     """Return an expression that makes a column what is asked for.
 
     Of pandas it is the column, else the frame.
 
     Parameters
     ----------
-    series : narwhals.Series
-        The column, which tells the library.
+    source : Source
+        Which tells the library.
     name : label
     kind : str
         "number", "boolean", "category", "date", "zoned", "duration", "ordered" or "drop".
@@ -124,7 +124,7 @@ def conversion(series, name, kind, levels=(), now=None):
     now : str, default=None
         What the column is now.
     """
-    library = series.implementation
+    library = source.implementation
     forms, special, senseless = PANDAS, PANDAS_FROM, SENSELESS
     if library.is_polars():
         forms, special, senseless = POLARS, POLARS_FROM, SENSELESS | NO_DURATION

@@ -118,7 +118,10 @@ def _check_frame(estimator, frame, reset, min_samples):
             f"Found a frame with 0 feature(s) (shape={frame.shape}) while a minimum of 1 is "
             f"required by {type(estimator).__name__}."
         )
-    validate_data(estimator, frame.native, skip_check_array=True, reset=reset)
+    known = getattr(estimator, "feature_names_in_", None)
+    # Labels that are those of the fit need no comparison that takes as long as a score.
+    if reset or known is None or frame.labels != known.tolist():
+        validate_data(estimator, frame.native, skip_check_array=True, reset=reset)
     if len(frame) < min_samples:
         raise ValueError(
             f"Found a frame with {len(frame)} sample(s) (shape={frame.shape}) while a "

@@ -2,7 +2,6 @@
 
 import copy
 import io
-import warnings
 from functools import partial
 
 from sklearn.base import clone
@@ -17,6 +16,7 @@ from skorch.callbacks import (
     WandbLogger,
 )
 
+from skae._warnings import warn
 from skae.training.skorch_callbacks import listed
 
 try:
@@ -106,24 +106,23 @@ class ReopenedWriter:
         return type(self), (self._cls, self._settings)
 
 
-def keep_portable(callbacks, warn=False):
+def keep_portable(callbacks, tell=False):
     """Return the callbacks as they can be pickled; leave out those that cannot.
 
     What hangs on this process, such as an open file, cannot go on in another one. A
-    SummaryWriter can: it opens another file of the same folder.
+    SummaryWriter can: it opens another file of the same folder. `tell`: warn of the others.
     """
     if not isinstance(callbacks, list):
         return callbacks
-    items = [_with(item, _reopening) for item in callbacks]
-    portable = [item for item in items if _can_be_pickled(item)]
-    if warn and len(portable) < len(items):
-        lost = [repr(item) for item in items if not _can_be_pickled(item)]
-        warnings.warn(
-            f"callbacks that cannot be pickled are left out of the copy: {', '.join(lost)}. "
-            "To have them in other processes, as with n_jobs=2, give callbacks that open "
-            "what they write to in `initialize`.",
-            UserWarning,
-            stacklevel=3,
+    portable, lost = [], []
+    for item in callbacks:
+        item = _with(item, _reopening)
+        (portable if _can_be_pickled(item) else lost).append(item)
+    if lost and tell:
+        warn(
+            f"callbacks that cannot be pickled are left out of the copy: "
+            f"{', '.join(map(repr, lost))}. To have them in other processes, as with "
+            "n_jobs=2, give callbacks that open what they write to in `initialize`."
         )
     return portable
 

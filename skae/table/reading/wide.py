@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pandas as pd
 
+from skae.table.bounds import EXACT
+
 # From so many columns, and up to so many rows, numbers are read as a matrix.
 WIDE, FEW = 64, 4096
-# Integers from this on are left out: float64 skips some of them.
-EXACT = 2.0**52
 FLOATS = {"float32", "float64"}
 INTEGERS = {f"{sign}{width}" for sign in ("int", "uint") for width in (8, 16, 32, 64)}
 
@@ -42,6 +42,7 @@ def read_matrix(native):
         return columns, np.empty((len(native), 0))
     narrow = all(names[i] == "float32" for i in columns)
     values = take(native, columns).astype(np.float32 if narrow else np.float64, copy=False)
+    # Integers beyond are left out: float64 skips some of them.
     whole = np.array([names[i] in INTEGERS for i in columns])
     with np.errstate(invalid="ignore"):
         kept = ~(whole & (np.abs(values) >= EXACT).any(axis=0))
