@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
+from skae.detector import fitting
 from skae.detector.calibration import weighted_quantile
 
 pytestmark = pytest.mark.rounding
@@ -309,6 +310,25 @@ def test_training_rows_have_scores_of_networks_that_have_not_seen_them():
     )
     assert seen > new + 0.15
     assert abs(own - new) < 0.5 * (seen - new)
+
+
+def test_some_rows_tell_that_all_are_known_by_heart(monkeypatch):
+    """Of many rows some only are scored by all networks; what they flag would be nothing."""
+    monkeypatch.setattr(fitting, "MAX_COMPARED", 30)
+    by_heart = AutoencoderTransformer(
+        2, init="random", early_stopping=False, alpha=0.0, max_iter=300
+    )
+    detector = AEAnomalyDetector(
+        by_heart,
+        n_estimators=2,
+        contamination=0.0,
+        false_alarm_rate=0.2,
+        random_state=0,
+    )
+    X = correlated_rows(60, 0, 8)
+    labels = detector.fit_predict(X)
+    assert _share(labels) == pytest.approx(0.2, abs=0.02)
+    assert _share(detector.predict(X)) < 0.1
 
 
 def test_rows_of_weight_zero_are_scored_as_fresh_ones():
