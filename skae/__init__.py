@@ -13,6 +13,7 @@ from skae.corruption import (
 )
 from skae.divergences import KL, MMD, Adversary
 from skae.gan import GANSampler
+from skae.imputer import AutoencoderImputer
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
 from skae.vae import VAETransformer
 from skae.vqvae import VQVAETransformer
@@ -24,6 +25,7 @@ __all__ = [
     "AEAnomalyDetector",
     "AdversarialAutoencoderTransformer",
     "Adversary",
+    "AutoencoderImputer",
     "AutoencoderTransformer",
     "Contractive",
     "Convolutional",

@@ -1,19 +1,27 @@
 """The variational autoencoder as a transformer."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
+from skae._conditionals import ConditionalsMixin, check_sample_size
 from skae._estimator import BaseAutoencoder
-from skae._parameters import documented
+from skae._imputation import ImputationMixin
+from skae._parameters import RandomState, documented
+from skae._typing import Table
 from skae._warnings import warn
+from skae.conditionals.model import MAX_WIDTH
 from skae.divergences import DIVERGENCES, Divergence, Unit, choose_divergence
 from skae.likelihoods import LIKELIHOODS, FittedLikelihood, Likelihood, choose_likelihood
 from skae.models.losses import ColumnLosses
@@ -30,7 +38,7 @@ MAX_DRAWS, MAX_DRAWN_CELLS = 10_000, 10_000_000
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
-class VAETransformer(BaseAutoencoder):
+class VAETransformer(ConditionalsMixin, BaseAutoencoder):
     """Variational autoencoder: codes, a density and new rows.
 
     The model is ``p(z) = N(0, I)`` and ``p(x|z) = N(d(z), diag s)`` (or another
@@ -49,13 +57,20 @@ class VAETransformer(BaseAutoencoder):
         tails, "bernoulli" for zeros and ones (or proportions between them), "poisson" for
         counts and "negative_binomial" for counts that vary more. Or an object of
         `skae.likelihoods`, or your own.
+    sampler : {"columns", "codes"}, default="columns"
+        What draws rows and fills missing cells. "columns": networks that are trained besides
+        and say how every column is distributed given any others. They take about as long
+        again to train, and can meet conditions. "codes", as in a stream (`partial_fit`), for
+        sparse matrices and for tables of more than 300 numbers and categories: the decoder,
+        from codes of the prior.
     prior : {"mixture", "normal"}, default="mixture"
-        The distribution of the codes that `sample` draws from and `score_samples` uses.
+        The distribution of the codes that `score_samples` uses, and `sample` with
+        ``sampler="codes"``.
         "mixture": it is estimated after training, and taken where held-out rows clearly
         prefer it. "normal": N(0, I) stays, as it does in a stream (`partial_fit`). The
         codes are the same.
     match_marginals : bool, default=True
-        Whether `sample` gives every numeric column the distribution that it has in the
+        Whether `sample` with ``sampler="codes"`` gives every numeric column the distribution that it has in the
         training rows: limits, whole numbers and decimals, values that repeat. False, and
         in a stream (`partial_fit`): as in the model, whose density `score_samples` gives.
     divergence : {"kl", "mmd", "adversary"} or Divergence, default="kl"
@@ -98,6 +113,8 @@ class VAETransformer(BaseAutoencoder):
         "student_t"); NaN for categories, and where the mean determines the variance.
     prior_ : {"mixture", "normal"}
         What was chosen for p(z).
+    sampler_ : {"columns", "codes"}
+        What draws rows and fills missing cells.
     loss_curve_, validation_loss_curve_ : list of float
         Minus the evidence lower bound with the normal prior, in nats of the standardised
         columns: of every epoch's training rows; of the held-out rows, before the first
@@ -172,6 +189,7 @@ class VAETransformer(BaseAutoencoder):
         Literal["gaussian", "student_t", "bernoulli", "poisson", "negative_binomial"]
         | Likelihood
     ) = "gaussian"
+    sampler: Literal["columns", "codes"] = "columns"
     prior: Literal["mixture", "normal"] = "mixture"
     match_marginals: bool = True
     divergence: Literal["kl", "mmd", "adversary"] | Divergence = "kl"
@@ -183,6 +201,7 @@ class VAETransformer(BaseAutoencoder):
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "likelihood": [StrOptions(set(LIKELIHOODS)), Likelihood],
+        "sampler": [StrOptions({"columns", "codes"})],
         "prior": [StrOptions({"normal", "mixture"})],
         "match_marginals": ["boolean"],
         "divergence": [StrOptions(set(DIVERGENCES)), Divergence],
@@ -252,15 +271,25 @@ class VAETransformer(BaseAutoencoder):
 
     def _after_fit(self, data, given=None):
         self._describe_codes(data)
-        self._marginals = None
+        self._marginals = self._conditionals = None
+        self.sampler_ = "codes"
         if given is None:
             return
         if self.prior == "mixture":
             self._fit_prior(data)
-        if self.match_marginals and self.net_.module_.likelihood.is_density:
+        if self.sampler == "columns" and self._knows_columns(given[0]):
+            max_steps = None
+            if self.max_iter is not None:
+                max_steps = self.max_iter * math.ceil(data.n_train / self.batch_size_)
+            self._fit_conditionals(*given, max_steps)
+            self.sampler_ = "columns"
+        elif self.match_marginals and self.net_.module_.likelihood.is_density:
             self._fit_marginals(*given)
         if self.n_active_components_ < self.n_components_:
             self._warn_of_collapse()
+
+    def _knows_columns(self, X):
+        return not issparse(X) and self._table.design_.n_outputs <= MAX_WIDTH
 
     def _describe_codes(self, data):
         """Learn which codes are in use and how noisy the columns are."""
@@ -318,6 +347,86 @@ class VAETransformer(BaseAutoencoder):
         )
 
     # ------------------------------------------------------------------ sampling
+
+    def sample(
+        self,
+        n_samples: int | None = None,
+        random_state: RandomState = None,
+        *,
+        given: Any = None,
+        missing: bool = False,
+    ) -> Any:
+        """Draw new rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=None
+            Number of rows. None: 1, or as many as `given` has.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draws.
+        given : dict or data frame, default=None
+            What holds of the rows. A dict says of columns what their cells are: a value, a
+            range ``(low, high)`` of numbers or dates, with None for an open end, or a list of
+            categories. A data frame holds the known cells of each row to draw; missing cells
+            are drawn. What is given is met exactly.
+        missing : bool, default=False
+            Whether cells are missing where rows of the table have missing cells: as often,
+            and beside the same others.
+
+        Returns
+        -------
+        rows : ndarray or data frame of shape (n_samples, n_features_in_)
+            In the original columns and units; a frame of the library that was fitted, if
+            one was, with its labels and dtypes. Categories are of those that rows of the
+            fit hold. In a frame a column that held whole numbers only in fit holds whole
+            numbers, within its range in fit.
+
+        Raises
+        ------
+        ValueError
+            If `given` names a column or a category that was not there in fit, or what it
+            asks for does not exist or hardly; or ``sampler_="codes"`` and `given` or
+            `missing` are asked for.
+        TypeError
+            If `given` holds a value that is not of the kind of its column.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skae import VAETransformer
+        >>> flats = pd.DataFrame({"area": [31.5, 48.0, 62.5, 90.0], "rooms": [1, 2, 2, 3]})
+        >>> vae = VAETransformer(1, random_state=0).fit(flats)
+        >>> vae.sample(2, random_state=0, given={"rooms": 2})["rooms"].tolist()
+        [2, 2]
+        """
+        check_is_fitted(self)
+        check_sample_size(n_samples)
+        if self._conditionals is not None:
+            rng = check_random_state(random_state)
+            return self._sample_conditionally(n_samples, rng, given, missing)
+        for name, asked in (("given", given is not None), ("missing", bool(missing))):
+            if asked:
+                raise ValueError(
+                    f"{name}= is for rows that are drawn column by column, but sampler_="
+                    f"'codes'; fit with sampler='columns' a table that is neither sparse nor "
+                    f"wider than {MAX_WIDTH} numbers and categories."
+                )
+        return super().sample(n_samples or 1, random_state)
+
+    def impute(
+        self, X: Table, *, n_draws: int | None = None, random_state: RandomState = None
+    ) -> Any:
+        if self._conditionals is not None or not hasattr(self, "net_"):
+            return super().impute(X, n_draws=n_draws, random_state=random_state)
+        if n_draws is not None:
+            raise ValueError(
+                f"n_draws={n_draws!r} is for cells that are drawn column by column, but "
+                "sampler_='codes'; fit with sampler='columns' a table that is neither sparse "
+                f"nor wider than {MAX_WIDTH} numbers and categories."
+            )
+        return ImputationMixin.impute(self, X)
+
+    impute.__doc__ = ConditionalsMixin.impute.__doc__
 
     def _sample(self, n_samples, rng):
         design, raw = self._sample_design(n_samples, rng), None

@@ -280,6 +280,44 @@ class TableEncoder:
                 observed[block] = some
         return design, observed
 
+    # ------------------------------------------------------------------ cells as numbers
+
+    def values(self, X):
+        """Return all cells as numbers, ndarray of float64 of shape (n, n_features).
+
+        Levels are numbered; NaN stands where a cell is missing or of an unknown level.
+        """
+        values = np.full((X.shape[0], len(self.names)), np.nan)
+        for block in self.design_.blocks:
+            if len(block.features):
+                values[:, block.features] = block.values(X)
+        values[:, self.empty_] = np.nan
+        return values
+
+    def place_of(self, i):
+        """Return the block of column `i` of the table, and its place in the block."""
+        for block in self.design_.blocks:
+            at = np.flatnonzero(block.features == i)
+            if len(at):
+                return block, int(at[0])
+        raise IndexError(i)
+
+    def tabulate(self, values, rng=None):
+        """Return the table whose cells are numbered so; `values` undone."""
+        hidden = np.isnan(values)
+        parts = self._parts(values)
+        if self.template_ is None:
+            return self._array(parts, hidden, np.float64, rng)
+        return self._frame(parts, hidden, rng)
+
+    def _parts(self, values):
+        """Return the numbers of each block's cells; what stands for missing does not matter."""
+        numbers, *others = (
+            np.nan_to_num(values[:, block.features]) for block in self.design_.blocks
+        )
+        levels = [part.round().astype(np.int64) for part in others]
+        return [self.design_.numeric.to_whole(numbers), *levels]
+
     # ------------------------------------------------------------------ decoding
 
     def decode(self, output, dtype, observed=None, rng=None, numbers=None, possible=False):
@@ -366,11 +404,21 @@ class TableEncoder:
         Every column keeps its own dtype. One without any cell gets that of the fit, if its
         own does not suit.
         """
+        return self._fill(X, self._values(output, possible=True))
+
+    def fill_values(self, X, values):
+        """Return `fill`, with cells as `values` numbers them."""
+        numbers, *levels = self._parts(values)
+        return self._fill(X, [self.design_.numeric.to_possible(numbers), *levels])
+
+    def _fill(self, X, parts):
         if self.template_ is None:
             dense = X.toarray() if issparse(X) else X
-            values = self.decode(output, dense.dtype, possible=True)
+            hidden = np.zeros((len(dense), len(self.names)), dtype=bool)
+            hidden[:, self.empty_] = True
+            values = self._array(parts, hidden, dense.dtype, None)
             return np.where(np.isnan(dense), values, dense)
-        values = self._cells_by_column(self._values(output, possible=True))
+        values = self._cells_by_column(parts)
         series, frame, templates = [], X.narwhals, columns_of(self.template_)
         objects = {**self._objects, **classes_of_objects(X.native)}
         nowhere = np.zeros(len(X), dtype=bool)

@@ -142,6 +142,13 @@ class Block:
         """
         raise NotImplementedError
 
+    def values(self, X):
+        """Return the cells as numbers, NaN where missing or unknown, (n, n_features).
+
+        Of levels it is their numbers. `write` takes them back.
+        """
+        raise NotImplementedError
+
     def decode(self, output, rng=None):
         """Return what a decoder's output says of each cell, shape (n, n_features).
 

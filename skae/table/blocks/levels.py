@@ -94,21 +94,30 @@ class LevelBlock(Block):
         n_rows = X.shape[0]
         x = np.empty((n_rows, self.width), dtype=dtype)
         states = np.empty((n_rows, len(self.features)), dtype=np.uint8)
-        start, unknown_is_rare = 0, self.settings.handle_unknown == "infrequent_if_exist"
-        for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
-            if self.empty[j]:  # whatever it holds now
-                levels = np.full(n_rows, -1)
-            else:
-                cells = self._cells(X, i, j)
-                levels, states[:, j] = reader.read(cells, unknown_is_rare)
-                self._refuse_unknown(cells, j, states[:, j])
+        start = 0
+        for j in range(len(self.features)):
+            levels, states[:, j] = self._read(X, j)
             own = x[:, start : start + self.sizes[j]]
             own[:] = self._indicators(levels, self._proportions[j], dtype)
             # Cells without a known level say nothing.
             own[levels < 0] = 0.0
             start += self.sizes[j]
-        states[:, self.empty] = MISSING
         return x, None if (states == OBSERVED).all() else states
+
+    def _read(self, X, j):
+        """Return the levels of the block's column `j`, -1 where it has none, and the states."""
+        if self.empty[j]:  # whatever it holds now
+            return np.full(X.shape[0], -1), MISSING
+        cells = self._cells(X, self.features[j], j)
+        unknown_is_rare = self.settings.handle_unknown == "infrequent_if_exist"
+        levels, states = self.readers[j].read(cells, unknown_is_rare)
+        self._refuse_unknown(cells, j, states)
+        return levels, states
+
+    def values(self, X):
+        columns = [self._read(X, j)[0] for j in range(len(self.features))]
+        levels = np.column_stack(columns).astype(np.float64)
+        return np.where(levels < 0, np.nan, levels)
 
     def rare_place(self):
         """Return what stands for the level that rare levels share in every column.

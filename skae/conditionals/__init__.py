@@ -1,0 +1,1 @@
+"""The distribution of every column of a table given any others: `Conditionals`."""

@@ -1,0 +1,232 @@
+"""Every column of a table given any others: what rows are drawn and filled by."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from skae.conditionals.drawing import Drawer, State
+from skae.conditionals.fitting import DROPOUT, N_LAYERS, N_NETWORKS, N_UNITS, Rows, train
+from skae.conditionals.gaussian import Gaussian
+from skae.conditionals.network import ConditionalNetworks
+from skae.conditionals.variables import Variables
+from skae.conditionals.visibility import Visibility
+from skae.table.blocks.ordered import OrderedBlock
+from skae.training.devices import threads_for
+
+# Rows that are learned from at most.
+MAX_ROWS = 50_000
+# Numbers in which networks see a row, at most.
+MAX_WIDTH = 300
+# Candidates for a row that meets several conditions.
+N_CANDIDATES = 16
+# Rows that are drawn at a time.
+N_DRAWN = 2000
+
+
+class ColumnFacts(NamedTuple):
+    """What has to be known of a column of the table.
+
+    Attributes
+    ----------
+    n_levels : int or None
+        None: it holds numbers.
+    is_ordered : bool
+    seen : ndarray of bool of shape (n_levels,) or None
+        Which levels rows of the fit hold.
+    """
+
+    n_levels: int | None = None
+    is_ordered: bool = False
+    seen: Any = None
+
+
+def facts_of(design):
+    """Return the `ColumnFacts` of all columns of a `Design`, in the table's order."""
+    facts = [ColumnFacts()] * design.n_features
+    for block in design.blocks[1:]:
+        parts = block.seen.split(block.n_levels.tolist())
+        for feature, seen in zip(block.features, parts, strict=True):
+            ordered = isinstance(block, OrderedBlock)
+            facts[feature] = ColumnFacts(len(seen), ordered, seen.numpy())
+    return facts
+
+
+class Conditionals:
+    """p(column | any other columns) of a table, and rows drawn from it.
+
+    ``p(x) = prod_j p(x_j | x_1, ..., x_{j - 1})`` holds in every order of the columns, so
+    that networks that give each factor for all orders can draw a row from nothing, the rest
+    of a row from any part of it, and what is missing from what is there. They start at the
+    conditional normal distributions of the columns' normal scores, and leave them where
+    held-out rows are better for it.
+
+    Attributes
+    ----------
+    losses : list of float
+        Mean negative log-likelihood of the variables that were hidden, of held-out rows, in
+        nats: at the start, and as training went on.
+    n_steps : int
+    interrupted : bool
+
+    References
+    ----------
+    Uria, Murray & Larochelle, A Deep and Tractable Density Estimator, 2014; Hoogeboom et
+    al., Autoregressive Diffusion Models, 2022, whose bound is the mean over all orders.
+    """
+
+    def fit(self, values, columns, weights=None, max_steps=None, seed=0):
+        """Learn from rows.
+
+        Parameters
+        ----------
+        values : ndarray of float64 of shape (n, n_columns)
+            Numbers, and the numbers of levels; NaN where missing.
+        columns : sequence of ColumnFacts
+        weights : ndarray of shape (n,) or None
+        max_steps : int or None
+        seed : int
+        """
+        self.variables = variables = Variables(values, columns, weights)
+        x, known = variables.encode(values)
+        if weights is not None:
+            weights = weights / weights.mean()
+        self.gaussian = Gaussian.fit(
+            np.where(known[:, variables.owner.numpy()], x, np.nan), weights
+        )
+        self.visibility = Visibility(variables)
+        generator = torch.Generator().manual_seed(seed)
+        self.networks = ConditionalNetworks(
+            variables, N_NETWORKS, N_UNITS, N_LAYERS, DROPOUT, generator
+        )
+        low, high, codes = variables.targets(values)
+        levels = [
+            codes[:, [k]] == np.arange(size) for k, size in enumerate(variables.sizes)
+        ]
+        own = np.ones(len(values)) if weights is None else weights
+        rows = Rows(
+            torch.from_numpy(x).float(),
+            torch.from_numpy(known),
+            torch.from_numpy(low).float(),
+            torch.from_numpy(high).float(),
+            torch.from_numpy(np.hstack([*levels, np.empty((len(values), 0))])).float(),
+            torch.from_numpy(own).float(),
+        )
+        with threads_for(0):
+            self.losses, self.n_steps, self.interrupted = train(
+                self.networks, self.gaussian, self.visibility, rows, max_steps, seed
+            )
+        return self
+
+    @property
+    def _drawer(self):
+        return Drawer(self.variables, self.gaussian, self.networks)
+
+    # ------------------------------------------------------------------ cells
+
+    def expect(self, values):
+        """Return rows with hidden cells as expected: means, and the likeliest levels.
+
+        Parameters
+        ----------
+        values : ndarray of float64 of shape (n, n_columns)
+            NaN where hidden.
+        """
+        with threads_for(0):
+            return self._drawer.expect(State(self.variables, values))
+
+    def draw(self, values, rng):
+        """Return rows with hidden cells drawn, given those that are there."""
+        drawer, state = self._drawer, State(self.variables, values)
+        with threads_for(0):
+            for column in drawer.order(rng):
+                rows = state.hidden_rows(column)
+                if len(rows):
+                    drawer.draw(state, rows, column, rng)
+        return state.values
+
+    # ------------------------------------------------------------------ rows
+
+    def sample(self, n, rng, *, fixed=None, ranges=None, missing=False):
+        """Draw rows.
+
+        Parameters
+        ----------
+        n : int
+        rng : numpy.random.RandomState
+        fixed : ndarray of float64 of shape (n, n_columns), default=None
+            Cells that are given; NaN where they are not.
+        ranges : dict of int to what `Drawer.draw` allows, default=None
+            By column.
+        missing : bool, default=False
+            Whether cells are missing, as they are in the table.
+
+        Returns
+        -------
+        values : ndarray of float64 of shape (n, n_columns)
+        log_p : ndarray of shape (n,)
+            Of what `ranges` allow.
+        """
+        values = np.full((n, self.variables.n_columns), np.nan)
+        if fixed is not None:
+            values[:] = fixed
+        parts = [
+            self._sample_part(values[first : first + N_DRAWN], rng, ranges or {}, missing)
+            for first in range(0, n, N_DRAWN)
+        ]
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+    def _sample_part(self, values, rng, ranges, missing):
+        drawer, n = self._drawer, len(values)
+        with threads_for(0):
+            state = State(self.variables, values)
+            if missing and not ranges and np.isnan(values).all():
+                self._draw_patterns(state, rng)
+                missing = False
+            state, log_p = self._meet(state, ranges, rng)
+            # Rows of one order see the same columns: some orders, not one for each row.
+            for rows in np.array_split(rng.permutation(n), min(n, 8)):
+                for column in drawer.order(rng):
+                    self._draw_column(drawer, state, rows, column, rng, missing)
+        return state.values, log_p
+
+    def _draw_patterns(self, state, rng):
+        """Draw which cells of rows are missing, all together, as rows of the fit have it."""
+        variables = self.variables
+        n_patterns = len(variables.patterns)
+        drawn = rng.choice(n_patterns, len(state), p=variables.pattern_weights)
+        every = np.arange(len(state))
+        for column, holes in zip(variables.holed, variables.patterns[drawn].T, strict=True):
+            state.put_hole(every, int(column), holes.astype(float))
+
+    def _draw_column(self, drawer, state, rows, column, rng, missing):
+        rows = rows[np.isnan(state.values[rows, column])]
+        rows = rows[~state.is_missing(rows, column)]
+        if not len(rows):
+            return
+        if missing and column in self.variables.hole_of:
+            rows = rows[~drawer.draw_holes(state, rows, column, rng)]
+        if len(rows):
+            drawer.draw(state, rows, column, rng)
+
+    def _meet(self, state, ranges, rng):
+        """Return the state with columns drawn within their ranges, and log p of these."""
+        n = len(state)
+        if not ranges:
+            return state, np.zeros(n)
+        n_each = 1 if len(ranges) == 1 else N_CANDIDATES
+        state = state.take(np.repeat(np.arange(n), n_each))
+        drawer, log_p = self._drawer, np.zeros(len(state))
+        for column, allowed in ranges.items():
+            rows = state.hidden_rows(column)
+            if len(rows):
+                log_p[rows] += drawer.draw(state, rows, column, rng, allowed)
+        # Sampling importance resampling: Rubin, 1987.
+        log_p = log_p.reshape(n, n_each)
+        top = log_p.max(axis=1, keepdims=True)
+        weights = np.exp(log_p - np.where(np.isfinite(top), top, 0.0)) + 1e-300
+        picks = rng.random_sample((n, 1)) * weights.sum(axis=1, keepdims=True)
+        chosen = (np.cumsum(weights, axis=1) <= picks).sum(axis=1).clip(0, n_each - 1)
+        state = state.take(np.arange(n) * n_each + chosen)
+        with np.errstate(divide="ignore"):
+            return state, np.log(np.exp(log_p).mean(axis=1))

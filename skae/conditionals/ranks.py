@@ -1,0 +1,119 @@
+"""The distribution of one column of numbers, and normal scores in place of its values."""
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from skae.table.decimals import TOO_MANY, decimals_of
+
+# Values of a column that are kept: those that repeat often, and quantiles of the others.
+N_KEPT = 2000
+# Scores lie within this of 0, and are searched to this precision.
+FARTHEST, N_BISECTIONS = 6.0, 50
+# Proportions are kept this far from 0 and 1.
+LEAST = 1e-9
+
+
+class Ranks:
+    """Normal scores of a column: the normal quantile of the proportion of smaller values.
+
+    A value that repeats has an interval of scores. Between others values are interpolated,
+    so that none that occurs once is given out as it is, the largest one least of all.
+
+    Parameters
+    ----------
+    values : ndarray of float64 of shape (n,)
+        Without missing ones; at least one.
+    weights : ndarray of shape (n,) or None
+
+    Attributes
+    ----------
+    points : ndarray of shape (n_points,)
+        The values, ascending; all of them, or `N_KEPT` quantiles and those that repeat.
+    ends : ndarray of shape (n_points,)
+        The proportion of values up to each.
+    repeats : ndarray of bool of shape (n_points,)
+    decimals : int
+        Of the values, see `decimals_of`.
+
+    References
+    ----------
+    Liu, Lafferty & Wasserman, The Nonparanormal: Semiparametric Estimation of High
+    Dimensional Undirected Graphs, 2009.
+    """
+
+    def __init__(self, values, weights=None):
+        weights = np.ones(len(values)) if weights is None else weights
+        self.decimals = int(decimals_of(values[:, None])[0])
+        unique, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+        shares = np.bincount(place.ravel(), weights) / weights.sum()
+        self.points, self.ends, self.repeats = unique, np.cumsum(shares), counts > 1
+        if len(unique) > N_KEPT:
+            often = self.repeats & (shares > 1.0 / N_KEPT)
+            cells = np.floor(self.ends * N_KEPT - LEAST)
+            # Of others the last of every cell, and what stands beside one that repeats.
+            kept = np.append(np.diff(cells) > 0, True) | often
+            kept |= np.append(often[1:], False)
+            kept[0] = True
+            self.points, self.ends = unique[kept], self.ends[kept]
+            self.repeats, shares = often[kept], np.where(often, shares, 0.0)[kept]
+        # Half a proportion of what stands for a single value.
+        self._half = 0.5 / min(len(values) + 1, N_KEPT)
+        self._middles = (self.ends - 0.5 * shares).clip(self._half, 1.0 - self._half)
+        # From rank to value no end is reached, but by values that repeat.
+        self._knots = self._middles.copy()
+        for end, rank in ((0, 0.0), (-1, 1.0)):
+            if not self.repeats[end]:
+                self._knots[end] = rank
+
+    def score(self, values):
+        """Return the scores of values, ndarray of shape (n,)."""
+        return _quantile(np.interp(values, self.points, self._middles))
+
+    def intervals(self, values):
+        """Return the lowest and the highest score that stand for each value."""
+        own = np.interp(values, self.points, self._middles)
+        low, high = own - self._half, own + self._half
+        at = np.searchsorted(self.points, values).clip(0, len(self.points) - 1)
+        repeats = (self.points[at] == values) & self.repeats[at]
+        low = np.where(repeats, np.append(0.0, self.ends)[at], low)
+        high = np.where(repeats, self.ends[at], high)
+        return (
+            np.where(low <= LEAST, -FARTHEST, _quantile(low)),
+            np.where(high >= 1.0 - LEAST, FARTHEST, _quantile(high)),
+        )
+
+    def value(self, scores):
+        """Return the values that scores stand for; they rise with these."""
+        ranks = ndtr(scores)
+        own = np.searchsorted(self.ends[:-1], ranks, side="right")
+        values = self.points[own]
+        if len(self.points) > 1:
+            left = np.searchsorted(self._knots, ranks, side="right") - 1
+            left = left.clip(0, len(self.points) - 2)
+            beside = self.repeats[left] | self.repeats[left + 1] | self.repeats[own]
+            between = np.interp(ranks, self._knots, self.points)
+            values = np.where(beside, values, between)
+        return values if self.decimals >= TOO_MANY else values.round(self.decimals) + 0.0
+
+    def mean(self, scores, weights):
+        """Return the weighted means of what scores stand for, over the last axis."""
+        values = np.interp(ndtr(scores), self._middles, self.points)
+        return (values * weights).sum(-1) / weights.sum(-1)
+
+    def scores_within(self, low, high):
+        """Return the scores between which values lie in [low, high], or None if none do."""
+        ends = []
+        for is_inside in (lambda v: v >= low, lambda v: v > high):
+            left, right = -FARTHEST, FARTHEST
+            for _ in range(N_BISECTIONS):
+                middle = 0.5 * (left + right)
+                if is_inside(self.value(np.array([middle]))[0]):
+                    right = middle
+                else:
+                    left = middle
+            ends.append(right)
+        return tuple(ends) if ends[0] < ends[1] - 1e-6 else None
+
+
+def _quantile(ranks):
+    return ndtri(np.clip(ranks, LEAST, 1.0 - LEAST))

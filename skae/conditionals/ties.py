@@ -1,0 +1,231 @@
+"""Columns that others nearly determine: differences, sums, levels within levels, constants."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skae.table.decimals import decimals_of
+
+# A tie leaves less than this fraction of the spread of each of its columns.
+MOST_LEFT = 0.02
+# Columns among which ties are looked for, rows that show them, terms of a sum.
+MAX_COLUMNS, N_ROWS, MAX_TERMS = 64, 2000, 4
+LEAST_ROWS = 30
+# Probability of a rule among levels to hold by chance.
+MOST_CHANCE = 1e-6
+# To which sums are rounded at most: beyond lie the errors of adding.
+MOST_DECIMALS = 9
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A sum of columns, ``sum_i c_i x_i``, that varies far less than each of them does.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        Numbers; the last is the one that others determine.
+    coefficients : tuple of float
+        1 or -1; of the last column 1.
+    decimals : int
+        Of the sum.
+    """
+
+    columns: tuple[int, ...]
+    coefficients: tuple[float, ...]
+    decimals: int
+
+    def among(self, columns):
+        """Return the tie, its columns numbered as in a table of which these are `columns`."""
+        return replace(self, columns=tuple(int(columns[i]) for i in self.columns))
+
+    def total(self, raw):
+        """Return the sum of rows of numbers, shape (n,); NaN where one is missing."""
+        total = raw[:, self.columns] @ np.array(self.coefficients)
+        return total.round(self.decimals) + 0.0
+
+    def solve(self, raw, column, total):
+        """Return what a column has to be for the sum to be `total`."""
+        at = self.columns.index(column)
+        others = [i for i in range(len(self.columns)) if i != at]
+        of_others = raw[:, [self.columns[i] for i in others]] @ np.array(
+            [self.coefficients[i] for i in others]
+        )
+        solved = (total - of_others) / self.coefficients[at]
+        return solved.round(self.decimals) + 0.0
+
+
+def find_ties(raw):
+    """Return the `Tie`s among columns of numbers, list.
+
+    Greedily: the column that fewest others determine best is tied to these, and determines
+    no other one then.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (n, n_columns)
+        NaN where missing.
+    """
+    raw = raw[:: max(1, len(raw) // N_ROWS)]
+    spreads = np.array([_spread(column) for column in raw.T])
+    candidates = np.flatnonzero(spreads > 0)[:MAX_COLUMNS]
+    ties, bound = [], set()
+    # The widest first: a total before its parts.
+    for column in candidates[np.argsort(-spreads[candidates], kind="stable")]:
+        if column in bound:
+            continue
+        others = [i for i in candidates if i != column and i not in bound]
+        tie = _tie_of(raw, int(column), others, spreads)
+        if tie is not None:
+            ties.append(tie)
+            bound.add(int(column))
+            bound |= {i for i in tie.columns if len(tie.columns) == 2}
+    return ties
+
+
+def _tie_of(raw, column, others, spreads):
+    """Return how others determine a column by adding and subtracting them, or None."""
+    chosen, signs, left = [], [], raw[:, column]
+    now = spreads[column]
+    for _ in range(MAX_TERMS):
+        best = None
+        for other in others:
+            if other in chosen:
+                continue
+            for sign in (1.0, -1.0):
+                spread = _spread(left - sign * raw[:, other])
+                if spread < 0.9 * now and (best is None or spread < best[0]):
+                    best = spread, other, sign
+        if best is None:
+            return None
+        now, other, sign = best
+        left = left - sign * raw[:, other]
+        chosen.append(int(other))
+        signs.append(-sign)
+        if now <= MOST_LEFT * min(spreads[i] for i in (column, *chosen)):
+            columns = (*chosen, column)
+            decimals = decimals_of(raw[:, columns]).max()
+            return Tie(columns, (*signs, 1.0), min(int(decimals), MOST_DECIMALS))
+    return None
+
+
+def _spread(values):
+    """Return how far values are spread but for the outermost tenths, 0 if few are there."""
+    values = values[~np.isnan(values)]
+    if len(values) < LEAST_ROWS:
+        return 0.0
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+    return max(float(high - low), float(np.abs(values - middle).mean()))
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Levels within levels: every level of one column goes with a single one of another.
+
+    Attributes
+    ----------
+    child, parent : int
+        Columns of levels.
+    parent_of : ndarray of int of shape (n_levels of child,)
+        -1 for levels of the child that no row holds.
+    """
+
+    child: int
+    parent: int
+    parent_of: np.ndarray
+
+    def among(self, columns):
+        """Return the same, the columns numbered as in a table of which these are `columns`."""
+        return replace(
+            self, child=int(columns[self.child]), parent=int(columns[self.parent])
+        )
+
+    def allowed(self, column, level, n_levels):
+        """Return the levels that `column` can have beside those of the other, (n, n_levels)."""
+        if column == self.parent:
+            own = self.parent_of[level][:, None]
+            return (own == np.arange(n_levels)) | (own < 0)
+        return (self.parent_of == level[:, None]) | (self.parent_of < 0)
+
+
+def find_hierarchies(levels, n_levels):
+    """Return the `Hierarchy`s among columns of levels, list.
+
+    Parameters
+    ----------
+    levels : ndarray of int of shape (n, n_columns)
+        -1 where missing.
+    n_levels : sequence of int
+    """
+    found = []
+    for child, n_children in enumerate(n_levels[:MAX_COLUMNS]):
+        for parent, n_parents in enumerate(n_levels[:MAX_COLUMNS]):
+            if parent == child or n_parents > n_children:
+                continue
+            there = (levels[:, child] >= 0) & (levels[:, parent] >= 0)
+            pairs = levels[there, child] * n_parents + levels[there, parent]
+            counts = np.bincount(pairs, minlength=n_children * n_parents)
+            counts = counts.reshape(n_children, n_parents)
+            if _is_nested(counts) and not (n_children == n_parents and child > parent):
+                totals = counts.sum(axis=1)
+                parent_of = np.where(totals > 0, counts.argmax(axis=1), -1)
+                found.append(Hierarchy(child, parent, parent_of))
+    return found
+
+
+def _is_nested(counts):
+    """Return whether rows tell that a child has one parent only, and more than chance does."""
+    of_children = counts.sum(axis=1)
+    if of_children.sum() < LEAST_ROWS or not np.all((counts > 0).sum(axis=1) <= 1):
+        return False
+    proportions = counts.sum(axis=0) / counts.sum()
+    # Rows beyond the first of each child could have shown another parent.
+    more = np.maximum(of_children - 1, 0) @ (counts > 0) if len(counts) else 0.0
+    chance = float((more * np.log(np.maximum(proportions, 1e-12))).sum())
+    return (proportions > 0).sum() > 1 and chance < np.log(MOST_CHANCE)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number that is always the same beside one level: no tip where the fare is paid cash.
+
+    Attributes
+    ----------
+    level_column, level, column : int
+    value : float
+    """
+
+    level_column: int
+    level: int
+    column: int
+    value: float
+
+
+def find_constants(values, level_columns, columns):
+    """Return the `Constant`s of a table, list.
+
+    Parameters
+    ----------
+    values : ndarray of float64 of shape (n, n_columns)
+        Numbers, and the numbers of levels; NaN where missing.
+    level_columns, columns : sequence of int
+    """
+    found = []
+    for level_column in level_columns[:MAX_COLUMNS]:
+        levels = values[:, level_column]
+        for level in np.unique(levels[~np.isnan(levels)])[:MAX_COLUMNS]:
+            inside = values[levels == level]
+            if len(inside) < LEAST_ROWS:
+                continue
+            for column in columns[:MAX_COLUMNS]:
+                cells, all_cells = inside[:, column], values[:, column]
+                cells = cells[~np.isnan(cells)]
+                if len(cells) < LEAST_ROWS or np.ptp(cells):
+                    continue
+                proportion = np.mean(all_cells[~np.isnan(all_cells)] == cells[0])
+                if len(cells) * np.log(proportion) < np.log(MOST_CHANCE):
+                    constant = Constant(
+                        *map(int, (level_column, level, column)), float(cells[0])
+                    )
+                    found.append(constant)
+    return found

@@ -1,0 +1,178 @@
+"""A table's columns as variables: ranked ones and levels, ties between them, holes in them."""
+
+import numpy as np
+import torch
+
+from skae.conditionals.ranks import Ranks
+from skae.conditionals.ties import find_constants, find_hierarchies, find_ties
+
+# Holes that a column needs for them to be a variable, and cells.
+LEAST_HOLES = 1
+TINY = 1e-6
+
+
+class Variables:
+    """What is drawn of a row, and in which numbers a network sees it.
+
+    In this order: columns of numbers and ordered categories, as normal scores; ties, sums
+    of columns that vary little, as normal scores; categories; and for every column with
+    missing cells whether the cell is missing.
+
+    Parameters
+    ----------
+    values : ndarray of float64 of shape (n, n_columns)
+        Numbers, and the numbers of levels; NaN where missing.
+    columns : sequence of ColumnFacts
+    weights : ndarray of shape (n,) or None
+
+    Attributes
+    ----------
+    ranked, level, holed : ndarray of int
+        The table's columns that are such variables.
+    ranks : list of Ranks
+        Of ranked columns, then of ties.
+    ties : list of Tie
+    hierarchies : list of Hierarchy
+    constants : list of Constant
+    patterns, pattern_weights : ndarray of shape (n_patterns, n_holed) and (n_patterns,)
+        Which cells are missing together, and in what proportion of the rows.
+    widths : ndarray of int of shape (n_variables,)
+        In how many numbers a network sees each variable.
+    sizes : ndarray of int of shape (n_level_variables,)
+        Levels of categories and holes.
+    """
+
+    def __init__(self, values, columns, weights=None):
+        there = ~np.isnan(values)
+        n_there = there.sum(axis=0)
+        is_level = np.array([column.n_levels is not None for column in columns])
+        ordered = np.array([column.is_ordered for column in columns])
+        known = n_there > 0
+        self.n_columns = len(columns)
+        self.ranked = np.flatnonzero(known & (~is_level | ordered))
+        self.level = np.flatnonzero(known & is_level & ~ordered)
+        self.holed = np.flatnonzero(known & (n_there <= len(values) - LEAST_HOLES))
+        numbers = np.flatnonzero(known & ~is_level)
+        ties = find_ties(values[:, numbers])
+        self.ties = [tie.among(numbers) for tie in ties]
+        self._learn_ranks(values, weights)
+        self._learn_levels(values, columns, weights)
+        self.constants = find_constants(values, self.level, numbers)
+        self._learn_holes(values, weights)
+        self._place()
+
+    def _learn_ranks(self, values, weights):
+        columns = [*values[:, self.ranked].T, *self._ties_of(values).T]
+        self.ranks = []
+        for column in columns:
+            there = ~np.isnan(column)
+            own = None if weights is None else weights[there]
+            self.ranks.append(Ranks(column[there], own))
+
+    def _learn_levels(self, values, columns, weights):
+        self.seen = [columns[i].seen for i in self.level]
+        self.sizes = np.array(
+            [columns[i].n_levels for i in self.level] + [2] * len(self.holed), dtype=int
+        )
+        codes = self._codes_of(values)
+        self.hierarchies = [
+            hierarchy.among(self.level)
+            for hierarchy in find_hierarchies(
+                codes[:, : len(self.level)], self.sizes[: len(self.level)]
+            )
+        ]
+        self.proportions = []
+        for column, size in zip(codes.T, self.sizes, strict=True):
+            there = column >= 0
+            own = None if weights is None else weights[there]
+            counts = np.bincount(column[there], own, minlength=size) + 0.5
+            self.proportions.append(counts / counts.sum())
+
+    def _learn_holes(self, values, weights):
+        holes = np.isnan(values[:, self.holed])
+        patterns, place = np.unique(holes, axis=0, return_inverse=True)
+        counts = np.bincount(place.ravel(), weights)
+        self.patterns, self.pattern_weights = patterns, counts / counts.sum()
+
+    def _place(self):
+        self.n_ranked = len(self.ranks)
+        self.n_variables = self.n_ranked + len(self.sizes)
+        self.widths = np.append(np.ones(self.n_ranked, dtype=int), self.sizes)
+        ends = np.cumsum(self.widths)
+        self.slots = [slice(e - w, e) for e, w in zip(ends, self.widths, strict=True)]
+        self.width = int(ends[-1]) if len(ends) else 0
+        self.owner = torch.repeat_interleave(torch.from_numpy(self.widths))
+        n_levels = self.n_ranked + len(self.level)
+        self.of_column = {int(c): v for v, c in enumerate(self.ranked)}
+        self.of_column |= {int(c): self.n_ranked + k for k, c in enumerate(self.level)}
+        self.hole_of = {int(c): n_levels + k for k, c in enumerate(self.holed)}
+        self.tie_variables = {len(self.ranked) + k: tie for k, tie in enumerate(self.ties)}
+
+    @property
+    def drawn(self):
+        """The table's columns that can be drawn, list of int."""
+        return sorted(self.of_column)
+
+    def _ties_of(self, values):
+        sums = [tie.total(values) for tie in self.ties]
+        return np.column_stack(sums) if sums else np.empty((len(values), 0))
+
+    def _codes_of(self, values):
+        """Return the numbers of levels of categories and holes, -1 where unknown."""
+        levels = np.nan_to_num(values[:, self.level], nan=-1.0).astype(int)
+        holes = np.isnan(values[:, self.holed]).astype(int)
+        return np.hstack([levels, holes])
+
+    # ------------------------------------------------------------------ rows
+
+    def encode(self, values):
+        """Return rows as a network sees them, and which variables are known.
+
+        Returns
+        -------
+        x : ndarray of float64 of shape (n, width)
+            0 where unknown.
+        known : ndarray of bool of shape (n, n_variables)
+        """
+        x = np.zeros((len(values), self.width))
+        ranked = np.hstack([values[:, self.ranked], self._ties_of(values)])
+        known = np.empty((len(values), self.n_variables), dtype=bool)
+        known[:, : self.n_ranked] = ~np.isnan(ranked)
+        for variable in range(self.n_ranked):
+            x[:, variable] = self.score(variable, ranked[:, variable])
+        codes = self._codes_of(values)
+        known[:, self.n_ranked :] = codes >= 0
+        for k in range(len(self.sizes)):
+            x[:, self.slots[self.n_ranked + k]] = self.indicate(k, codes[:, k])
+        return x, known
+
+    def score(self, variable, numbers):
+        """Return the normal scores of a ranked variable, 0 where it is unknown."""
+        there = ~np.isnan(numbers)
+        scores = self.ranks[variable].score(np.where(there, numbers, 0.0))
+        return np.where(there, scores, 0.0)
+
+    def indicate(self, k, codes):
+        """Return centred indicators of a variable of levels, 0 where it is unknown."""
+        p = self.proportions[k]
+        x = (codes[:, None] == np.arange(len(p))) - p
+        x /= np.sqrt(max(1.0 - np.square(p).sum(), TINY))
+        return np.where(codes[:, None] >= 0, x, 0.0)
+
+    def targets(self, values):
+        """Return what the networks' distributions are compared with.
+
+        Returns
+        -------
+        low, high : ndarray of shape (n, n_ranked)
+            Scores between which ranked variables lie.
+        codes : ndarray of int of shape (n, n_level_variables)
+            -1 where unknown.
+        """
+        ranked = np.hstack([values[:, self.ranked], self._ties_of(values)])
+        low, high = np.zeros_like(ranked), np.ones_like(ranked)
+        for variable, ranks in enumerate(self.ranks):
+            there = ~np.isnan(ranked[:, variable])
+            ends = ranks.intervals(ranked[there, variable])
+            low[there, variable], high[there, variable] = ends
+        return low, high, self._codes_of(values)

@@ -1,0 +1,55 @@
+"""Which variables of a row a network sees, and which it is asked for."""
+
+import torch
+
+
+class Visibility:
+    """What follows from some columns being visible: for ties, and for whether cells miss.
+
+    A tie is visible where all of its columns are. Where a single one of them is hidden, it
+    is asked for in place of this one. A visible cell is not missing.
+
+    Parameters
+    ----------
+    variables : Variables
+    """
+
+    def __init__(self, variables):
+        self.n_variables = variables.n_variables
+        self._holes = [
+            (variables.of_column[column], hole)
+            for column, hole in variables.hole_of.items()
+        ]
+        self._ties = [
+            (tie, [variables.of_column[column] for column in of_tie.columns])
+            for tie, of_tie in variables.tie_variables.items()
+        ]
+        self._derived = [tie for tie, _ in self._ties]
+
+    def draw(self, n, generator):
+        """Return random masks: any number of variables is as probable, and which they are."""
+        fraction = torch.rand(n, 1, generator=generator)
+        return torch.rand(n, self.n_variables, generator=generator) < fraction
+
+    def of_rows(self, mask, known):
+        """Return what is visible, and asked for, where `mask` leaves variables visible.
+
+        Parameters
+        ----------
+        mask, known : torch.Tensor of bool of shape (n, n_variables)
+
+        Returns
+        -------
+        visible, asked : torch.Tensor of bool of shape (n, n_variables)
+        """
+        visible = mask & known
+        for column, hole in self._holes:
+            visible[:, hole] |= visible[:, column]
+        asked = known & ~visible
+        for tie, members in self._ties:
+            n_hidden = (~visible[:, members]).sum(1)
+            visible[:, tie] = known[:, tie] & (n_hidden == 0)
+            asked[:, tie] = known[:, tie] & (n_hidden == 1)
+            for column in members:
+                asked[:, column] &= ~asked[:, tie]
+        return visible, asked
