@@ -184,7 +184,7 @@ class AutoencoderImputer(
         return self._with_indicators(X, table) if self.add_indicator else table
 
     def _with_indicators(self, X, table):
-        holed = self._conditionals.variables.holed
+        holed = self._conditionals.variables.with_holes
         if not isinstance(X, Frame):
             return np.hstack([table, np.isnan(X[:, holed]).astype(table.dtype)])
         nothing = np.zeros(len(X), dtype=bool)
@@ -216,7 +216,7 @@ class AutoencoderImputer(
         names = _check_feature_names_in(self, input_features)
         if not self.add_indicator:
             return names
-        holed = self._conditionals.variables.holed
+        holed = self._conditionals.variables.with_holes
         of_holes = [f"missingindicator_{names[i]}" for i in holed]
         return np.concatenate([names, np.array(of_holes, dtype=object)])
 

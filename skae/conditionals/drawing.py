@@ -20,17 +20,19 @@ class State:
         NaN where not there yet.
     x : torch.Tensor of float32 of shape (n, width)
     visible : torch.Tensor of bool of shape (n, n_variables)
+    missing : ndarray of bool of shape (n, n_columns)
+        Cells that are not to be drawn.
     """
 
-    def __init__(self, variables, values, knows_holes=False):
+    def __init__(self, variables, values):
         self.variables, self.values = variables, values.copy()
+        self.missing = np.zeros(values.shape, dtype=bool)
         x, known = variables.encode(values)
         self.x = torch.from_numpy(x).float()
         self.visible = torch.from_numpy(known)
-        if not knows_holes:
-            for column, hole in variables.hole_of.items():
-                there = ~np.isnan(values[:, column])
-                self.visible[:, hole] = torch.from_numpy(there)
+        # What is missing here is to be drawn: in the network's eyes it is not missing.
+        for column, hole in variables.hole_of.items():
+            self.visible[:, hole] = torch.from_numpy(~np.isnan(values[:, column]))
 
     def __len__(self):
         return len(self.values)
@@ -39,22 +41,14 @@ class State:
         """Return the state of some rows, which may be repeated."""
         state = object.__new__(State)
         state.variables, state.values = self.variables, self.values[rows]
+        state.missing = self.missing[rows]
         at = torch.from_numpy(np.asarray(rows))
         state.x, state.visible = self.x[at], self.visible[at]
         return state
 
-    def is_missing(self, rows, column):
-        """Return of which rows it is known that a cell is missing, not only hidden."""
-        variables = self.variables
-        if column not in variables.hole_of:
-            return np.zeros(len(rows), dtype=bool)
-        at = torch.from_numpy(rows)
-        hole = variables.hole_of[column]
-        last = variables.slots[hole].stop - 1
-        return (self.visible[at, hole] & (self.x[at, last] > 0)).numpy()
-
     def hidden_rows(self, column):
-        return np.flatnonzero(np.isnan(self.values[:, column]))
+        """Return the rows in which a cell of a column is to be drawn."""
+        return np.flatnonzero(np.isnan(self.values[:, column]) & ~self.missing[:, column])
 
     def put(self, rows, column, cells):
         """Set the cells of a column of the table."""
@@ -62,8 +56,7 @@ class State:
         self.values[rows, column] = cells
         variable = variables.of_column[column]
         self._show(rows, variable, cells)
-        if column in variables.hole_of:
-            self.put_hole(rows, column, np.zeros(len(rows)))
+        self.put_hole(rows, column, np.zeros(len(rows)))
         for tie_variable, tie in variables.tie_variables.items():
             if column in tie.columns:
                 total = tie.total(self.values[rows])
@@ -72,10 +65,13 @@ class State:
 
     def put_hole(self, rows, column, is_missing):
         """Set whether the cells of a column are missing."""
-        self._show(rows, self.variables.hole_of[column], is_missing)
+        self.missing[rows, column] = is_missing
+        if column in self.variables.hole_of:
+            self._show(rows, self.variables.hole_of[column], is_missing)
 
     def _show(self, rows, variable, cells):
         variables, at = self.variables, torch.from_numpy(rows)
+        cells = np.asarray(cells, dtype=np.float64)
         k = variable - variables.n_ranked
         if k < 0:
             x = variables.score(variable, cells)[:, None]
@@ -208,7 +204,7 @@ class Drawer:
             log_p = self.networks.log_probabilities(hidden, mean, k)
             p = np.exp(self._one_network(log_p, rng)[:, 1])
             is_missing[block] = rng.random_sample(len(block)) < p
-        state.put_hole(rows, column, is_missing.astype(float))
+        state.put_hole(rows, column, is_missing)
         return is_missing
 
     def _one_network(self, parts, rng):

@@ -1,6 +1,7 @@
 """Training of the conditional networks: every step hides other variables of other rows."""
 
 import math
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -8,10 +9,12 @@ import torch
 from skae.conditionals.network import log_probability_between
 from skae.training.schedule import one_cycle
 
-N_NETWORKS, N_UNITS, N_LAYERS, DROPOUT = 2, 128, 2, 0.1
+N_NETWORKS, N_UNITS, N_LAYERS, DROPOUT = 2, 128, 2, 0.3
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
 MIN_STEPS, MAX_STEPS = 250, 1000
 BATCH_SIZE = 256
+# The weights that count are a moving average of those of the last steps, with this decay.
+AVERAGED = 0.98
 # Patterns of visible variables in a step and in a check, where no cell is missing.
 N_PATTERNS, N_CHECKED_PATTERNS = 32, 64
 # How often a training is checked on held-out rows, and how many these are at most; fewer are
@@ -105,6 +108,7 @@ def train(networks, gaussian, visibility, rows, max_steps, seed):
         {"params": others, "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
+    mean = [p.detach().clone() for p in networks.parameters()]
     losses = [check()] if n_held_out else []
     best, kept = losses[0] if losses else math.inf, _state(networks)
     every, n_done, interrupted = max(1, n_steps // N_CHECKS), 0, False
@@ -121,10 +125,12 @@ def train(networks, gaussian, visibility, rows, max_steps, seed):
             loss.backward()
             optimizer.step()
             n_done = step + 1
-            if n_held_out and (step + 1) % every == 0:
-                losses.append(check())
-                if losses[-1] < best:
-                    best, kept = losses[-1], _state(networks)
+            torch._foreach_lerp_(mean, list(networks.parameters()), 1.0 - AVERAGED)
+            if n_held_out and n_done % every == 0:
+                with _exchanged(networks, mean):
+                    losses.append(check())
+                    if losses[-1] < best:
+                        best, kept = losses[-1], _state(networks)
     except KeyboardInterrupt:
         interrupted = True
     if n_held_out:
@@ -163,6 +169,19 @@ def _loss(networks, gaussian, visibility, rows, mask):
     if not networks.training:  # of the mixture of the networks, not of each
         return per_row.mean(1).mean()
     return per_row.mean()
+
+
+@contextmanager
+def _exchanged(networks, weights):
+    """Have other weights in the networks."""
+    own = [p.data for p in networks.parameters()]
+    for parameter, weight in zip(networks.parameters(), weights, strict=True):
+        parameter.data = weight
+    try:
+        yield
+    finally:
+        for parameter, weight in zip(networks.parameters(), own, strict=True):
+            parameter.data = weight
 
 
 def _state(networks):

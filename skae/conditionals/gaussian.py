@@ -4,6 +4,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 
 # Latent dimensions at most; with fewer variables the covariance is held exactly.
 MAX_FACTORS = 64
@@ -11,6 +12,8 @@ MAX_FACTORS = 64
 LEAST_NOISE = 1e-3
 # How much of the correlations is taken back where there are as many variables as rows.
 SHRINKAGE = 0.2
+# Rounds of expectation and maximisation, and rows that are worked on at a time.
+N_ROUNDS, BLOCK = 8, 256
 
 
 class Gaussian:
@@ -40,17 +43,33 @@ class Gaussian:
         ----------
         x : ndarray of shape (n, n_variables)
         weights : ndarray of shape (n,) or None
-            1 on average.
+
+        References
+        ----------
+        Unknown cells by expectation and maximisation: Dempster, Laird & Rubin, Maximum
+        Likelihood from Incomplete Data via the EM Algorithm, 1977.
         """
         there = ~np.isnan(x)
         known, x = there.astype(np.float64), np.where(there, x, 0.0)
-        own = np.ones(len(x)) if weights is None else weights
-        pairs = (known * own[:, None]).T @ known
-        covariance = (x * own[:, None]).T @ x / np.maximum(pairs, 1.0)
-        n_variables = x.shape[1]
-        # A pair that few rows show counts less, and a matrix of few rows as a whole.
-        few = n_variables / np.maximum(pairs + n_variables, 1.0)
-        off = covariance * (1.0 - SHRINKAGE * few)
+        weights = np.ones(len(x)) if weights is None else weights
+        pairs = (known * weights[:, None]).T @ known
+        moments = (x * weights[:, None]).T @ x
+        normal = cls._of(moments / np.maximum(pairs, 1e-12), len(x))
+        if there.all():
+            return normal
+        for _ in range(N_ROUNDS):
+            moments = sum(
+                normal._moments(x[rows], there[rows], weights[rows])
+                for rows in gen_batches(len(x), BLOCK)
+            )
+            normal = cls._of(moments / weights.sum(), len(x))
+        return normal
+
+    @classmethod
+    def _of(cls, covariance, n):
+        """Return the distribution with about this covariance, of `n` rows."""
+        n_variables = len(covariance)
+        off = covariance * (1.0 - SHRINKAGE * n_variables / (n + n_variables))
         covariance = np.where(np.eye(n_variables, dtype=bool), covariance, off)
         values, axes = np.linalg.eigh(covariance)
         n_factors = min(n_variables, MAX_FACTORS)
@@ -61,6 +80,31 @@ class Gaussian:
         explained = np.square(loadings).sum(axis=1)
         noise = np.maximum(covariance.diagonal() - explained, LEAST_NOISE)
         return cls(loadings, noise)
+
+    def _moments(self, x, there, weights):
+        """Return the expected sum of x x' over rows, given what is known of each."""
+        W, noise, _ = self._tensors
+        visible = torch.from_numpy(there)
+        factors, solved = self._factors(visible)
+        x = torch.from_numpy(x)
+        seen = (x * (visible / noise)) @ W
+        mean = (seen[:, None] @ factors).squeeze(1) @ W.T
+        filled = torch.where(visible, x, mean)
+        own = torch.from_numpy(weights)
+        of_hidden = torch.where(visible, 0.0, 1.0)
+        left = (of_hidden * own[:, None])[..., None] * solved
+        spread = torch.einsum("nik,njk->ij", left, of_hidden[..., None] * W)
+        alone = ((of_hidden * own[:, None]).sum(0) * noise).diag()
+        return ((filled * own[:, None]).T @ filled + spread + alone).numpy()
+
+    def _factors(self, visible):
+        """Return the factors' covariance for every pattern, and W times it."""
+        W, noise, products = self._tensors
+        # (I + W' diag(visible / s) W)^-1
+        inner = ((visible / noise) @ products).unflatten(1, (W.shape[1],) * 2)
+        inner = inner + torch.eye(W.shape[1], dtype=W.dtype)
+        factors = torch.cholesky_inverse(torch.linalg.cholesky(inner))
+        return factors, W @ factors
 
     def given(self, x, visible):
         """Return mean and standard deviation of all variables, given those that are visible.
@@ -77,15 +121,10 @@ class Gaussian:
         mean : torch.Tensor of shape (n_patterns, n_each, n_variables)
         spread : torch.Tensor of shape (n_patterns, n_variables)
         """
-        W, noise, products = self._tensors
-        precision = visible / noise
-        # (I + W' diag(visible / s) W)^-1 of every pattern, the covariance of the factors.
-        inner = (precision @ products).unflatten(1, (W.shape[1],) * 2)
-        inner = inner + torch.eye(W.shape[1], dtype=W.dtype)
-        factors = torch.cholesky_inverse(torch.linalg.cholesky(inner))
-        solved = W @ factors  # (n_patterns, n_variables, n_factors)
+        W, noise, _ = self._tensors
+        _, solved = self._factors(visible)
         spread = ((solved * W).sum(2) + noise).sqrt()
-        weights = ((precision[:, :, None] * W) @ solved.mT).to(x.dtype)
+        weights = (((visible / noise)[:, :, None] * W) @ solved.mT).to(x.dtype)
         return x @ weights, spread.to(x.dtype)
 
     @cached_property

@@ -180,9 +180,10 @@ class Conditionals:
         drawer, n = self._drawer, len(values)
         with threads_for(0):
             state = State(self.variables, values)
-            if missing and not ranges and np.isnan(values).all():
-                self._draw_patterns(state, rng)
-                missing = False
+            if missing:
+                depends = bool(ranges) or not np.isnan(values).all()
+                self._draw_patterns(state, rng, depends, ranges)
+                missing = depends
             state, log_p = self._meet(state, ranges, rng)
             # Rows of one order see the same columns: some orders, not one for each row.
             for rows in np.array_split(rng.permutation(n), min(n, 8)):
@@ -190,18 +191,23 @@ class Conditionals:
                     self._draw_column(drawer, state, rows, column, rng, missing)
         return state.values, log_p
 
-    def _draw_patterns(self, state, rng):
-        """Draw which cells of rows are missing, all together, as rows of the fit have it."""
+    def _draw_patterns(self, state, rng, depends, ranges):
+        """Draw which cells of rows are missing, all together, as rows of the fit have it.
+
+        Where something is given (`depends`), the networks draw what depends on others.
+        """
         variables = self.variables
-        n_patterns = len(variables.patterns)
-        drawn = rng.choice(n_patterns, len(state), p=variables.pattern_weights)
-        every = np.arange(len(state))
-        for column, holes in zip(variables.holed, variables.patterns[drawn].T, strict=True):
-            state.put_hole(every, int(column), holes.astype(float))
+        drawn = rng.choice(len(variables.patterns), len(state), p=variables.pattern_weights)
+        for column, holes in zip(
+            variables.with_holes.tolist(), variables.patterns[drawn].T, strict=True
+        ):
+            if column in ranges or (depends and column in variables.hole_of):
+                continue
+            rows = np.flatnonzero(np.isnan(state.values[:, column]))
+            state.put_hole(rows, column, holes[rows])
 
     def _draw_column(self, drawer, state, rows, column, rng, missing):
-        rows = rows[np.isnan(state.values[rows, column])]
-        rows = rows[~state.is_missing(rows, column)]
+        rows = rows[np.isnan(state.values[rows, column]) & ~state.missing[rows, column]]
         if not len(rows):
             return
         if missing and column in self.variables.hole_of:

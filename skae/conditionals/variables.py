@@ -2,12 +2,13 @@
 
 import numpy as np
 import torch
+from scipy.special import ndtri
 
 from skae.conditionals.ranks import Ranks
 from skae.conditionals.ties import find_constants, find_hierarchies, find_ties
 
-# Holes that a column needs for them to be a variable, and cells.
-LEAST_HOLES = 1
+# Probability that missing cells of a column are told to depend on others by chance.
+MOST_CHANCE = 0.01
 TINY = 1e-6
 
 
@@ -28,13 +29,14 @@ class Variables:
     Attributes
     ----------
     ranked, level, holed : ndarray of int
-        The table's columns that are such variables.
+        The table's columns that are such variables; of those `with_holes` only `holed` ones,
+        whose missing cells depend on other columns.
     ranks : list of Ranks
         Of ranked columns, then of ties.
     ties : list of Tie
     hierarchies : list of Hierarchy
     constants : list of Constant
-    patterns, pattern_weights : ndarray of shape (n_patterns, n_holed) and (n_patterns,)
+    patterns, pattern_weights : ndarray of shape (n_patterns, n_with_holes), (n_patterns,)
         Which cells are missing together, and in what proportion of the rows.
     widths : ndarray of int of shape (n_variables,)
         In how many numbers a network sees each variable.
@@ -51,14 +53,14 @@ class Variables:
         self.n_columns = len(columns)
         self.ranked = np.flatnonzero(known & (~is_level | ordered))
         self.level = np.flatnonzero(known & is_level & ~ordered)
-        self.holed = np.flatnonzero(known & (n_there <= len(values) - LEAST_HOLES))
+        self.with_holes = np.flatnonzero(known & ~there.all(axis=0))
         numbers = np.flatnonzero(known & ~is_level)
         ties = find_ties(values[:, numbers])
         self.ties = [tie.among(numbers) for tie in ties]
         self._learn_ranks(values, weights)
+        self._learn_holes(values, weights)
         self._learn_levels(values, columns, weights)
         self.constants = find_constants(values, self.level, numbers)
-        self._learn_holes(values, weights)
         self._place()
 
     def _learn_ranks(self, values, weights):
@@ -89,10 +91,44 @@ class Variables:
             self.proportions.append(counts / counts.sum())
 
     def _learn_holes(self, values, weights):
-        holes = np.isnan(values[:, self.holed])
+        holes = np.isnan(values[:, self.with_holes])
         patterns, place = np.unique(holes, axis=0, return_inverse=True)
         counts = np.bincount(place.ravel(), weights)
         self.patterns, self.pattern_weights = patterns, counts / counts.sum()
+        self.holed = np.array(
+            [
+                column
+                for column, is_hole in zip(self.with_holes, holes.T, strict=True)
+                if self._is_telling(is_hole, column, values)
+            ],
+            dtype=int,
+        )
+
+    def _is_telling(self, is_hole, column, values):
+        """Return whether cells of other columns depend on whether a cell is missing.
+
+        If not, the indicator would be noise to learn from. The test is of normal scores'
+        and levels' correlations, for as many as there are.
+        """
+        n_tests, largest = 0, 0.0
+        for other in (*self.ranked, *self.level):
+            cells = values[:, other]
+            there = ~np.isnan(cells)
+            if other == column or is_hole[there].all() or not is_hole[there].any():
+                continue
+            own, hole = cells[there], is_hole[there] - is_hole[there].mean()
+            if other in self.level:
+                xs = (own == level for level in np.unique(own))
+            else:
+                ranked = int(np.flatnonzero(self.ranked == other)[0])
+                xs = (self.ranks[ranked].score(own),)
+            for x in xs:
+                x = x - np.mean(x)
+                size = np.sqrt(np.square(x).sum() * np.square(hole).sum())
+                n_tests += 1
+                if size > 0:
+                    largest = max(largest, abs(x @ hole) / size * np.sqrt(len(hole)))
+        return n_tests > 0 and largest > ndtri(1.0 - 0.5 * MOST_CHANCE / n_tests)
 
     def _place(self):
         self.n_ranked = len(self.ranks)
