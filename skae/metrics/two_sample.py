@@ -12,8 +12,7 @@ from skae._parameters import RandomState
 from skae._typing import Table
 from skae.metrics._boosting import design_of, make_boosting
 from skae.metrics._columns import read_columns
-
-MAX_SEED = 2**31 - 1
+from skae.training.generators import MAX_SEED
 
 
 @validate_params(

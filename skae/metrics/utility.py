@@ -12,7 +12,7 @@ from skae._typing import Table
 from skae._warnings import warn
 from skae.metrics._boosting import design_of, make_boosting
 from skae.metrics._columns import read_columns
-from skae.metrics.two_sample import MAX_SEED
+from skae.training.generators import MAX_SEED
 
 
 class TrainOnSyntheticScore(NamedTuple):
