@@ -9,12 +9,16 @@ import pandas as pd
 from skae.table.frame import Frame
 from skae.table.writing import as_series, columns_of, is_pandas_category, make_frame
 
+# float64 holds all whole numbers of so many digits.
+MOST_DIGITS = 15
+
 
 def conceal(table, rows, revealed=frozenset()):
     """Return sampled rows with made-up values in columns that hold identifiers.
 
     Text becomes the column's name and a number, "name_1", "name_2" and so on; numbers
-    become other numbers, beyond all of the column's; dates become missing. Cells that are
+    become other numbers, beyond all of the column's; dates, and numbers where the dtype has
+    no room beyond, become missing. Cells that are
     missing stay so.
 
     Parameters
@@ -51,6 +55,9 @@ def conceal(table, rows, revealed=frozenset()):
     for i, reader in private.items():
         made_up = _make_up(reader, cells.column(i).is_missing())
         columns[i] = _write(*made_up, templates[i])
+        if isinstance(rows, pd.DataFrame):
+            series = columns[i].to_native().set_axis(rows.index)
+            columns[i] = nw.from_native(series, series_only=True)
     return make_frame(columns, frame)
 
 
@@ -66,8 +73,9 @@ def _make_up(reader, missing):
                 return np.array(values, dtype=object), missing
     if reader.levels.dtype.kind in "iuf":
         # The column's largest number is not given out either.
-        values = 10 ** len(str(int(np.abs(reader.levels).max()))) + numbers - 1
-        return values, missing
+        n_digits = len(str(int(np.abs(reader.levels).max())))
+        if n_digits <= MOST_DIGITS:
+            return 10**n_digits + numbers - 1, missing
     return np.zeros(len(missing)), np.ones(len(missing), dtype=bool)
 
 
@@ -85,4 +93,7 @@ def _write(values, missing, template):
         ]
         dtype = nw.Enum(values[~missing].tolist())
         return nw.new_series("", cells, dtype, backend=template.implementation)
-    return as_series(values, missing, template)
+    series = as_series(values, missing, template)
+    if values.dtype.kind == "i" and not (missing | (series.to_numpy() == values)).all():
+        return _write(values, np.ones_like(missing), template)  # too large for the dtype
+    return series
