@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._entry import EntryPoints
 from skae._parameters import RandomState, SampleParameters
 from skae.table.choice import positions_of
+from skae.table.encoder import TableEncoder
 from skae.table.identifiers import warn_of_identifiers
 from skae.table.private import conceal
 from skae.table.validation import check_n_samples
@@ -16,6 +17,8 @@ from skae.table.validation import check_n_samples
 
 class SamplingMixin(EntryPoints, SampleParameters):
     """`sample`, for estimators that say how rows are drawn (`_sample`)."""
+
+    _table: TableEncoder
 
     def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Any:
         """Draw new rows.

@@ -27,13 +27,16 @@ class Column:
         Of every table, by its name: numbers (dates and durations in days), or the positions
         of the levels. NaN where missing.
     levels : pandas.Index or None
-        The levels that any of the tables holds.
+        The levels that any of the tables holds, as text.
+    is_date : bool
+        Whether numbers are days since 1970.
     """
 
     name: object
     is_number: bool
     parts: dict[str, np.ndarray]
     levels: pd.Index | None = None
+    is_date: bool = False
 
     def __getitem__(self, table):
         return self.parts[table]
@@ -137,7 +140,7 @@ def _join(label, cells):
     found = set(kinds.values())
     if found <= NUMBERS and len(found) <= 1:
         parts = {name: _floats(part, label, name) for name, part in cells.items()}
-        return Column(label, True, parts)
+        return Column(label, True, parts, is_date="date" in found)
     if not found <= LEVELS:
         raise ValueError(
             f"Column {label!r} holds different things in the tables: {kinds}; convert it "

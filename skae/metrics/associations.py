@@ -53,7 +53,7 @@ def associations(X: Table) -> pd.DataFrame:
     >>> associations(X).round(2).loc["km"].to_dict()
     {'km': 1.0, 'minutes': -1.0, 'far': 0.89}
     """
-    return _matrix(read_columns(X=X), "X")
+    return matrix_of(read_columns(X=X), "X")
 
 
 def pair_similarity(real: Table, synthetic: Table) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def pair_similarity(real: Table, synthetic: Table) -> pd.DataFrame:
     [{'first': 'x0', 'second': 'x1', 'real': 1.0, 'synthetic': 0.06, 'similarity': 0.06}]
     """
     columns = read_columns(real=real, synthetic=synthetic)
-    matrices = [_matrix(columns, name).to_numpy() for name in ("real", "synthetic")]
+    matrices = [matrix_of(columns, name).to_numpy() for name in ("real", "synthetic")]
     pairs = list(combinations(range(len(columns)), 2))
     first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     of_pairs = [matrix[first, second] for matrix in matrices]
@@ -113,7 +113,8 @@ def pair_similarity(real: Table, synthetic: Table) -> pd.DataFrame:
     )
 
 
-def _matrix(columns, table):
+def matrix_of(columns, table):
+    """Return the `associations` of columns as they are in one of their tables."""
     values = [
         column[table] if column.is_number else column.codes()[table] for column in columns
     ]
