@@ -55,6 +55,9 @@ def nearest_record_ratio(train: Table, synthetic: Table, holdout: Table) -> floa
     1; of levels 0 if they are equal and else 1. A missing cell equals a missing cell and is
     at distance 1 from any other.
 
+    On small tables the values of the columns raise it by themselves: rows whose columns are
+    drawn independently of each other from 100 to 200 training rows have 0.53 to 0.56.
+
     A ratio of 0.5 rules out that rows were learned by heart; it is no guarantee against
     every attack, as differential privacy is.
 
