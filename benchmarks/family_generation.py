@@ -45,12 +45,11 @@ from _tables import (
     verdict,
 )
 from density import is_continuous, prepare
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import StratifiedKFold, cross_val_predict, train_test_split
+from sklearn.model_selection import train_test_split
 
 from skae import AutoencoderTransformer, VAETransformer
+from skae.metrics import two_sample_auc
 
 HELD_OUT = 0.5
 MIXED = ("penguins", "auto_imports", "adult")
@@ -131,23 +130,6 @@ def tvae_rows(python, train, n_rows, seed):
 # ------------------------------------------------------------------------- samples
 
 
-def told_apart(real, other, seed):
-    """Return the AUROC with which gradient boosting tells two tables, out of fold."""
-    both = pd.concat([real, other[list(real)]], ignore_index=True)
-    for name in categories_of(real):
-        both[name] = both[name].astype("category").cat.codes
-    is_category = [name in categories_of(real) for name in real]
-    labels = np.repeat([0, 1], [len(real), len(other)])
-    boosting = HistGradientBoostingClassifier(
-        categorical_features=is_category, random_state=seed
-    )
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    chances = cross_val_predict(
-        boosting, both.astype(float), labels, cv=folds, method="predict_proba"
-    )
-    return roc_auc_score(labels, chances[:, 1])
-
-
 def compare_samples(loaders, max_rows, seeds, tvae_python):
     """Print a row per table and seed; return name -> generator -> AUROCs."""
     heading(
@@ -177,12 +159,12 @@ def compare_samples(loaders, max_rows, seeds, tvae_python):
                 with quiet():
                     rows, took = timed(make, train, len(test), seed)
                 rows = rows if hasattr(rows, "columns") else pd.DataFrame(rows)
-                figures[generator] = told_apart(test, rows, seed)
+                figures[generator] = two_sample_auc(test, rows, random_state=seed)
                 seconds.append(took)
                 outcomes.setdefault(name, {}).setdefault(generator, []).append(
                     figures[generator]
                 )
-            floor = told_apart(test, train, seed)
+            floor = two_sample_auc(test, train, random_state=seed)
             table.row(name, *train.shape, seed, floor, *figures.values(), *seconds)
     return outcomes
 

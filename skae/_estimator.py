@@ -21,6 +21,7 @@ from skae._held_out import HeldOutMixin
 from skae._inference import InferenceMixin
 from skae._parameters import (
     NetworkParameters,
+    SampleParameters,
     TableParameters,
     TrainingParameters,
 )
@@ -35,7 +36,6 @@ from skae.corruption import Corrupter
 from skae.models.precision import forget
 from skae.models.principal_axes import principal_axes
 from skae.table.encoder import TableEncoder
-from skae.table.identifiers import warn_of_identifiers
 from skae.table.row_metadata import check_weights
 from skae.table.rows import DenseRows, SparseRows, TrainingRows, weighted_rows
 from skae.table.validation import (
@@ -86,6 +86,7 @@ class BaseAutoencoder(
         **NetworkParameters._parameter_constraints,
         **TrainingParameters._parameter_constraints,
         **TableParameters._parameter_constraints,
+        **SampleParameters._parameter_constraints,
     }
 
     # Where fit chooses the value of a parameter it is that value which must not change.
@@ -258,7 +259,7 @@ class BaseAutoencoder(
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
         if self._warns_of_columns:
             warn_of_empty(self._table)
-            warn_of_identifiers(self._table)
+            self._warn_of_identifiers()
         self._check_support(X, rows)
 
     def _encode(self, X, rows):

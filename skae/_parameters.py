@@ -117,6 +117,23 @@ class TableParameters(ColumnParameters):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
+class SampleParameters:
+    """What may be given out with sampled rows.
+
+    Parameters
+    ----------
+    reveal : array-like, default=None
+        Columns whose values `sample` may give out although nearly every row has one of its
+        own, such as names, keys and addresses: names, positions or a mask. Of others it
+        gives made-up values: "name_1", "name_2" and so on in a column "name".
+    """
+
+    reveal: ArrayLike | None = None
+
+    _parameter_constraints: ClassVar[dict] = {"reveal": ["array-like", None]}
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
 class NetworkParameters:
     """What encoder and decoder are made of.
 

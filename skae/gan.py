@@ -22,6 +22,7 @@ from skae._parameters import (
     Activation,
     ComputeParameters,
     NetworkParameters,
+    SampleParameters,
     TableParameters,
     TrainingParameters,
     documented,
@@ -38,7 +39,6 @@ from skae.models.gan_sampling import (
     sure_verdict,
 )
 from skae.table.encoder import TableEncoder
-from skae.table.identifiers import warn_of_identifiers
 from skae.table.row_metadata import check_weights
 from skae.table.rows import DenseRows, TrainingRows, encode_block, weighted_rows
 from skae.table.validation import (
@@ -195,6 +195,7 @@ class GANSampler(
     _parameter_constraints: ClassVar[dict] = {
         **TableParameters._parameter_constraints,
         **ComputeParameters._parameter_constraints,
+        **SampleParameters._parameter_constraints,
         **{
             name: TrainingParameters._parameter_constraints[name]
             for name in ("max_iter", "learning_rate_init")
@@ -259,7 +260,7 @@ class GANSampler(
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, row_weights, column_names(self, X.shape[1]))
         warn_of_empty(self._table)
-        warn_of_identifiers(self._table)
+        self._warn_of_identifiers()
         self.device_ = device
         real = torch.from_numpy(self._table.encode_rows(X, rows)[0]).to(device)
         weights = TrainingRows.of(DenseRows(real, None), rows, row_weights, 0).weights

@@ -148,7 +148,8 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
     numbers, rank by rank, from the model's distribution to that of the training rows: the
     model says how columns depend on each other, the table what values they can take. Values
     that repeat in the training rows are given as they are; between others, new ones are
-    interpolated, with as many decimals as theirs. To that end the fitted estimator holds up
+    interpolated, with as many decimals as theirs, up to a quarter of the last distance from
+    the outermost one, if it is a single row's. To that end the fitted estimator holds up
     to 1,000 quantiles of every column. Counts, zeros and ones of the discrete likelihoods
     are drawn as they are.
 

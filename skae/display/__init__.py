@@ -8,6 +8,7 @@ from skae.display.explanation import ExplanationDisplay
 from skae.display.latent import LatentSpaceDisplay
 from skae.display.loss import LossCurveDisplay
 from skae.display.reconstruction import ReconstructionDisplay
+from skae.display.sample import SampleDisplay
 from skae.display.traversal import LatentTraversalDisplay
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "LatentTraversalDisplay",
     "LossCurveDisplay",
     "ReconstructionDisplay",
+    "SampleDisplay",
 ]

@@ -63,12 +63,22 @@ class Display:
         self.figure_ = cast("Figure", ax.figure)
 
     def _open_panels(
-        self, ax: Axes | None, n_panels: int, size: Pair, margins: Pair, ylabel: str
+        self,
+        ax: Axes | None,
+        n_panels: int,
+        size: Pair,
+        margins: Pair,
+        ylabel: str,
+        heights: Sequence[float] | None = None,
     ) -> None:
-        """Open axes and replace them by panels of a size in inches, three per line."""
+        """Open axes and replace them by panels of a size in inches, three per line.
+
+        With `heights` lines are as many times as high.
+        """
         n_columns = min(PANELS_PER_LINE, n_panels)
         n_rows = math.ceil(n_panels / n_columns)
-        figsize = size[0] * n_columns + margins[0], size[1] * n_rows + margins[1]
+        height = size[1] * (n_rows if heights is None else sum(heights))
+        figsize = size[0] * n_columns + margins[0], height + margins[1]
         self._open_axes(ax, figsize)
         spec = self.ax_.get_subplotspec()
         if spec is None:
@@ -77,7 +87,7 @@ class Display:
                 "matplotlib.pyplot.subplots or Figure.add_subplot."
             )
         self.ax_.set_axis_off()
-        grid = spec.subgridspec(n_rows, n_columns)
+        grid = spec.subgridspec(n_rows, n_columns, height_ratios=heights)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])
         for panel in self.axes_[::n_columns]:
             panel.set_ylabel(ylabel)

@@ -14,6 +14,7 @@ from skae.display._tables import as_floats, as_texts, is_numeric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.collections import PathCollection
     from matplotlib.container import BarContainer
 
@@ -48,20 +49,20 @@ def _draw_numeric(
         ends = [cells.min(), cells.max()]
         ax.plot(ends, ends, color=QUIET, linestyle="--", linewidth=1)
     if original.dtype.kind == "M":
-        _format_dates(ax)
+        format_dates(ax.xaxis)
+        format_dates(ax.yaxis)
     r2 = f", R² {r2_score(x, y):.2f}" if len(x) and np.ptp(x) > 0 else ""
     ax.set_title(f"{original.name}{r2}", fontsize="medium")
     return points
 
 
-def _format_dates(ax: Axes) -> None:
+def format_dates(axis: Axis) -> None:
     """Show days since 1970, which is how matplotlib stores dates, as dates."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    for axis in (ax.xaxis, ax.yaxis):
-        locator = AutoDateLocator(minticks=2, maxticks=5)
-        axis.set_major_locator(locator)
-        axis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    locator = AutoDateLocator(minticks=2, maxticks=5)
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
 
 
 def _draw_categorical(

@@ -23,8 +23,8 @@ def choose_kinds(X, names, categorical_features, ordinal_features):
         Columns whose kind is what the user says, whatever their dtype.
     """
     asked = {
-        "category": _positions("categorical_features", categorical_features, names),
-        "ordered": _positions("ordinal_features", ordinal_features, names),
+        "category": positions_of("categorical_features", categorical_features, names),
+        "ordered": positions_of("ordinal_features", ordinal_features, names),
     }
     _refuse_both(asked["category"] & asked["ordered"], names)
     wanted = {i: kind for kind, columns in asked.items() for i in columns}
@@ -65,8 +65,17 @@ def _refuse_both(columns, names):
         )
 
 
-def _positions(parameter, asked, names):
-    """Return the positions of the columns that a parameter names, a set."""
+def positions_of(parameter, asked, names):
+    """Return the positions of the columns that a parameter names, a set.
+
+    Parameters
+    ----------
+    parameter : str
+        Its name, for messages.
+    asked : None, str or array-like
+        Names, positions or a mask; none are named by None and by a string.
+    names : list of str
+    """
     if asked is None or isinstance(asked, str):
         return set()
     asked = np.asarray(asked)

@@ -332,8 +332,9 @@ class TableEncoder:
         observed : ndarray of shape (n_samples, n_features), default=None
             Cells that are not `OBSERVED` become missing.
         rng : numpy.random.RandomState, default=None
-            Levels are drawn from their distribution, instead of the likeliest or, of ordered
-            ones, the median taken.
+            Of draws: levels are drawn from their distribution, instead of the likeliest
+            or, of ordered ones, the median taken, and numbers keep away from limits that
+            only one cell of fit has.
         numbers : ndarray of shape (n_samples, n_numbers), default=None
             Numbers in raw units, instead of those of `output`.
         possible : bool, default=False
@@ -358,7 +359,10 @@ class TableEncoder:
         first, *others = self.design_.blocks
         if numbers is None:
             numbers = self.decode_numbers(output[:, first.columns])
-        numbers = first.to_possible(numbers) if possible else first.to_whole(numbers)
+        if rng is not None:
+            numbers = first.to_drawn(numbers)
+        else:
+            numbers = first.to_possible(numbers) if possible else first.to_whole(numbers)
         return [numbers, *(block.decode(output[:, block.columns], rng) for block in others)]
 
     def decode_numbers(self, output):

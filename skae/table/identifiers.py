@@ -37,8 +37,15 @@ def refuse_identifiers_only(table):
         )
 
 
-def warn_of_identifiers(table):
-    """Warn of columns whose levels nearly always are new, if there are any."""
+def warn_of_identifiers(table, made_up=()):
+    """Warn of columns whose levels nearly always are new, if there are any.
+
+    Parameters
+    ----------
+    table : TableEncoder
+    made_up : sequence of str, default=()
+        The columns among them of which `sample` gives made-up values.
+    """
     names = [table.names[i] for i in np.flatnonzero(table.identifiers_)]
     if names:
         what_becomes = (
@@ -46,6 +53,11 @@ def warn_of_identifiers(table):
             if table.leave_out_identifiers
             else "They tell the network nothing"
         )
+        if made_up:
+            what_becomes += (
+                ", and `sample` gives made-up values in their place, unless "
+                f"reveal={list(made_up)} allows the real ones"
+            )
         warn(
             f"Columns {names} hold identifiers: nearly all of their values occur once, so "
             f"that nearly all values of fresh rows will be new. {what_becomes}; drop them, "

@@ -19,6 +19,7 @@ from skae.display import (
     LatentTraversalDisplay,
     LossCurveDisplay,
     ReconstructionDisplay,
+    SampleDisplay,
 )
 
 
@@ -42,11 +43,12 @@ def drawers(X):
         "scores": lambda **kw: AnomalyScoreDisplay.from_estimator(forest, X, **kw),
         "bars": lambda **kw: ExplanationDisplay.from_estimator(transformer, X[:1], **kw),
         "map": lambda **kw: ExplanationDisplay.from_estimator(transformer, X[:4], **kw),
+        "sample": lambda **kw: SampleDisplay.from_estimator(transformer, X, **kw),
     }
 
 
 DRAWERS = sorted(
-    "latent images columns loss grid lines scores bars map".split()  # noqa: SIM905
+    "latent images columns loss grid lines scores bars map sample".split()  # noqa: SIM905
 )
 
 
@@ -111,6 +113,7 @@ def test_without_matplotlib_the_error_says_so():
         (LatentTraversalDisplay, TSNE()),
         (AnomalyScoreDisplay, StandardScaler()),
         (ExplanationDisplay, PCA()),
+        (SampleDisplay, PCA()),
     ],
 )
 def test_estimator_without_the_method_is_an_error(X, display, estimator):

@@ -30,23 +30,25 @@ class NumberBlock(Block):
     ----------
     center, scale : ndarray of shape (n_features,)
         Raw units, and raw units per standard unit.
-    low, high : ndarray of shape (n_features,)
-        The range of the column in fit, in raw units.
+    lowest, highest : ndarray of shape (2, n_features)
+        The two smallest and the two largest cells in fit, the outermost first, in raw
+        units; infinite where there are not as many.
     decimals : ndarray of int of shape (n_features,)
         With which its cells can be written, at most `MOST_DECIMALS`; more: `TOO_MANY`.
     """
 
     of_table = (
         *Block.of_table,
-        *("center", "scale", "low", "high", "decimals", "_scaler", "_quantiles"),
+        *("center", "scale", "lowest", "highest", "decimals", "_scaler", "_quantiles"),
     )
 
     def __init__(self, features, kinds, names, settings, is_frame):
         super().__init__(features, kinds, names, settings, is_frame)
         self._scaler, self._quantiles = StandardScaler(), None
         self.sizes = np.ones(len(self.features), dtype=np.int64)
-        self.low = np.full(len(self.features), np.inf)
-        self.high, self.decimals = -self.low, np.zeros(len(self.features), dtype=np.int64)
+        self.lowest = np.full((2, len(self.features)), np.inf)
+        self.highest = -self.lowest
+        self.decimals = np.zeros(len(self.features), dtype=np.int64)
 
     def make_readers(self, kinds, is_frame):
         if not is_frame:
@@ -81,8 +83,8 @@ class NumberBlock(Block):
             setattr(scaler, name, np.where(nothing, values, getattr(scaler, name)))
 
     def _learn_values(self, raw):
-        self.low = np.fmin(self.low, np.fmin.reduce(raw, axis=0, initial=np.inf))
-        self.high = np.fmax(self.high, np.fmax.reduce(raw, axis=0, initial=-np.inf))
+        self.lowest = _two_smallest(self.lowest, raw)
+        self.highest = -_two_smallest(-self.highest, -raw)
         self.decimals = decimals_of(raw, self.decimals)
 
     def settle(self, X, rows):
@@ -233,13 +235,36 @@ class NumberBlock(Block):
         """
         if self.readers is None:
             return numbers
+        return self._to_possible(numbers, self._whole)
+
+    @property
+    def _whole(self):
+        """Which columns of a frame hold whole numbers."""
+        if self.readers is None:
+            return np.zeros(len(self.features), dtype=bool)
         of_numbers = np.array(
             [reader.kind == "number" for reader in self.readers], dtype=bool
         )
-        return self._to_possible(numbers, of_numbers & ~self.empty & (self.decimals == 0))
+        return of_numbers & ~self.empty & (self.decimals == 0)
+
+    def to_drawn(self, numbers):
+        """Return `to_whole` of drawn numbers, none of which is at a single cell's limit.
+
+        Where only one cell is at a limit of its column, draws that would be moved there are
+        moved to a quarter of the distance to the next cell before it.
+        """
+        clipped = self._whole if self._quantiles is None else ~self.empty
+        with np.errstate(invalid="ignore"):
+            ends = np.stack([self.lowest[0], self.highest[0]])
+            gaps = np.stack([self.lowest[1], self.highest[1]]) - ends
+            low, high = ends + np.where(np.isfinite(gaps), gaps / 4, 0.0)
+        numbers = np.where(clipped, np.clip(numbers, low, high), numbers)
+        return self.to_whole(numbers)
 
     def _to_possible(self, numbers, which):
-        numbers = np.where(which, np.clip(numbers, self.low, self.high), numbers)
+        numbers = np.where(
+            which, np.clip(numbers, self.lowest[0], self.highest[0]), numbers
+        )
         for decimals in np.unique(self.decimals[which & (self.decimals < TOO_MANY)]):
             columns = which & (self.decimals == decimals)
             # Not -0.
@@ -252,3 +277,12 @@ class NumberBlock(Block):
     def extremes(self, x, generator, lows, highs):
         coins = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         return torch.where(coins < 0.5, lows, highs)
+
+
+def _two_smallest(known, raw):
+    """Return the two smallest of known cells and others, NaN left out, (2, n_features)."""
+    cells = np.concatenate([known, raw])
+    first = np.fmin.reduce(cells, axis=0)
+    is_first = cells == first
+    next_one = np.fmin.reduce(np.where(is_first, np.inf, cells), axis=0)
+    return np.stack([first, np.where(is_first.sum(axis=0) > 1, first, next_one)])
