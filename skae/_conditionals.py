@@ -15,6 +15,8 @@ from skae._typing import Table
 from skae._warnings import warn
 from skae.conditionals.conditions import LEAST_PROBABILITY, read_conditions
 from skae.conditionals.model import MAX_ROWS, Conditionals, facts_of
+from skae.table.choice import positions_of
+from skae.table.private import conceal
 from skae.table.validation import check_fitted_table, check_n_samples
 
 
@@ -22,6 +24,7 @@ class ConditionalsMixin(EntryPoints):
     """What an estimator with `_conditionals`, of the columns of its `_table`, can do."""
 
     _table: Any
+    reveal: Any
     # `Conditionals`, where there are some.
     _conditionals: Any = None
 
@@ -108,7 +111,8 @@ class ConditionalsMixin(EntryPoints):
         for column, (low, high) in asked.limits.items():
             # Decimals of the column may lie just outside.
             values[:, column] = values[:, column].clip(low, high)
-        return table.tabulate(values, rng)
+        revealed = positions_of("reveal", self.reveal, table.names)
+        return conceal(table, table.tabulate(values, rng), revealed)
 
 
 def _check_n_draws(n_draws):

@@ -105,6 +105,11 @@ class _Reader:
         self.block, self.j = table.place_of(self.column)
         self.is_frame = table.template_ is not None
         self.kind = table.columns_[self.column].kind if self.is_frame else "number"
+        if self.column in variables.alone:
+            raise ValueError(
+                f"given asks for column {name!r}, nearly all of whose values occur once: it "
+                "tells nothing of others. Leave it out, and set it in the sampled rows."
+            )
         if self.column not in variables.of_column:
             raise ValueError(
                 f"given asks for column {name!r}, of which no cell was there in fit; leave it "

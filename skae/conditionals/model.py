@@ -34,11 +34,14 @@ class ColumnFacts(NamedTuple):
     is_ordered : bool
     seen : ndarray of bool of shape (n_levels,) or None
         Which levels rows of the fit hold.
+    is_identifier : bool
+        Whether nearly all cells differ.
     """
 
     n_levels: int | None = None
     is_ordered: bool = False
     seen: Any = None
+    is_identifier: bool = False
 
 
 def facts_of(design):
@@ -46,9 +49,11 @@ def facts_of(design):
     facts = [ColumnFacts()] * design.n_features
     for block in design.blocks[1:]:
         parts = block.seen.split(block.n_levels.tolist())
-        for feature, seen in zip(block.features, parts, strict=True):
-            ordered = isinstance(block, OrderedBlock)
-            facts[feature] = ColumnFacts(len(seen), ordered, seen.numpy())
+        ordered = isinstance(block, OrderedBlock)
+        for feature, seen, unique in zip(
+            block.features, parts, block.identifiers, strict=True
+        ):
+            facts[feature] = ColumnFacts(len(seen), ordered, seen.numpy(), bool(unique))
     return facts
 
 
@@ -133,7 +138,11 @@ class Conditionals:
             NaN where hidden.
         """
         with threads_for(0):
-            return self._drawer.expect(State(self.variables, values))
+            filled = self._drawer.expect(State(self.variables, values))
+        for column, (cells, proportions) in self.variables.alone.items():
+            hidden = np.isnan(values[:, column])
+            filled[hidden, column] = cells[proportions.argmax()]
+        return filled
 
     def draw(self, values, rng):
         """Return rows with hidden cells drawn, given those that are there."""
@@ -143,7 +152,13 @@ class Conditionals:
                 rows = state.hidden_rows(column)
                 if len(rows):
                     drawer.draw(state, rows, column, rng)
+        self._draw_alone(state, rng)
         return state.values
+
+    def _draw_alone(self, state, rng):
+        for column, (cells, proportions) in self.variables.alone.items():
+            rows = state.hidden_rows(column)
+            state.values[rows, column] = rng.choice(cells, len(rows), p=proportions)
 
     # ------------------------------------------------------------------ rows
 
@@ -189,6 +204,7 @@ class Conditionals:
             for rows in np.array_split(rng.permutation(n), min(n, 8)):
                 for column in drawer.order(rng):
                     self._draw_column(drawer, state, rows, column, rng, missing)
+        self._draw_alone(state, rng)
         return state.values, log_p
 
     def _draw_patterns(self, state, rng, depends, ranges):

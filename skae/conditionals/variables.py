@@ -31,6 +31,8 @@ class Variables:
     ranked, level, holed : ndarray of int
         The table's columns that are such variables; of those `with_holes` only `holed` ones,
         whose missing cells depend on other columns.
+    alone : dict of int to tuple (cells, proportions)
+        Columns that tell nothing of others, such as names: the cells of each.
     ranks : list of Ranks
         Of ranked columns, then of ties.
     ties : list of Tie
@@ -49,11 +51,13 @@ class Variables:
         n_there = there.sum(axis=0)
         is_level = np.array([column.n_levels is not None for column in columns])
         ordered = np.array([column.is_ordered for column in columns])
-        known = n_there > 0
+        alone = np.array([column.is_identifier for column in columns])
+        self.with_holes = np.flatnonzero((n_there > 0) & ~there.all(axis=0))
+        self._learn_alone(values, np.flatnonzero(alone & (n_there > 0)), weights)
+        known = (n_there > 0) & ~alone
         self.n_columns = len(columns)
         self.ranked = np.flatnonzero(known & (~is_level | ordered))
         self.level = np.flatnonzero(known & is_level & ~ordered)
-        self.with_holes = np.flatnonzero(known & ~there.all(axis=0))
         numbers = np.flatnonzero(known & ~is_level)
         ties = find_ties(values[:, numbers])
         self.ties = [tie.among(numbers) for tie in ties]
@@ -62,6 +66,15 @@ class Variables:
         self._learn_levels(values, columns, weights)
         self.constants = find_constants(values, self.level, numbers)
         self._place()
+
+    def _learn_alone(self, values, columns, weights):
+        self.alone = {}
+        for column in columns.tolist():
+            there = ~np.isnan(values[:, column])
+            cells, place = np.unique(values[there, column], return_inverse=True)
+            own = None if weights is None else weights[there]
+            counts = np.bincount(place.ravel(), own)
+            self.alone[column] = cells, counts / counts.sum()
 
     def _learn_ranks(self, values, weights):
         columns = [*values[:, self.ranked].T, *self._ties_of(values).T]
@@ -99,7 +112,7 @@ class Variables:
             [
                 column
                 for column, is_hole in zip(self.with_holes, holes.T, strict=True)
-                if self._is_telling(is_hole, column, values)
+                if column not in self.alone and self._is_telling(is_hole, column, values)
             ],
             dtype=int,
         )
