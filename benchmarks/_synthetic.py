@@ -15,8 +15,7 @@ def moments_to_numbers(frame):
     """Return the frame with moments as seconds, for those that know numbers only."""
     epoch = pd.Timestamp(0)
     seconds = {
-        name: (frame[name] - epoch).dt.total_seconds().round().astype(np.int64)
-        for name in moments_of(frame)
+        name: (frame[name] - epoch).dt.total_seconds().round() for name in moments_of(frame)
     }
     return frame.assign(**seconds)
 
