@@ -1,7 +1,6 @@
 """Figures of long runs, kept in files of one JSON object a line."""
 
 import json
-from itertools import chain
 from pathlib import Path
 
 
@@ -12,10 +11,13 @@ def key(record, method):
 
 def read(paths, method):
     """Return key -> record of files, those that are there; the last of equals counts."""
-    lines = chain.from_iterable(
-        Path(path).read_text().splitlines() for path in paths if Path(path).exists()
-    )
-    return {key(record, method): record for record in map(json.loads, lines)}
+    records = {}
+    for path in filter(Path.exists, map(Path, paths)):
+        for record in map(json.loads, path.read_text().splitlines()):
+            if method not in record:
+                raise SystemExit(f"{path} holds figures of another benchmark.")
+            records[key(record, method)] = record
+    return records
 
 
 def append(path, record):

@@ -18,13 +18,13 @@ one would do by hand. Figures of earlier runs are read by `--from`, and not meas
 """
 
 import argparse
-from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
 import _records
 import numpy as np
 import pandas as pd
+from _imputation_summary import BY_HAND, RIDES, summarise
 from _imputers import PEERS
 from _rides import make_rides, minutes_of
 from _synthetic import moments_to_numbers
@@ -36,10 +36,8 @@ from _tables import (
     folder_loaders,
     heading,
     quiet,
-    remark,
     sklearn_loaders,
     timed,
-    verdict,
 )
 from mixed import OneHot, compare, load_frame, remove_cells
 
@@ -48,10 +46,7 @@ from skae import AutoencoderTransformer, VAETransformer
 
 MIXED = ("penguins", "auto_imports", "adult")
 OF_TABLES = ("mpg", "titanic", "diamonds")
-RIDES = "rides"
 MISSING_RIDES = 0.1
-# The targets of the claims.
-MOST_TIMES, MOST_MINUTES = 1.2, 6.0
 
 
 def fill_by_transformer(make, frame, seed):
@@ -69,7 +64,6 @@ OURS = {
 # Packages of before it have no such class; their figures are compared with today's.
 if hasattr(skae, "AutoencoderImputer"):
     OURS["Imputer"] = partial(fill_by_imputer, skae.AutoencoderImputer)
-BY_HAND = "median ride"
 IMPUTERS = [*OURS, *PEERS, BY_HAND]
 
 # ------------------------------------------------------------------------- tables
@@ -181,116 +175,6 @@ def run(loaders, known, args):
                 text.row(table, seed, name, *map(figures.get, columns))
 
 
-# ------------------------------------------------------------------------- summary
-
-
-def means_of(records):
-    """Return imputer -> table -> figure -> mean over the seeds."""
-    found = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for record in records:
-        for figure, value in record.items():
-            if figure not in ("table", "seed", "imputer"):
-                found[record["imputer"]][record["table"]][figure].append(value)
-    return {
-        name: {
-            table: {figure: float(np.mean(values)) for figure, values in figures.items()}
-            for table, figures in found[name].items()
-        }
-        for name in IMPUTERS
-        if name in found
-    }
-
-
-def print_figure(means, tables, figure, title):
-    """Print a row per table, and the means of the tables that all imputers have."""
-    heading(title)
-    text = TextTable(
-        {"table": "<14"} | {name: f">{max(8, len(name))}.3f" for name in means}
-    )
-    rows = {
-        table: [of.get(table, {}).get(figure) for of in means.values()] for table in tables
-    }
-    rows = {table: row for table, row in rows.items() if any(v is not None for v in row)}
-    for table, row in rows.items():
-        text.row(table, *row)
-    common = [row for row in rows.values() if None not in row]
-    if common:
-        text.row(f"mean of {len(common)}", *np.mean(common, axis=0))
-
-
-def judge(name, means):
-    """Print what is claimed of one of ours against the best peer of each table."""
-    heading(f"{name} against the best peer of each table")
-    peers = [peer for peer in PEERS if peer in means]
-    for figure, label, sign in (("rmse", "RMSE", 1), ("accuracy", "accuracy", -1)):
-        ours, best, ratios = {}, {}, {}
-        for table, figures in means[name].items():
-            theirs = [means[peer].get(table, {}).get(figure) for peer in peers]
-            if figure not in figures or None in theirs or not theirs:
-                continue
-            ours[table] = figures[figure]
-            best[table] = sign * min(sign * value for value in theirs)
-            # The error of categories is what is not right.
-            errors = (
-                (ours[table], best[table])
-                if sign > 0
-                else (1 - ours[table], 1 - best[table])
-            )
-            ratios[table] = errors[0] / errors[1]
-        if not ours:
-            continue
-        mean, peer_mean = np.mean(list(ours.values())), np.mean(list(best.values()))
-        verdict(
-            f"{label}, mean of {len(ours)} tables",
-            f"{mean:.3f}",
-            f"that of the best peers, {peer_mean:.3f}",
-            sign * mean <= sign * peer_mean,
-        )
-        of_peers = {
-            peer: np.mean([means[peer][table][figure] for table in ours]) for peer in peers
-        }
-        alone = min(of_peers, key=lambda peer: sign * of_peers[peer])
-        verdict(
-            f"{label}, mean of {len(ours)} tables",
-            f"{mean:.3f}",
-            f"that of {alone}, {of_peers[alone]:.3f}",
-            sign * mean <= sign * of_peers[alone],
-        )
-        worst = max(ratios, key=ratios.get)
-        verdict(
-            f"{label}: error over the best peer's, at worst",
-            f"{ratios[worst]:.2f} on {worst}",
-            f"at most {MOST_TIMES}",
-            ratios[worst] <= MOST_TIMES,
-        )
-    if RIDES in means[name]:
-        minutes = means[name][RIDES]["minutes"]
-        verdict(
-            "rides: median error of the drop-off, minutes",
-            f"{minutes:.1f}",
-            f"at most {MOST_MINUTES}",
-            minutes <= MOST_MINUTES,
-        )
-
-
-def summarise(records, tables):
-    means = means_of(records)
-    print_figure(means, tables, "rmse", "RMSE of numbers, standard deviations")
-    print_figure(means, tables, "accuracy", "Accuracy of categories")
-    print_figure(means, tables, "seconds", "Seconds of fit and fill")
-    if any(RIDES in of for of in means.values()):
-        heading("Rides without a tenth of the drop-offs")
-        text = TextTable(
-            {"": "<11", "minutes": ">7.2f", "before pickup": ">13.3f", "s": ">6.1f"}
-        )
-        for name, of in means.items():
-            if RIDES in of:
-                text.row(name, *map(of[RIDES].get, ("minutes", "early", "seconds")))
-    for name in OURS:
-        if name in means:
-            judge(name, means)
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -311,9 +195,12 @@ def main():
     loaders = choose(all_loaders(args) | {RIDES: None}, args.only)
     known = _records.known(args, "imputer")
     run(loaders, known, args)
-    chosen = [record for record in known.values() if record["table"] in loaders]
-    remark(f"{len(chosen)} figures")
-    summarise(chosen, [table for table in loaders if table != RIDES])
+    chosen = [
+        record
+        for record in known.values()
+        if record["table"] in loaders and record["imputer"] in IMPUTERS
+    ]
+    summarise(chosen, [table for table in loaders if table != RIDES], IMPUTERS, OURS)
 
 
 if __name__ == "__main__":
