@@ -30,7 +30,8 @@ def means_of(records):
     """Return generator -> table -> figure -> mean over the seeds.
 
     `trained` is a fraction of what a forest trained on real rows reaches, of the sums over
-    the seeds: where real rows teach little, the fraction of one seed says nothing.
+    the seeds: where real rows teach little, the fraction of one seed says nothing. 0 is
+    learning nothing, or worse.
     """
     real = {(r["table"], r["seed"]): r for r in records if r["generator"] == "real"}
     found = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
@@ -47,7 +48,7 @@ def means_of(records):
         means[generator] = {}
         for table, figures in tables.items():
             of = {name: float(np.mean(values)) for name, values in figures.items()}
-            of["trained"] /= of.pop("reference")
+            of["trained"] = max(of["trained"], 0.0) / of.pop("reference")
             means[generator][table] = of
     return means
 
@@ -124,7 +125,7 @@ def judge_against(name, peer, records):
     means = means_of([r for r in records if (r["table"], r["seed"]) in both])
     ours, theirs = means[name], means[peer]
     for figure, sign, what in (
-        ("auroc", 1, "told less well"),
+        ("auroc", 1, "are told less well"),
         ("trained", -1, "train better"),
     ):
         lost = [
@@ -134,9 +135,7 @@ def judge_against(name, peer, records):
         ]
         n_won = len(ours) - len(lost)
         verdict(
-            f"rows are {what} than those of {peer}"
-            if figure == "auroc"
-            else f"rows {what} than those of {peer}",
+            f"rows {what} than those of {peer}",
             f"{n_won} of {len(ours)}, not {', '.join(lost) or 'none'}",
             "nine of eleven",
             n_won >= WON * len(ours),

@@ -96,9 +96,10 @@ def judge_rides(name, figures):
 def summarise(records, tables, imputers, ours):
     """Print the tables, then verdicts on those of `ours`."""
     means = means_of(records, imputers)
-    print_figure(means, tables, "rmse", "RMSE of numbers, standard deviations")
-    print_figure(means, tables, "accuracy", "Accuracy of categories")
-    print_figure(means, tables, "seconds", "Seconds of fit and fill")
+    of_tables = {name: of for name, of in means.items() if name != BY_HAND}
+    print_figure(of_tables, tables, "rmse", "RMSE of numbers, standard deviations")
+    print_figure(of_tables, tables, "accuracy", "Accuracy of categories")
+    print_figure(of_tables, tables, "seconds", "Seconds of fit and fill")
     if any(RIDES in of for of in means.values()):
         heading("Rides without a tenth of the drop-offs")
         text = TextTable(
@@ -107,7 +108,7 @@ def summarise(records, tables, imputers, ours):
         for name, of in means.items():
             if RIDES in of:
                 text.row(name, *map(of[RIDES].get, ("minutes", "early", "seconds")))
-    peers = [name for name in means if name not in ours and name != BY_HAND]
+    peers = [name for name in of_tables if name not in ours]
     for name in (name for name in ours if name in means):
         judge(name, peers, records)
         if RIDES in means[name]:
