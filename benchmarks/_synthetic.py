@@ -50,6 +50,7 @@ def trained_on(train, test, target):
 
     AUROC of a category (one against the rest, the mean over classes), R2 of a number.
     """
+    train, test = train.dropna(subset=target), test.dropna(subset=target)
     is_category = not pd.api.types.is_numeric_dtype(test[target])
     inputs = [name for name in test if name != target]
     both = pd.concat([train[inputs], test[inputs]], ignore_index=True)
@@ -76,8 +77,9 @@ def trained_on(train, test, target):
 def nearer_to_training(train, test, rows):
     """Return which fraction of the rows is nearer to a training row than to a held-out one.
 
-    Numbers in standard deviations, two levels of a category at a distance of 1; 0.5 is
-    what new rows of the same distribution have. Both tables need equally many rows.
+    Numbers in standard deviations, two levels of a category at a distance of 1, and so a
+    number and a missing one, besides that of the number to the mean; 0.5 is what new rows
+    of the same distribution have. Both tables need equally many rows.
     """
     n_rows = min(len(train), len(test))
     tables = train[:n_rows], test[:n_rows], rows
@@ -88,7 +90,8 @@ def nearer_to_training(train, test, rows):
         pd.get_dummies(both[name].astype(str), dtype=float).to_numpy() / np.sqrt(2)
         for name in both.columns.difference(numbers)
     ]
-    design = np.hstack([scaled.to_numpy(float), *levels])
+    scaled = scaled.to_numpy(float)
+    design = np.hstack([np.nan_to_num(scaled), np.isnan(scaled), *levels])
     own, others, new = design[:n_rows], design[n_rows : 2 * n_rows], design[2 * n_rows :]
     to_own, to_others = (
         NearestNeighbors(n_neighbors=1).fit(table).kneighbors(new)[0][:, 0]

@@ -14,15 +14,18 @@ eleven tables, in at most ForestDiffusion's time.
 Tables: three mixed ones, three of scikit-learn, five of ADBench, made taxi rides, and all
 CSV files of a folder (`export_tables.py` writes some). Of each at most 2,000 rows; half of
 them are held out, and as many are sampled. Rows with missing cells are left out, as most
-generators know none. The two-sample test is that of `family_generation.py`.
+generators know none; with `--missing` there are instead the tables that have some, whole, and
+ours alone. The two-sample test is that of `family_generation.py`.
 
 The peers run in an environment of their own (`_generators.py` says what it needs), whose
 interpreter is `--peers-python`. Moments are seconds to them, and their numbers are rounded
 to the decimals of the table. Figures of earlier runs are read by `--from`, and are not
-measured again; `--store` appends what is.
+measured again; `--store` appends what is. `--keep` is a folder of the peers' rows: those that
+it holds are not sampled again, only measured.
 """
 
 import argparse
+import inspect
 import subprocess
 import tempfile
 import time
@@ -54,12 +57,16 @@ from _tables import (
     timed,
 )
 from family_generation import categories_of, frame_loaders, told_apart
+from imputation import all_loaders as incomplete_loaders
 from sklearn.model_selection import train_test_split
 
 from skae import VAETransformer
 
 HELD_OUT = 0.5
 OURS = {"skae 0.95": partial(VAETransformer, 0.95), "skae 8": partial(VAETransformer, 8)}
+# What the tables with missing cells are called, besides their name.
+HOLES = " holes"
+SAMPLE_PARAMETERS = inspect.signature(VAETransformer.sample).parameters
 GENERATORS = [*OURS, *PEERS]
 # What a forest predicts, where it is not the last column.
 TARGETS = {"penguins": "species", "diabetes": "x8", "Wilt": "x3"}
@@ -74,7 +81,11 @@ def load_csv(path):
 
 
 def all_loaders(args):
-    """Return name -> function that loads a frame without missing cells."""
+    """Return name -> function that loads a frame."""
+    if args.missing:
+        loaders = incomplete_loaders(args)
+        holed = ("penguins", "auto_imports", "adult", "mpg", "titanic")
+        return {name + HOLES: loaders[name] for name in holed if name in loaders}
     loaders = frame_loaders(args.data, args.mixed)
     if args.tables:
         paths = sorted(Path(args.tables).glob("*.csv"))
@@ -95,9 +106,12 @@ def halves(frame, max_rows, seed):
 
 
 def our_rows(name, train, n_rows, seed):
+    has_holes = train.isna().any(axis=None) and "missing" in SAMPLE_PARAMETERS
+    holes = {"missing": True} if has_holes else {}
+
     def sample():
         model = OURS[name](random_state=seed).fit(train)
-        return model.sample(n_rows, random_state=seed)
+        return model.sample(n_rows, random_state=seed, **holes)
 
     return timed(sample)
 
@@ -150,7 +164,7 @@ def measure(table, train, test, rows, seed):
     """Return the figures of sampled rows, a dict."""
     kept = relations_kept(rows) if table == "rides" else {}
     train, test, rows = map(moments_to_numbers, (train, test, rows))
-    target = TARGETS.get(table, list(train)[-1])
+    target = TARGETS.get(table.removesuffix(HOLES), list(train)[-1])
     return {
         "auroc": told_apart(test, rows, seed),
         "trained": trained_on(rows, test, target),
@@ -234,9 +248,14 @@ def main():
     parser.add_argument(
         "--keep", metavar="FOLDER", help="of the peers' rows, to measure again"
     )
+    parser.add_argument(
+        "--missing", action="store_true", help="tables with their missing cells, ours only"
+    )
     _records.add_arguments(parser)
     add_threads_argument(parser)
     args = parser.parse_args()
+    if args.missing and set(args.generators) & set(PEERS):
+        parser.error("--missing: the peers have no missing cells; leave them out.")
     if not args.peers_python and set(args.generators) & set(PEERS):
         parser.error("peers need --peers-python, an interpreter that has them.")
     describe_machine(args.threads)
