@@ -27,21 +27,17 @@ it holds are not sampled again, only measured.
 import argparse
 import inspect
 import subprocess
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
 
 import _records
-import numpy as np
 import pandas as pd
 from _generation_summary import summarise
 from _generators import GENERATORS as PEERS
+from _peer_rows import kept_rows, peer_rows
 from _rides import make_rides, relations_kept
 from _synthetic import (
-    decimals,
-    like,
-    moments_of,
     moments_to_numbers,
     nearer_to_training,
     trained_on,
@@ -56,7 +52,7 @@ from _tables import (
     remark,
     timed,
 )
-from family_generation import categories_of, frame_loaders, told_apart
+from family_generation import frame_loaders, told_apart
 from imputation import all_loaders as incomplete_loaders
 from sklearn.model_selection import train_test_split
 
@@ -114,47 +110,6 @@ def our_rows(name, train, n_rows, seed):
         return model.sample(n_rows, random_state=seed, **holes)
 
     return timed(sample)
-
-
-def peer_rows(name, train, n_rows, seed, args):
-    """Return the rows of a peer, and the seconds that its fit and sample took."""
-    frame = moments_to_numbers(train)
-    whole = [
-        column for column in frame.select_dtypes("number") if decimals(frame[column]) == 0
-    ]
-    categories = categories_of(frame)
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [str(Path(folder) / file) for file in ("train.csv", "samples.csv")]
-        frame.astype(dict.fromkeys(whole, np.int64)).to_csv(paths[0], index=False)
-        runner = str(Path(__file__).with_name("_generators.py"))
-        run = subprocess.run(
-            [args.peers_python, runner, name, *paths, str(n_rows), str(seed), *categories],
-            capture_output=True,
-            text=True,
-            timeout=args.timeout,
-        )
-        if run.returncode:
-            raise RuntimeError(run.stderr.strip().splitlines()[-1])
-        rows = pd.read_csv(paths[1], dtype=dict.fromkeys(categories, str))
-    return like(train, rows), float(run.stdout.split()[-1])
-
-
-def kept_rows(name, table, train, n_rows, seed, args):
-    """Return what `peer_rows` does, from the folder `--keep` if it has been there before."""
-    stem = f"{table}-{seed}-{name}-"
-    for path in Path(args.keep).glob(f"{stem}*s.csv.gz"):
-        frame = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(categories_of(moments_to_numbers(train)), str),
-            parse_dates=moments_of(train),
-            keep_default_na=False,
-        )
-        seconds = float(path.name.removeprefix(stem).removesuffix("s.csv.gz"))
-        return like(train, moments_to_numbers(frame)), seconds
-    rows, seconds = peer_rows(name, train, n_rows, seed, args)
-    Path(args.keep).mkdir(parents=True, exist_ok=True)
-    rows.to_csv(Path(args.keep) / f"{stem}{seconds:.2f}s.csv.gz", index=False)
-    return rows, seconds
 
 
 # ------------------------------------------------------------------------- figures
