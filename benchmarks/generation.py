@@ -222,7 +222,9 @@ def main():
     chosen = [
         record
         for record in known.values()
-        if record["table"] in loaders and record["generator"] in ["real", *GENERATORS]
+        if record["table"] in loaders
+        and record["seed"] < args.seeds
+        and record["generator"] in ["real", *GENERATORS]
     ]
     summarise(chosen, list(loaders), GENERATORS, OURS)
 

@@ -198,7 +198,9 @@ def main():
     chosen = [
         record
         for record in known.values()
-        if record["table"] in loaders and record["imputer"] in IMPUTERS
+        if record["table"] in loaders
+        and record["seed"] < args.seeds
+        and record["imputer"] in IMPUTERS
     ]
     summarise(chosen, [table for table in loaders if table != RIDES], IMPUTERS, OURS)
 

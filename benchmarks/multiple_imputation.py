@@ -251,7 +251,12 @@ def main():
     )
     known = _records.known(args, "contender")
     run(loaders, known, args)
-    summarise([record for record in known.values() if record["table"] in loaders])
+    chosen = [
+        record
+        for record in known.values()
+        if record["table"] in loaders and record["seed"] < args.seeds
+    ]
+    summarise(chosen)
 
 
 if __name__ == "__main__":
