@@ -119,8 +119,8 @@ def tvae_rows(python, train, n_rows, seed):
         paths = [str(Path(folder) / name) for name in ("train.csv", "samples.csv")]
         train.to_csv(paths[0], index=False)
         subprocess.run(
-            [python, str(Path(__file__).with_name("_tvae.py")), *paths, str(n_rows)]
-            + [str(seed), *categories_of(train)],
+            [python, str(Path(__file__).with_name("_generators.py")), "TVAE", *paths]
+            + [str(n_rows), str(seed), *categories_of(train)],
             check=True,
             stdout=subprocess.DEVNULL,
         )

@@ -1,0 +1,169 @@
+"""Tables and verdicts of sampled rows, from the records of `generation.py`."""
+
+from collections import defaultdict
+
+import numpy as np
+from _tables import TextTable, heading, remark, verdict
+
+# The targets of the claims.
+MOST_TOLD, LEAST_TRAINED, LEAST_KEPT = 0.65, 0.97, 0.99
+NEAR_HALF, WON = 0.05, 9 / 11
+# Figure -> what it is, and how it is printed.
+FIGURES = {
+    "auroc": ("Two-sample AUROC (0.5 is best)", ".3f"),
+    "trained": ("Trained on the rows, fraction of trained on real ones", ".3f"),
+    "nearer": ("Fraction nearer to training than to held-out rows (0.5 is new)", ".3f"),
+    "seconds": ("Seconds of fit and sample", ".1f"),
+}
+
+
+def cells(records, generator):
+    """Return the (table, seed) of which a generator has figures."""
+    return {
+        (record["table"], record["seed"])
+        for record in records
+        if record["generator"] == generator and "error" not in record
+    }
+
+
+def means_of(records):
+    """Return generator -> table -> figure -> mean over the seeds.
+
+    `trained` is a fraction of what a forest trained on real rows reaches, of the sums over
+    the seeds: where real rows teach little, the fraction of one seed says nothing. 0 is
+    learning nothing, or worse.
+    """
+    real = {(r["table"], r["seed"]): r for r in records if r["generator"] == "real"}
+    found = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for record in records:
+        if "error" in record or record["generator"] == "real":
+            continue
+        of_table = found[record["generator"]][record["table"]]
+        figures = {name: record[name] for name in FIGURES} | record["kept"]
+        figures["reference"] = real[record["table"], record["seed"]]["trained"]
+        for name, figure in figures.items():
+            of_table[name].append(figure)
+    means = {}
+    for generator, tables in found.items():
+        means[generator] = {}
+        for table, figures in tables.items():
+            of = {name: float(np.mean(values)) for name, values in figures.items()}
+            of["trained"] = max(of["trained"], 0.0) / of.pop("reference")
+            means[generator][table] = of
+    return means
+
+
+def print_figure(means, tables, figure):
+    title, spec = FIGURES[figure]
+    heading(title)
+    text = TextTable(
+        {"table": "<14"} | {name: f">{max(7, len(name))}{spec}" for name in means}
+    )
+    for table in tables:
+        text.row(table, *(of.get(table, {}).get(figure) for of in means.values()))
+    # Of the tables that all have, so that the columns can be compared.
+    common = [table for table in tables if all(table in of for of in means.values())]
+    if common:
+        text.row(
+            f"mean of {len(common)}",
+            *(np.mean([of[t][figure] for t in common]) for of in means.values()),
+        )
+
+
+def print_relations(means):
+    of_rides = {name: of["rides"] for name, of in means.items() if "rides" in of}
+    names = [n for n in next(iter(of_rides.values()), {}) if n not in FIGURES]
+    if not names:
+        return
+    heading("Rides: fraction that keeps a relation")
+    text = TextTable({"": "<15"} | {name: f">{len(name)}.3f" for name in names})
+    for generator, of in of_rides.items():
+        text.row(generator, *map(of.get, names))
+
+
+def judge(name, means):
+    """Print what is claimed of one of ours."""
+    heading(f"{name} against the claims")
+    ours = means[name]
+    auroc, trained, nearer = (
+        float(np.mean([of[figure] for of in ours.values()]))
+        for figure in ("auroc", "trained", "nearer")
+    )
+    verdict(
+        f"two-sample AUROC, mean of {len(ours)} tables",
+        f"{auroc:.3f}",
+        f"at most {MOST_TOLD}",
+        auroc <= MOST_TOLD,
+    )
+    verdict(
+        "trained on its rows, fraction of real",
+        f"{trained:.3f}",
+        f"at least {LEAST_TRAINED}",
+        trained >= LEAST_TRAINED,
+    )
+    verdict(
+        "nearer to training than to held-out rows",
+        f"{nearer:.3f}",
+        f"0.5 within {NEAR_HALF}",
+        abs(nearer - 0.5) <= NEAR_HALF,
+    )
+    for relation, fraction in ours.get("rides", {}).items():
+        if relation not in FIGURES:
+            verdict(
+                f"rides: {relation}",
+                f"{fraction:.1%}",
+                f"at least {LEAST_KEPT:.0%}",
+                fraction >= LEAST_KEPT,
+            )
+
+
+def judge_against(name, peer, records):
+    """Print on how many tables one of ours is better, of what both have been tried on."""
+    both = cells(records, name) & cells(records, peer)
+    if not both:
+        return
+    means = means_of([r for r in records if (r["table"], r["seed"]) in both])
+    ours, theirs = means[name], means[peer]
+    for figure, sign, what in (
+        ("auroc", 1, "are told less well"),
+        ("trained", -1, "train better"),
+    ):
+        lost = [
+            table
+            for table in ours
+            if sign * (ours[table][figure] - theirs[table][figure]) > 0
+        ]
+        n_won = len(ours) - len(lost)
+        verdict(
+            f"rows {what} than those of {peer}",
+            f"{n_won} of {len(ours)}, not {', '.join(lost) or 'none'}",
+            "nine of eleven",
+            n_won >= WON * len(ours),
+        )
+    pairs = [
+        " / ".join(
+            format(np.mean([of[figure] for of in tables.values()]), ".3f")
+            for tables in (ours, theirs)
+        )
+        for figure in ("auroc", "trained")
+    ]
+    seconds = [sum(of["seconds"] for of in tables.values()) for tables in (ours, theirs)]
+    remark(
+        f"ours / {peer}, {len(ours)} tables: AUROC {pairs[0]}, trained {pairs[1]}, "
+        f"{seconds[0]:.0f} s / {seconds[1]:.0f} s"
+    )
+
+
+def summarise(records, order, generators, ours):
+    """Print the tables, then verdicts on those of `ours`."""
+    means = means_of(records)
+    means = {name: means[name] for name in generators if name in means}
+    tables = [table for table in order if any(table in of for of in means.values())]
+    for figure in FIGURES:
+        print_figure(means, tables, figure)
+    print_relations(means)
+    for name in ours:
+        if name in means:
+            judge(name, means)
+            for peer in (other for other in means if other not in ours):
+                judge_against(name, peer, records)
