@@ -52,11 +52,12 @@ from _tables import (
     remark,
     timed,
 )
-from family_generation import frame_loaders, told_apart
+from family_generation import frame_loaders
 from imputation import all_loaders as incomplete_loaders
 from sklearn.model_selection import train_test_split
 
 from skae import VAETransformer
+from skae.metrics import two_sample_auc
 
 HELD_OUT = 0.5
 OURS = {"skae 0.95": partial(VAETransformer, 0.95), "skae 8": partial(VAETransformer, 8)}
@@ -121,7 +122,7 @@ def measure(table, train, test, rows, seed):
     train, test, rows = map(moments_to_numbers, (train, test, rows))
     target = TARGETS.get(table.removesuffix(HOLES), list(train)[-1])
     return {
-        "auroc": told_apart(test, rows, seed),
+        "auroc": two_sample_auc(test, rows, random_state=seed),
         "trained": trained_on(rows, test, target),
         "nearer": nearer_to_training(train, test, rows),
         "kept": kept,
