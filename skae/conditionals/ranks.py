@@ -84,21 +84,24 @@ class Ranks:
 
     def value(self, scores):
         """Return the values that scores stand for; they rise with these."""
-        ranks = ndtr(scores)
-        own = np.searchsorted(self.ends[:-1], ranks, side="right")
-        values = self.points[own]
-        if len(self.points) > 1:
-            left = np.searchsorted(self._knots, ranks, side="right") - 1
-            left = left.clip(0, len(self.points) - 2)
-            beside = self.repeats[left] | self.repeats[left + 1] | self.repeats[own]
-            between = np.interp(ranks, self._knots, self.points)
-            values = np.where(beside, values, between)
+        values = self._at(ndtr(scores), self._knots)
         return values if self.decimals >= TOO_MANY else values.round(self.decimals) + 0.0
 
     def mean(self, scores, weights):
         """Return the weighted means of what scores stand for, over the last axis."""
-        values = np.interp(ndtr(scores), self._middles, self.points)
+        values = self._at(ndtr(scores), self._middles)
         return (values * weights).sum(-1) / weights.sum(-1)
+
+    def _at(self, ranks, knots):
+        """Return the values at ranks: of those that repeat as they are, others between."""
+        own = np.searchsorted(self.ends[:-1], ranks, side="right")
+        values = self.points[own]
+        if len(self.points) == 1:
+            return values
+        left = np.searchsorted(knots, ranks, side="right") - 1
+        left = left.clip(0, len(self.points) - 2)
+        beside = self.repeats[left] | self.repeats[left + 1] | self.repeats[own]
+        return np.where(beside, values, np.interp(ranks, knots, self.points))
 
     def scores_within(self, low, high):
         """Return the scores between which values lie in [low, high], or None if none do."""
