@@ -13,6 +13,7 @@ from torch import nn
 from skae._component import Setting, name_of
 from skae.models.links import LINKS
 from skae.models.losses import LEAST_PROPORTION, LOG_2PI
+from skae.models.watched import Watched, is_own
 from skae.table.support import COUNTS, PROPORTIONS, Support
 
 __all__ = [
@@ -344,6 +345,7 @@ class FittedLikelihood(nn.Module):
         self.learned = nn.ParameterDict(
             {name: nn.Parameter(value.float()) for name, value in first.items()}
         )
+        self.watched = Watched(f"nll of {likelihood!r}") if is_own(likelihood) else None
         name = likelihood.link
         self.link = None if name is None else LINKS[name](center, scale)
 
@@ -370,13 +372,21 @@ class FittedLikelihood(nn.Module):
 
     def forward(self, output, x):
         """Return -log p(x | z) of every cell in nats, shape (*, n_columns)."""
-        losses = self.likelihood.nll(x, output, self.learned, self.units)
+        given = x, output, *self.learned.values()
+        if self.watched is None:
+            losses = self._nll(*given)
+        else:
+            losses = self.watched.call(self._nll, *given)
         if losses.shape not in (output.shape, x.shape):
             raise ValueError(
                 f"nll of {self.likelihood!r} returns shape {tuple(losses.shape)} for cells "
                 f"of shape {tuple(output.shape)}; give -log p of every cell."
             )
         return losses
+
+    def _nll(self, x, output, *learned):
+        parameters = dict(zip(self.learned.keys(), learned, strict=True))
+        return self.likelihood.nll(x, output, parameters, self.units)
 
     def mode_nll(self):
         """Return the lowest -log p(x | z) that a cell can have, shape (n_columns,)."""

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from skae.models.pca_start import link_start, output_start
+from skae.models.watched import Watched
 
 
 class Model(nn.Module):
@@ -110,6 +111,11 @@ class Model(nn.Module):
     def cell_errors(self, x, observed):
         """Return the error of every cell given the code, shape (n, n_features)."""
         return self.columns.per_cell(self(x), x, observed)
+
+    def watched(self):
+        """Return what watches the user's own functions in the loss, list of Watched."""
+        parts = [getattr(part, "watched", None) for part in self.modules()]
+        return [part for part in parts if isinstance(part, Watched)]
 
     def after_fit(self, x):
         """Settle what training leaves open, on training rows `x`."""
