@@ -131,6 +131,24 @@ class Likelihood(Setting):
         """Return the noise variance, shape (n_columns,); NaN where the mean determines it."""
         return torch.full_like(units.center, math.nan)
 
+    def pooled(self, parameters, units, held_out, fraction):
+        """Return those of the parameters that held-out rows, too, can tell something of.
+
+        Parameters
+        ----------
+        parameters, units
+            As elsewhere.
+        held_out : torch.Tensor of shape (n_columns,)
+            Mean squared errors of held-out cells in standard units.
+        fraction : torch.Tensor of shape (n_columns,)
+            How many of all cells are held out.
+
+        Returns
+        -------
+        parameters : dict of str to torch.Tensor of shape (n_columns,)
+        """
+        return {}
+
     def draw(self, mean, parameters, units, rng):
         """Return numbers drawn about `mean`, as ndarrays of shape (n, n_columns).
 
@@ -162,6 +180,12 @@ class Gaussian(Likelihood):
 
     def variance(self, parameters, units):
         return units.floor + (NOISE_GAIN * parameters["log_noise"]).exp()
+
+    def pooled(self, parameters, units, held_out, fraction):
+        # The maximum-likelihood variance of all errors, given the decoder.
+        variance = (1.0 - fraction) * self.variance(parameters, units) + fraction * held_out
+        above_floor = (variance - units.floor).clamp(min=1e-3 * units.floor)
+        return {"log_noise": above_floor.log() / NOISE_GAIN}
 
     def draw(self, mean, parameters, units, rng):
         spread = self._spread(parameters, units)
@@ -198,6 +222,9 @@ class StudentT(Gaussian):
         half = 0.5 * freedom
         ratio = torch.lgamma(half) - torch.lgamma(half + 0.5)
         return ratio + 0.5 * (freedom * math.pi * squared_scale).log()
+
+    def pooled(self, parameters, units, held_out, fraction):
+        return {}  # of which the squared errors of far cells tell little
 
     def _noise(self, parameters, units):
         freedom = 1.0 + (NOISE_GAIN * parameters["log_freedom"]).exp()
@@ -360,6 +387,13 @@ class FittedLikelihood(nn.Module):
         """Take over the noise variance of probabilistic PCA."""
         first = self.likelihood.first_parameters(noise_variance, self.units)
         for name, value in first.items():
+            self.learned[name].copy_(value)
+
+    @torch.no_grad()
+    def pool(self, held_out, fraction):
+        """Take the errors of held-out rows into account; see `Likelihood.pooled`."""
+        pooled = self.likelihood.pooled(self.learned, self.units, held_out, fraction)
+        for name, value in pooled.items():
             self.learned[name].copy_(value)
 
     @property

@@ -251,6 +251,9 @@ class VAETransformer(BaseAutoencoder):
         model.divergence_weight = self.beta
 
     def _after_fit(self, data, given=None):
+        if given is not None and self.best_iter_ and data.n_valid and not data.is_separate:
+            blocks = data.blocks(data.n_train, len(data.source))
+            self.net_.module_.pool_noise(blocks, data.valid_weights, data.n_train)
         self._describe_codes(data)
         self._marginals = None
         if given is None:
@@ -261,6 +264,8 @@ class VAETransformer(BaseAutoencoder):
             self._fit_marginals(*given)
         if self.n_active_components_ < self.n_components_:
             self._warn_of_collapse()
+        elif self._stayed_at_start():
+            self._warn_of_start(data.n_valid)
 
     def _describe_codes(self, data):
         """Learn which codes are in use and how noisy the columns are."""
@@ -307,6 +312,25 @@ class VAETransformer(BaseAutoencoder):
                 codes.append(torch.addcmul(mean, (0.5 * log_variance).exp(), draws))
         codes = torch.cat(codes)
         return codes if data.weights is None else _in_proportion(codes, data)
+
+    def _stayed_at_start(self):
+        """Return whether held-out rows found no epoch clearly better than PCA."""
+        return (
+            self.best_iter_ == 0
+            and self.early_stopping
+            and self.init == "pca"
+            and not self.warm_start
+            and self.net_.stop_reason_ in ("epochs", "no_change")
+        )
+
+    def _warn_of_start(self, n_valid):
+        warn(
+            f"The fit stays at its start, probabilistic PCA (best_iter_=0): of {self.n_iter_} "
+            f"epochs none was clearly better on the {n_valid} held-out rows. Where there is "
+            "nothing else to learn, PCA has the same density; else use more rows, a larger "
+            "max_iter, or early_stopping=False, which keeps the last epoch.",
+            ConvergenceWarning,
+        )
 
     def _warn_of_collapse(self):
         n_collapsed = self.n_components_ - self.n_active_components_

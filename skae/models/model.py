@@ -27,12 +27,20 @@ class Model(nn.Module):
         Copies of a row that `score` works on at a time.
     scoring_parameters : tuple of str
         Parameters of the estimator that `score` reads from attributes of the model.
+    has_unbounded_losses : bool
+        Whether few rows make the mean of the losses, as they do where squared errors are
+        divided by a variance that is learned.
+    starts_at_optimum : bool
+        Whether the start is the best model of its kind, to be left only for what is better
+        clearly.
     """
 
     annealing = 1.0
     has_dataset_loss = False
     copies_per_row = 1
     scoring_parameters: tuple[str, ...] = ()
+    has_unbounded_losses = False
+    starts_at_optimum = True
 
     @torch.no_grad()
     def initialise(self, design, pca, source, n_train, rng):

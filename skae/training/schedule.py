@@ -45,6 +45,8 @@ class Schedule:
         Fraction of the steps over which a model's `annealing` rises to 1.
     corrupt : callable (x, observed, generator) -> x, or None
         What the network sees of a batch, whose clean rows it learns to reconstruct.
+    refit : bool
+        Whether to train once more, on all rows, for the steps that held-out rows chose.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -61,22 +63,23 @@ class Schedule:
     seed: int
     warmup: float = 0.0
     corrupt: Callable | None = None
+    refit: bool = False
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
     draws: Callable[[], AbstractContextManager] = nullcontext
 
-    def learning_rates(self, first_step, n_steps):
-        """Return the rates of an epoch's steps; None leaves the optimiser's."""
+    def steps_per_epoch(self, n_rows):
+        return math.ceil(n_rows / self.batch_size)
+
+    def learning_rates(self, steps, n_all):
+        """Return the rates of some of all steps; None leaves the optimiser's."""
         if not self.one_cycle:
             return None
-        n_all = self.n_epochs * n_steps
-        steps = range(first_step, first_step + n_steps)
         return [self.learning_rate * one_cycle(step / n_all) for step in steps]
 
-    def annealing(self, first_step, n_steps):
-        """Return the factors on a divergence's weight at an epoch's steps."""
-        n_warm = max(self.warmup * self.n_epochs * n_steps, 1.0)
-        steps = range(first_step, first_step + n_steps)
+    def annealing(self, steps, n_all):
+        """Return the factors on a divergence's weight at some of all steps."""
+        n_warm = max(self.warmup * n_all, 1.0)
         return [min(1.0, (step + 1) / n_warm) for step in steps]
 
 
