@@ -264,7 +264,7 @@ class Net(NeuralNet):
                     rows=rows,
                     corrupt=schedule.corrupt,
                     generator=generator,
-                    rates=schedule.learning_rates(steps, n_all),
+                    rates=schedule.learning_rates(steps, n_steps, n_all),
                     annealing=schedule.annealing(steps, n_all),
                 )
             n_rows = min(rows.n_train, len(steps) * schedule.batch_size)

@@ -6,6 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+# Fraction of the steps over which the learning rate falls to 0 where a cycle ends early.
+COOLDOWN = 0.2
+
 
 class Budget(NamedTuple):
     """How long an estimator trains where no parameter says so.
@@ -71,11 +74,24 @@ class Schedule:
     def steps_per_epoch(self, n_rows):
         return math.ceil(n_rows / self.batch_size)
 
-    def learning_rates(self, steps, n_all):
-        """Return the rates of some of all steps; None leaves the optimiser's."""
+    def learning_rates(self, steps, n_steps, n_all):
+        """Return the rates of some steps of a cycle; None leaves the optimiser's.
+
+        Where only the first `n_steps` of its `n_all` steps are taken, the last of these cool
+        down: amid a cycle weights are restless, and which step is the last would be luck.
+
+        References
+        ----------
+        Hagele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training
+        Durations, 2024, section 3.
+        """
         if not self.one_cycle:
             return None
-        return [self.learning_rate * one_cycle(step / n_all) for step in steps]
+        rates = [self.learning_rate * one_cycle(step / n_all) for step in steps]
+        if n_steps == n_all:
+            return rates
+        left = [(n_steps - step) / (COOLDOWN * n_steps) for step in steps]
+        return [rate * min(1.0, part) for rate, part in zip(rates, left, strict=True)]
 
     def annealing(self, steps, n_all):
         """Return the factors on a divergence's weight at some of all steps."""
