@@ -63,7 +63,7 @@ def main():
         for kind in args.kinds:
             pairs = compare(kind, X, y, args)
             without, with_refit = (
-                np.array([f.score for f in fits]) for fits in zip(*pairs)
+                np.array([f.score for f in fits]) for fits in zip(*pairs, strict=True)
             )
             gain = with_refit - without
             trimmed = np.mean([b.trimmed - a.trimmed for a, b in pairs])

@@ -37,8 +37,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     start at zero, so that before the first step the network is PCA. Their inputs are
     clipped at the range of the data, so that far rows are treated as PCA would. Training
     minimises the mean squared error of the rows; held-out rows decide which state is kept,
-    and the start must be beaten clearly (by two standard errors). On new rows it is
-    therefore worse than PCA only by chance.
+    and the start must be beaten clearly (by two standard errors of the mean of the rows'
+    differences, or of their winsorised mean). ``best_iter_ == 0`` is a result: PCA was not
+    improved upon. On new rows it is therefore worse than PCA only by chance.
 
     Parameters
     ----------

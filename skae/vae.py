@@ -70,7 +70,8 @@ class VAETransformer(BaseAutoencoder):
         looser ones.
     beta : float, default=1.0
         Weight of the divergence. 1 is the evidence lower bound; more presses the codes
-        towards independence.
+        towards independence. The start is the best linear model for 1: with another weight
+        it is a state like others, which the lowest held-out loss replaces.
     min_noise_variance : float, default=1e-4
         Floor of a column's noise variance, as a fraction of the column's variance (of the
         mean variance with ``scale=False``). It bounds the density of columns that repeat
@@ -113,6 +114,11 @@ class VAETransformer(BaseAutoencoder):
 
     Notes
     -----
+    A row's nats have no bound where the noise variance is learned, and a few held-out rows
+    could make their mean. States are therefore compared by the winsorised mean of the rows'
+    falls since the start (a twentieth of them moved in at either end), and what is chosen
+    last is the noise: the variance of all errors, those of held-out rows included.
+
     `transform` returns the posterior mean m(x). `score_samples` is the importance-weighted
     lower bound of log p(x), in nats and in the original units (the scaling's Jacobian is
     included), so that it can be laid beside those of `PCA` and `GaussianMixture`. The
