@@ -117,14 +117,12 @@ def _heavy_tailed(rng, n):
 def test_few_rows_of_huge_nats_do_not_hold_a_fit_at_its_start():
     rng = np.random.default_rng(0)
     train, test = _heavy_tailed(rng, 800), _heavy_tailed(rng, 800)
-    for seed in range(3):
-        fitted = VAETransformer(2, refit=False, random_state=seed).fit(train)
-        start = VAETransformer(
-            2, max_iter=1, learning_rate_init=1e-30, early_stopping=False
-        )
-        gain = fitted.score_samples(test) - start.fit(train).score_samples(test)
-        assert fitted.best_iter_ > 0
-        assert np.median(gain) > 2.0
+    # With this seed a held-out row costs thousands of nats, and the mean only rises.
+    fitted = VAETransformer(2, refit=False, random_state=1).fit(train)
+    start = VAETransformer(2, max_iter=1, learning_rate_init=1e-30, early_stopping=False)
+    gain = fitted.score_samples(test) - start.fit(train).score_samples(test)
+    assert fitted.best_iter_ > 0
+    assert np.median(gain) > 2.0
 
 
 def test_gain_of_most_rows_does_not_hide_the_harm_to_few(curved):
