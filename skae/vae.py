@@ -326,6 +326,7 @@ class VAETransformer(BaseAutoencoder):
             and self.early_stopping
             and self.init == "pca"
             and not self.warm_start
+            and self._warns_of_columns  # not one of many, as in a detector
             and self.net_.stop_reason_ in ("epochs", "no_change")
         )
 
