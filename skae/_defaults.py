@@ -10,6 +10,8 @@ MIN_STEPS, MAX_STEPS, STEPS_PER_ROW = 300, 1000, 1.0
 MIN_EPOCHS = 8
 ADVERSARIAL_STEPS = 2000
 DEEP_FROM = 10_000
+# Below that many rows, more than a tenth of them is held out.
+REFIT_BELOW = 1000
 
 
 def choose_hidden_layer_sizes(n_samples):

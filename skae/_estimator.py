@@ -51,7 +51,7 @@ from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED, GlobalDraws
 from skae.training.loop import Net
 from skae.training.schedule import Budget, Schedule
-from skae.training.skorch_callbacks import check_callbacks
+from skae.training.skorch_callbacks import check_callbacks, listed
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -230,7 +230,7 @@ class BaseAutoencoder(
         with threads_for(self._n_multiplications(schedule.batch_size)):
             if not resume:
                 self._pretrain(data, schedule.seed)
-            self._train(data, schedule, given)
+            data = self._train(data, schedule, given)
             self._after_fit(data, (X, rows, sample_weight))
         return self
 
@@ -363,13 +363,24 @@ class BaseAutoencoder(
             seed=rng.randint(MAX_SEED),
             warmup=budget.warmup,
             corrupt=Corrupter(self.corruption, self._table.design_, data.learned) or None,
+            refit=self._refits(data),
         )
 
+    def _refits(self, data):
+        """Return whether rows that were held out are to be trained on in the end."""
+        if not data.n_valid or data.is_separate:
+            return False
+        if self.refit != "auto":
+            return bool(self.refit)
+        n_rows = len(data.source)
+        return n_rows < _defaults.REFIT_BELOW and not listed(self.callbacks)
+
     def _train(self, data, schedule, given):
+        """Train the net, and return the rows as they were trained on in the end."""
         net = self.net_
         net.use_callbacks(self.callbacks, int(self.verbose))
         net.set_lr(schedule.learning_rate)
-        tasks = EpochTasks(self, data, schedule.n_epochs, given)
+        tasks = EpochTasks(self, data, (1 + schedule.refit) * schedule.n_epochs, given)
         schedule.begin_epoch, schedule.end_epoch = tasks.begin, tasks.end
         schedule.draws = self._global_draws(schedule.seed)
         net.partial_fit(data, schedule=schedule)
@@ -378,6 +389,7 @@ class BaseAutoencoder(
         warning = net.how_it_ended(self.learning_rate_init)
         if warning:
             warn(warning, ConvergenceWarning)
+        return data.all_to_train() if self.n_iter_refit_ else data
 
     def _global_draws(self, seed):
         """Return the context of what may draw from torch's global generators."""
@@ -388,6 +400,8 @@ class BaseAutoencoder(
     def _read_history(self):
         self.loss_curve_, held_out = self.net_.loss_curves()
         self.n_iter_, self.best_iter_ = len(self.loss_curve_), self.net_.best_epoch_
+        start, stop = self.net_.refit_span_
+        self.n_iter_refit_ = (stop - start) * self.net_.is_refit_
         if held_out:
             self.validation_loss_curve_ = held_out
 

@@ -244,6 +244,13 @@ class TrainingParameters(ComputeParameters):
     validation_fraction : float, default=None
         Fraction of the rows, or of their groups, that is held out. None: 0.1, or as much
         as gives 100 rows, but at most 0.3.
+    refit : "auto" or bool, default="auto"
+        Whether the network, once held-out rows have chosen the number of steps, is trained
+        again from its start, on all rows, for as many steps with the same learning rates.
+        That state is kept unless its loss is higher than that of the chosen one. "auto":
+        with fewer than 1,000 rows, of which more than a tenth is held out otherwise, and
+        without `callbacks`, which would see the epochs of both. With `X_val`, and in
+        `partial_fit`, all rows are trained on anyway.
     n_iter_no_change : int, default=None
         Epochs without an improvement by `tol` after which training stops. None: half of
         the epochs.
@@ -269,11 +276,14 @@ class TrainingParameters(ComputeParameters):
         The values that were used for the parameters of those names. `validation_fraction_`
         is None where no rows of X were held out.
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run; without those of a refit.
     best_iter_ : int
-        Epoch whose weights were kept; 0 is the start.
+        Epoch whose weights were kept, or from which a refit took its number of steps; 0 is
+        the start.
+    n_iter_refit_ : int
+        Number of epochs, of all rows, of the refit whose weights were kept; else 0.
     loss_curve_ : list of float
-        Mean training loss of every epoch.
+        Mean training loss of every epoch; without those of a refit.
     validation_loss_curve_ : list of float
         Held-out loss before the first step and after every epoch; only with
         ``early_stopping=True``. The start has seen the held-out rows, unless they are
@@ -290,6 +300,7 @@ class TrainingParameters(ComputeParameters):
     max_iter: int | None = None
     early_stopping: bool = True
     validation_fraction: float | None = None
+    refit: bool | Literal["auto"] = "auto"
     n_iter_no_change: int | None = None
     tol: float = 1e-4
     warm_start: bool = False
@@ -306,6 +317,7 @@ class TrainingParameters(ComputeParameters):
         "max_iter": [_COUNT, None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "refit": ["boolean", StrOptions({"auto"})],
         "n_iter_no_change": [_COUNT, None],
         "tol": [_NOT_NEGATIVE],
         "warm_start": ["boolean"],

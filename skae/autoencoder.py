@@ -16,6 +16,7 @@ from skae.models.code_mixture import fit_code_mixture
 from skae.models.deterministic import DeterministicModel
 from skae.models.links import LINKS
 from skae.models.losses import ERRORS, NUMBER_LOSSES, BinaryDivergence, ColumnLosses
+from skae.models.watched import Watched
 from skae.penalties import Penalties, Penalty, as_list, shared_code_activation
 from skae.table.support import PROPORTIONS
 from skae.training.pretraining import N_ROWS as N_PRETRAINED
@@ -36,8 +37,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     start at zero, so that before the first step the network is PCA. Their inputs are
     clipped at the range of the data, so that far rows are treated as PCA would. Training
     minimises the mean squared error of the rows; held-out rows decide which state is kept,
-    and the start must be beaten clearly (by two standard errors). On new rows it is
-    therefore worse than PCA only by chance.
+    and the start must be beaten clearly (by two standard errors of the mean of the rows'
+    differences, or of their winsorised mean). ``best_iter_ == 0`` is a result: PCA was not
+    improved upon. On new rows it is therefore worse than PCA only by chance.
 
     Parameters
     ----------
@@ -165,7 +167,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         if number_loss is None:
             model.decoder.link.follow(table.center_, table.scale_)
             number_loss = BinaryDivergence(table.center_, table.scale_)
-        model.columns = ColumnLosses(table.design_, number_loss, weighted=True)
+        watched = Watched(f"loss={self.loss!r}") if callable(self.loss) else None
+        model.columns = ColumnLosses(
+            table.design_, number_loss, weighted=True, watched=watched
+        )
 
     def _pretrain(self, data, seed):
         if self.pretraining is None or not self.hidden_layer_sizes_:

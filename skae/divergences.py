@@ -16,6 +16,7 @@ from skae._component import Setting, name_of
 from skae.models.discrepancy import MOST_JUDGED, RecentCodes, prior_mmd
 from skae.models.gan import Critic
 from skae.models.gan_losses import NonSaturating
+from skae.models.watched import Watched, is_own
 from skae.table.validation import check_layer_sizes
 
 __all__ = ["KL", "MMD", "Adversary", "Divergence"]
@@ -249,6 +250,7 @@ class DivergenceTerm(nn.Module):
     """The part of a model that holds its codes to the prior."""
 
     has_dataset_loss = False
+    watched: Watched | None = None
 
     def add_to(self, losses, mean, log_variance, weight, row_weights):
         """Return the losses of rows, shape (n,), with the divergence added.
@@ -277,10 +279,16 @@ class PerRowTerm(DivergenceTerm):
 
     def configure(self, divergence):
         self.divergence = divergence
+        self.watched = None
+        if is_own(divergence):
+            self.watched = Watched(f"per_row of {divergence!r}")
 
     def add_to(self, losses, mean, log_variance, weight, row_weights):
         measure = self.divergence.in_training if self.training else self.divergence.per_row
-        divergences = measure(mean, log_variance)
+        if self.watched is None:
+            divergences = measure(mean, log_variance)
+        else:
+            divergences = self.watched.call(measure, mean, log_variance)
         if divergences.shape not in ((), losses.shape):
             raise ValueError(
                 f"{self.divergence!r} returns shape {tuple(divergences.shape)} for "

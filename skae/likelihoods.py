@@ -13,6 +13,7 @@ from torch import nn
 from skae._component import Setting, name_of
 from skae.models.links import LINKS
 from skae.models.losses import LEAST_PROPORTION, LOG_2PI
+from skae.models.watched import Watched, is_own
 from skae.table.support import COUNTS, PROPORTIONS, Support
 
 __all__ = [
@@ -130,6 +131,24 @@ class Likelihood(Setting):
         """Return the noise variance, shape (n_columns,); NaN where the mean determines it."""
         return torch.full_like(units.center, math.nan)
 
+    def pooled(self, parameters, units, held_out, fraction):
+        """Return those of the parameters that held-out rows, too, can tell something of.
+
+        Parameters
+        ----------
+        parameters, units
+            As elsewhere.
+        held_out : torch.Tensor of shape (n_columns,)
+            Mean squared errors of held-out cells in standard units.
+        fraction : torch.Tensor of shape (n_columns,)
+            How many of all cells are held out.
+
+        Returns
+        -------
+        parameters : dict of str to torch.Tensor of shape (n_columns,)
+        """
+        return {}
+
     def draw(self, mean, parameters, units, rng):
         """Return numbers drawn about `mean`, as ndarrays of shape (n, n_columns).
 
@@ -161,6 +180,12 @@ class Gaussian(Likelihood):
 
     def variance(self, parameters, units):
         return units.floor + (NOISE_GAIN * parameters["log_noise"]).exp()
+
+    def pooled(self, parameters, units, held_out, fraction):
+        # The maximum-likelihood variance of all errors, given the decoder.
+        variance = (1.0 - fraction) * self.variance(parameters, units) + fraction * held_out
+        above_floor = (variance - units.floor).clamp(min=1e-3 * units.floor)
+        return {"log_noise": above_floor.log() / NOISE_GAIN}
 
     def draw(self, mean, parameters, units, rng):
         spread = self._spread(parameters, units)
@@ -197,6 +222,9 @@ class StudentT(Gaussian):
         half = 0.5 * freedom
         ratio = torch.lgamma(half) - torch.lgamma(half + 0.5)
         return ratio + 0.5 * (freedom * math.pi * squared_scale).log()
+
+    def pooled(self, parameters, units, held_out, fraction):
+        return {}  # of which the squared errors of far cells tell little
 
     def _noise(self, parameters, units):
         freedom = 1.0 + (NOISE_GAIN * parameters["log_freedom"]).exp()
@@ -344,6 +372,7 @@ class FittedLikelihood(nn.Module):
         self.learned = nn.ParameterDict(
             {name: nn.Parameter(value.float()) for name, value in first.items()}
         )
+        self.watched = Watched(f"nll of {likelihood!r}") if is_own(likelihood) else None
         name = likelihood.link
         self.link = None if name is None else LINKS[name](center, scale)
 
@@ -360,6 +389,13 @@ class FittedLikelihood(nn.Module):
         for name, value in first.items():
             self.learned[name].copy_(value)
 
+    @torch.no_grad()
+    def pool(self, held_out, fraction):
+        """Take the errors of held-out rows into account; see `Likelihood.pooled`."""
+        pooled = self.likelihood.pooled(self.learned, self.units, held_out, fraction)
+        for name, value in pooled.items():
+            self.learned[name].copy_(value)
+
     @property
     def units(self):
         return Units(self.center, self.scale, self.floor)
@@ -370,13 +406,21 @@ class FittedLikelihood(nn.Module):
 
     def forward(self, output, x):
         """Return -log p(x | z) of every cell in nats, shape (*, n_columns)."""
-        losses = self.likelihood.nll(x, output, self.learned, self.units)
+        given = x, output, *self.learned.values()
+        if self.watched is None:
+            losses = self._nll(*given)
+        else:
+            losses = self.watched.call(self._nll, *given)
         if losses.shape not in (output.shape, x.shape):
             raise ValueError(
                 f"nll of {self.likelihood!r} returns shape {tuple(losses.shape)} for cells "
                 f"of shape {tuple(output.shape)}; give -log p of every cell."
             )
         return losses
+
+    def _nll(self, x, output, *learned):
+        parameters = dict(zip(self.learned.keys(), learned, strict=True))
+        return self.likelihood.nll(x, output, parameters, self.units)
 
     def mode_nll(self):
         """Return the lowest -log p(x | z) that a cell can have, shape (n_columns,)."""

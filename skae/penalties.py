@@ -9,6 +9,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from skae._component import Setting
+from skae.models.watched import Watched, is_own
 
 __all__ = ["Contractive", "KLSparsity", "L1Activity", "Orthogonal", "Penalty"]
 
@@ -254,10 +255,22 @@ class Penalties:
     Parameters
     ----------
     penalties : list of Penalty
+
+    Attributes
+    ----------
+    watched : list of Watched
+        Those of the user's own.
     """
 
     def __init__(self, penalties):
-        self._penalties = penalties
+        watched = [
+            Watched(f"penalise of {penalty!r}", penalty.by_inputs)
+            if is_own(penalty)
+            else None
+            for penalty in penalties
+        ]
+        self._penalties = list(zip(penalties, watched, strict=True))
+        self.watched = [of_one for of_one in watched if of_one is not None]
         self._by_inputs = any(penalty.by_inputs for penalty in penalties)
         self.scale_free = all(penalty.scale_free for penalty in penalties)
 
@@ -277,14 +290,24 @@ class Penalties:
             scale = network.encoder.code_scale
             costs = sum(
                 penalty.weight
-                * _cost(penalty, codes / scale if penalty.relative else codes, x, weights)
-                for penalty in self._penalties
+                * _cost(
+                    penalty,
+                    watched,
+                    codes / scale if penalty.relative else codes,
+                    x,
+                    weights,
+                )
+                for penalty, watched in self._penalties
             )
         return (output, costs) if training else (output.detach(), costs.detach())
 
 
-def _cost(penalty, codes, x, weights):
-    cost = penalty.penalise(codes, x, weights)
+def _cost(penalty, watched, codes, x, weights):
+    given = codes, x, weights
+    if watched is None:
+        cost = penalty.penalise(*given)
+    else:
+        cost = watched.call(penalty.penalise, *given)
     if cost.shape not in ((), (len(codes),)):
         raise ValueError(
             f"penalise of {penalty!r} returns shape {tuple(cost.shape)} for {len(codes)} "

@@ -85,7 +85,8 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
         looser ones.
     beta : float, default=1.0
         Weight of the divergence. 1 is the evidence lower bound; more presses the codes
-        towards independence.
+        towards independence. The start is the best linear model for 1: with another weight
+        it is a state like others, which the lowest held-out loss replaces.
     min_noise_variance : float, default=1e-4
         Floor of a column's noise variance, as a fraction of the column's variance (of the
         mean variance with ``scale=False``). It bounds the density of columns that repeat
@@ -130,6 +131,11 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
 
     Notes
     -----
+    A row's nats have no bound where the noise variance is learned, and a few held-out rows
+    could make their mean. States are therefore compared by the winsorised mean of the rows'
+    falls since the start (a twentieth of them moved in at either end), and what is chosen
+    last is the noise: the variance of all errors, those of held-out rows included.
+
     `transform` returns the posterior mean m(x). `score_samples` is the importance-weighted
     lower bound of log p(x), in nats and in the original units (the scaling's Jacobian is
     included), so that it can be laid beside those of `PCA` and `GaussianMixture`. The
@@ -271,6 +277,9 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
         model.divergence_weight = self.beta
 
     def _after_fit(self, data, given=None):
+        if given is not None and self.best_iter_ and data.n_valid and not data.is_separate:
+            blocks = data.blocks(data.n_train, len(data.source))
+            self.net_.module_.pool_noise(blocks, data.valid_weights, data.n_train)
         self._describe_codes(data)
         self._marginals = self._conditionals = None
         self.sampler_ = "codes"
@@ -288,6 +297,8 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
             self._fit_marginals(*given)
         if self.n_active_components_ < self.n_components_:
             self._warn_of_collapse()
+        elif self._stayed_at_start():
+            self._warn_of_start(data.n_valid)
 
     def _knows_columns(self, X):
         return not issparse(X) and self._table.design_.n_outputs <= MAX_WIDTH
@@ -337,6 +348,26 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
                 codes.append(torch.addcmul(mean, (0.5 * log_variance).exp(), draws))
         codes = torch.cat(codes)
         return codes if data.weights is None else _in_proportion(codes, data)
+
+    def _stayed_at_start(self):
+        """Return whether held-out rows found no epoch clearly better than PCA."""
+        return (
+            self.best_iter_ == 0
+            and self.early_stopping
+            and self.init == "pca"
+            and not self.warm_start
+            and self._warns_of_columns  # not one of many, as in a detector
+            and self.net_.stop_reason_ in ("epochs", "no_change")
+        )
+
+    def _warn_of_start(self, n_valid):
+        warn(
+            f"The fit stays at its start, probabilistic PCA (best_iter_=0): of {self.n_iter_} "
+            f"epochs none was clearly better on the {n_valid} held-out rows. Where there is "
+            "nothing else to learn, PCA has the same density; else use more rows, a larger "
+            "max_iter, or early_stopping=False, which keeps the last epoch.",
+            ConvergenceWarning,
+        )
 
     def _warn_of_collapse(self):
         n_collapsed = self.n_components_ - self.n_active_components_

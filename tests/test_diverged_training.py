@@ -1,16 +1,21 @@
 """Training that diverges, or learns nothing, warns and leaves a usable estimator."""
 
+import re
 import warnings
 
 import numpy as np
 import pytest
 import torch
 from arrays import pca_score
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
+from skae.divergences import Divergence
+from skae.likelihoods import Gaussian
+from skae.penalties import L1Activity, Penalty
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
@@ -103,6 +108,75 @@ def test_training_that_only_raised_the_loss_is_told(curved):
 def test_start_that_cannot_be_improved_upon_is_no_failure(ppca, early_stopping, dropout):
     params = {"early_stopping": early_stopping, "dropout": dropout, "max_iter": 10}
     AutoencoderTransformer(2, random_state=0, **params).fit(ppca.train)
+
+
+# ------------------------------------------------------------------ parts of one's own
+
+
+class LogOfCodes(Penalty):
+    """Codes have either sign."""
+
+    def penalise(self, codes, x, weights):
+        return codes.log().mean(dim=1)
+
+
+class RootOfZero(Penalty):
+    """Finite, but without a slope."""
+
+    def penalise(self, codes, x, weights):
+        return (0.0 * codes).sqrt().mean(dim=1)
+
+
+class SlopeOfSlope(LogOfCodes):
+    by_inputs = True
+
+
+class LogOfError(Gaussian):
+    def nll(self, x, mean, parameters, units):
+        return (x - mean).log()
+
+
+class RootOfNoShift(Divergence):
+    def per_row(self, mean, log_variance):
+        return (mean - mean).sqrt().sum(dim=1)
+
+
+def log_loss(output, x):
+    return (output - x).log()
+
+
+OWN_PARTS = [
+    (AutoencoderTransformer(penalties=LogOfCodes()), r"penalise of LogOfCodes\(\)"),
+    (AutoencoderTransformer(penalties=[L1Activity(), RootOfZero()]), "penalise of RootOf"),
+    (AutoencoderTransformer(penalties=SlopeOfSlope()), "penalise of SlopeOfSlope"),
+    (AutoencoderTransformer(loss=log_loss), "loss=<function log_loss"),
+    (VAETransformer(likelihood=LogOfError()), "nll of LogOfError"),
+    (VAETransformer(divergence=RootOfNoShift()), "per_row of RootOfNoShift"),
+]
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize(("estimator", "part"), OWN_PARTS, ids=lambda of: str(of)[:40])
+def test_part_of_ones_own_that_is_not_finite_is_named(X, estimator, part, early_stopping):
+    estimator = clone(estimator).set_params(random_state=0, early_stopping=early_stopping)
+    with pytest.warns(ConvergenceWarning) as caught:
+        estimator.fit(X)
+    (message,) = [str(w.message) for w in caught if "diverged" in str(w.message)]
+    assert re.search(rf"{part}.* not finite; .*is kept.*clamp", message)
+    assert "learning_rate_init" not in message
+    assert np.isfinite(estimator.transform(X)).all()
+
+
+def test_rate_that_is_too_high_is_not_blamed_on_a_part_of_ones_own(X):
+    class Small(Penalty):
+        def penalise(self, codes, x, weights):
+            return codes.square().mean(dim=1)
+
+    estimator = AutoencoderTransformer(
+        2, penalties=Small(), learning_rate_init=1e30, random_state=0
+    )
+    with pytest.warns(ConvergenceWarning, match="diverged.*smaller learning_rate_init"):
+        estimator.fit(X)
 
 
 # ------------------------------------------------------------------ the detector

@@ -72,6 +72,7 @@ def test_feature_names_are_those_of_the_frame(quick_any, holed):
 
 
 @pytest.mark.filterwarnings("ignore:The generated rows are near")
+@pytest.mark.filterwarnings("ignore:The fit stays at its start")
 @pytest.mark.filterwarnings("error")
 def test_frames_are_left_alone(quick_any, library):
     frame = as_library(library, draw_rows(60, 0, missing=0.1))

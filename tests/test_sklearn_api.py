@@ -271,6 +271,7 @@ def test_integers_are_numbers(quick_any):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The fit stays at its start")
 @pytest.mark.filterwarnings("error")
 def test_read_only_rows_are_left_alone(quick_any, X):
     rows, weights = X.copy(), np.linspace(0.5, 1.5, len(X))

@@ -16,10 +16,11 @@ COLLAPSED = (
 )
 UNUSED = "ignore:Only .* of the codebook is in use:sklearn.exceptions.ConvergenceWarning"
 UNLIKE = "ignore:The generated rows are near:sklearn.exceptions.ConvergenceWarning"
+AT_START = "ignore:The fit stays at its start:sklearn.exceptions.ConvergenceWarning"
 TOO_FEW = "ignore:.*too few to hold any out:UserWarning"
 pytestmark = [
     pytest.mark.filterwarnings("error"),
-    *map(pytest.mark.filterwarnings, (COLLAPSED, UNUSED, UNLIKE, TOO_FEW)),
+    *map(pytest.mark.filterwarnings, (COLLAPSED, UNUSED, UNLIKE, AT_START, TOO_FEW)),
 ]
 RNG = np.random.default_rng(0)
 

@@ -8,8 +8,10 @@ import torch
 from scipy.stats import kstest
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback
 
 from skae import KL, VAETransformer
+from skae.divergences import gaussian_kl
 
 pytestmark = pytest.mark.rounding
 
@@ -278,3 +280,65 @@ def test_loss_curve_is_minus_the_bound_in_standard_units(ppca):
     vae = VAETransformer(2, divergence=KL(warmup=0.0), random_state=0).fit(rows)
     expected = -(vae.score(rows) + np.log(rows.std(axis=0)).sum())
     assert min(vae.validation_loss_curve_) == pytest.approx(expected, abs=0.3)
+
+
+# ---------------------------------------------------------------- beta, and the start
+
+
+def _mean_kl(vae, X):
+    """Return the mean divergence of the posteriors of rows, in nats."""
+    with vae._model_for(np.float64) as (model, _), torch.no_grad():
+        x = torch.from_numpy(vae._table.encode(X, np.float64)[0])
+        mean, log_variance = model.posterior(x)
+        return gaussian_kl(mean, log_variance).mean().item()
+
+
+@pytest.mark.filterwarnings("ignore:.*latent dimensions have collapsed")
+def test_divergence_falls_with_its_weight(ppca):
+    """Also where probabilistic PCA is the truth, which is the best for a weight of 1 only."""
+    X = ppca.train[:500]
+    by_beta = [
+        _mean_kl(VAETransformer(2, beta=beta, random_state=0).fit(X), X)
+        for beta in (0.25, 1.0, 4.0)
+    ]
+    assert by_beta[0] > by_beta[1] + 0.3
+    assert by_beta[1] > by_beta[2] + 0.3
+
+
+def test_fit_that_stays_at_pca_says_so(ppca):
+    message = r"stays at its start, probabilistic PCA .*early_stopping=False"
+    with pytest.warns(ConvergenceWarning, match=message):
+        # Steps so small that none is better.
+        vae = VAETransformer(2, max_iter=2, learning_rate_init=1e-30).fit(ppca.train[:400])
+    assert vae.best_iter_ == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_fit_that_leaves_pca_or_holds_nothing_out_is_quiet(ppca, curved):
+    VAETransformer(2, random_state=0).fit(curved.train)
+    params = {"early_stopping": False, "max_iter": 10, "random_state": 0}
+    VAETransformer(2, **params).fit(ppca.train[:400])
+
+
+def test_noise_is_learned_from_held_out_rows_too():
+    """A column of which training rows hold one value only, and a held-out row another."""
+    rng = np.random.default_rng(0)
+    u = rng.uniform(-1.5, 1.5, (300, 1))
+    curve = np.hstack([u, u**2, u**3, np.sin(3 * u)]) + 0.05 * rng.normal(size=(300, 4))
+    groups = np.arange(300)
+    with_rare = np.column_stack([curve, np.zeros(300)])
+    vae = VAETransformer(1, refit=False, max_iter=60, random_state=0)
+    held_out = []
+
+    class Watch(Callback):
+        def on_train_begin(self, net, X=None, **kwargs):
+            held_out.append(X[-90:].clone())
+
+    vae.set_params(callbacks=[Watch()]).fit(curve, groups=groups)
+    last = held_out[0][0, 0]
+    scale = (curve[:, 0] - curve[:, 0].mean()) / curve[:, 0].std()
+    with_rare[np.abs(scale - last.item()).argmin(), 4] = 1.0
+    vae.set_params(callbacks=None).fit(with_rare, groups=groups)
+    assert vae.best_iter_ > 0
+    # One row of 300 is a variance of 1/300, all of which no other column foretells.
+    assert vae.noise_variance_[4] > 0.3 / 300

@@ -139,6 +139,10 @@ class DeterministicModel(Model):
         output, costs = self.penalties(self, seen, weights)
         return self.columns.mean(output, x, observed) + costs, output
 
+    def watched(self):
+        of_penalties = [] if self.penalties is None else self.penalties.watched
+        return super().watched() + of_penalties
+
     def forward(self, x):
         # The scale cancels on the way through.
         return self.decoder.outer(self.encoder.inner(x))

@@ -81,11 +81,13 @@ class ColumnLosses(nn.Module):
         Whether the negative log-likelihoods of the other blocks are in the unit of their
         columns' variance (`Block.loss_weights`), as squared errors of standardised numbers
         are; False: in nats.
+    watched : Watched, default=None
+        Of a formula of the user's own.
     """
 
-    def __init__(self, design, number_loss, *, weighted):
+    def __init__(self, design, number_loss, *, weighted, watched=None):
         super().__init__()
-        self.number_loss = number_loss
+        self.number_loss, self.watched = number_loss, watched
         self.n_numbers = design.numeric.width
         others = design.blocks[1:]
         self.blocks = nn.ModuleList(BlockLoss(block, weighted) for block in others)
@@ -106,7 +108,11 @@ class ColumnLosses(nn.Module):
         losses : torch.Tensor of shape (..., n_features)
         """
         n = self.n_numbers
-        losses = self.number_loss(output[..., :n], x[..., :n])
+        given = output[..., :n], x[..., :n]
+        if self.watched is None:
+            losses = self.number_loss(*given)
+        else:
+            losses = self.watched.call(self.number_loss, *given)
         if len(self.blocks):
             parts = [losses, *(block(output, x, observed) for block in self.blocks)]
             losses = torch.cat(parts, dim=-1).index_select(-1, self.order)

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from skae.models.pca_start import link_start, output_start
+from skae.models.watched import Watched
 
 
 class Model(nn.Module):
@@ -26,12 +27,20 @@ class Model(nn.Module):
         Copies of a row that `score` works on at a time.
     scoring_parameters : tuple of str
         Parameters of the estimator that `score` reads from attributes of the model.
+    has_unbounded_losses : bool
+        Whether few rows make the mean of the losses, as they do where squared errors are
+        divided by a variance that is learned.
+    starts_at_optimum : bool
+        Whether the start is the best model of its kind, to be left only for what is better
+        clearly.
     """
 
     annealing = 1.0
     has_dataset_loss = False
     copies_per_row = 1
     scoring_parameters: tuple[str, ...] = ()
+    has_unbounded_losses = False
+    starts_at_optimum = True
 
     @torch.no_grad()
     def initialise(self, design, pca, source, n_train, rng):
@@ -110,6 +119,11 @@ class Model(nn.Module):
     def cell_errors(self, x, observed):
         """Return the error of every cell given the code, shape (n, n_features)."""
         return self.columns.per_cell(self(x), x, observed)
+
+    def watched(self):
+        """Return what watches the user's own functions in the loss, list of Watched."""
+        parts = [getattr(part, "watched", None) for part in self.modules()]
+        return [part for part in parts if isinstance(part, Watched)]
 
     def after_fit(self, x):
         """Settle what training leaves open, on training rows `x`."""

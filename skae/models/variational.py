@@ -73,6 +73,7 @@ class VariationalModel(Model):
     generator: torch.Generator | None = None
     n_importance_samples = 64
     scoring_parameters = ("n_importance_samples",)
+    has_unbounded_losses = True
 
     def __init__(
         self, design, n_components, layers, likelihood, divergence, architecture=None
@@ -93,6 +94,11 @@ class VariationalModel(Model):
     @property
     def has_dataset_loss(self):
         return self.divergence.has_dataset_loss and bool(self.divergence_weight)
+
+    @property
+    def starts_at_optimum(self):
+        # Probabilistic PCA is that of the evidence lower bound, of which beta is 1.
+        return self.divergence_weight == 1.0
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
@@ -127,6 +133,36 @@ class VariationalModel(Model):
         mean, log_variance = self.encoder(x).chunk(2, dim=-1)
         # exp stays finite in float32 whatever the row; no posterior is that wide or narrow.
         return mean, log_variance.clamp(-30.0, 30.0)
+
+    @torch.no_grad()
+    def pool_noise(self, blocks, weights, n_train):
+        """Learn the noise from held-out rows too: where few were learned by heart it is low.
+
+        Parameters
+        ----------
+        blocks : iterable of tuple (x, observed)
+            The held-out rows.
+        weights : torch.Tensor of shape (n_valid,) or None
+        n_train : float
+            Weight of the rows that were trained on.
+        """
+        generator, first = torch.Generator(self.numeric_features.device).manual_seed(0), 0
+        errors = counts = 0.0
+        for x, observed in blocks:
+            mean, log_variance = self.posterior(x)
+            draw = torch.empty_like(mean).normal_(generator=generator)
+            output = self.decode(torch.addcmul(mean, (0.5 * log_variance).exp(), draw))
+            n_numbers = len(self.numeric_features)
+            known = x.new_ones(len(x), n_numbers)
+            if observed is not None:
+                known = (observed[:, self.numeric_features] > 0).to(x)
+            if weights is not None:
+                known = known * weights[first : first + len(x), None]
+            first += len(x)
+            squares = (output[:, :n_numbers] - x[:, :n_numbers]).square()
+            errors, counts = errors + (known * squares).sum(0), counts + known.sum(0)
+        held_out = errors / counts.clamp(min=torch.finfo(counts.dtype).tiny)
+        self.likelihood.pool(held_out, counts / (counts + n_train))
 
     def losses(self, seen, x, observed, weights=None):
         """Return minus the evidence lower bound of rows for one draw of z; see `Model`."""

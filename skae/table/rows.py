@@ -179,6 +179,11 @@ class TrainingRows:
             both = both.to(source.device)
         return TrainingRows(self.source.followed_by(source), both, len(source), True)
 
+    def all_to_train(self):
+        """Return these rows, none of them held out."""
+        weights = None if self.weights is None else self.weights / self.weights.mean()
+        return replace(self, n_valid=0, weights=weights)
+
     @property
     def learned(self):
         """The rows that may be learned from: all but separate ones."""

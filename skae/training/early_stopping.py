@@ -11,6 +11,8 @@ from skae.training.generators import use_generator
 N_CHECKED = 2048
 # Standard errors by which the start must be beaten.
 N_ERRORS = 2.0
+# Fraction of the rows, at either end, that counts no more than the next ones do.
+WINSORISED = 0.05
 # A loss that exceeds its start by this factor will not come back.
 DIVERGED = 1e3
 # Rows whose codes a dataset-level regulariser compares with the prior at most.
@@ -40,19 +42,30 @@ class EarlyStopping:
 
     With held-out rows, the start is replaced only by a state whose loss on them is lower
     by more than two standard errors of the rows' paired differences: on few rows a smaller
-    gain is luck. After that, the lowest loss wins.
+    gain is luck. So may be the mean of differences of which a few are huge: the
+    differences are winsorised as well, and a mean fall that is not clear is enough where
+    the winsorised one is. After that, the lowest mean loss wins; the lowest winsorised one
+    where a row's loss has no bound (`Model.has_unbounded_losses`). A start that is not the
+    best of its kind (`Model.starts_at_optimum`) is a state like others.
 
     Parameters
     ----------
     net : Net
     rows : TrainingRows
     schedule : Schedule
+
+    References
+    ----------
+    The winsorised mean and its standard error: Tukey & McLaughlin, Less Vulnerable
+    Confidence and Significance Procedures for Location, 1963; Dixon & Tukey, Approximate
+    Behavior of the Distribution of Winsorized t, 1968.
     """
 
     def __init__(self, net, rows, schedule):
         self.net, self.rows, self.schedule = net, rows, schedule
         self.first, self.best = Checkpoint(net.module_), Checkpoint(net.module_)
-        self.left_start = False
+        self.left_start = not net.module_.starts_at_optimum
+        self._is_robust = net.module_.has_unbounded_losses
         self._compared = None
         self.start = self.best_loss = math.nan
         # One row, as in a stream, cannot be compared with a distribution.
@@ -64,7 +77,7 @@ class EarlyStopping:
         """Return the loss of the start, which later states have to beat."""
         rows = self.rows
         if rows.n_valid:
-            self.start_losses = self._losses(rows.n_train, len(rows.source))
+            self.start_losses = self.losses(rows.n_train, len(rows.source))
             self.start = self.best_loss = self._mean(self.start_losses).item()
         else:
             self.start, self.best_loss = self._checked_loss(), math.inf
@@ -77,21 +90,29 @@ class EarlyStopping:
         }
         return self.start
 
-    def end_epoch(self, total):
+    def end_epoch(self, total, n_rows):
         """Record the epoch's losses; return why training should stop, or None."""
         n_valid, epoch = self.rows.n_valid, len(self.net.history)
-        figures = [total / self.rows.n_train]
+        figures = [total / n_rows]
         if n_valid:
             with Batches(self.net, "valid") as told:
-                losses = self._losses(self.rows.n_train, len(self.rows.source), told)
-            gain, error = self._paired_gain(losses)
-            figures += [self._mean(losses), gain - N_ERRORS * error]
+                losses = self.losses(self.rows.n_train, len(self.rows.source), told)
+            figures += [self._mean(losses), *self._falls(losses)]
         # The epoch's only synchronisation with the device.
         train_loss, *held_out = torch.stack(figures).tolist()
         loss = held_out[0] if n_valid else train_loss
-        better = loss < self.best_loss
+        compared = loss
+        if n_valid:
+            fall, clear, robust_fall, robustly_clear = held_out[1:]
+            if self._is_robust:
+                fall, clear, compared = (
+                    robust_fall,
+                    robustly_clear,
+                    self.start - robust_fall,
+                )
+        better = compared < self.best_loss
         if n_valid and not self.left_start:
-            better = better and held_out[1] > 0
+            better = better and fall > 0 and max(clear, robustly_clear) > 0
         self._record("train_loss", train_loss)
         if n_valid:
             self._record("valid_loss", loss)
@@ -99,10 +120,10 @@ class EarlyStopping:
         if not max(train_loss, loss) < limit:  # NaN included
             return "diverged"
         if better:
-            self.best_loss, self.left_start = loss, True
+            self.best_loss, self.left_start = compared, True
             self.net.best_epoch_ = epoch
             self.best.save()
-        return self._no_change(epoch, loss) if n_valid else None
+        return self._no_change(epoch, compared) if n_valid else None
 
     def _record(self, key, loss):
         """Record a loss, and whether it is the lowest so far, as skorch's callbacks ask."""
@@ -137,7 +158,7 @@ class EarlyStopping:
             net.best_epoch_ = epoch
 
     @torch.no_grad()
-    def _losses(self, start, stop, told=None):
+    def losses(self, start, stop, told=None):
         """Return the losses of rows `start` to `stop`, with the same draws at every call.
 
         Callbacks are told of the blocks by `told`, a `Batches`.
@@ -162,7 +183,7 @@ class EarlyStopping:
 
     def _checked_loss(self):
         n_rows = min(self.rows.n_train, N_CHECKED)
-        losses, weights = self._losses(0, n_rows), self.rows.train_weights
+        losses, weights = self.losses(0, n_rows), self.rows.train_weights
         return _weighted(losses, None if weights is None else weights[:n_rows]).item()
 
     def _mean(self, losses):
@@ -171,19 +192,52 @@ class EarlyStopping:
             losses.mean() if weights is None else torch.dot(losses, weights) / weights.sum()
         )
 
-    def _paired_gain(self, losses):
-        """Return the mean fall of the rows' losses since the start, and its error."""
-        falls = self.start_losses - losses
-        weights = self.rows.valid_weights
+    def _falls(self, losses):
+        """Return the mean fall of the rows' losses since the start, and how clear it is.
+
+        Clear is what lies more than two standard errors above 0. Then the same of the
+        winsorised falls.
+        """
+        falls, weights = self.start_losses - losses, self.rows.valid_weights
         if weights is None:
             weights = torch.ones_like(falls)
         fractions = weights / weights.sum()
-        mean = torch.dot(fractions, falls)
-        spread = (fractions.square() * (falls - mean).square()).sum()
-        # One row has no standard error, and proves nothing.
-        n_rows = len(falls)
-        inflate = n_rows / (n_rows - 1) if n_rows > 1 else math.inf
-        return mean, (spread * inflate).sqrt()
+        mean, error = _mean_and_error(falls, fractions)
+        robust_mean, robust_error = _mean_and_error(
+            _winsorised(falls, fractions), fractions
+        )
+        robust_error = robust_error / (1.0 - 2.0 * WINSORISED)
+        return (
+            mean,
+            mean - N_ERRORS * error,
+            robust_mean,
+            robust_mean - N_ERRORS * robust_error,
+        )
+
+
+def _winsorised(values, fractions):
+    """Return the values, the lowest and the highest ones moved to the next.
+
+    Of these there is one at least at either end.
+    """
+    values_in_order, order = values.sort()
+    reached = fractions[order].cumsum(0)
+    last = len(values) - 1
+    tails = torch.tensor([WINSORISED, 1.0 - WINSORISED], device=values.device)
+    low, high = torch.searchsorted(reached, tails.to(reached))
+    low, high = low.clamp(min=min(1, last // 2)), high.clamp(max=max(last - 1, last // 2))
+    ends = values_in_order[torch.stack([low, high])]
+    return values.clamp(ends[0], ends[1])
+
+
+def _mean_and_error(values, fractions):
+    """Return the weighted mean of the rows' values, and its standard error."""
+    mean = torch.dot(fractions, values)
+    spread = (fractions.square() * (values - mean).square()).sum()
+    # One row has no standard error, and proves nothing.
+    n_rows = len(values)
+    inflate = n_rows / (n_rows - 1) if n_rows > 1 else math.inf
+    return mean, (spread * inflate).sqrt()
 
 
 def _weighted(losses, weights):

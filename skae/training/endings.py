@@ -21,6 +21,13 @@ def how_it_ended(net, learning_rate_init):
             f"fit was interrupted after {len(curve)} epochs; {kept} is kept, and further "
             "training might improve it."
         )
+    broken = [part.name for part in net.module_.watched() if part.is_broken]
+    if net.stop_reason_ == "diverged" and broken:
+        return (
+            f"Training diverged in epoch {max(len(curve), 1)}: {' and '.join(broken)} gave "
+            f"numbers, or a gradient, that are not finite; {kept} is kept. Keep it finite "
+            "for all codes and rows: clamp what a logarithm or a root is taken of."
+        )
     if net.stop_reason_ == "diverged":
         return (
             f"Training diverged in epoch {max(len(curve), 1)} with learning_rate_init="

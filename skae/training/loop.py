@@ -18,6 +18,7 @@ from skae.training.early_stopping import EarlyStopping
 from skae.training.endings import how_it_ended
 from skae.training.generators import use_generator
 from skae.training.interrupts import InterruptWatch
+from skae.training.refitting import Refitting
 from skae.training.skorch_callbacks import best_loaded, has_instance, initialize_loaded
 
 # Rows of a batch at least where a callback asks for predictions.
@@ -44,11 +45,17 @@ class Net(NeuralNet):
         Held-out loss before the first step (training loss where none are held out).
     train_start_loss_ : float
         Loss of training rows before the first step; known where that state is kept.
+    refit_span_ : tuple (start, stop)
+        Epochs of the history in which all rows were trained on, after the others.
+    is_refit_ : bool
+        Whether the state after these was kept.
     stop_reason_ : str
         "epochs", "no_change", "callback", "diverged" or "interrupted".
     """
 
     best_epoch_ = 0
+    refit_span_ = 0, 0
+    is_refit_ = False
     stop_reason_ = "epochs"
     _in_callback = False
 
@@ -79,7 +86,9 @@ class Net(NeuralNet):
 
     def loss_curves(self):
         """Return the losses of training rows, and of held-out ones with the start's."""
-        epochs = [epoch for epoch in self.history if "train_loss" in epoch]
+        start, stop = self.refit_span_
+        chosen = [*self.history[:start], *self.history[stop:]]
+        epochs = [epoch for epoch in chosen if "train_loss" in epoch]
         held_out = [epoch["valid_loss"] for epoch in epochs if "valid_loss" in epoch]
         curve = [epoch["train_loss"] for epoch in epochs]
         return curve, [self.start_loss_, *held_out] if held_out else None
@@ -106,6 +115,7 @@ class Net(NeuralNet):
         self._initialize_callbacks()
         self._initialize_optimizer()
         self._initialize_history()
+        self.refit_span_ = 0, 0
 
     def use_callbacks(self, callbacks, verbose):
         """Go on with other callbacks, if they are others."""
@@ -169,12 +179,14 @@ class Net(NeuralNet):
         self.fit_loop(X, schedule=schedule)
         self.notify("on_train_end", X=seen.X, y=seen.y)
         # The best state is there, unless a callback has loaded another.
-        self.best_epoch_ = best_loaded(self) or self.best_epoch_
+        loaded = best_loaded(self)
+        if loaded:
+            self.best_epoch_, self.is_refit_ = loaded, False
         return self
 
     def fit_loop(self, X, y=None, epochs=None, *, schedule, **fit_params):
         generator = torch.Generator(self.device).manual_seed(schedule.seed)
-        self.stop_reason_, self.best_epoch_ = "epochs", 0
+        self.stop_reason_, self.best_epoch_, self.is_refit_ = "epochs", 0, False
         self._in_callback = False
         stopping, self.start_loss_ = EarlyStopping(self, X, schedule), math.nan
         with InterruptWatch() as watch:
@@ -182,6 +194,8 @@ class Net(NeuralNet):
                 self.start_loss_ = stopping.begin()
                 with use_generator(generator, self.module_):
                     self._run_epochs(X, schedule, stopping, generator)
+                if schedule.refit and self.best_epoch_ and not self._was_stopped:
+                    self._refit(schedule, stopping)
             except KeyboardInterrupt:
                 asked = self._in_callback and not watch.received
                 self.stop_reason_ = "callback" if asked else "interrupted"
@@ -199,13 +213,38 @@ class Net(NeuralNet):
         widths = design.n_inputs, design.n_outputs
         return Dataset(*(source.part(start, stop, width) for width in widths))
 
-    def _run_epochs(self, rows, schedule, stopping, generator):
+    @property
+    def _was_stopped(self):
+        return self.stop_reason_ not in ("epochs", "no_change")
+
+    def _refit(self, schedule, stopping):
+        """Train from the start on all rows, for as many steps as were best."""
+        reason, refitting = self.stop_reason_, Refitting(self, stopping)
+        n_all = schedule.n_epochs * schedule.steps_per_epoch(stopping.rows.n_train)
+        generator = torch.Generator(self.device).manual_seed(schedule.seed)
+        refitting.begin()
+        with use_generator(generator, self.module_):
+            self._run_epochs(
+                refitting.rows, schedule, refitting, generator, refitting.n_steps, n_all
+            )
+        if self.stop_reason_ != "callback":
+            self.stop_reason_ = reason
+            refitting.finish()
+
+    def _run_epochs(self, rows, schedule, stopping, generator, n_steps=None, n_all=None):
+        """Take all steps of the schedule on `rows`, or the first `n_steps` of `n_all`.
+
+        `stopping` is told of every epoch, and says when it was the last.
+        """
+        per_epoch = schedule.steps_per_epoch(rows.n_train)
+        if n_steps is None:
+            n_steps = n_all = schedule.n_epochs * per_epoch
         datasets = {
             "dataset_train": self._dataset(rows, 0, rows.n_train),
             "dataset_valid": self._dataset(rows, rows.n_train, len(rows.source)),
         }
-        n_steps = math.ceil(rows.n_train / schedule.batch_size)
-        for epoch in range(schedule.n_epochs):
+        for first in range(0, n_steps, per_epoch):
+            steps = range(first, min(first + per_epoch, n_steps))
             schedule.begin_epoch()
             self.notify("on_epoch_begin", **datasets)
             if not any(p.requires_grad for _, p in self.get_all_learnable_params()):
@@ -218,17 +257,18 @@ class Net(NeuralNet):
             )
             with schedule.draws():
                 total = self.run_single_epoch(
-                    order.split(schedule.batch_size),
+                    order.split(schedule.batch_size)[: len(steps)],
                     training=True,
                     prefix="train",
                     step_fn=None,
                     rows=rows,
                     corrupt=schedule.corrupt,
                     generator=generator,
-                    rates=schedule.learning_rates(epoch * n_steps, n_steps),
-                    annealing=schedule.annealing(epoch * n_steps, n_steps),
+                    rates=schedule.learning_rates(steps, n_steps, n_all),
+                    annealing=schedule.annealing(steps, n_all),
                 )
-            finished = stopping.end_epoch(total)
+            n_rows = min(rows.n_train, len(steps) * schedule.batch_size)
+            finished = stopping.end_epoch(total, n_rows)
             self.notify("on_epoch_end", **datasets)
             if schedule.end_epoch():
                 finished = finished or "callback"

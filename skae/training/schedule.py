@@ -6,6 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+# Fraction of the steps over which the learning rate falls to 0 where a cycle ends early.
+COOLDOWN = 0.2
+
 
 class Budget(NamedTuple):
     """How long an estimator trains where no parameter says so.
@@ -45,6 +48,8 @@ class Schedule:
         Fraction of the steps over which a model's `annealing` rises to 1.
     corrupt : callable (x, observed, generator) -> x, or None
         What the network sees of a batch, whose clean rows it learns to reconstruct.
+    refit : bool
+        Whether to train once more, on all rows, for the steps that held-out rows chose.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -61,22 +66,36 @@ class Schedule:
     seed: int
     warmup: float = 0.0
     corrupt: Callable | None = None
+    refit: bool = False
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
     draws: Callable[[], AbstractContextManager] = nullcontext
 
-    def learning_rates(self, first_step, n_steps):
-        """Return the rates of an epoch's steps; None leaves the optimiser's."""
+    def steps_per_epoch(self, n_rows):
+        return math.ceil(n_rows / self.batch_size)
+
+    def learning_rates(self, steps, n_steps, n_all):
+        """Return the rates of some steps of a cycle; None leaves the optimiser's.
+
+        Where only the first `n_steps` of its `n_all` steps are taken, the last of these cool
+        down: amid a cycle weights are restless, and which step is the last would be luck.
+
+        References
+        ----------
+        Hagele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training
+        Durations, 2024, section 3.
+        """
         if not self.one_cycle:
             return None
-        n_all = self.n_epochs * n_steps
-        steps = range(first_step, first_step + n_steps)
-        return [self.learning_rate * one_cycle(step / n_all) for step in steps]
+        rates = [self.learning_rate * one_cycle(step / n_all) for step in steps]
+        if n_steps == n_all:
+            return rates
+        left = [(n_steps - step) / (COOLDOWN * n_steps) for step in steps]
+        return [rate * min(1.0, part) for rate, part in zip(rates, left, strict=True)]
 
-    def annealing(self, first_step, n_steps):
-        """Return the factors on a divergence's weight at an epoch's steps."""
-        n_warm = max(self.warmup * self.n_epochs * n_steps, 1.0)
-        steps = range(first_step, first_step + n_steps)
+    def annealing(self, steps, n_all):
+        """Return the factors on a divergence's weight at some of all steps."""
+        n_warm = max(self.warmup * n_all, 1.0)
         return [min(1.0, (step + 1) / n_warm) for step in steps]
 
 

@@ -1,0 +1,244 @@
+"""Training once more on all rows, for the steps that held-out rows have chosen."""
+
+import signal
+
+import numpy as np
+import pytest
+import torch
+from arrays import pca_score
+from registry import make
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback, Checkpoint
+
+from skae import AutoencoderTransformer, VAETransformer
+from skae.metrics import reconstruction_r2
+
+FEW = {"max_iter": 30, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def few(curved):
+    """So few rows that those which are held out are missed."""
+    return curved.train[:60]
+
+
+def _params(estimator):
+    return torch.nn.utils.parameters_to_vector(estimator.net_.module_.parameters())
+
+
+class Epochs(Callback):
+    """Keeps how many rows are trained on, and how many are held out, of every epoch."""
+
+    def __init__(self, act=lambda n_epochs: None):
+        self.act, self.sizes = act, []
+
+    def on_epoch_begin(self, net, dataset_train, dataset_valid, **kwargs):
+        self.sizes.append((len(dataset_train), len(dataset_valid or ())))
+
+    def on_epoch_end(self, net, **kwargs):
+        self.act(len(net.history))
+
+
+def test_rows_that_were_held_out_are_learned(curved, few):
+    scores = []
+    for seed in range(3):
+        params = {"max_iter": 60, "random_state": seed}
+        without, refitted = (
+            AutoencoderTransformer(2, refit=refit, **params).fit(few)
+            for refit in (False, True)
+        )
+        assert reconstruction_r2(refitted, few) > reconstruction_r2(without, few) + 0.01
+        scores.append((without.score(curved.test), refitted.score(curved.test)))
+    without, refitted = np.mean(scores, axis=0)
+    assert refitted > without + 0.02
+
+
+def test_held_out_rows_choose_the_same_with_and_without(transformer, curved):
+    with_refit, without = (
+        transformer(2, refit=refit, **FEW).fit(curved.train) for refit in (True, False)
+    )
+    for name in ("loss_curve_", "validation_loss_curve_", "n_iter_", "best_iter_"):
+        assert getattr(with_refit, name) == getattr(without, name), name
+    assert with_refit.best_iter_ > 0 == without.n_iter_refit_
+    is_same = torch.equal(_params(with_refit), _params(without))
+    assert is_same == (with_refit.n_iter_refit_ == 0)
+
+
+def test_as_many_steps_are_taken_as_were_chosen(curved):
+    """600 rows, 100 of them held out: 16 steps an epoch of 500, 19 of 600."""
+    epochs = Epochs()
+    fitted = AutoencoderTransformer(2, refit=True, callbacks=[epochs], batch_size=32, **FEW)
+    fitted.fit(curved.train)
+    n_steps = 16 * fitted.best_iter_
+    assert fitted.n_iter_refit_ == int(np.ceil(n_steps / 19))
+    assert epochs.sizes == [(500, 100)] * fitted.n_iter_ + [(600, 0)] * fitted.n_iter_refit_
+    steps = fitted.net_.optimizer_.state_dict()["state"][0]["step"]
+    assert int(steps) == n_steps
+
+
+def test_no_rows_held_out_and_none_missed_is_one_training(curved):
+    """The refit is a fit without held-out rows that ends as early."""
+    fitted = AutoencoderTransformer(
+        2, refit=True, learning_rate="constant", batch_size=600, **FEW
+    ).fit(curved.train)
+    alone = AutoencoderTransformer(
+        2, early_stopping=False, learning_rate="constant", batch_size=600, random_state=0
+    ).set_params(max_iter=fitted.best_iter_)
+    alone.fit(curved.train)
+    assert fitted.score(curved.test) == pytest.approx(alone.score(curved.test), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("params", "n_rows", "is_refitted"),
+    [
+        ({}, 600, True),
+        ({}, 1000, False),
+        ({"refit": True}, 1000, True),
+        ({"refit": False}, 600, False),
+        ({"callbacks": [Epochs()]}, 600, False),
+        ({"early_stopping": False}, 600, False),
+    ],
+)
+def test_small_tables_are_refitted(curved, params, n_rows, is_refitted):
+    X = np.vstack([curved.train, curved.test])[:n_rows]
+    fitted = AutoencoderTransformer(2, **FEW, **params).fit(X)
+    assert bool(fitted.n_iter_refit_) == is_refitted
+
+
+def test_rows_of_ones_own_are_held_out_for_good(curved):
+    fitted = AutoencoderTransformer(2, refit=True, **FEW)
+    assert fitted.fit(curved.train, X_val=curved.test).n_iter_refit_ == 0
+
+
+def test_what_stays_at_pca_is_not_refitted(ppca):
+    rows = ppca.train[:300]
+    fitted = AutoencoderTransformer(2, refit=True, max_iter=10, random_state=0).fit(rows)
+    assert fitted.best_iter_ == fitted.n_iter_refit_ == 0
+    expected = pca_score(rows, ppca.test, 2)
+    assert fitted.score(ppca.test) == pytest.approx(expected, abs=1e-4)
+
+
+class Spoil(Epochs):
+    """Makes the weights useless from the first epoch of all rows on."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.sizes[-1][1] == 0:
+            with torch.no_grad():
+                for parameter in net.module_.parameters():
+                    parameter.fill_(self.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [torch.nan, 10.0])
+def test_refit_that_is_worse_is_not_kept(transformer, curved, value):
+    spoilt = transformer(2, refit=True, callbacks=[Spoil(value)], **FEW).fit(curved.train)
+    without = transformer(2, refit=False, **FEW).fit(curved.train)
+    assert spoilt.n_iter_refit_ == 0
+    assert spoilt.loss_curve_ == without.loss_curve_
+    np.testing.assert_array_equal(
+        spoilt.transform(curved.test), without.transform(curved.test)
+    )
+
+
+def _ask_to_stop():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("by_ctrl_c", [True, False])
+def test_refit_that_is_interrupted_leaves_the_chosen_state(curved, by_ctrl_c):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    without = AutoencoderTransformer(2, refit=False, **FEW).fit(curved.train)
+    stop = (lambda: signal.raise_signal(signal.SIGINT)) if by_ctrl_c else _ask_to_stop
+    at = without.n_iter_ + 3
+    epochs = Epochs(lambda n_epochs: stop() if n_epochs == at else None)
+    fitted = AutoencoderTransformer(2, refit=True, callbacks=[epochs], **FEW)
+    if by_ctrl_c:
+        with pytest.warns(ConvergenceWarning, match="interrupted"):
+            fitted.fit(curved.train)
+    else:
+        fitted.fit(curved.train)
+    signal.signal(signal.SIGINT, before)
+    assert len(epochs.sizes) == at
+    assert fitted.n_iter_refit_ == 0
+    assert fitted.validation_loss_curve_ == without.validation_loss_curve_
+    np.testing.assert_array_equal(
+        fitted.transform(curved.test), without.transform(curved.test)
+    )
+
+
+def test_checkpoint_loads_what_it_saved(curved, tmp_path):
+    """A callback that loads the best epoch on held-out rows has the last word."""
+    checkpoint = Checkpoint(dirname=tmp_path, load_best=True)
+    fitted = AutoencoderTransformer(2, refit=True, callbacks=[checkpoint], **FEW)
+    fitted.fit(curved.train)
+    curve = fitted.validation_loss_curve_
+    assert fitted.n_iter_refit_ == 0
+    assert curve[fitted.best_iter_] == min(curve)
+
+
+def test_stream_goes_on_from_a_refit(quick, curved):
+    fitted = quick(max_iter=8, refit=True).fit(curved.train)
+    n_iter = fitted.n_iter_
+    fitted.partial_fit(curved.test)
+    assert len(fitted.loss_curve_) == n_iter + 1
+    assert np.isfinite(fitted.loss_curve_).all()
+    assert np.isfinite(fitted.validation_loss_curve_).all()
+
+
+def test_warm_start_refits_from_where_it_started(curved):
+    fitted = AutoencoderTransformer(2, refit=True, warm_start=True, **FEW)
+    fitted.fit(curved.train)
+    before = fitted.score(curved.test)
+    fitted.fit(curved.train)
+    assert fitted.score(curved.test) > before - 0.01
+    assert len(fitted.loss_curve_) == fitted.n_iter_
+
+
+def test_weights_count_as_rows_do(curved):
+    """Rows of weight 0 are left out of a refit as well."""
+    weights = np.ones(len(curved.train))
+    spoilt = curved.train.copy()
+    spoilt[::3], weights[::3] = 1e3, 0.0
+    fitted = AutoencoderTransformer(2, refit=True, **FEW).fit(spoilt, sample_weight=weights)
+    assert fitted.n_iter_refit_ > 0
+    assert reconstruction_r2(fitted, curved.test) > 0.8
+
+
+def test_prior_is_learned_from_all_rows(curved):
+    fitted = VAETransformer(2, refit=True, random_state=0).fit(curved.train[:300])
+    if fitted.best_iter_:
+        assert fitted.n_iter_refit_ > 0
+    assert np.isfinite(fitted.score(curved.test))
+
+
+def test_refit_is_seen_by_the_bars_of_scikit_learn(X):
+    class Count:
+        max_propagation_depth = None
+        most, n_epochs = 0, 0
+
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            if context.task_name == "fit":
+                Count.most = context.max_subtasks
+            else:
+                Count.n_epochs += 1
+
+        def on_fit_task_end(self, estimator, context):
+            return False
+
+    rng = np.random.default_rng(0)
+    u = rng.uniform(-1, 1, (300, 1))
+    rows = np.hstack([u, u**2, u**3, np.sin(3 * u)]) + 0.01 * rng.normal(size=(300, 4))
+    fitted = make("AutoencoderTransformer", n_components=1, max_iter=30)
+    fitted.set_callbacks(Count()).fit(rows)
+    assert fitted.n_iter_refit_ > 0
+    assert Count.n_epochs == fitted.n_iter_ + fitted.n_iter_refit_ <= Count.most
