@@ -43,8 +43,8 @@ class EarlyStopping:
     With held-out rows, the start is replaced only by a state whose loss on them is lower
     by more than two standard errors of the rows' paired differences: on few rows a smaller
     gain is luck. So may be the mean of differences of which a few are huge: the
-    differences are winsorised as well, and a mean fall that is not clear is enough where
-    the winsorised one is. After that, the lowest mean loss wins; the lowest winsorised one
+    differences are winsorised as well, and a mean fall of one standard error is enough where
+    the winsorised one is clear. After that, the lowest mean loss wins; the lowest winsorised one
     where a row's loss has no bound (`Model.has_unbounded_losses`). A start that is not the
     best of its kind (`Model.starts_at_optimum`) is a state like others.
 
@@ -112,7 +112,10 @@ class EarlyStopping:
                 )
         better = compared < self.best_loss
         if n_valid and not self.left_start:
-            better = better and fall > 0 and max(clear, robustly_clear) > 0
+            # `clear` is the fall less two standard errors: their sum is twice what lies above
+            # one, the least where only the winsorised fall is clear.
+            likely = fall + clear > 0
+            better = better and (clear > 0 or (robustly_clear > 0 and likely))
         self._record("train_loss", train_loss)
         if n_valid:
             self._record("valid_loss", loss)
