@@ -273,7 +273,7 @@ def test_what_is_fitted_keeps_its_likelihood(X):
     """Settings that change afterwards are for the next fit, of which warm_start is none."""
     vae = VAETransformer(
         2, likelihood=NormalOfScale(), match_marginals=False, warm_start=True, max_iter=3,
-        random_state=0,
+        random_state=0, sampler="codes",
     ).fit(X)  # fmt: skip
     before = vae.score_samples(X)
     vae.set_params(likelihood__scale=7.0)

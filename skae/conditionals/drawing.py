@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
+from scipy.special import ndtr, ndtri
 
-# Scores of each logistic distribution that its mean value is taken over.
+# Scores of each normal distribution that its mean value is taken over.
 N_QUANTILES = 16
 # Rows that are worked on at a time, more or less: cells of the design.
 BLOCK_CELLS = 500_000
@@ -219,8 +220,8 @@ class Drawer:
         log_weights, means, scales = np.moveaxis(self._one_network(stacked, rng), -1, 0)
         low, high = np.zeros_like(means), np.ones_like(means)
         if allowed is not None:
-            low = _sigmoid((allowed[0] - means) / scales)
-            high = _sigmoid((allowed[1] - means) / scales)
+            low = ndtr((allowed[0] - means) / scales)
+            high = ndtr((allowed[1] - means) / scales)
         inside = np.maximum(high - low, 0.0)
         chances = np.exp(log_weights) * inside
         total = chances.sum(axis=1)
@@ -232,7 +233,7 @@ class Drawer:
             for part in (low, inside, means, scales)
         )
         u = (low + width * rng.random_sample(len(low))).clip(1e-9, 1.0 - 1e-9)
-        scores = mean + scale * (np.log(u) - np.log1p(-u))
+        scores = mean + scale * ndtri(u)
         if allowed is not None:
             scores = scores.clip(*allowed)
         with np.errstate(divide="ignore"):
@@ -318,7 +319,7 @@ class Drawer:
         parts = self.networks.mixture(hidden, mean, spread, [variable])
         log_weights, means, scales = (part[:, :, 0].double() for part in parts)
         places = (torch.arange(N_QUANTILES, dtype=torch.float64) + 0.5) / N_QUANTILES
-        scores = means[..., None] + scales[..., None] * (places.log() - (-places).log1p())
+        scores = means[..., None] + scales[..., None] * torch.special.ndtri(places)
         weights = log_weights.exp()[..., None].expand_as(scores)
         flat = (part.transpose(0, 1).flatten(1).numpy() for part in (scores, weights))
         return self.variables.ranks[variable].mean(*flat)
@@ -328,7 +329,3 @@ def _blocks(rows, width):
     size = max(1, BLOCK_CELLS // (4 * width + 256))
     for first in range(0, len(rows), size):
         yield rows[first : first + size]
-
-
-def _sigmoid(x):
-    return 0.5 * (1.0 + np.tanh(0.5 * x))

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import nn
 
-# Logistic distributions that a ranked variable's is a mixture of.
+# Normal distributions that a ranked variable's is a mixture of.
 N_MIXED = 4
 # Their means at the start, and their scales, in spreads of the normal distribution that
-# they start as: together they have about its variance.
-FIRST_MEANS, FIRST_SCALE = (-0.9, -0.3, 0.3, 0.9), 0.4
+# they start as: together they have its variance.
+FIRST_MEANS, FIRST_SCALE = (-0.6, -0.2, 0.2, 0.6), 0.9
 LEAST_SCALE = 1e-3
 # A level is at least as likely at the start as this fraction of its proportion.
 LEAST_OF_PROPORTION = 0.02
@@ -20,7 +20,7 @@ class ConditionalNetworks(nn.Module):
     """Some networks of one shape, for p(variable | visible variables).
 
     They correct a `Gaussian`: their last layer starts at zero, where they say what that
-    says. The distribution of a ranked variable is a mixture of logistic ones, of a score; a
+    says. The distribution of a ranked variable is a mixture of normal ones, of its score; a
     category's is a softmax.
 
     Parameters
@@ -34,8 +34,8 @@ class ConditionalNetworks(nn.Module):
     References
     ----------
     Every variable from any others: Uria, Murray & Larochelle, A Deep and Tractable Density
-    Estimator, 2014. Mixtures of discretised logistic distributions: Salimans et al.,
-    PixelCNN++, 2017, section 2.1.
+    Estimator, 2014. Mixtures: Bishop, Mixture Density Networks, 1994; of intervals, as
+    values repeat: Salimans et al., PixelCNN++, 2017, section 2.1.
     """
 
     def __init__(self, variables, n_networks, n_units, n_layers, dropout, generator):
@@ -139,7 +139,8 @@ class ConditionalNetworks(nn.Module):
 
 
 def log_probability_between(low, high):
-    """Return log(sigmoid(high) - sigmoid(low)), of low below high."""
-    width = (high - low).clamp(min=1e-7)
-    inside = torch.log(-torch.expm1(-width))
-    return inside - nn.functional.softplus(-high) - nn.functional.softplus(low)
+    """Return log(Phi(high) - Phi(low)), of low below high."""
+    flip = low > 0
+    low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
+    log_high, log_low = torch.special.log_ndtr(high), torch.special.log_ndtr(low)
+    return log_high + torch.log(-torch.expm1((log_low - log_high).clamp(max=-1e-7)))

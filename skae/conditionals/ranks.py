@@ -59,11 +59,25 @@ class Ranks:
         # Half a proportion of what stands for a single value.
         self._half = 0.5 / min(len(values) + 1, N_KEPT)
         self._middles = (self.ends - 0.5 * shares).clip(self._half, 1.0 - self._half)
-        # From rank to value no end is reached, but by values that repeat.
-        self._knots = self._middles.copy()
-        for end, rank in ((0, 0.0), (-1, 1.0)):
-            if not self.repeats[end]:
-                self._knots[end] = rank
+        self._set_knots(np.append(0.0, self.ends[:-1]))
+
+    def _set_knots(self, starts):
+        """Settle which values stand at which ranks; between them is interpolated.
+
+        A value that repeats has all of its ranks. The outermost value, if it is a single
+        row's, is not reached, but for a quarter of the distance to the next one.
+        """
+        n = len(self.points)
+        places = np.column_stack([self._middles, self._middles])
+        places[self.repeats] = np.column_stack([starts, self.ends])[self.repeats]
+        values = np.column_stack([self.points, self.points])
+        if n > 1:
+            for end, beside, rank in ((0, 1, 0.0), (-1, -2, 1.0)):
+                if not self.repeats[end]:
+                    places[end] = rank
+                    values[end] = 0.75 * self.points[end] + 0.25 * self.points[beside]
+        kept = np.column_stack([np.ones(n, dtype=bool), self.repeats]).ravel()
+        self._ranks, self._values = places.ravel()[kept], values.ravel()[kept]
 
     def score(self, values):
         """Return the scores of values, ndarray of shape (n,)."""
@@ -84,24 +98,13 @@ class Ranks:
 
     def value(self, scores):
         """Return the values that scores stand for; they rise with these."""
-        values = self._at(ndtr(scores), self._knots)
+        values = np.interp(ndtr(scores), self._ranks, self._values)
         return values if self.decimals >= TOO_MANY else values.round(self.decimals) + 0.0
 
     def mean(self, scores, weights):
         """Return the weighted means of what scores stand for, over the last axis."""
-        values = self._at(ndtr(scores), self._middles)
+        values = np.interp(ndtr(scores), self._ranks, self._values)
         return (values * weights).sum(-1) / weights.sum(-1)
-
-    def _at(self, ranks, knots):
-        """Return the values at ranks: of those that repeat as they are, others between."""
-        own = np.searchsorted(self.ends[:-1], ranks, side="right")
-        values = self.points[own]
-        if len(self.points) == 1:
-            return values
-        left = np.searchsorted(knots, ranks, side="right") - 1
-        left = left.clip(0, len(self.points) - 2)
-        beside = self.repeats[left] | self.repeats[left + 1] | self.repeats[own]
-        return np.where(beside, values, np.interp(ranks, knots, self.points))
 
     def scores_within(self, low, high):
         """Return the scores between which values lie in [low, high], or None if none do."""
