@@ -53,8 +53,8 @@ class AutoencoderImputer(
         Whether cells are drawn from their distribution instead of expected: for multiple
         imputation, with another `random_state` each; see also `impute` with `n_draws`.
     max_iter : int, default=None
-        Maximum number of epochs. None: as many as give two steps per row, at least 250 steps
-        and at most 1000.
+        Maximum number of epochs. None: as long as held-out rows gain, at most 2000 steps of
+        256 rows.
     random_state : int, RandomState instance or None, default=None
         Seeds the training, and the draws with ``sample_posterior=True``.
 

@@ -59,8 +59,8 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
         `skae.likelihoods`, or your own.
     sampler : {"columns", "codes"}, default="columns"
         What draws rows and fills missing cells. "columns": networks that are trained besides
-        and say how every column is distributed given any others. They take about as long
-        again to train, and can meet conditions. "codes", as in a stream (`partial_fit`), for
+        and say how every column is distributed given any others. They take longer to train
+        than encoder and decoder, and can meet conditions. "codes", as in a stream (`partial_fit`), for
         sparse matrices and for tables of more than 300 numbers and categories: the decoder,
         from codes of the prior.
     prior : {"mixture", "normal"}, default="mixture"

@@ -7,19 +7,24 @@ from typing import NamedTuple
 import torch
 
 from skae.conditionals.network import log_probability_between
-from skae.training.schedule import one_cycle
 
 N_NETWORKS, N_UNITS, N_LAYERS, DROPOUT = 2, 128, 2, 0.3
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
-MIN_STEPS, MAX_STEPS = 250, 1000
+# Steps at most, and how many of the first raise the learning rate; it stays where it is then.
+MAX_STEPS, N_WARM = 2000, 50
 BATCH_SIZE = 256
 # The weights that count are a moving average of those of the last steps, with this decay.
-AVERAGED = 0.98
+AVERAGED = 0.99
 # Patterns of visible variables in a step and in a check, where no cell is missing.
 N_PATTERNS, N_CHECKED_PATTERNS = 32, 64
-# How often a training is checked on held-out rows, and how many these are at most; fewer are
-# looked at several times, with other patterns.
-N_CHECKS, MAX_CHECKED = 20, 1000
+# After how many steps each a training is checked on held-out rows, and how many these are at
+# most; fewer are looked at several times, with other patterns.
+N_BETWEEN, MAX_CHECKED = 50, 1000
+# It ends after so many steps, and this fraction of all of them, without a gain of so many
+# nats per variable.
+LEAST_VAIN, VAIN, LEAST_GAIN = 200, 0.25, 1e-3
+# Steps where no rows can be held out.
+N_UNCHECKED = 100
 # Fraction of the rows that is held out, at least so many.
 HELD_OUT, LEAST_HELD_OUT = 0.15, 5
 
@@ -84,7 +89,7 @@ def train(networks, gaussian, visibility, rows, max_steps, seed):
     if complete:  # so that rows can share patterns
         n_fresh = N_CHECKED_PATTERNS * math.ceil(n_fresh / N_CHECKED_PATTERNS)
     fresh = rows.take(checked[torch.arange(n_fresh) % len(checked)]) if n_held_out else None
-    n_steps = min(max(2 * len(rows), MIN_STEPS), MAX_STEPS)
+    n_steps = MAX_STEPS if n_held_out else N_UNCHECKED
     n_steps = n_steps if max_steps is None else min(n_steps, max_steps)
 
     def loss_of(part, seed_of_masks=None):
@@ -110,15 +115,16 @@ def train(networks, gaussian, visibility, rows, max_steps, seed):
     optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
     mean = [p.detach().clone() for p in networks.parameters()]
     losses = [check()] if n_held_out else []
-    best, kept = losses[0] if losses else math.inf, _state(networks)
-    every, n_done, interrupted = max(1, n_steps // N_CHECKS), 0, False
+    best = reference = losses[0] if losses else math.inf
+    kept = _state(networks)
+    every, n_done, n_best, interrupted = min(N_BETWEEN, n_steps), 0, 0, False
     networks.generator = generator
     networks.train()
     batch = min(BATCH_SIZE, N_PATTERNS * math.ceil(len(rest) / N_PATTERNS))
     try:
         for step in range(n_steps):
             for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * one_cycle(step / n_steps)
+                group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / N_WARM)
             index = torch.multinomial(rest.weights, batch, True, generator=generator)
             loss = loss_of(rest.take(index))
             optimizer.zero_grad()
@@ -131,6 +137,10 @@ def train(networks, gaussian, visibility, rows, max_steps, seed):
                     losses.append(check())
                     if losses[-1] < best:
                         best, kept = losses[-1], _state(networks)
+                if losses[-1] < reference - LEAST_GAIN:
+                    reference, n_best = losses[-1], n_done
+                if n_done - n_best >= max(LEAST_VAIN, VAIN * n_done):
+                    break
     except KeyboardInterrupt:
         interrupted = True
     if n_held_out:
