@@ -150,14 +150,20 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
     The mixture is estimated after training and taken where held-out rows clearly prefer it
     to N(0, I), towards which training presses the codes without getting all the way.
 
-    `sample` draws codes, decodes them, adds the noise, and then maps every column of
-    numbers, rank by rank, from the model's distribution to that of the training rows: the
-    model says how columns depend on each other, the table what values they can take. Values
+    `sample` draws one column after the other, each given those that are there, in random
+    orders; so it can go on from any cells that are given. Numbers are normal scores to the
+    networks, ranks of the training rows, which they start by taking for jointly normal, and
+    leave that where held-out rows are better for it. Columns that others determine are found
+    and kept to: sums and differences (a drop-off is the pickup and a ride), categories
+    within categories (a zone in its borough), numbers that one category has always. Values
     that repeat in the training rows are given as they are; between others, new ones are
     interpolated, with as many decimals as theirs, up to a quarter of the last distance from
-    the outermost one, if it is a single row's. To that end the fitted estimator holds up
-    to 1,000 quantiles of every column. Counts, zeros and ones of the discrete likelihoods
-    are drawn as they are.
+    the outermost one, if it is a single row's. To that end the fitted estimator holds up to
+    2,000 values of every column. Missing cells are filled by the same networks.
+
+    With ``sampler="codes"`` `sample` draws codes, decodes them, adds the noise, and then maps
+    every column of numbers, rank by rank, from the model's distribution to that of the
+    training rows. Counts, zeros and ones of the discrete likelihoods are drawn as they are.
 
     For proportions strictly between 0 and 1 the Bernoulli likelihood is no density: the
     score is a lower bound of the expected log probability of the row after drawing zeros and
@@ -178,7 +184,8 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
     Lucas et al., Don't Blame the ELBO!, 2019. The bound is highest for the prior that is
     the aggregated posterior: Tomczak & Welling, VAE with a VampPrior, 2018, eq. 5; its
     density estimated after training: Ghosh et al., From Variational to Deterministic
-    Autoencoders, 2020, section 4.
+    Autoencoders, 2020, section 4. Columns in any order: Uria, Murray & Larochelle, A Deep and
+    Tractable Density Estimator, 2014.
 
     Examples
     --------
