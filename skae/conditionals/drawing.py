@@ -192,8 +192,7 @@ class Drawer:
     def _solved(self, state, rows, column, tie, total):
         """Return the cells that make the sums of a tie, within the range of their column."""
         cells = tie.solve(state.values[rows], column, total)
-        points = self.variables.ranks[self.variables.of_column[column]].points
-        return cells.clip(points[0], points[-1])
+        return cells.clip(*self.variables.ranks[self.variables.of_column[column]].limits)
 
     def draw_holes(self, state, rows, column, rng):
         """Draw whether cells of a column are missing, ndarray of bool of shape (len(rows),)."""

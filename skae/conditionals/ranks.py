@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from skae.table.decimals import TOO_MANY, decimals_of
+from skae.table.marginals import spans_of
 
 # Values of a column that are kept: those that repeat often, and quantiles of the others.
 N_KEPT = 2000
@@ -17,7 +18,8 @@ class Ranks:
     """Normal scores of a column: the normal quantile of the proportion of smaller values.
 
     A value that repeats has an interval of scores. Between others values are interpolated,
-    so that none that occurs once is given out as it is, the largest one least of all.
+    so that none that occurs once is given out as it is, the largest one least of all: see
+    `Marginals`.
 
     Parameters
     ----------
@@ -53,17 +55,24 @@ class Ranks:
             # Of others the last of every cell, and what stands beside one that repeats.
             kept = np.append(np.diff(cells) > 0, True) | often
             kept |= np.append(often[1:], False)
-            kept[0] = True
+            # How far draws may go is told by the two outermost.
+            kept[[0, 1, -2]] = True
             self.points, self.ends = unique[kept], self.ends[kept]
             self.repeats, shares = often[kept], np.where(often, shares, 0.0)[kept]
         # Half a proportion of what stands for a single value.
         self._half = 0.5 / min(len(values) + 1, N_KEPT)
         self._middles = (self.ends - 0.5 * shares).clip(self._half, 1.0 - self._half)
-        # From rank to value no end is reached, but by values that repeat.
-        self._knots = self._middles.copy()
-        for end, rank in ((0, 0.0), (-1, 1.0)):
-            if not self.repeats[end]:
-                self._knots[end] = rank
+        edges = self.ends[:-1].copy()
+        if len(self.points) < len(unique):  # a kept single value is a quantile
+            loose = ~(self.repeats[1:] | self.repeats[:-1])
+            edges[loose] = 0.5 * (self._middles[1:] + self._middles[:-1])[loose]
+        self._edges = np.concatenate([[0.0], edges, [1.0]])
+        self._low, self._high = spans_of(self.points, ~self.repeats)
+
+    @property
+    def limits(self):
+        """The smallest and the largest value that any score stands for."""
+        return self._low[0], self._high[-1]
 
     def score(self, values):
         """Return the scores of values, ndarray of shape (n,)."""
@@ -85,14 +94,10 @@ class Ranks:
     def value(self, scores):
         """Return the values that scores stand for; they rise with these."""
         ranks = ndtr(scores)
-        own = np.searchsorted(self.ends[:-1], ranks, side="right")
-        values = self.points[own]
-        if len(self.points) > 1:
-            left = np.searchsorted(self._knots, ranks, side="right") - 1
-            left = left.clip(0, len(self.points) - 2)
-            beside = self.repeats[left] | self.repeats[left + 1] | self.repeats[own]
-            between = np.interp(ranks, self._knots, self.points)
-            values = np.where(beside, values, between)
+        own = np.searchsorted(self._edges[1:-1], ranks, side="right")
+        low, high = self._edges[own], self._edges[own + 1]
+        fraction = ((ranks - low) / np.maximum(high - low, LEAST)).clip(0.0, 1.0)
+        values = self._low[own] + fraction * (self._high[own] - self._low[own])
         return values if self.decimals >= TOO_MANY else values.round(self.decimals) + 0.0
 
     def mean(self, scores, weights):
