@@ -64,7 +64,7 @@ class AutoencoderImputer(
         Mean negative log-likelihood of hidden cells of held-out rows, in nats: before the
         first step, and as training went on.
     n_iter_ : int
-        Number of epochs.
+        Number of epochs run.
 
     See Also
     --------

@@ -26,6 +26,8 @@ class Ranks:
     values : ndarray of float64 of shape (n,)
         Without missing ones; at least one.
     weights : ndarray of shape (n,) or None
+    is_level : bool, default=False
+        Whether values are numbers of levels: between them there is nothing.
 
     Attributes
     ----------
@@ -43,12 +45,13 @@ class Ranks:
     Dimensional Undirected Graphs, 2009.
     """
 
-    def __init__(self, values, weights=None):
+    def __init__(self, values, weights=None, is_level=False):
         weights = np.ones(len(values)) if weights is None else weights
         self.decimals = int(decimals_of(values[:, None])[0])
         unique, place, counts = np.unique(values, return_inverse=True, return_counts=True)
         shares = np.bincount(place.ravel(), weights) / weights.sum()
         self.points, self.ends, self.repeats = unique, np.cumsum(shares), counts > 1
+        self.repeats |= is_level
         if len(unique) > N_KEPT:
             often = self.repeats & (shares > 1.0 / N_KEPT)
             cells = np.floor(self.ends * N_KEPT - LEAST)
@@ -104,6 +107,14 @@ class Ranks:
         """Return the weighted means of what scores stand for, over the last axis."""
         values = np.interp(ndtr(scores), self._middles, self.points)
         return (values * weights).sum(-1) / weights.sum(-1)
+
+    def median(self, scores, weights):
+        """Return the weighted medians of what scores stand for, over the last axis."""
+        order = np.argsort(scores, axis=-1)
+        sums = np.cumsum(np.take_along_axis(weights, order, -1), axis=-1)
+        at = (sums < 0.5 * sums[..., -1:]).sum(-1, keepdims=True)
+        place = np.take_along_axis(order, at.clip(0, order.shape[-1] - 1), -1)
+        return self.value(np.take_along_axis(scores, place, -1)[..., 0])
 
     def scores_within(self, low, high):
         """Return the scores between which values lie in [low, high], or None if none do."""
