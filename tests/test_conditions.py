@@ -120,8 +120,8 @@ def test_the_law_tells_conditions_apart(law):
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 def test_each_row_of_a_frame_is_completed(fitted, law, library):
-    given = law[["city", "x", "day", "flag"]].iloc[:600].reset_index(drop=True)
-    given["x"] = given["x"].clip(-3, 4)
+    inner = law[law["x"].between(-2, 3)]  # no cell is beyond those of the fit
+    given = inner[["city", "x", "day", "flag"]].iloc[:600].reset_index(drop=True)
     given = given.mask(np.random.default_rng(0).random(given.shape) < 0.3)
     given["city"] = given["city"].astype(str).where(given["city"].notna(), None)
     asked = {
@@ -305,6 +305,21 @@ def test_rows_that_hardly_exist_are_an_error():
     assert len(vae.sample(9, random_state=0, given={"zone": "z4", "part": "p1"})) == 9
     with pytest.raises(ValueError, match=r"hardly exist.*Ask for wider ranges"):
         vae.sample(9, random_state=0, given={"zone": "z4", "part": "p2"})
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_rare_levels_that_are_drawn_as_one_cannot_be_told_apart(ordered):
+    levels = ["often"] * 50 + ["rare", "scarce", "scarce"]
+    frame = pd.DataFrame({"c": pd.Categorical(levels, ordered=ordered)})
+    frame["x"] = np.arange(53.0) % 7
+    vae = VAETransformer(1, max_iter=2, min_frequency=4, random_state=0).fit(frame)
+    if not ordered:  # rare levels that are ordered join their neighbours
+        assert set(vae.sample(9, given={"c": "often"})["c"]) == {"often"}
+        rows = vae.sample(40, random_state=0, given={"c": ["rare", "scarce"]})
+        assert set(rows["c"]) == {"rare", "scarce"}
+    for given in ({"c": "rare"}, {"c": ["rare"]}, frame[["c"]].tail(2)):
+        with pytest.raises(ValueError, match=r"'c', which are rare.*min_frequency"):
+            vae.sample(given=given)
 
 
 def test_number_of_rows_beside_a_frame(fitted):

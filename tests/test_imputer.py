@@ -121,7 +121,7 @@ def test_a_missing_dropoff_is_minutes_from_the_truth():
     for filled in (imputer.transform(holed), *imputer.impute(holed, n_draws=2)):
         error = (filled["dropoff"] - truth["dropoff"])[gone].abs()
         assert error.median() < pd.Timedelta("2min")
-        assert error.max() < pd.Timedelta("30min")
+        assert error.quantile(0.9) < pd.Timedelta("10min")
         # But at the end of the month, whose last drop-off cannot be passed.
         assert (filled["dropoff"] > filled["pickup"]).mean() > 0.99
 
@@ -352,6 +352,13 @@ def test_indicators_are_of_columns_with_missing_cells_in_fit(normal):
     assert fitted.transform(truth)[:, N_COLUMNS:].sum() == 0
 
 
+def test_indicators_take_no_columns_place():
+    frame = pd.DataFrame({"x": [1.0, None, 3.0, 4.0], "missingindicator_x": [1.0, 2, 3, 4]})
+    imputer = quick(add_indicator=True).fit(frame)
+    with pytest.raises(ValueError, match=r"\['missingindicator_x'\].*rename"):
+        imputer.transform(frame)
+
+
 def test_names_are_those_of_the_frame():
     frame = draw_rows(40, 0)
     assert quick().fit(frame).get_feature_names_out().tolist() == list(frame.columns)
@@ -394,6 +401,16 @@ def test_output_of_another_library(normal):
         assert isinstance(filled, cls)
         assert list(filled.columns) == [f"x{i}" for i in range(N_COLUMNS)]
         np.testing.assert_array_equal(filled.to_numpy(), expected)
+
+
+def test_frames_become_those_of_another_library(holed):
+    expected = quick().fit_transform(holed)
+    for library, cls in (("pandas", pd.DataFrame), ("polars", pl.DataFrame)):
+        filled = quick().set_output(transform=library).fit_transform(holed)
+        assert isinstance(filled, cls)
+        for name in holed.columns:
+            one, other = (frame[name].to_list() for frame in (filled, expected))
+            assert one == other, name
 
 
 @pytest.mark.parametrize("sample_posterior", [False, True])

@@ -165,6 +165,7 @@ class _Reader:
                 f"given asks for {bad!r} in column {self.name!r}, which no row of the fit "
                 f"holds; its levels are {self._names_of_levels()}."
             )
+        self._refuse_merged(levels[~missing], shown or ())
         return np.where(missing, np.nan, levels)
 
     def levels(self, conditions):
@@ -270,6 +271,19 @@ class _Reader:
 
     def _shown(self, number):
         return self.block.readers[self.j].shown(number) if self.is_frame else f"{number:g}"
+
+    def _refuse_merged(self, levels, allowed):
+        """Raise if a level is asked for that is drawn as one with others, unless all are."""
+        reader = self.block.readers[self.j]
+        for group in np.unique(levels):
+            alike = np.flatnonzero((reader.group == group) & (reader.n_cells > 0))
+            names = reader.levels[alike].tolist()
+            if len(names) > 1 and not set(names) <= set(allowed):
+                raise ValueError(
+                    f"given asks for one of {names} in column {self.name!r}, which are rare "
+                    "and drawn as one; fit with another min_frequency or max_categories, or "
+                    "allow all of them, as a list."
+                )
 
     def _seen(self):
         start = int(self.block.n_levels[: self.j].sum())
