@@ -15,7 +15,6 @@ from skae._typing import Table
 from skae._warnings import warn
 from skae.conditionals.conditions import LEAST_PROBABILITY, read_conditions
 from skae.conditionals.model import MAX_ROWS, Conditionals, facts_of
-from skae.table.choice import positions_of
 from skae.table.private import conceal
 from skae.table.validation import check_fitted_table, check_n_samples
 
@@ -94,8 +93,12 @@ class ConditionalsMixin(EntryPoints):
 
     # ------------------------------------------------------------------ new rows
 
-    def _sample_conditionally(self, n_samples, rng, given, missing):
-        """Return rows drawn column by column, as `sample` describes them."""
+    def _sample_conditionally(self, n_samples, rng, given, missing, revealed):
+        """Return rows drawn column by column, as `sample` describes them.
+
+        Identifiers that are given stay, the others in their column are missing; nothing
+        is concealed in columns that are `revealed`.
+        """
         conditionals, table = self._conditionals, self._table
         variables = conditionals.variables
         asked = read_conditions(given, n_samples, table, variables)
@@ -111,7 +114,12 @@ class ConditionalsMixin(EntryPoints):
         for column, (low, high) in asked.limits.items():
             # Decimals of the column may lie just outside.
             values[:, column] = values[:, column].clip(low, high)
-        revealed = positions_of("reveal", self.reveal, table.names)
+        revealed = revealed | set(asked.allowed)
+        for column in np.flatnonzero(table.identifiers_).tolist():
+            is_given = ~np.isnan(asked.fixed[:, column])
+            if column not in revealed and is_given.any():
+                values[~is_given, column] = np.nan
+                revealed.add(column)
         return conceal(table, table.tabulate(values, rng), revealed)
 
 

@@ -7,11 +7,13 @@ from typing import Any, ClassVar, Self
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._conditionals import ConditionalsMixin
@@ -64,7 +66,7 @@ class AutoencoderImputer(
         Mean negative log-likelihood of hidden cells of held-out rows, in nats: before the
         first step, and as training went on.
     n_iter_ : int
-        Number of epochs.
+        Number of epochs run.
 
     See Also
     --------
@@ -181,7 +183,12 @@ class AutoencoderImputer(
         else:
             filled = self._conditionals.expect(values)
         table = self._table.fill_values(X, filled)
-        return self._with_indicators(X, table) if self.add_indicator else table
+        table = self._with_indicators(X, table) if self.add_indicator else table
+        # Of what is neither an array nor its own, pandas makes an array of objects.
+        asked_for = _get_output_config("transform", self)["dense"]
+        if asked_for == "pandas" and not isinstance(table, (np.ndarray, pd.DataFrame)):
+            return nw.from_native(table, eager_only=True).to_pandas()
+        return table
 
     def _with_indicators(self, X, table):
         holed = self._conditionals.variables.with_holes
@@ -189,6 +196,12 @@ class AutoencoderImputer(
             return np.hstack([table, np.isnan(X[:, holed]).astype(table.dtype)])
         nothing = np.zeros(len(X), dtype=bool)
         names = [f"missingindicator_{X.labels[i]}" for i in holed]
+        taken = sorted(set(names) & set(X.labels))
+        if taken:
+            raise ValueError(
+                f"add_indicator=True adds columns {taken}, which X has already; rename "
+                "these, or use add_indicator=False."
+            )
         cells = (X.column(i).missing for i in holed)
         missing = [nothing if own is None else own for own in cells]
         if X.implementation.is_pandas():

@@ -27,6 +27,7 @@ from skae.likelihoods import LIKELIHOODS, FittedLikelihood, Likelihood, choose_l
 from skae.models.losses import ColumnLosses
 from skae.models.mixture_prior import fit_prior
 from skae.models.variational import VariationalModel
+from skae.table.choice import positions_of
 from skae.table.marginals import Marginals
 
 # A latent dimension is active where the posterior mean varies by more than this over the
@@ -442,7 +443,8 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
         check_sample_size(n_samples)
         if self._conditionals is not None:
             rng = check_random_state(random_state)
-            return self._sample_conditionally(n_samples, rng, given, missing)
+            revealed = positions_of("reveal", self.reveal, self._table.names)
+            return self._sample_conditionally(n_samples, rng, given, missing, revealed)
         for name, asked in (("given", given is not None), ("missing", bool(missing))):
             if asked:
                 raise ValueError(

@@ -1,6 +1,6 @@
 """Every estimator and every option, with quick settings: what all laws run over.
 
-A new estimator is added to `ESTIMATORS`, a new option to `FAMILY`, each in one line, and is
+A new estimator is added to `ESTIMATORS` (`IMPUTERS`, if it only fills cells), a new option to `FAMILY`, each in one line, and is
 held to all of the laws. Where a law cannot hold for an estimator, `EXCEPTIONS` says why.
 """
 
@@ -14,6 +14,7 @@ import skae.penalties
 from skae import (
     AdversarialAutoencoderTransformer,
     AEAnomalyDetector,
+    AutoencoderImputer,
     AutoencoderTransformer,
     GANSampler,
     VAETransformer,
@@ -68,6 +69,9 @@ SAMPLERS = {
     ),
 }
 ESTIMATORS = {**TRANSFORMERS, **DETECTORS, **SAMPLERS}
+# They neither score nor code: of the laws those hold that ask for neither.
+IMPUTERS = {"AutoencoderImputer": (AutoencoderImputer, {**QUICK})}
+FITTED = {**ESTIMATORS, **IMPUTERS}
 
 
 def pair_of_modules(n_codes):
@@ -239,7 +243,7 @@ DEFAULT_DETECTORS = {
 
 def make(name, **more):
     """Make the estimator or the member of the family of that name."""
-    cls, params = ESTIMATORS[name] if name in ESTIMATORS else _of_family(name)
+    cls, params = FITTED[name] if name in FITTED else _of_family(name)
     return cls(
         **{**{key: clone(value, safe=False) for key, value in params.items()}, **more}
     )
@@ -313,7 +317,7 @@ EXCEPTIONS = {
 }
 
 
-def having(method, names=ESTIMATORS):
+def having(method, names=FITTED):
     """Return the names of those that have a method."""
     return [name for name in names if hasattr(make(name), method)]
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from registry import ESTIMATORS, make
+from registry import FITTED, make
 from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 
@@ -19,7 +19,7 @@ def _subclass(estimator, **attributes):
     return cls, estimator.get_params(deep=False)
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", FITTED)
 def test_every_public_method_is_an_entry_point(name):
     cls = type(make(name))
     methods = {

@@ -27,7 +27,7 @@ def _three_clusters(n_rows, seed):
 def clustered():
     X = _three_clusters(600, 0)
     return {
-        prior: VAETransformer(2, prior=prior, random_state=0).fit(X)
+        prior: VAETransformer(2, prior=prior, sampler="codes", random_state=0).fit(X)
         for prior in ("normal", "mixture")
     }
 
@@ -148,8 +148,8 @@ def test_samples_take_the_values_that_columns_can_take(wages):
 
 def test_columns_of_the_model_where_asked_for(wages):
     X = wages.to_numpy(dtype=float)
-    vae = VAETransformer(4, sampler="codes", match_marginals=False, random_state=0)
-    assert (vae.fit(X).sample(200, random_state=1)[:, 0] % 1 != 0).all()
+    vae = VAETransformer(4, sampler="codes", match_marginals=False, random_state=0).fit(X)
+    assert (vae.sample(200, random_state=1)[:, 0] % 1 != 0).all()
 
 
 def test_rows_that_weigh_nothing_leave_no_values(wages):

@@ -3,13 +3,13 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from registry import ESTIMATORS, having, make
+from registry import FITTED, having, make
 from sklearn.pipeline import make_pipeline
 
 ROWS = pd.DataFrame({"x": np.arange(8.0), "y": np.arange(8.0) ** 2, "nothing": [None] * 8})
 METHODS = ["fit", "partial_fit", "fit_predict", "fit_transform"]
 CALLS = [(name, method) for method in METHODS for name in having(method)]
-CALLS += [(name, "pipeline") for name in ESTIMATORS]
+CALLS += [(name, "pipeline") for name in FITTED]
 
 
 @pytest.mark.parametrize(("name", "call"), CALLS)

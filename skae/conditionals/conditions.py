@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
@@ -13,6 +12,7 @@ from skae.table.validation import as_frame
 
 # Rows that meet the conditions are too improbable to be drawn below this.
 LEAST_PROBABILITY = 1e-6
+TIMES = ("date", "duration")
 
 
 class Conditions(NamedTuple):
@@ -63,7 +63,7 @@ def read_conditions(given, n_samples, table, variables):
                 allowed[reader.column], limits[reader.column] = reader.range(condition)
             elif isinstance(condition, (tuple, list, set, frozenset, np.ndarray)):
                 allowed[reader.column] = reader.levels(condition)
-            elif reader.is_ranked:
+            elif reader.is_ranked or reader.is_alone:
                 fixed[:, reader.column] = reader.values([condition])[0]
             else:  # so that it is known how probable the level is
                 allowed[reader.column] = reader.levels([condition])
@@ -74,6 +74,11 @@ def read_conditions(given, n_samples, table, variables):
             f"given is a {type(given).__name__}; give a dict of columns and what they hold, "
             "such as {'age': (18, 30)}, or a data frame with one row per row to draw."
         )
+    if not len(frame):
+        raise ValueError(
+            "given is a frame without rows, of which each would stand for one row to draw; "
+            "leave it out, or give at least one row."
+        )
     if n_samples not in (None, len(frame)):
         raise ValueError(
             f"n_samples={n_samples}, but given has {len(frame)} rows, of which each stands for "
@@ -81,8 +86,11 @@ def read_conditions(given, n_samples, table, variables):
         )
     fixed = np.full((len(frame), len(table.names)), np.nan)
     for i, name in enumerate(frame.labels):
+        cells = frame.column(i)
+        if name in table.names and cells.all_missing:
+            continue
         reader = _Reader(table, variables, name)
-        fixed[:, reader.column] = reader.cells(frame.column(i))
+        fixed[:, reader.column] = reader.cells(cells)
     return Conditions(len(frame), fixed, {}, {})
 
 
@@ -105,19 +113,16 @@ class _Reader:
         self.block, self.j = table.place_of(self.column)
         self.is_frame = table.template_ is not None
         self.kind = table.columns_[self.column].kind if self.is_frame else "number"
-        if self.column in variables.alone:
-            raise ValueError(
-                f"given asks for column {name!r}, nearly all of whose values occur once: it "
-                "tells nothing of others. Leave it out, and set it in the sampled rows."
-            )
-        if self.column not in variables.of_column:
+        # Nearly all of its values occur once, and it tells nothing of other columns.
+        self.is_alone = self.column in variables.alone
+        if self.column not in variables.of_column and not self.is_alone:
             raise ValueError(
                 f"given asks for column {name!r}, of which no cell was there in fit; leave it "
                 "out."
             )
         self.is_number = self.block is table.design_.numeric
-        self._variable, self._variables = variables.of_column[self.column], variables
-        self.is_ranked = self._variable < variables.n_ranked
+        self._variable, self._variables = variables.of_column.get(self.column), variables
+        self.is_ranked = not self.is_alone and self._variable < variables.n_ranked
 
     def values(self, conditions):
         """Return the numbers of some values, ndarray of shape (n,)."""
@@ -128,7 +133,7 @@ class _Reader:
             )
         if self.is_number:
             numbers = np.array([self._number(value) for value in conditions])
-            self._refuse_outside(numbers)
+            self._refuse(numbers)
             return numbers
         if not self.is_frame:
             conditions = [self._number(value) for value in conditions]
@@ -149,7 +154,9 @@ class _Reader:
             numbers = (
                 self.block.readers[self.j].read(cells) if self.is_frame else cells.floats()
             )
-            self._refuse_outside(numbers[~missing])
+            if self.is_frame:
+                self.block.check(cells, self.j)
+            self._refuse(numbers[~missing])
             return numbers
         levels = self.block.readers[self.j].read(cells)[0].astype(float)
         known = (levels >= 0) & self._seen()[levels.astype(int)]
@@ -160,6 +167,7 @@ class _Reader:
                 f"given asks for {bad!r} in column {self.name!r}, which no row of the fit "
                 f"holds; its levels are {self._names_of_levels()}."
             )
+        self._refuse_merged(levels[~missing], shown or ())
         return np.where(missing, np.nan, levels)
 
     def levels(self, conditions):
@@ -168,6 +176,11 @@ class _Reader:
             raise TypeError(
                 f"given asks for {conditions!r} in column {self.name!r}, which holds numbers; "
                 "give one value, or a range as a tuple (low, high)."
+            )
+        if self.is_alone:
+            raise ValueError(
+                f"given asks for {conditions!r} in column {self.name!r}, nearly all of whose "
+                "values occur once; give one value, or leave it out."
             )
         if not len(conditions):
             raise ValueError(
@@ -198,28 +211,47 @@ class _Reader:
             for value, end in zip(condition, (-np.inf, np.inf), strict=True)
         )
         ranks = self._variables.ranks[self._variable]
+        if self.is_frame:
+            low, high = self.block.readers[self.j].within(low, high)
         scores = ranks.scores_within(low, high) if low <= high else None
         if scores is None:
             raise ValueError(
                 f"given asks for {condition!r} in column {self.name!r}, between which no row "
-                f"can lie: its cells lie from {self._shown(0)} to {self._shown(-1)}. "
+                f"can lie: its cells lie from {self._shown(ranks.points[0])} to "
+                f"{self._shown(ranks.points[-1])}. "
                 "Give a range (low, high) that holds some of them."
             )
         return scores, (low, high)
 
     def _number(self, value):
         """Return the number of a value in a column of numbers, dates or durations."""
-        if self.kind in ("date", "duration"):
-            make = pd.Timestamp if self.kind == "date" else pd.Timedelta
-            try:
-                series = pd.Series([make(value)])
-            except (ValueError, TypeError) as error:
-                raise TypeError(self._wrong(value)) from error
-            cells = Frame.of(pd.DataFrame({self.name: series})).column(0)
-            return float(self.block.readers[self.j].read(cells)[0])
-        if not isinstance(value, (Real, np.number)) or isinstance(value, (bool, np.bool_)):
+        is_time = isinstance(value, (np.datetime64, np.timedelta64))
+        is_number = isinstance(value, (Real, np.number)) and not is_time
+        if isinstance(value, (bool, np.bool_)) or is_number == (self.kind in TIMES):
             raise TypeError(self._wrong(value))
-        return float(value)
+        if self.kind not in TIMES and self._is_plain:
+            return float(value)
+        try:
+            series = pd.Series([self._time(value) if self.kind in TIMES else value])
+        except (ValueError, TypeError) as error:
+            raise TypeError(self._wrong(value)) from error
+        cells = Frame.of(pd.DataFrame({self.name: series})).column(0)
+        self.block.check(cells, self.j)
+        return float(self.block.readers[self.j].read(cells)[0])
+
+    def _time(self, value):
+        if self.kind == "duration":
+            return pd.Timedelta(value)
+        time, zone = pd.Timestamp(value), self.block.readers[self.j].zone
+        # Of text it is the column's own clock that is meant.
+        if isinstance(value, str) and time.tz is None and zone is not None:
+            return time.tz_localize(zone)
+        return time
+
+    @property
+    def _is_plain(self):
+        """Whether the column's numbers are read as they are, not as distances."""
+        return not self.is_frame or self.block.readers[self.j].is_plain
 
     def _wrong(self, value):
         return (
@@ -227,27 +259,38 @@ class _Reader:
             f"{self.kind!r}; give such a value, or a range as a tuple (low, high)."
         )
 
-    def _refuse_outside(self, numbers):
+    def _refuse(self, numbers):
+        """Raise if there are numbers that rows of the column do not, or cannot, have."""
         low, high = self._variables.ranks[self._variable].points[[0, -1]]
         outside = (numbers < low) | (numbers > high)
         if outside.any():
             raise ValueError(
-                f"given asks for {numbers[outside][0]:g} in column {self.name!r}, whose cells "
-                f"lie from {self._shown(0)} to {self._shown(-1)}; give a value among them."
+                f"given asks for {self._shown(numbers[outside][0])} in column {self.name!r}, whose cells "
+                f"lie from {self._shown(low)} to {self._shown(high)}; give a value among them."
+            )
+        lost = numbers[~self.block.holds(numbers, self.j)]
+        if len(lost):
+            raise ValueError(
+                f"given asks for {self._shown(lost[0])} in column {self.name!r}, whose cells "
+                "are whole (numbers, days, ...) and at most 2**53 steps apart; give one such "
+                "cell, or a range (low, high)."
             )
 
-    def _shown(self, end):
-        number = self._variables.ranks[self._variable].points[end]
-        template = nw.new_series("", [0.0], backend="pandas")
-        reader = self.block.readers[self.j] if self.is_frame else None
-        if reader is None or self.kind == "number":
-            return f"{number:g}"
-        template = nw.from_native(
-            pd.Series([], dtype="m8[us]" if self.kind == "duration" else "M8[us]"),
-            series_only=True,
-        )
-        cell = reader.write(np.array([number]), np.array([False]), template)
-        return str(cell.to_native().iloc[0])
+    def _shown(self, number):
+        return self.block.readers[self.j].shown(number) if self.is_frame else f"{number:g}"
+
+    def _refuse_merged(self, levels, allowed):
+        """Raise if a level is asked for that is drawn as one with others, unless all are."""
+        reader = self.block.readers[self.j]
+        for group in np.unique(levels):
+            alike = np.flatnonzero((reader.group == group) & (reader.n_cells > 0))
+            names = reader.levels[alike].tolist()
+            if len(names) > 1 and not set(names) <= set(allowed):
+                raise ValueError(
+                    f"given asks for one of {names} in column {self.name!r}, which are rare "
+                    "and drawn as one; fit with another min_frequency or max_categories, or "
+                    "allow all of them, as a list."
+                )
 
     def _seen(self):
         start = int(self.block.n_levels[: self.j].sum())

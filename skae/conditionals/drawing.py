@@ -193,8 +193,7 @@ class Drawer:
     def _solved(self, state, rows, column, tie, total):
         """Return the cells that make the sums of a tie, within the range of their column."""
         cells = tie.solve(state.values[rows], column, total)
-        points = self.variables.ranks[self.variables.of_column[column]].points
-        return cells.clip(points[0], points[-1])
+        return cells.clip(*self.variables.ranks[self.variables.of_column[column]].limits)
 
     def draw_holes(self, state, rows, column, rng):
         """Draw whether cells of a column are missing, ndarray of bool of shape (len(rows),)."""
@@ -282,7 +281,10 @@ class Drawer:
     # ------------------------------------------------------------------ expectations
 
     def expect(self, state):
-        """Return rows with their hidden cells as expected: means, and the likeliest levels."""
+        """Return rows with their hidden cells as expected.
+
+        Means of numbers, medians of ordered levels, the likeliest of others.
+        """
         values, variables = state.values.copy(), self.variables
         rows = np.flatnonzero(np.isnan(values[:, variables.drawn]).any(axis=1))
         for own in _blocks(rows, variables.width):
@@ -298,6 +300,9 @@ class Drawer:
     def _expect(self, state, rows, column, hidden, mean, spread):
         variables, variable = self.variables, self.variables.of_column[column]
         if variable < variables.n_ranked:
+            if column in variables.ordered:
+                scores = self._scores_of(variable, hidden, mean, spread)
+                return variables.ranks[variable].median(*scores)
             cells = self._mean_of(variable, hidden, mean, spread)
             cells = self._constant(state, rows, column, cells)
             for of_tie, tie in variables.tie_variables.items():
@@ -314,15 +319,19 @@ class Drawer:
         p = log_p.double().numpy() * self._possible(state, rows, k, column)
         return p.argmax(axis=1).astype(float)
 
-    @torch.no_grad()
     def _mean_of(self, variable, hidden, mean, spread):
+        scores = self._scores_of(variable, hidden, mean, spread)
+        return self.variables.ranks[variable].mean(*scores)
+
+    @torch.no_grad()
+    def _scores_of(self, variable, hidden, mean, spread):
+        """Return scores that stand for the distribution, and weights, (n, n_scores)."""
         parts = self.networks.mixture(hidden, mean, spread, [variable])
         log_weights, means, scales = (part[:, :, 0].double() for part in parts)
         places = (torch.arange(N_QUANTILES, dtype=torch.float64) + 0.5) / N_QUANTILES
         scores = means[..., None] + scales[..., None] * torch.special.ndtri(places)
         weights = log_weights.exp()[..., None].expand_as(scores)
-        flat = (part.transpose(0, 1).flatten(1).numpy() for part in (scores, weights))
-        return self.variables.ranks[variable].mean(*flat)
+        return [part.transpose(0, 1).flatten(1).numpy() for part in (scores, weights)]
 
 
 def _blocks(rows, width):

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from skae.table.decimals import TOO_MANY, decimals_of
+from skae.table.marginals import spans_of
 
 # Values of a column that are kept: those that repeat often, and quantiles of the others.
 N_KEPT = 2000
@@ -17,13 +18,16 @@ class Ranks:
     """Normal scores of a column: the normal quantile of the proportion of smaller values.
 
     A value that repeats has an interval of scores. Between others values are interpolated,
-    so that none that occurs once is given out as it is, the largest one least of all.
+    so that none that occurs once is given out as it is, the largest one least of all: see
+    `Marginals`.
 
     Parameters
     ----------
     values : ndarray of float64 of shape (n,)
         Without missing ones; at least one.
     weights : ndarray of shape (n,) or None
+    is_level : bool, default=False
+        Whether values are numbers of levels: between them there is nothing.
 
     Attributes
     ----------
@@ -41,43 +45,37 @@ class Ranks:
     Dimensional Undirected Graphs, 2009.
     """
 
-    def __init__(self, values, weights=None):
+    def __init__(self, values, weights=None, is_level=False):
         weights = np.ones(len(values)) if weights is None else weights
         self.decimals = int(decimals_of(values[:, None])[0])
         unique, place, counts = np.unique(values, return_inverse=True, return_counts=True)
         shares = np.bincount(place.ravel(), weights) / weights.sum()
         self.points, self.ends, self.repeats = unique, np.cumsum(shares), counts > 1
+        self.repeats |= is_level
         if len(unique) > N_KEPT:
             often = self.repeats & (shares > 1.0 / N_KEPT)
             cells = np.floor(self.ends * N_KEPT - LEAST)
             # Of others the last of every cell, and what stands beside one that repeats.
             kept = np.append(np.diff(cells) > 0, True) | often
             kept |= np.append(often[1:], False)
-            kept[0] = True
+            # How far draws may go is told by the two outermost.
+            kept[[0, 1, -2]] = True
             self.points, self.ends = unique[kept], self.ends[kept]
             self.repeats, shares = often[kept], np.where(often, shares, 0.0)[kept]
         # Half a proportion of what stands for a single value.
         self._half = 0.5 / min(len(values) + 1, N_KEPT)
         self._middles = (self.ends - 0.5 * shares).clip(self._half, 1.0 - self._half)
-        self._set_knots(np.append(0.0, self.ends[:-1]))
+        edges = self.ends[:-1].copy()
+        if len(self.points) < len(unique):  # a kept single value is a quantile
+            loose = ~(self.repeats[1:] | self.repeats[:-1])
+            edges[loose] = 0.5 * (self._middles[1:] + self._middles[:-1])[loose]
+        self._edges = np.concatenate([[0.0], edges, [1.0]])
+        self._low, self._high = spans_of(self.points, ~self.repeats)
 
-    def _set_knots(self, starts):
-        """Settle which values stand at which ranks; between them is interpolated.
-
-        A value that repeats has all of its ranks. The outermost value, if it is a single
-        row's, is not reached, but for a quarter of the distance to the next one.
-        """
-        n = len(self.points)
-        places = np.column_stack([self._middles, self._middles])
-        places[self.repeats] = np.column_stack([starts, self.ends])[self.repeats]
-        values = np.column_stack([self.points, self.points])
-        if n > 1:
-            for end, beside, rank in ((0, 1, 0.0), (-1, -2, 1.0)):
-                if not self.repeats[end]:
-                    places[end] = rank
-                    values[end] = 0.75 * self.points[end] + 0.25 * self.points[beside]
-        kept = np.column_stack([np.ones(n, dtype=bool), self.repeats]).ravel()
-        self._ranks, self._values = places.ravel()[kept], values.ravel()[kept]
+    @property
+    def limits(self):
+        """The smallest and the largest value that any score stands for."""
+        return self._low[0], self._high[-1]
 
     def score(self, values):
         """Return the scores of values, ndarray of shape (n,)."""
@@ -98,13 +96,28 @@ class Ranks:
 
     def value(self, scores):
         """Return the values that scores stand for; they rise with these."""
-        values = np.interp(ndtr(scores), self._ranks, self._values)
+        values = self._exact(scores)
         return values if self.decimals >= TOO_MANY else values.round(self.decimals) + 0.0
 
     def mean(self, scores, weights):
         """Return the weighted means of what scores stand for, over the last axis."""
-        values = np.interp(ndtr(scores), self._ranks, self._values)
-        return (values * weights).sum(-1) / weights.sum(-1)
+        return (self._exact(scores) * weights).sum(-1) / weights.sum(-1)
+
+    def _exact(self, scores):
+        """Return `value`, with any decimals."""
+        ranks = ndtr(scores)
+        own = np.searchsorted(self._edges[1:-1], ranks, side="right")
+        low, high = self._edges[own], self._edges[own + 1]
+        fraction = ((ranks - low) / np.maximum(high - low, LEAST)).clip(0.0, 1.0)
+        return self._low[own] + fraction * (self._high[own] - self._low[own])
+
+    def median(self, scores, weights):
+        """Return the weighted medians of what scores stand for, over the last axis."""
+        order = np.argsort(scores, axis=-1)
+        sums = np.cumsum(np.take_along_axis(weights, order, -1), axis=-1)
+        at = (sums < 0.5 * sums[..., -1:]).sum(-1, keepdims=True)
+        place = np.take_along_axis(order, at.clip(0, order.shape[-1] - 1), -1)
+        return self.value(np.take_along_axis(scores, place, -1)[..., 0])
 
     def scores_within(self, low, high):
         """Return the scores between which values lie in [low, high], or None if none do."""

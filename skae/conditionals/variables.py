@@ -33,6 +33,8 @@ class Variables:
         whose missing cells depend on other columns.
     alone : dict of int to tuple (cells, proportions)
         Columns that tell nothing of others, such as names: the cells of each.
+    ordered : set of int
+        The ranked columns that hold levels.
     ranks : list of Ranks
         Of ranked columns, then of ties.
     ties : list of Tie
@@ -58,6 +60,7 @@ class Variables:
         self.n_columns = len(columns)
         self.ranked = np.flatnonzero(known & (~is_level | ordered))
         self.level = np.flatnonzero(known & is_level & ~ordered)
+        self.ordered = set(np.flatnonzero(known & is_level & ordered).tolist())
         numbers = np.flatnonzero(known & ~is_level)
         ties = find_ties(values[:, numbers])
         self.ties = [tie.among(numbers) for tie in ties]
@@ -79,10 +82,11 @@ class Variables:
     def _learn_ranks(self, values, weights):
         columns = [*values[:, self.ranked].T, *self._ties_of(values).T]
         self.ranks = []
-        for column in columns:
+        for k, column in enumerate(columns):
             there = ~np.isnan(column)
             own = None if weights is None else weights[there]
-            self.ranks.append(Ranks(column[there], own))
+            is_level = k < len(self.ranked) and int(self.ranked[k]) in self.ordered
+            self.ranks.append(Ranks(column[there], own, is_level))
 
     def _learn_levels(self, values, columns, weights):
         self.seen = [columns[i].seen for i in self.level]

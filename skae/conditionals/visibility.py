@@ -7,7 +7,7 @@ class Visibility:
     """What follows from some columns being visible: for ties, and for whether cells miss.
 
     A tie is visible where all of its columns are. Where a single one of them is hidden, it
-    is asked for in place of this one. A visible cell is not missing.
+    is asked for in place of this one. Whoever sees a column sees whether its cell is missing.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ class Visibility:
         """
         visible = mask & known
         for column, hole in self._holes:
-            visible[:, hole] |= visible[:, column]
+            # Also where the cell is missing: else it would be asked for more often there.
+            visible[:, hole] |= mask[:, column]
         asked = known & ~visible
         for tie, members in self._ties:
             n_hidden = (~visible[:, members]).sum(1)

@@ -90,11 +90,11 @@ def _describe(values, weights):
     starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
     edges = np.append(0.0, (levels[1:] + levels[:-1]) / 2)[starts]
     n_outer = N_OUTER if len(order) > N_LEVELS else 0
-    spans = _spans(values[starts], alone[at][starts], n_outer)
+    spans = spans_of(values[starts], alone[at][starts], n_outer)
     return np.append(edges, 1.0), *spans, decimals
 
 
-def _spans(values, alone, n_outer=0):
+def spans_of(values, alone, n_outer=0):
     """Return from where to where draws go in place of every value, see `Marginals`.
 
     Parameters

@@ -5,6 +5,7 @@ column of the dtype and the library that was fitted.
 """
 
 import numpy as np
+import pandas as pd
 
 from skae.table.bounds import EXACT
 from skae.table.clocks import clocks_of, range_of
@@ -147,6 +148,44 @@ class NumberColumn:
         if self.whole:
             values = self._to_whole(np.where(missing, 0.0, values))
         return as_series(values, missing, template)
+
+    def holds(self, values):
+        """Return which `values` come back as they are if written, ndarray of bool."""
+        if not self.whole:
+            return np.ones(len(values), dtype=bool)
+        return (self._nearest_held(values) == values) & (np.abs(values) <= EXACT)
+
+    def within(self, low, high):
+        """Return the lowest and the highest value in a range that can be written."""
+        step = max([self.step, *(clock.step for clock in self.clocks or ())])
+        ends = np.array([low, high])
+        for end, sign in ((0, 1.0), (1, -1.0)):
+            if not self.whole or not abs(ends[end]) <= EXACT:
+                continue
+            (near,) = self._nearest_held(ends[[end]])
+            if sign * near < sign * ends[end]:
+                (near,) = self._nearest_held(np.array([near + sign * step]))
+            ends[end] = near if sign * near >= sign * ends[end] else ends[end]
+        return tuple(ends.tolist())
+
+    def _nearest_held(self, values):
+        """Return the nearest values that come back as they are."""
+        base = np.uint64(0) if self.base is None else self.base
+        bits = self._to_whole(values).view(np.uint64) - base
+        return bits.view(np.int64).astype(np.float64)
+
+    def shown(self, value):
+        """Return the text of the cell that a value stands for, in a message."""
+        if self.is_plain:
+            return f"{value:g}"
+        bits = self._nearest(np.array([value]), 1)
+        if self.unit is None:
+            return str((bits if self.unsigned else bits.view(np.int64))[0])
+        time = bits.view(self.unit)[0]
+        if self.kind == "duration":
+            return str(pd.Timedelta(time))
+        shown = pd.Timestamp(time)
+        return str(shown.tz_localize("UTC").tz_convert(self.zone) if self.zone else shown)
 
     def _to_whole(self, values):
         """Return the nearest whole numbers or times, multiples of the step away from the first."""

@@ -247,6 +247,13 @@ class NumberBlock(Block):
         )
         return of_numbers & ~self.empty & (self.decimals == 0)
 
+    def holds(self, numbers, j):
+        """Return which numbers column `j` can hold as they are, ndarray of bool."""
+        if self.readers is None:
+            return np.ones(len(numbers), dtype=bool)
+        held = self.readers[j].holds(numbers)
+        return held & (numbers == numbers.round()) if self._whole[j] else held
+
     def to_drawn(self, numbers):
         """Return `to_whole` of drawn numbers, none of which is at a single cell's limit.
 

@@ -1,0 +1,483 @@
+"""The rooms of the conditional networks: ranks, ties, the normal start, what is visible."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import expit
+
+from skae.conditionals import fitting
+from skae.conditionals.drawing import State
+from skae.conditionals.gaussian import Gaussian
+from skae.conditionals.model import ColumnFacts, Conditionals
+from skae.conditionals.network import ConditionalNetworks, log_probability_between
+from skae.conditionals.ranks import FARTHEST, N_KEPT, Ranks
+from skae.conditionals.ties import find_constants, find_hierarchies, find_ties
+from skae.conditionals.variables import Variables
+from skae.conditionals.visibility import Visibility
+
+SCORES = np.linspace(-FARTHEST, FARTHEST, 4001)
+
+
+def _columns():
+    rng = np.random.default_rng(0)
+    return {
+        "single values": rng.normal(size=300),
+        "many single values": np.exp(rng.normal(size=3 * N_KEPT)),
+        "whole numbers": rng.integers(0, 9, 300).astype(float),
+        "zeros and prices": np.where(rng.random(300) < 0.6, 0.0, rng.gamma(2, 9, 300)),
+        "one that repeats": np.r_[rng.normal(size=200), np.full(100, 0.25)],
+        "two values": np.array([1.0, 2.0]),
+        "one value": np.array([3.5]),
+        "constant": np.full(50, -2.0),
+        "tiny": 1e-300 * rng.normal(size=50),
+        "large": 1e150 * rng.normal(size=50),
+    }
+
+
+COLUMNS = _columns()
+
+
+def _single(values):
+    unique, counts = np.unique(values, return_counts=True)
+    return unique[counts == 1]
+
+
+# ---------------------------------------------------------------- ranks
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_values_rise_with_the_scores_within_the_columns_range(name):
+    column = COLUMNS[name]
+    values = Ranks(column).value(SCORES)
+    assert (np.diff(values) >= 0).all()
+    assert values[0] >= column.min()
+    assert values[-1] <= column.max()
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_interval_of_a_value_holds_its_score(name):
+    ranks = Ranks(COLUMNS[name])
+    low, high = ranks.intervals(COLUMNS[name])
+    own = ranks.score(COLUMNS[name])
+    assert (low < own).all()
+    assert (own < high).all()
+
+
+@pytest.mark.parametrize("name", ["whole numbers", "constant", "one that repeats"])
+def test_values_that_repeat_come_back_exactly_from_all_of_their_interval(name):
+    column = COLUMNS[name]
+    unique, counts = np.unique(column, return_counts=True)
+    repeated, ranks = unique[counts > 1], Ranks(column)
+    low, high = ranks.intervals(repeated)
+    for part in (0.001, 0.5, 0.999):
+        np.testing.assert_array_equal(ranks.value(low + part * (high - low)), repeated)
+
+
+@pytest.mark.parametrize(
+    "name", ["single values", "many single values", "zeros and prices", "tiny", "large"]
+)
+def test_single_values_are_not_given_out(name):
+    column = COLUMNS[name]
+    given = Ranks(column).value(np.random.default_rng(1).normal(size=20_000))
+    assert not np.isin(given, _single(column)).any()
+    ordered = np.sort(column)
+    end, gap = ordered[-1], ordered[-1] - ordered[-2]
+    assert Ranks(column).value(SCORES).max() <= end - 0.249 * gap
+
+
+def test_single_value_between_values_that_repeat_is_not_given_out():
+    column = np.r_[np.repeat(np.arange(5.0), 20), 2.4]
+    assert set(Ranks(column).value(SCORES)) == set(range(5))
+
+
+def test_normal_scores_give_the_columns_distribution():
+    column = COLUMNS["zeros and prices"]
+    values = Ranks(column).value(np.random.default_rng(0).normal(size=20_000))
+    assert (values == 0).mean() == pytest.approx((column == 0).mean(), abs=0.02)
+    places = [0.7, 0.8, 0.9, 0.97]
+    np.testing.assert_allclose(
+        np.quantile(values, places), np.quantile(column, places), rtol=0.1
+    )
+
+
+def test_between_numbers_of_levels_there_is_nothing():
+    ranks = Ranks(np.array([2.0, 5.0, 9.0]), is_level=True)
+    assert set(ranks.value(SCORES)) == {2.0, 5.0, 9.0}
+    scores, weights = np.array([[-2.0, 2.0, 0.1]]), np.array([[1.0, 1.0, 0.5]])
+    assert ranks.median(scores, weights).tolist() == [5.0]
+
+
+def test_weights_of_values_are_their_proportions():
+    ranks = Ranks(np.repeat([0.0, 1.0], 50), np.repeat([1.0, 9.0], 50))
+    assert ranks.value(np.random.default_rng(0).normal(size=20_000)).mean() == (
+        pytest.approx(0.9, abs=0.01)
+    )
+
+
+@pytest.mark.parametrize("name", ["single values", "whole numbers", "zeros and prices"])
+def test_scores_within_a_range_are_those_of_values_in_it(name):
+    ranks, column = Ranks(COLUMNS[name]), COLUMNS[name]
+    low, high = np.quantile(column, [0.3, 0.8])
+    first, last = ranks.scores_within(low, high)
+    scores = SCORES[1:-1]
+    inside = (first < scores) & (last > scores)
+    values = ranks.value(scores)
+    np.testing.assert_array_equal(inside, (values >= low) & (values <= high))
+
+
+def test_no_scores_where_no_value_lies():
+    ranks = Ranks(COLUMNS["whole numbers"])
+    for low, high in ((3.2, 3.8), (9, 20), (-5, -1)):
+        assert ranks.scores_within(low, high) is None
+
+
+# ---------------------------------------------------------------- ties
+
+
+def _rides(n_rows, seed):
+    rng = np.random.default_rng(seed)
+    pickup = rng.uniform(0, 3e6, n_rows).round()
+    fare, tip = rng.gamma(3, 5, n_rows).round(2), rng.gamma(1, 3, n_rows).round(2)
+    tolls = np.where(rng.random(n_rows) < 0.2, 6.5, 0.0)
+    ride = 60 + rng.gamma(3, 200, n_rows).round()
+    total = (fare + tip + tolls).round(2)
+    return np.column_stack([pickup, pickup + ride, fare, tip, tolls, total])
+
+
+def test_ties_of_rides_are_found():
+    rides = _rides(500, 0)
+    ties = {frozenset(tie.columns): tie for tie in find_ties(rides)}
+    assert set(ties) == {frozenset({0, 1}), frozenset({2, 3, 4, 5})}
+    of_times, of_money = ties[frozenset({0, 1})], ties[frozenset({2, 3, 4, 5})]
+    ride = np.abs(of_times.total(rides))
+    np.testing.assert_array_equal(ride, rides[:, 1] - rides[:, 0])
+    assert np.abs(of_money.total(rides)).max() == 0.0
+
+
+@pytest.mark.parametrize("column", [2, 3, 4, 5])
+def test_a_tie_gives_the_cell_that_is_missing(column):
+    rides = _rides(500, 0)
+    (tie,) = (tie for tie in find_ties(rides) if column in tie.columns)
+    holed = rides.copy()
+    holed[:, column] = np.nan
+    assert np.isnan(tie.total(holed)).all()
+    solved = tie.solve(holed, column, tie.total(rides))
+    np.testing.assert_allclose(solved, rides[:, column], atol=1e-9)
+
+
+def test_ties_are_found_beside_missing_cells():
+    rides = _rides(800, 1)
+    rides[np.random.default_rng(0).random(rides.shape) < 0.15] = np.nan
+    assert {frozenset(tie.columns) for tie in find_ties(rides)} == {
+        frozenset({0, 1}),
+        frozenset({2, 3, 4, 5}),
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_ties_among_columns_that_are_not_tied(seed):
+    rng = np.random.default_rng(seed)
+    independent = rng.normal(size=(400, 6)) * [1, 1, 10, 1e6, 0.1, 1]
+    related = independent[:, :1] + 0.3 * rng.normal(size=(400, 2))
+    assert find_ties(np.hstack([independent, related])) == []
+    assert find_ties(rng.integers(0, 2, (400, 4)).astype(float)) == []
+
+
+def test_levels_within_levels_are_found():
+    rng = np.random.default_rng(0)
+    zone = rng.integers(0, 12, 500)
+    levels = np.column_stack([zone, zone % 3, rng.integers(0, 4, 500)])
+    levels[rng.random(levels.shape) < 0.1] = -1
+    (found,) = find_hierarchies(levels, [12, 3, 4])
+    assert (found.child, found.parent) == (0, 1)
+    np.testing.assert_array_equal(found.parent_of, np.arange(12) % 3)
+    np.testing.assert_array_equal(
+        found.allowed(0, np.array([1]), 12)[0], np.arange(12) % 3 == 1
+    )
+    np.testing.assert_array_equal(found.allowed(1, np.array([7]), 3)[0], [0, 1, 0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_levels_within_levels_by_chance(seed):
+    rng = np.random.default_rng(seed)
+    few = np.column_stack([rng.integers(0, 300, 300), rng.random(300) < 0.02])
+    assert find_hierarchies(few.astype(int), [300, 2]) == []
+    often = np.column_stack([rng.integers(0, 10, 300), np.ones(300)]).astype(int)
+    assert find_hierarchies(often, [10, 2]) == []
+
+
+def test_numbers_that_a_level_makes_constant_are_found():
+    rng = np.random.default_rng(0)
+    cash = rng.random(400) < 0.3
+    tip = np.where(cash, 0.0, rng.gamma(2, 2, 400))
+    mostly = np.where(rng.random(400) < 0.97, 0.0, 1.0)
+    values = np.column_stack([cash, tip, rng.normal(size=400), mostly])
+    (found,) = find_constants(values, [0], [1, 2, 3])
+    assert (found.level, found.column, found.value) == (1, 1, 0.0)
+
+
+# ---------------------------------------------------------------- the normal start
+
+
+def _covariance(n, seed=0):
+    mixing = np.random.default_rng(seed).normal(size=(n, 2))
+    covariance = mixing @ mixing.T + 0.5 * np.eye(n)
+    deviation = np.sqrt(covariance.diagonal())
+    return covariance / np.outer(deviation, deviation)
+
+
+def test_given_is_the_conditional_normal_distribution():
+    rng, n = np.random.default_rng(0), 6
+    gaussian = Gaussian(rng.normal(size=(n, 3)), rng.uniform(0.1, 1.0, n))
+    covariance = gaussian.loadings @ gaussian.loadings.T + np.diag(gaussian.noise)
+    x = rng.normal(size=(n, 4, n))
+    visible = rng.random((n, n)) < 0.5
+    visible[0] = False
+    mean, spread = gaussian.given(torch.from_numpy(x), torch.from_numpy(visible))
+    for k, seen in enumerate(visible):
+        own, hidden = covariance[np.ix_(seen, seen)], ~seen
+        gain = covariance[np.ix_(hidden, seen)] @ np.linalg.inv(own)
+        expected = x[k][:, seen] @ gain.T
+        left = covariance[np.ix_(hidden, hidden)] - gain @ covariance[np.ix_(seen, hidden)]
+        np.testing.assert_allclose(mean[k][:, hidden], expected, atol=1e-8)
+        np.testing.assert_allclose(
+            spread[k][hidden], np.sqrt(left.diagonal()), rtol=1e-8, atol=1e-8
+        )
+
+
+def test_unknown_cells_do_not_bend_correlations():
+    """Cells are missing where another one is large: the pairs that are there mislead."""
+    covariance = _covariance(5)
+    rng = np.random.default_rng(1)
+    x = rng.multivariate_normal(np.zeros(5), covariance, 4000)
+    holed = x.copy()
+    holed[rng.random(x.shape) < 0.2] = np.nan
+    holed[x[:, 0] > 0.3, 1] = np.nan
+    holed[:, 0] = x[:, 0]
+    found = Gaussian.fit(holed)
+    found = found.loadings @ found.loadings.T + np.diag(found.noise)
+    np.testing.assert_allclose(found, covariance, atol=0.1)
+
+
+def test_rows_count_as_often_as_they_weigh():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 2))
+    x[:1000, 1] = x[:1000, 0]
+    weights = np.repeat([1.0, 0.0], 1000)
+    found = Gaussian.fit(x, weights / weights.mean())
+    covariance = found.loadings @ found.loadings.T + np.diag(found.noise)
+    assert covariance[0, 1] > 0.9 * covariance[0, 0]
+    unweighted = Gaussian.fit(x)
+    assert (unweighted.loadings @ unweighted.loadings.T)[0, 1] < 0.65
+
+
+def test_more_variables_than_rows_have_a_distribution():
+    x = np.random.default_rng(0).normal(size=(5, 90))
+    gaussian = Gaussian.fit(x)
+    mean, spread = gaussian.given(
+        torch.from_numpy(x[None]), torch.arange(90)[None] % 2 == 0
+    )
+    assert torch.isfinite(mean).all()
+    assert (spread > 0).all()
+
+
+# ---------------------------------------------------------------- networks
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Correlated numbers, and a category and its missing cells that follow them."""
+    rng = np.random.default_rng(0)
+    x = rng.multivariate_normal(np.zeros(3), _covariance(3), 600)
+    level = (x[:, 0] + 0.5 * rng.normal(size=600) > 0).astype(float)
+    values = np.column_stack([x, level])
+    values[x[:, 1] + 0.3 * rng.normal(size=600) > 1.0, 2] = np.nan
+    facts = [ColumnFacts()] * 3 + [ColumnFacts(2, False, np.ones(2, dtype=bool))]
+    return values, facts
+
+
+@pytest.fixture(scope="module")
+def learned(mixed):
+    return Conditionals().fit(*mixed, max_steps=200)
+
+
+def test_networks_start_at_the_normal_distribution(mixed):
+    values, facts = mixed
+    variables = Variables(values, facts)
+    networks = ConditionalNetworks(variables, 2, 16, 2, 0.0, torch.Generator())
+    x = torch.randn(50, variables.width, generator=torch.Generator().manual_seed(0))
+    visible = torch.zeros(50, variables.n_variables, dtype=torch.bool)
+    mean, spread = 0.3 * x, torch.full_like(x, 0.7)
+    hidden = networks.hidden(x, visible, mean, spread)
+    log_weights, means, scales = (
+        part.detach() for part in networks.mixture(hidden, mean, spread)
+    )
+    weights, n = log_weights.exp(), variables.n_ranked
+    center = (weights * means).sum(-1)
+    variance = (weights * (means**2 + (scales * np.pi) ** 2 / 3)).sum(-1) - center**2
+    torch.testing.assert_close(center[0], mean[:, :n], atol=1e-5, rtol=0)
+    assert (variance.sqrt() / 0.7 - 1).abs().max() < 0.05
+    # Without anything known a level is as likely as it is frequent.
+    p = networks.log_probabilities(hidden, 0.0 * mean, 0).detach().exp()
+    found = p.mean((0, 1)).numpy()
+    np.testing.assert_allclose(found, variables.proportions[0], atol=1e-5)
+
+
+def test_training_ends_no_worse_than_it_started(learned):
+    assert min(learned.losses) <= learned.losses[0]
+    assert learned.n_steps == 200
+
+
+def test_interrupted_training_keeps_the_best_state(mixed, monkeypatch):
+    real = fitting.one_cycle
+
+    def interrupt(fraction):
+        if fraction > 0.1:
+            raise KeyboardInterrupt
+        return real(fraction)
+
+    monkeypatch.setattr(fitting, "one_cycle", interrupt)
+    stopped = Conditionals().fit(*mixed)
+    assert stopped.interrupted
+    assert 0 < stopped.n_steps < 0.2 * fitting.MAX_STEPS
+    drawn, _ = stopped.sample(50, np.random.RandomState(0))
+    assert np.isfinite(drawn).all()
+
+
+def test_log_probability_between_is_that_of_the_logistic_distribution():
+    low = torch.tensor([-3.0, 0.0, 5.0, 60.0, -60.0], dtype=torch.float64)
+    high = low + torch.tensor([1.0, 1e-3, 2.0, 1.0, 1.0], dtype=torch.float64)
+    found = log_probability_between(low, high).numpy()
+    expected = np.log(expit(high.numpy()[:3]) - expit(low.numpy()[:3]))
+    np.testing.assert_allclose(found[:3], expected, rtol=1e-9)
+    # exp(-60) (1 - exp(-1)), on either side.
+    tails = [-60.0 + np.log1p(-np.exp(-1.0)), -59.0 + np.log1p(-np.exp(-1.0))]
+    np.testing.assert_allclose(found[3:], tails, rtol=1e-9)
+
+
+def test_whether_a_cell_is_missing_is_asked_for_regardless_of_that(mixed):
+    """Otherwise cells would seem to be missing more often than they are."""
+    variables = Variables(*mixed)
+    visibility = Visibility(variables)
+    known = torch.from_numpy(variables.encode(mixed[0])[1])
+    mask = visibility.draw(len(known), torch.Generator().manual_seed(0))
+    hole, is_there = variables.hole_of[2], known[:, variables.of_column[2]]
+    one, other = known.clone(), known.clone()
+    one[:, variables.of_column[2]], other[:, variables.of_column[2]] = True, False
+    asked = [visibility.of_rows(mask, part)[1][:, hole] for part in (one, other, known)]
+    assert torch.equal(asked[0], asked[1])
+    assert 0.0 < asked[2].float().mean() < 1.0
+    assert not is_there.all()
+
+
+def test_a_tie_is_asked_for_in_place_of_the_one_column_that_is_hidden():
+    variables = Variables(_rides(300, 0), [ColumnFacts()] * 6)
+    places = {frozenset(tie.columns): v for v, tie in variables.tie_variables.items()}
+    tie, column = places[frozenset({0, 1})], variables.of_column
+    known = torch.ones(3, variables.n_variables, dtype=torch.bool)
+    mask = known.clone()
+    mask[0, column[1]] = False
+    mask[1, [column[0], column[1]]] = False
+    visible, asked = Visibility(variables).of_rows(mask, known)
+    assert asked[:, tie].tolist() == [True, False, False]
+    assert asked[:, column[1]].tolist() == [False, True, False]
+    assert visible[:, tie].tolist() == [False, False, True]
+
+
+def test_missing_cells_are_a_variable_where_they_depend_on_others(mixed):
+    values, facts = mixed
+    assert list(Variables(values, facts).holed) == [2]
+    shuffled = values.copy()
+    shuffled[:, 2] = np.random.default_rng(0).normal(size=len(values))
+    shuffled[np.random.default_rng(1).random(len(values)) < 0.2, 2] = np.nan
+    variables = Variables(shuffled, facts)
+    assert list(variables.with_holes) == [2]
+    assert list(variables.holed) == []
+
+
+def test_encoded_rows_say_nothing_of_unknown_cells(mixed):
+    values, facts = mixed
+    variables = Variables(values, facts)
+    x, known = variables.encode(np.full((2, 4), np.nan))
+    of_cells = variables.n_ranked + 1  # then whether cells are missing
+    assert (x[:, variables.owner < of_cells] == 0).all()
+    assert not known[:, :of_cells].any()
+    x, known = variables.encode(values)
+    there = x[known[:, 0], 0]
+    assert abs(there.mean()) < 0.05
+    assert there.std() == pytest.approx(1.0, abs=0.05)
+
+
+def test_columns_that_are_put_are_as_if_encoded(mixed):
+    values, facts = mixed
+    variables = Variables(values, facts)
+    whole = values[~np.isnan(values).any(axis=1)][:20]
+    state = State(variables, np.full_like(whole, np.nan))
+    for column in (2, 0, 3, 1):
+        state.put(np.arange(20), column, whole[:, column])
+    x, known = variables.encode(whole)
+    np.testing.assert_allclose(state.x, x, atol=1e-6)
+    assert known.all()
+    assert state.visible.all()
+
+
+# ---------------------------------------------------------------- draws
+
+
+def test_draws_have_the_tables_distribution(learned, mixed):
+    values, _ = mixed
+    drawn, log_p = learned.sample(3000, np.random.RandomState(0))
+    assert (log_p == 0).all()
+    frame = pd.DataFrame(values)
+    # Column 2 is missing at random given column 1: what is drawn is what is behind that.
+    for one, other in ((0, 1), (0, 3), (1, 3)):
+        expected = frame[one].corr(frame[other])
+        found = np.corrcoef(drawn[:, one], drawn[:, other])[0, 1]
+        assert found == pytest.approx(expected, abs=0.1), (one, other)
+    assert drawn[:, 0].std() == pytest.approx(values[:, 0].std(), rel=0.1)
+
+
+def test_drawn_cells_leave_others_as_they_are(learned, mixed):
+    values, _ = mixed
+    holed = values.copy()
+    holed[np.random.default_rng(0).random(values.shape) < 0.3] = np.nan
+    there = ~np.isnan(holed)
+    for filled in (learned.expect(holed), learned.draw(holed, np.random.RandomState(0))):
+        np.testing.assert_array_equal(filled[there], holed[there])
+        assert np.isfinite(filled).all()
+
+
+def test_log_p_is_that_of_the_range(learned, mixed):
+    ranks = learned.variables.ranks[learned.variables.of_column[0]]
+    low, high = np.quantile(mixed[0][:, 0], [0.2, 0.5])
+    allowed = {0: ranks.scores_within(low, high)}
+    drawn, log_p = learned.sample(500, np.random.RandomState(0), ranges=allowed)
+    assert ((drawn[:, 0] >= low) & (drawn[:, 0] <= high)).all()
+    assert np.exp(log_p).mean() == pytest.approx(0.3, abs=0.06)
+
+
+def test_sums_and_orders_of_tied_columns_hold_in_draws():
+    rides = _rides(600, 2)
+    conditionals = Conditionals().fit(rides, [ColumnFacts()] * 6, max_steps=100)
+    drawn, _ = conditionals.sample(1000, np.random.RandomState(0))
+    sums = np.abs(drawn[:, 5] - drawn[:, 2:5].sum(axis=1))
+    assert (sums < 0.006).mean() > 0.97
+    ride, known = drawn[:, 1] - drawn[:, 0], rides[:, 1] - rides[:, 0]
+    within = (ride >= known.min()) & (ride <= known.max())
+    assert within.mean() > 0.97
+    assert np.median(ride) == pytest.approx(np.median(known), rel=0.2)
+
+
+def test_levels_within_levels_and_constants_hold_in_draws():
+    rng = np.random.default_rng(0)
+    zone, cash = rng.integers(0, 6, 500), rng.random(500) < 0.4
+    tip = np.where(cash, 0.0, 1.0 + rng.gamma(2, 2, 500))
+    values = np.column_stack([zone, zone % 3, cash, tip]).astype(float)
+    facts = [ColumnFacts(n, False, np.ones(n, dtype=bool)) for n in (6, 3, 2)]
+    conditionals = Conditionals().fit(values, [*facts, ColumnFacts()], max_steps=60)
+    drawn, _ = conditionals.sample(1000, np.random.RandomState(0))
+    np.testing.assert_array_equal(drawn[:, 0] % 3, drawn[:, 1])
+    assert (drawn[drawn[:, 2] == 1, 3] == 0.0).all()
+    assert (drawn[drawn[:, 2] == 0, 3] > 0.0).mean() > 0.85
+    assert (drawn[:, 2] == 1).mean() == pytest.approx(0.4, abs=0.08)
