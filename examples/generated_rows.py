@@ -1,6 +1,6 @@
 """Generated rows: are they good, are they useful, and do they keep the table private?
 
-The table of 3,000 bookings is generated here: numbers, dates, text, booleans and missing cells,
+The table of 2,000 bookings is generated here: numbers, dates, text, booleans and missing cells,
 among them the guests' names. Half of it is given to a `VAETransformer` and to a generator that
 cheats: it copies rows and adds a little noise. The other half, which neither has seen, finds
 out: the copies look like more real rows, but lie nearer to those that they were made of.
@@ -27,7 +27,7 @@ from skae.metrics import (
 )
 
 PICTURE = "generated_rows.png"
-N_ROWS = 3000
+N_ROWS = 2000
 ROOMS = {"single": 70.0, "double": 95.0, "suite": 210.0}
 
 
@@ -69,7 +69,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     vae = VAETransformer(6, random_state=0).fit(train)
 print(f"Warning: {caught[0].message}\n")
-rows = vae.sample(len(train), random_state=0)
+rows = vae.sample(len(train), random_state=0, missing=True)
 print(f"Three of the generated rows:\n{rows.head(3).to_string()}\n")
 
 # Names are compared by nobody: those that are generated are made up.
