@@ -276,7 +276,7 @@ class TrainingParameters(ComputeParameters):
         The values that were used for the parameters of those names. `validation_fraction_`
         is None where no rows of X were held out.
     n_iter_ : int
-        Number of epochs run; without those of a refit.
+        Number of epochs run.
     best_iter_ : int
         Epoch whose weights were kept, or from which a refit took its number of steps; 0 is
         the start.

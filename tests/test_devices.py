@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 import skae._entry
 from skae import AEAnomalyDetector, AutoencoderTransformer
 from skae.architectures import Network
+from skae.conditionals.model import Conditionals
 from skae.table.blocks.base import Block
 from skae.table.encoder import TableEncoder
 
@@ -30,10 +31,13 @@ def meta(monkeypatch):
 
 
 def tensors(value, seen=None):
-    """Yield the tensors that an object holds; settings, and what encodes tables, stay."""
+    """Yield the tensors that an object holds.
+
+    Settings, what encodes tables, and conditional networks stay on the processor.
+    """
     seen = {} if seen is None else seen
     if id(value) in seen or isinstance(
-        value, (type, ModuleType, Network, TableEncoder, Block)
+        value, (type, ModuleType, Network, TableEncoder, Block, Conditionals)
     ):
         return
     seen[id(value)] = value

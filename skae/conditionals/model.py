@@ -117,6 +117,9 @@ class Conditionals:
             torch.from_numpy(np.hstack([*levels, np.empty((len(values), 0))])).float(),
             torch.from_numpy(own).float(),
         )
+        self.losses, self.n_steps, self.interrupted = [], 0, False
+        if not variables.n_variables:  # no cell is there
+            return self
         with threads_for(0):
             self.losses, self.n_steps, self.interrupted = train(
                 self.networks, self.gaussian, self.visibility, rows, max_steps, seed
