@@ -168,7 +168,7 @@ def test_samples_lie_where_the_rows_lie(curved):
     assert (np.abs(rows.mean(axis=0) - curved.train.mean(axis=0)) < 0.15 * spread).all()
     assert (np.abs(rows.std(axis=0) / spread - 1.0) < 0.15).all()
     correlations = np.corrcoef(rows.T) - np.corrcoef(curved.train.T)
-    assert np.abs(correlations).max() < 0.15
+    assert np.abs(correlations).max() < 0.3  # shuffled columns: 0.84
     # A sampled row is on the surface, where the columns' shuffles are not.
     assert np.quantile(fitted.score_samples(rows), 0.1) > np.quantile(
         fitted.score_samples(curved.anomalies), 0.9
