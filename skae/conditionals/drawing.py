@@ -1,5 +1,7 @@
 """Rows drawn column by column, each given all that are there already."""
 
+import copy
+
 import numpy as np
 import torch
 from scipy.special import ndtr, ndtri
@@ -40,9 +42,8 @@ class State:
 
     def take(self, rows):
         """Return the state of some rows, which may be repeated."""
-        state = object.__new__(State)
-        state.variables, state.values = self.variables, self.values[rows]
-        state.missing = self.missing[rows]
+        state = copy.copy(self)
+        state.values, state.missing = self.values[rows], self.missing[rows]
         at = torch.from_numpy(np.asarray(rows))
         state.x, state.visible = self.x[at], self.visible[at]
         return state
@@ -97,18 +98,14 @@ class Drawer:
 
     # ------------------------------------------------------------------ orders
 
-    def order(self, rng, first=()):
+    def order(self, rng):
         """Return the columns in random order, but what others determine after these."""
-        order = [
-            c for c in rng.permutation(self.variables.drawn).tolist() if c not in first
-        ]
+        order = rng.permutation(self.variables.drawn).tolist()
         for tie in self.variables.ties:
-            last = tie.columns[-1]
-            if last in order:
-                order.remove(last)
-                at = max((order.index(c) for c in tie.columns if c in order), default=-1)
-                order.insert(at + 1, last)
-        return [*first, *order]
+            *others, last = tie.columns
+            order.remove(last)
+            order.insert(max(order.index(column) for column in others) + 1, last)
+        return order
 
     # ------------------------------------------------------------------ one column
 

@@ -175,10 +175,7 @@ def _loss(networks, gaussian, visibility, rows, mask):
         log_p = networks.log_probabilities(hidden, mean)
         of_level = asked[:, networks.owner][:, n:] * rows.levels
         nll = nll - (log_p * of_level).sum(-1)
-    per_row = nll / asked.sum(1).clamp(min=1)
-    if not networks.training:  # of the mixture of the networks, not of each
-        return per_row.mean(1).mean()
-    return per_row.mean()
+    return (nll / asked.sum(1).clamp(min=1)).mean()
 
 
 @contextmanager

@@ -24,7 +24,6 @@ class Visibility:
             (tie, [variables.of_column[column] for column in of_tie.columns])
             for tie, of_tie in variables.tie_variables.items()
         ]
-        self._derived = [tie for tie, _ in self._ties]
 
     def draw(self, n, generator):
         """Return random masks: any number of variables is as probable, and which they are."""
