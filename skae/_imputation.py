@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
@@ -63,8 +64,8 @@ class ImputationMixin(EntryPoints):
         """
         design = self._table.design_
         unforeseen = observed == MISSING
-        unforeseen[:, design.missing_indicators] = False
-        unforeseen[:, self._table.empty_] = False
+        unforeseen[:, design.foreseen] = False
+        unforeseen[:, np.flatnonzero(self._table.empty_)] = False
         rows = unforeseen.any(1).nonzero().squeeze(1)
         if not len(rows):
             return

@@ -293,9 +293,10 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
             parts = attribute(*formulas, x, observed, design, max_columns)
             return torch.cat(parts, dim=1)
 
-        width = design.n_features + design.n_outputs
+        n_columns = design.n_columns
+        width = n_columns + design.n_outputs
         both = self._map_rows(explain_block, X, width, scored=True).astype(np.float64)
-        return both[:, : design.n_features], both[:, design.n_features :]
+        return both[:, :n_columns], both[:, n_columns:]
 
     def _number_support(self):
         """Return the support of the numeric columns' loss, and the parameter that asks it.

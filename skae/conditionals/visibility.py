@@ -20,6 +20,11 @@ class Visibility:
             (variables.of_column[column], hole)
             for column, hole in variables.hole_of.items()
         ]
+        self._holes += [
+            (variables.of_column[column], variables.of_column[absence])
+            for column, absence in variables.absence_of.items()
+            if column in variables.of_column
+        ]
         self._ties = [
             (tie, [variables.of_column[column] for column in of_tie.columns])
             for tie, of_tie in variables.tie_variables.items()
