@@ -38,7 +38,7 @@ class ImputationMixin(EntryPoints):
             their place, given the others, within the range of their column and with the
             decimals of it in fit. Columns keep their dtypes; one without any cell gets
             that of the fit, if its own cannot hold the cells. A column that was wholly
-            missing in fit stays as it is.
+            missing in fit stays as it is, and so do cells whose absence is a level.
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)

@@ -104,7 +104,9 @@ class Cells:
         """
         columns = torch.cat([self._feature_of_output, self._indicated])
         donors, chosen = donors[:, self._column_of_feature], chosen.clone()
-        chosen[:, self._absent] = chosen[:, len(self._column_of_feature) - len(self._absent) :]
+        chosen[:, self._absent] = chosen[
+            :, len(self._column_of_feature) - len(self._absent) :
+        ]
         return self.replace(x, chosen, x.gather(0, donors[:, columns]))
 
     def extremes(self, x, generator):

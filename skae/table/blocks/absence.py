@@ -1,7 +1,6 @@
 """Whether cells are missing, where that is a level of its own."""
 
 import numpy as np
-import torch
 from scipy.sparse import issparse
 
 from skae.table.blocks.base import Settings
