@@ -78,13 +78,12 @@ def attribute(reconstruct, error, losses, x, observed, design, max_columns=None)
         absent = _put(replaced, output, blocks, "to_design")
         for block in blocks:
             expected[rows, block.columns] = output[:, block.columns]
-        states = None
-        if observed is not None or absent.any():
-            shape = len(rows), design.n_features
-            states = x.new_full(shape, OBSERVED, dtype=torch.uint8)
-            states = states if observed is None else observed[rows]
-            for block in blocks:
-                states[:, block.features] = OBSERVED
+        states = None if observed is None else observed[rows]
+        if states is None and absent.any():
+            states = torch.full_like(bearing[rows], OBSERVED, dtype=torch.uint8)
+            states = states[:, design.column_of_feature]
+        if states is not None:
+            states[:, [int(block.features[0]) for block in blocks]] = OBSERVED
             states[absent, column] = MISSING
         falls[rows, column] = total[rows] - error(replaced, states)
     falls = falls.clamp(min=0.0) * bearing
