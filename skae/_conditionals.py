@@ -68,7 +68,7 @@ class ConditionalsMixin(EntryPoints):
             number, the likeliest category, or with draws; within the range of their column
             and with the decimals of it in fit. Columns keep their dtypes; one without any
             cell gets that of the fit, if its own cannot hold the cells. A column that was
-            wholly missing in fit stays as it is.
+            wholly missing in fit stays as it is, and so do cells whose absence is a level.
 
         Raises
         ------

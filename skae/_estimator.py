@@ -94,6 +94,7 @@ class BaseAutoencoder(
         "n_components",
         "hidden_layer_sizes",
         "scale",
+        "missing",
         "activation",
         "dropout",
     )

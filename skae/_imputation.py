@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
@@ -37,7 +38,7 @@ class ImputationMixin(EntryPoints):
             their place, given the others, within the range of their column and with the
             decimals of it in fit. Columns keep their dtypes; one without any cell gets
             that of the fit, if its own cannot hold the cells. A column that was wholly
-            missing in fit stays as it is.
+            missing in fit stays as it is, and so do cells whose absence is a level.
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
@@ -63,8 +64,8 @@ class ImputationMixin(EntryPoints):
         """
         design = self._table.design_
         unforeseen = observed == MISSING
-        unforeseen[:, design.missing_indicators] = False
-        unforeseen[:, self._table.empty_] = False
+        unforeseen[:, design.foreseen] = False
+        unforeseen[:, np.flatnonzero(self._table.empty_)] = False
         rows = unforeseen.any(1).nonzero().squeeze(1)
         if not len(rows):
             return

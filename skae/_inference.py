@@ -119,7 +119,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         rows : ndarray or data frame of shape (n_samples, n_features_in_)
             As `inverse_transform` returns them for the codes of X, with the index of X.
             Cells that are missing in X are not missing here, unless their whole column
-            was in fit.
+            was in fit, or the network says so where missing cells are a level.
 
         See Also
         --------
@@ -255,7 +255,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         contributions : data frame of shape (n_samples, n_features_in_)
             Of the library of X, with its labels and index; of pandas, if X is an array. How
             much each cell adds to the row's anomaly score: none is negative, a
-            missing cell adds 0. A cell bears the more of it, the more the score falls
+            missing cell adds 0 unless that is a level. A cell bears the more of it, the more the score falls
             when the cell is replaced by what the others imply. See the class for the
             score that they sum to.
         expected : data frame or ndarray of shape (n_samples, n_features_in_)
@@ -293,9 +293,10 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
             parts = attribute(*formulas, x, observed, design, max_columns)
             return torch.cat(parts, dim=1)
 
-        width = design.n_features + design.n_outputs
+        n_columns = design.n_columns
+        width = n_columns + design.n_outputs
         both = self._map_rows(explain_block, X, width, scored=True).astype(np.float64)
-        return both[:, : design.n_features], both[:, design.n_features :]
+        return both[:, :n_columns], both[:, n_columns:]
 
     def _number_support(self):
         """Return the support of the numeric columns' loss, and the parameter that asks it.

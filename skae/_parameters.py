@@ -56,6 +56,15 @@ class ColumnParameters:
         average.
     max_categories : int, default=100
         Maximum number of categories per column; the rarest are merged. None: no limit.
+    missing : {"unknown", "level"}, dict or array-like, default="unknown"
+        What a missing cell is. "unknown": it has a value that is not known; it says nothing,
+        costs nothing and can be filled. "level": where nothing is there to be known (no
+        pool, never visited) it is a level of its own, in columns of any kind: predicted,
+        scored and sampled as other values are, and not filled; in all columns that have
+        missing cells in fit, or those of names, positions or a mask, or of a dict, such as
+        ``{"pool": "level"}``. Of such a column the network has one more outcome, whether
+        the cell is missing, and the value counts where there is one. A missing cell in a
+        named column that has none in fit is a category that was not seen in fit.
 
     Attributes
     ----------
@@ -69,12 +78,14 @@ class ColumnParameters:
     ordinal_features: Literal["from_dtype"] | ArrayLike | None = "from_dtype"
     min_frequency: int | float | None = None
     max_categories: int | None = 100
+    missing: Literal["unknown", "level"] | dict | ArrayLike = "unknown"
 
     _parameter_constraints: ClassVar[dict] = {
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "ordinal_features": ["array-like", StrOptions({"from_dtype"}), None],
         "min_frequency": [_COUNT, _FRACTION, None],
         "max_categories": [_COUNT, None],
+        "missing": [StrOptions({"unknown", "level"}), dict, "array-like"],
     }
 
     def __sklearn_tags__(self):

@@ -49,6 +49,9 @@ class Cells:
         self._feature_of_output = design.feature_of_output.to(device)
         self._indicated = torch.from_numpy(design.missing_indicators).to(device)
         self._numeric_features = torch.from_numpy(design.numeric.features).to(device)
+        # Where missing cells are a level: the table's columns, and whether they are there.
+        self._column_of_feature = design.column_of_feature.to(device)
+        self._absent = torch.from_numpy(design.absent_columns).to(device)
         self.n_numbers, self.n_outputs = design.numeric.width, design.n_outputs
         if rows is not None:
             entries = rows[:, : self.n_outputs]
@@ -58,12 +61,13 @@ class Cells:
     def choose(self, rate, x, observed, generator):
         """Return a mask of cells, each chosen with probability `rate`: (n, n_features).
 
-        A missing cell is not chosen.
+        A missing cell is not chosen, unless that is a level: it is then with its column.
         """
         shape = len(x), self._n_features
         chosen = (
             torch.rand(shape, generator=generator, device=x.device, dtype=x.dtype) < rate
         )
+        chosen = chosen[:, self._column_of_feature]
         return chosen if observed is None else chosen & (observed != MISSING)
 
     def observed_numbers(self, observed):
@@ -99,6 +103,10 @@ class Cells:
             A mask, and numbers of rows.
         """
         columns = torch.cat([self._feature_of_output, self._indicated])
+        donors, chosen = donors[:, self._column_of_feature], chosen.clone()
+        chosen[:, self._absent] = chosen[
+            :, len(self._column_of_feature) - len(self._absent) :
+        ]
         return self.replace(x, chosen, x.gather(0, donors[:, columns]))
 
     def extremes(self, x, generator):
@@ -142,8 +150,9 @@ class Corruption(Setting):
         ----------
         x : torch.Tensor of shape (n, n_inputs)
             Rows of the design matrix: numbers in standard units, then the columns of
-            each category, then of each ordered category, then a missing indicator for
-            every feature with missing cells, 1 where one is.
+            each category, then of each ordered category, then of whether cells are missing
+            where that is a level, then a missing indicator for every other column with
+            missing cells, 1 where one is.
         observed : torch.Tensor of uint8 of shape (n, n_features) or None
             Observation mask: 0 where a cell is missing; None: none is.
         where : Cells
@@ -279,13 +288,15 @@ class BorrowedMissingness:
     """
 
     def __init__(self, design: Design, device="cpu"):
-        self._where = Cells(design, device)
+        self._where, self._known = Cells(design, device), design.absent_columns
 
     def __call__(self, x, observed, generator):
         if observed is None:
             return x
         order = torch.randperm(len(x), generator=generator, device=x.device)
-        return self._where.hide(x, observed[order] == MISSING)
+        borrowed = observed[order] == MISSING
+        borrowed[:, self._known] = False
+        return self._where.hide(x, borrowed)
 
 
 class Corrupter:

@@ -156,7 +156,8 @@ class GANSampler(
     do not keep the table private.
 
     Columns with missing cells: the generator learns where cells are missing as well, and
-    what stands behind them; `sample` returns complete rows.
+    what stands behind them; `sample` returns complete rows, but for cells whose absence is a
+    level (`missing`).
 
     References
     ----------

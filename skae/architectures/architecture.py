@@ -88,8 +88,9 @@ def check_numbers_only(network, design, n_cells, parameter, meaning):
     if not design.is_numeric:
         raise ValueError(
             f"network={name}(...) takes rows of numbers, but X has "
-            f"{design.n_features - len(design.numeric.features)} columns of categories, as text and booleans are; make "
-            "numbers of them, or use network=None."
+            f"{design.n_features - len(design.numeric.features)} columns of categories, as text "
+            "and booleans are, and missing cells that are a level; make numbers of them, or use "
+            "network=None."
         )
     if design.n_features != n_cells:
         raise ValueError(

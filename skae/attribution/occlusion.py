@@ -34,8 +34,8 @@ def attribute(reconstruct, error, losses, x, observed, design, max_columns=None)
 
     Returns
     -------
-    contributions : torch.Tensor of shape (n, n_features)
-        Not negative; 0 for missing cells; a row sums to its error.
+    contributions : torch.Tensor of shape (n, n_columns)
+        Not negative; 0 for cells that are unknown; a row sums to its error.
     expected : torch.Tensor of shape (n, n_outputs)
         The decoder's output for every cell where it was hidden; for others, its output
         for the row.
@@ -46,37 +46,73 @@ def attribute(reconstruct, error, losses, x, observed, design, max_columns=None)
     2014, with what the other cells imply in place of a blank.
     """
     total, expected = error(x, observed), reconstruct(x).clone()
-    bearing = torch.ones(len(x), design.n_features, dtype=torch.bool, device=x.device)
+    bearing = torch.ones(len(x), design.n_columns, dtype=torch.bool, device=x.device)
     if observed is not None:
-        bearing = observed != MISSING
+        bearing = design.sum_to_columns((observed != MISSING).to(x)) > 0
     hidden = torch.ones_like(bearing)
-    if max_columns is not None and max_columns < design.n_features:
-        known = losses(x, observed).masked_fill(~bearing, -torch.inf)
+
+    def by_column(rows):
+        return design.sum_to_columns(losses(x, observed))[rows]
+
+    if max_columns is not None and max_columns < design.n_columns:
+        known = by_column(slice(None)).masked_fill(~bearing, -torch.inf)
         worst = known.topk(max_columns, dim=1).indices
         bearing &= torch.zeros_like(bearing).scatter(1, worst, True)
         hidden = bearing
     falls = torch.zeros_like(bearing, dtype=x.dtype)
-    for feature, block in enumerate(design.by_feature):
-        rows = hidden[:, feature].nonzero().squeeze(1)
+    for column, parts in enumerate(design.by_column):
+        rows = hidden[:, column].nonzero().squeeze(1)
         if not len(rows):
             continue
-        block, columns, states = block.to(x.device), block.columns, None
+        blocks = [block.to(x.device) for block in parts]
         # One column, or none.
-        indicator = design.n_outputs + np.flatnonzero(design.missing_indicators == feature)
+        indicator = design.n_outputs + np.flatnonzero(design.missing_indicators == column)
         replaced = x[rows]
-        replaced[:, columns], replaced[:, indicator] = 0.0, 1.0
+        for block in blocks:
+            replaced[:, block.columns] = 0.0
+        replaced[:, indicator] = 1.0
         for _ in range(N_ROUNDS):
-            output = reconstruct(replaced)[:, columns]
-            replaced[:, columns], replaced[:, indicator] = block.expected(output), 0.0
-        replaced[:, columns] = block.to_design(output)
-        expected[rows, columns] = output
-        if observed is not None:
-            states = observed[rows]
-            states[:, feature] = OBSERVED
-        falls[rows, feature] = total[rows] - error(replaced, states)
+            output = reconstruct(replaced)
+            _put(replaced, output, blocks, "expected")
+            replaced[:, indicator] = 0.0
+        absent = _put(replaced, output, blocks, "to_design")
+        for block in blocks:
+            expected[rows, block.columns] = output[:, block.columns]
+        states = None if observed is None else observed[rows]
+        if states is None and absent.any():
+            states = torch.full_like(bearing[rows], OBSERVED, dtype=torch.uint8)
+            states = states[:, design.column_of_feature]
+        if states is not None:
+            states[:, [int(block.features[0]) for block in blocks]] = OBSERVED
+            states[absent, column] = MISSING
+        falls[rows, column] = total[rows] - error(replaced, states)
     falls = falls.clamp(min=0.0) * bearing
 
     def fallback(rows):
-        return losses(x, observed)[rows].clamp(min=0.0) * bearing[rows]
+        return by_column(rows).clamp(min=0.0) * bearing[rows]
 
     return divide(total, falls, fallback, bearing), expected
+
+
+def _put(rows, output, blocks, method):
+    """Put what an output says into a column of rows; return which of its cells it leaves out.
+
+    Parameters
+    ----------
+    rows, output : torch.Tensor of shape (n, n_outputs)
+    blocks : list of Block
+        That of the cells and, where missing ones are a level, that of their absence.
+    method : {"expected", "to_design"}
+
+    Returns
+    -------
+    absent : torch.Tensor of bool of shape (n,)
+    """
+    for block in blocks:
+        rows[:, block.columns] = getattr(block, method)(output[:, block.columns])
+    cells, *absence = blocks
+    if not absence:
+        return torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+    absent = absence[0].absent(rows[:, absence[0].columns])[:, 0] > 0.5
+    rows[absent, cells.columns] = 0.0
+    return absent

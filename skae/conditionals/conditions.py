@@ -22,9 +22,10 @@ class Conditions(NamedTuple):
     ----------
     n_rows : int
     fixed : ndarray of float64 of shape (n_rows, n_columns)
-        Cells that are given, NaN where none is.
+        Cells that are given, NaN where none is; also whether they are missing, where that is
+        a level.
     allowed : dict of int to tuple (low, high) of scores, or ndarray of bool of levels
-        By column.
+        By column; whether a cell is missing before the cell.
     limits : dict of int to tuple (low, high)
         Of allowed ranges, as numbers.
     """
@@ -56,15 +57,22 @@ def read_conditions(given, n_samples, table, variables):
     """
     if given is None or isinstance(given, Mapping):
         n_rows = 1 if n_samples is None else n_samples
-        fixed, allowed, limits = np.full((n_rows, len(table.names)), np.nan), {}, {}
+        n_columns = table.design_.n_features
+        fixed, allowed, limits = np.full((n_rows, n_columns), np.nan), {}, {}
         for name, condition in (given or {}).items():
             reader = _Reader(table, variables, name)
+            if reader.absence is not None:
+                condition, allowed[reader.absence] = reader.split(condition)
+                if condition is None:
+                    continue
             if isinstance(condition, tuple) and reader.is_number:
                 allowed[reader.column], limits[reader.column] = reader.range(condition)
             elif isinstance(condition, (tuple, list, set, frozenset, np.ndarray)):
                 allowed[reader.column] = reader.levels(condition)
             elif reader.is_ranked or reader.is_alone:
                 fixed[:, reader.column] = reader.values([condition])[0]
+                if allowed.pop(reader.absence, None) is not None:
+                    fixed[:, reader.absence] = 0.0
             else:  # so that it is known how probable the level is
                 allowed[reader.column] = reader.levels([condition])
         return Conditions(n_rows, fixed, allowed, limits)
@@ -84,13 +92,16 @@ def read_conditions(given, n_samples, table, variables):
             f"n_samples={n_samples}, but given has {len(frame)} rows, of which each stands for "
             "one row to draw; leave n_samples out, or repeat the rows of given."
         )
-    fixed = np.full((len(frame), len(table.names)), np.nan)
+    fixed = np.full((len(frame), table.design_.n_features), np.nan)
     for i, name in enumerate(frame.labels):
-        cells = frame.column(i)
-        if name in table.names and cells.all_missing:
+        cells, is_column = frame.column(i), name in table.names
+        is_value = is_column and table.names.index(name) in variables.absence_of
+        if is_column and cells.all_missing and not is_value:
             continue
         reader = _Reader(table, variables, name)
         fixed[:, reader.column] = reader.cells(cells)
+        if is_value:
+            fixed[:, reader.absence] = reader.absences(cells.is_missing())
     return Conditions(len(frame), fixed, {}, {})
 
 
@@ -121,15 +132,48 @@ class _Reader:
                 "out."
             )
         self.is_number = self.block is table.design_.numeric
+        # The column that says whether its cells are missing, where that is a level.
+        self.absence = variables.absence_of.get(self.column)
         self._variable, self._variables = variables.of_column.get(self.column), variables
         self.is_ranked = not self.is_alone and self._variable < variables.n_ranked
+
+    def split(self, condition):
+        """Return what is asked of cells that are there, and whether they may be missing.
+
+        Returns
+        -------
+        condition
+            None: nothing, for they are to be missing.
+        allowed : ndarray of bool of shape (2,)
+            Whether cells that are there are allowed, and missing ones.
+        """
+        if isinstance(condition, tuple) and self.is_number:
+            return condition, np.array([True, False])
+        several = isinstance(condition, (tuple, list, set, frozenset, np.ndarray))
+        cells = list(condition) if several else [condition]
+        there = [cell for cell in cells if not is_missing(cell)]
+        allowed = np.array([len(there) > 0 or not cells, len(there) < len(cells)])
+        self.absences(allowed[1:])
+        if not allowed[1]:
+            return condition, allowed
+        return (there if there else None), allowed
+
+    def absences(self, missing):
+        """Return whether cells are missing as numbers, where rows of the fit miss some."""
+        if missing.any() and not self._variables.seen_level(self.absence)[1]:
+            raise ValueError(
+                f"given asks for a missing cell in column {self.name!r}, of which no cell was "
+                "missing in fit; leave the column out."
+            )
+        return missing.astype(float)
 
     def values(self, conditions):
         """Return the numbers of some values, ndarray of shape (n,)."""
         if any(is_missing(value) for value in conditions):
             raise ValueError(
                 f"given asks for a missing cell in column {self.name!r}; leave the column out, "
-                "or draw missing cells with missing=True."
+                "draw missing cells with missing=True, or fit with "
+                f"missing={{{self.name!r}: 'level'}}, which makes them a value."
             )
         if self.is_number:
             numbers = np.array([self._number(value) for value in conditions])

@@ -36,6 +36,8 @@ class State:
         # What is missing here is to be drawn: in the network's eyes it is not missing.
         for column, hole in variables.hole_of.items():
             self.visible[:, hole] = torch.from_numpy(~np.isnan(values[:, column]))
+        for column, absence in variables.absence_of.items():
+            self.missing[:, column] = values[:, absence] == 1
 
     def __len__(self):
         return len(self.values)
@@ -59,6 +61,9 @@ class State:
         variable = variables.of_column[column]
         self._show(rows, variable, cells)
         self.put_hole(rows, column, np.zeros(len(rows)))
+        for owner, absence in variables.absence_of.items():
+            if absence == column:
+                self.missing[rows, owner] = cells
         for tie_variable, tie in variables.tie_variables.items():
             if column in tie.columns:
                 total = tie.total(self.values[rows])
@@ -99,12 +104,18 @@ class Drawer:
     # ------------------------------------------------------------------ orders
 
     def order(self, rng):
-        """Return the columns in random order, but what others determine after these."""
+        """Return the columns in random order, but what others determine after these.
+
+        Whether a cell is there comes before the cell.
+        """
         order = rng.permutation(self.variables.drawn).tolist()
         for tie in self.variables.ties:
             *others, last = tie.columns
             order.remove(last)
             order.insert(max(order.index(column) for column in others) + 1, last)
+        for column, absence in self.variables.absence_of.items():
+            order.remove(absence)
+            order.insert(order.index(column) if column in order else 0, absence)
         return order
 
     # ------------------------------------------------------------------ one column
@@ -283,11 +294,12 @@ class Drawer:
         Means of numbers, medians of ordered levels, the likeliest of others.
         """
         values, variables = state.values.copy(), self.variables
-        rows = np.flatnonzero(np.isnan(values[:, variables.drawn]).any(axis=1))
+        hidden_cells = np.isnan(values) & ~state.missing
+        rows = np.flatnonzero(hidden_cells[:, variables.drawn].any(axis=1))
         for own in _blocks(rows, variables.width):
             hidden, mean, spread = self._look(state, own)
             for column in variables.drawn:
-                at = np.flatnonzero(np.isnan(state.values[own, column]))
+                at = np.flatnonzero(hidden_cells[own, column])
                 if not len(at):
                     continue
                 of = hidden[:, at], mean[at], spread[at]

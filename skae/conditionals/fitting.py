@@ -175,7 +175,7 @@ def _loss(networks, gaussian, visibility, rows, mask):
         log_p = networks.log_probabilities(hidden, mean)
         of_level = asked[:, networks.owner][:, n:] * rows.levels
         nll = nll - (log_p * of_level).sum(-1)
-    return (nll / asked.sum(1).clamp(min=1)).mean()
+    return (nll / visibility.n_asked(of_row)).mean()
 
 
 @contextmanager

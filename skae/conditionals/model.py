@@ -36,16 +36,19 @@ class ColumnFacts(NamedTuple):
         Which levels rows of the fit hold.
     is_identifier : bool
         Whether nearly all cells differ.
+    owner : int or None
+        The column of whose cells it says whether they are missing.
     """
 
     n_levels: int | None = None
     is_ordered: bool = False
     seen: Any = None
     is_identifier: bool = False
+    owner: int | None = None
 
 
 def facts_of(design):
-    """Return the `ColumnFacts` of all columns of a `Design`, in the table's order."""
+    """Return the `ColumnFacts` of all features of a `Design`, in their order."""
     facts = [ColumnFacts()] * design.n_features
     for block in design.blocks[1:]:
         parts = block.seen.split(block.n_levels.tolist())
@@ -54,6 +57,8 @@ def facts_of(design):
             block.features, parts, block.identifiers, strict=True
         ):
             facts[feature] = ColumnFacts(len(seen), ordered, seen.numpy(), bool(unique))
+    for feature, owner in enumerate(design.absent_columns.tolist(), design.n_columns):
+        facts[feature] = facts[feature]._replace(owner=owner)
     return facts
 
 

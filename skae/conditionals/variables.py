@@ -31,6 +31,8 @@ class Variables:
     ranked, level, holed : ndarray of int
         The table's columns that are such variables; of those `with_holes` only `holed` ones,
         whose missing cells depend on other columns.
+    absence_of : dict of int to int
+        Of columns whose missing cells are a level, the one that says which are missing.
     alone : dict of int to tuple (cells, proportions)
         Columns that tell nothing of others, such as names: the cells of each.
     ordered : set of int
@@ -54,7 +56,12 @@ class Variables:
         is_level = np.array([column.n_levels is not None for column in columns])
         ordered = np.array([column.is_ordered for column in columns])
         alone = np.array([column.is_identifier for column in columns])
-        self.with_holes = np.flatnonzero((n_there > 0) & ~there.all(axis=0))
+        self.absence_of = {
+            column.owner: i for i, column in enumerate(columns) if column.owner is not None
+        }
+        unknown = (n_there > 0) & ~there.all(axis=0)
+        unknown[[*self.absence_of, *self.absence_of.values()]] = False
+        self.with_holes = np.flatnonzero(unknown)
         self._learn_alone(values, np.flatnonzero(alone & (n_there > 0)), weights)
         known = (n_there > 0) & ~alone
         self.n_columns = len(columns)
@@ -160,6 +167,10 @@ class Variables:
         self.of_column |= {int(c): self.n_ranked + k for k, c in enumerate(self.level)}
         self.hole_of = {int(c): n_levels + k for k, c in enumerate(self.holed)}
         self.tie_variables = {len(self.ranked) + k: tie for k, tie in enumerate(self.ties)}
+
+    def seen_level(self, column):
+        """Return which levels of a column of categories rows of the fit hold."""
+        return self.seen[self.of_column[column] - self.n_ranked]
 
     @property
     def drawn(self):

@@ -20,6 +20,11 @@ class Visibility:
             (variables.of_column[column], hole)
             for column, hole in variables.hole_of.items()
         ]
+        self._holes += [
+            (variables.of_column[column], variables.of_column[absence])
+            for column, absence in variables.absence_of.items()
+            if column in variables.of_column
+        ]
         self._ties = [
             (tie, [variables.of_column[column] for column in of_tie.columns])
             for tie, of_tie in variables.tie_variables.items()
@@ -29,6 +34,15 @@ class Visibility:
         """Return random masks: any number of variables is as probable, and which they are."""
         fraction = torch.rand(n, 1, generator=generator)
         return torch.rand(n, self.n_variables, generator=generator) < fraction
+
+    def n_asked(self, mask):
+        """Return how many variables are asked for of rows without missing cells, (n,).
+
+        A row's loss is divided by it: by as many as are known of the row itself, rows with
+        fewer cells would count more, and the distribution of what goes with that be another.
+        """
+        asked = self.of_rows(mask, torch.ones_like(mask))[1]
+        return asked.sum(1).clamp(min=1)
 
     def of_rows(self, mask, known):
         """Return what is visible, and asked for, where `mask` leaves variables visible.

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from skae.attribution.division import keep_largest
 from skae.detector.ensemble import Ensemble, n_drawn
 from skae.detector.folds import rows_outside
+from skae.table.blocks import MISSING
 from skae.table.declaring import declare
 from skae.table.frame import Frame
 from skae.training.callback_copies import with_own_files
@@ -85,6 +86,7 @@ class CloneEnsemble(Ensemble):
             with tasks.network(estimator, trained) as task:
                 # A part may well lack all cells of a column, or hold its levels once.
                 estimator._warns_of_columns = False
+                estimator.set_params(missing=_absences(table, rows, estimator))
                 estimator.fit(_part(table, rows, estimator), **metadata)
             interrupted = interrupted or estimator.net_.stop_reason_ == "interrupted"
             stop = stop or interrupted or task.stop
@@ -155,7 +157,7 @@ class CloneEnsemble(Ensemble):
 
     def explain(self, table, rows, max_columns):
         cells, design = table.cells(rows), table.encoder.design_
-        contributions, expected = np.zeros((len(rows), design.n_features)), []
+        contributions, expected, hidden = np.zeros((len(rows), design.n_columns)), [], []
         for fold, estimator, scale in zip(
             self.left_out, self.networks, self.error_scales, strict=True
         ):
@@ -168,14 +170,36 @@ class CloneEnsemble(Ensemble):
             decoded = estimator._table.decode(output, np.float64)
             frame = Frame.of(decoded)
             decoded = decoded if frame is None else frame
-            expected.append(table.encoder.encode(decoded, np.float64)[0])
+            encoded, states = table.encoder.encode(decoded, np.float64)
+            missing = np.zeros((len(rows), design.n_features), dtype=bool)
+            expected.append(encoded)
+            hidden.append(missing if states is None else states == MISSING)
         expected, n_numbers = np.stack(expected), design.numeric.width
-        numbers = np.median(expected[..., :n_numbers], axis=0)
+        # Of what is there: a clone may expect that there is no such cell.
+        missing = np.stack(hidden)[..., design.numeric.features]
+        numbers = np.ma.array(expected[..., :n_numbers], mask=missing)
+        numbers = np.ma.median(numbers, axis=0).filled(0.0)
         levels = expected[..., n_numbers : design.n_outputs].mean(axis=0)
         output = design.to_output(torch.from_numpy(np.hstack([numbers, levels])))
         # Clones differ in which cells they reconstruct worst.
         contributions = keep_largest(contributions, max_columns)
         return np.hstack([contributions, output.numpy()])
+
+
+def _absences(table, rows, estimator):
+    """Return in which columns missing cells are a level to an estimator, as all rows say.
+
+    A column of a part in which none is missing has an unknown level where one is, unless the
+    estimator would refuse it.
+    """
+    design = table.encoder.design_
+    columns = design.absent_columns
+    if not len(columns):
+        return estimator.missing
+    if estimator.handle_unknown == "error":
+        values = table.encoder.values(table.cells(rows))
+        columns = columns[(values[:, design.n_columns :] == 1).any(axis=0)]
+    return columns.tolist()
 
 
 def _part(table, rows, estimator):

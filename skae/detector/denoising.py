@@ -208,6 +208,7 @@ class DenoisingEnsemble(Ensemble):
                 contributions, expected = attribute_by_search(
                     judge, x.new_tensor(anomaly), errors, x, states, design, max_columns
                 )
+                contributions = design.sum_to_columns(contributions)
                 output = design.to_output(expected).cpu().double()
                 explained.append(torch.cat([contributions.cpu(), output], dim=1).numpy())
         return np.concatenate(explained)

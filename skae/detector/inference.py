@@ -185,11 +185,13 @@ class ScoresRows(OutlierMixin, EntryPoints):
         -------
         contributions : data frame of shape (n_samples, n_features_in_)
             The contribution of each cell to the anomaly of its row, which is minus
-            `score_samples`. None is negative, and that of a missing cell is 0.
+            `score_samples`. None is negative, and that of a missing cell is 0 unless that
+            is a level.
         expected : data frame or ndarray of shape (n_samples, n_features_in_)
             Only with ``expected=True``: for each cell the value that makes the row most
             ordinary, or its own if no other does better, within the range of its column
-            and with the decimals of it in fit. Missing cells are filled.
+            and with the decimals of it in fit. Missing cells are filled, unless they are a
+            level.
 
         Raises
         ------

@@ -190,7 +190,7 @@ class FoldScorer:
         x, states = self.space.enter(rows, states)
         if states is None:
             return x, None
-        there = self.space.observed(states)
+        there = self.space.settled(rows, states)
         holed = (~there).any(dim=1).nonzero().squeeze(1)
         if len(holed):
             some, known = x[holed], there[holed]

@@ -56,6 +56,8 @@ class CellSpace:
     def __init__(self, design: Design, x, states):
         self.design, device = design, x.device
         self.owner = design.feature_of_output.to(device)
+        self._absence = None if design.absence is None else design.absence.to(device)
+        self._hides = design.hides(design.absent_columns).float().to(device)
         self._learn_units(x, states)
         self.unseen_cost = torch.zeros(
             design.n_features, dtype=torch.float64, device=device
@@ -116,8 +118,9 @@ class CellSpace:
 
     def move_to(self, device):
         """Move to a device."""
-        for name in ("owner", "centre", "gain", "unseen_cost"):
-            setattr(self, name, getattr(self, name).to(device))
+        for name in ("owner", "centre", "gain", "unseen_cost", "_hides", "_absence"):
+            if getattr(self, name) is not None:
+                setattr(self, name, getattr(self, name).to(device))
         self._level_blocks = [
             (
                 block.to(device),
@@ -186,6 +189,23 @@ class CellSpace:
     def observed(self, states):
         """Return which columns of this space hold an observed cell, (n, width) of bool."""
         return (states == OBSERVED)[:, self.owner]
+
+    def settled(self, rows, states):
+        """Return which columns of this space are not to be filled, (n, width) of bool.
+
+        They hold an observed cell or, where that is a level of its own, none.
+
+        Parameters
+        ----------
+        rows : torch.Tensor of shape (n, n_inputs)
+            Of the design matrix.
+        states : torch.Tensor of uint8 of shape (n, n_features)
+        """
+        there = self.observed(states)
+        if self._absence is None:
+            return there
+        absent = self._absence.absent(rows[:, self._absence.columns]) > 0.5
+        return there | ((absent.float() @ self._hides) > 0.5)
 
     def counts(self, states):
         """Return how many cells of each row are there, at least 1."""

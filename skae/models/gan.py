@@ -162,9 +162,12 @@ class Generator(nn.Module):
         )
         others = torch.ones(design.n_outputs - len(varies), dtype=torch.float32)
         self.register_buffer("varies", torch.cat([varies, others]))
-        indicated = torch.from_numpy(design.missing_indicators)
-        hides = design.feature_of_output[None] == indicated[:, None]
-        self.register_buffer("hides", hides.to(torch.float32))
+        self.has_absences = design.absence is not None
+        for name, owners in (
+            ("hides", design.missing_indicators),
+            ("absence_hides", design.absent_columns),
+        ):
+            self.register_buffer(name, design.hides(owners).to(torch.float32))
         self.register_buffer("class_sizes", sizes)
         self.starts = nn.Parameter(self._as_output(centres))
 
@@ -202,12 +205,20 @@ class Generator(nn.Module):
         starts = z[:, self.n_components :] @ self.starts
         return starts + self.layers(torch.cat([z[:, : self.n_components], starts], dim=1))
 
+    def _draw(self, method, output, *args):
+        """Return rows drawn as each block says, without the cells that are not there."""
+        rows = self._by_block(method, output, *args) * self.varies
+        if not self.has_absences:
+            return rows
+        absent = self.blocks[-1].block.absent(rows[:, self.columns[-1]])
+        return rows * (1.0 - absent @ self.absence_hides)
+
     def show(self, output, generator):
         """Return the rows of an output as the critic sees them, drawn as each block says.
 
         Draws are soft, so that gradients pass.
         """
-        rows = self._by_block("soft_draw", output, generator, TEMPERATURE) * self.varies
+        rows = self._draw("soft_draw", output, generator, TEMPERATURE)
         logits = output[:, self.n_outputs :]
         if not logits.shape[1]:
             return rows
@@ -226,6 +237,6 @@ class Generator(nn.Module):
         sure : torch.Tensor of shape (n, n_outputs)
             As a decoder would return them.
         """
-        rows = self._by_block("hard_draw", output, generator) * self.varies
+        rows = self._draw("hard_draw", output, generator)
         observed = torch.zeros_like(output[:, self.n_outputs :])
         return torch.cat([rows, observed], dim=1), self._by_block("to_output", rows)

@@ -56,6 +56,37 @@ def _kind_by_dtype(cells, ordinal_features):
     return cells.kind
 
 
+def choose_absences(missing, names, has_missing, is_empty):
+    """Return the columns whose missing cells are a level, ndarray of int.
+
+    Parameters
+    ----------
+    missing : {"unknown", "level"}, dict or array-like
+    names : list of str
+    has_missing, is_empty : ndarray of bool of shape (n_features,)
+        Columns with missing cells in fit, and without any other: these hold nothing.
+
+    Raises
+    ------
+    ValueError
+        If a column is named that there is none of, or a dict says something else.
+    """
+    if isinstance(missing, str):
+        return np.flatnonzero(has_missing & ~is_empty & (missing == "level"))
+    if isinstance(missing, dict):
+        for name, value in missing.items():
+            if not isinstance(value, str) or value not in ("level", "unknown"):
+                raise ValueError(
+                    f"missing={missing!r} says {value!r} of column {name!r}; say 'level' if a "
+                    "missing cell is a value of its own, or 'unknown' if it is to be filled."
+                )
+        positions_of("missing", np.array(list(missing), dtype=object), names)
+        missing = [name for name, value in missing.items() if value == "level"]
+        missing = np.array(missing, dtype=object)
+    asked = sorted(positions_of("missing", missing, names))
+    return np.array([i for i in asked if not is_empty[i]], dtype=np.int64)
+
+
 def _refuse_both(columns, names):
     if columns:
         name = names[min(columns)]

@@ -4,8 +4,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import issparse
 
-from skae.table.blocks import BLOCKS, Design, NumberBlock, Settings
-from skae.table.choice import choose_kinds
+from skae.table.blocks import BLOCKS, AbsenceBlock, Design, NumberBlock, Settings
+from skae.table.choice import choose_absences, choose_kinds
 from skae.table.frame import Frame
 from skae.table.identifiers import refuse_identifiers_only
 from skae.table.remedies import conversion
@@ -51,6 +51,8 @@ class TableEncoder:
         Names, positions or a mask: these columns as well, in the order that their dtype
         declares (categories of pandas, Enums of polars), else sorted (numbers, dates,
         booleans). None: none; ordered categories are like others.
+    missing : {"unknown", "level"}, dict or array-like
+        Whether a missing cell is unknown, or a level of its own; see `AbsenceBlock`.
     leave_out_identifiers : bool
         Whether columns of levels that nearly always are new (see
         `skae.table.identifiers`) are treated as empty.
@@ -77,6 +79,7 @@ class TableEncoder:
         max_categories=None,
         ordinal_features="from_dtype",
         leave_out_identifiers=False,
+        missing="unknown",
     ):
         self.scale = scale
         self.categorical_features = categorical_features
@@ -84,6 +87,7 @@ class TableEncoder:
         self.handle_unknown = handle_unknown
         self.min_frequency = min_frequency
         self.max_categories = max_categories
+        self.missing = missing
         self.leave_out_identifiers = leave_out_identifiers
 
     # ------------------------------------------------------------------ learning
@@ -125,8 +129,7 @@ class TableEncoder:
             for block in self._blocks:
                 block.empty |= self.identifiers_[block.features]
             self.empty_ = self._by_feature("empty")
-        n_missing = self._by_feature("n_missing")
-        self._indicated = np.flatnonzero((n_missing > 0) & ~self.empty_)
+        self._learn_absences(X, rows, sample_weight)
         self._settle(X, rows)
         if not self.design_.n_outputs:
             raise ValueError(
@@ -139,9 +142,23 @@ class TableEncoder:
             block.refine(X, rows)
         return self
 
+    def _learn_absences(self, X, rows, sample_weight):
+        """Settle what missing cells are, and learn of those that are levels."""
+        n_missing = self._by_feature("n_missing")
+        asked = self.missing, self.names, n_missing > 0, self.empty_
+        owners = choose_absences(*asked)
+        self._unknown = ~self.empty_
+        self._unknown[owners] = False
+        self._indicated = np.flatnonzero((n_missing > 0) & self._unknown)
+        if len(owners):
+            names = [self.names[i] for i in owners]
+            absence = AbsenceBlock(owners, names, len(self.names), self.handle_unknown)
+            absence.learn(X, rows, sample_weight)
+            self._absence = absence
+
     def _start_anew(self, kinds, X, rows, sample_weight):
         """Learn from the rows what columns of these kinds hold."""
-        self._blocks = self._make_blocks(kinds)
+        self._blocks, self._absence = self._make_blocks(kinds), None
         self.columns_ = None
         if self.template_ is not None:
             self._place = {
@@ -181,24 +198,27 @@ class TableEncoder:
         features = np.concatenate([block.features for block in self._blocks])
         return of_blocks[np.argsort(features)]
 
+    @property
+    def _all_blocks(self):
+        return [*self._blocks, *([] if self._absence is None else [self._absence])]
+
     def _learn(self, X, rows, sample_weight):
-        for block in self._blocks:
+        for block in self._all_blocks:
             block.learn(X, rows, sample_weight)
         self._n_rows += len(rows)
 
     def _settle(self, X, rows):
-        for block in self._blocks:
+        for block in self._all_blocks:
             block.settle(X, rows)
-        self.design_ = Design(self._blocks, self._indicated)
+        self.design_ = Design(self._blocks, self._indicated, self._absence)
 
     @property
     def missing_fraction_(self):
-        """Fraction of the cells that are missing, columns without any cell left out."""
-        there = ~self.empty_
-        if not there.any():
+        """Fraction of the cells that are unknown, columns without any cell left out."""
+        if self.empty_.all():
             return 0.0
-        n_missing = self._by_feature("n_missing")
-        return float(n_missing[there].mean() / self._n_rows)
+        n_missing = self._by_feature("n_missing")[self._unknown].sum()
+        return float(n_missing / (~self.empty_).sum() / self._n_rows)
 
     @property
     def center_(self):
@@ -260,7 +280,7 @@ class TableEncoder:
             if len(indicated):
                 parts.append(np.zeros((X.shape[0], len(indicated)), dtype=dtype))
             return np.hstack(parts) if len(parts) > 1 else parts[0], None
-        observed = np.full((X.shape[0], len(self.names)), OBSERVED, dtype=np.uint8)
+        observed = np.full((X.shape[0], self.design_.n_features), OBSERVED, dtype=np.uint8)
         for block, (_, states) in zip(blocks, encoded, strict=True):
             if states is not None:
                 observed[:, block.features] = states
@@ -275,7 +295,7 @@ class TableEncoder:
         for block in row_blocks(len(rows), BLOCK):
             design[block], some = self.encode(X[rows[block]], dtype)
             if some is not None and observed is None:
-                observed = np.full((len(rows), len(self.names)), OBSERVED, np.uint8)
+                observed = np.full((len(rows), some.shape[1]), OBSERVED, np.uint8)
             if some is not None:
                 observed[block] = some
         return design, observed
@@ -283,15 +303,16 @@ class TableEncoder:
     # ------------------------------------------------------------------ cells as numbers
 
     def values(self, X):
-        """Return all cells as numbers, ndarray of float64 of shape (n, n_features).
+        """Return all cells as numbers, ndarray of float64 of shape (n, design_.n_features).
 
-        Levels are numbered; NaN stands where a cell is missing or of an unknown level.
+        Levels are numbered; NaN stands where a cell is missing or of an unknown level. The
+        last columns say whether cells are missing, where that is a level: 0 or 1.
         """
-        values = np.full((X.shape[0], len(self.names)), np.nan)
+        values = np.full((X.shape[0], self.design_.n_features), np.nan)
         for block in self.design_.blocks:
             if len(block.features):
                 values[:, block.features] = block.values(X)
-        values[:, self.empty_] = np.nan
+        values[:, np.flatnonzero(self.empty_)] = np.nan
         return values
 
     def place_of(self, i):
@@ -304,7 +325,7 @@ class TableEncoder:
 
     def tabulate(self, values, rng=None):
         """Return the table whose cells are numbered so; `values` undone."""
-        hidden = np.isnan(values)
+        hidden = np.isnan(values[:, : len(self.names)])
         parts = self._parts(values)
         if self.template_ is None:
             return self._array(parts, hidden, np.float64, rng)
@@ -313,7 +334,7 @@ class TableEncoder:
     def _parts(self, values):
         """Return the numbers of each block's cells; what stands for missing does not matter."""
         numbers, *others = (
-            np.nan_to_num(values[:, block.features]) for block in self.design_.blocks
+            np.nan_to_num(values[:, block.features]) for block in self._blocks
         )
         levels = [part.round().astype(np.int64) for part in others]
         return [self.design_.numeric.to_whole(numbers), *levels]
@@ -329,7 +350,7 @@ class TableEncoder:
             See `Design.to_output` for rows of the design matrix.
         dtype : numpy dtype
             Of the array, where an array was fitted.
-        observed : ndarray of shape (n_samples, n_features), default=None
+        observed : ndarray of shape (n_samples, n_columns), default=None
             Cells that are not `OBSERVED` become missing.
         rng : numpy.random.RandomState, default=None
             Of draws: levels are drawn from their distribution, instead of the likeliest
@@ -349,6 +370,9 @@ class TableEncoder:
         hidden[:, self.empty_] = True
         if observed is not None:
             hidden |= observed != OBSERVED
+        if self._absence is not None:
+            own = output[:, self._absence.columns]
+            hidden[:, self._absence.owners] |= self._absence.decode(own, rng) == 1
         values = self._values(output, rng, numbers, possible)
         if self.template_ is None:
             return self._array(values, hidden, dtype, rng)
@@ -356,7 +380,7 @@ class TableEncoder:
 
     def _values(self, output, rng=None, numbers=None, possible=False):
         """Return what each block makes of its columns of the output, see `decode`."""
-        first, *others = self.design_.blocks
+        first, *others = self._blocks
         if numbers is None:
             numbers = self.decode_numbers(output[:, first.columns])
         if rng is not None:
@@ -375,7 +399,7 @@ class TableEncoder:
         np.clip(numbers, -largest, largest, out=numbers)
         if not others and not hidden.any():
             return numbers.astype(dtype, copy=False)
-        first, *blocks = self.design_.blocks
+        first, *blocks = self._blocks
         table = np.empty(hidden.shape, dtype=dtype)
         table[:, first.features] = numbers
         template = nw.new_series("", np.zeros(0, dtype), backend="pandas")
@@ -397,13 +421,13 @@ class TableEncoder:
     def _cells_by_column(self, values):
         """Return what the blocks make of every column of the table, list of ndarray."""
         cells = [None] * len(self.names)
-        for block, of_block in zip(self.design_.blocks, values, strict=True):
+        for block, of_block in zip(self._blocks, values, strict=True):
             for i, column in zip(block.features.tolist(), of_block.T, strict=True):
                 cells[i] = column
         return cells
 
     def fill(self, X, output):
-        """Return a native copy of the table X, its missing cells as a decoder's output says.
+        """Return a native copy of the table X, its unknown cells as a decoder's output says.
 
         Every column keeps its own dtype. One without any cell gets that of the fit, if its
         own does not suit.
@@ -419,7 +443,7 @@ class TableEncoder:
         if self.template_ is None:
             dense = X.toarray() if issparse(X) else X
             hidden = np.zeros((len(dense), len(self.names)), dtype=bool)
-            hidden[:, self.empty_] = True
+            hidden[:, ~self._unknown] = True
             values = self._array(parts, hidden, dense.dtype, None)
             return np.where(np.isnan(dense), values, dense)
         values = self._cells_by_column(parts)
@@ -428,7 +452,7 @@ class TableEncoder:
         nowhere = np.zeros(len(X), dtype=bool)
         for i, (cells, own) in enumerate(zip(X.columns(), columns_of(frame), strict=True)):
             block, j = self._place[i]
-            if cells.missing is not None and not self.empty_[i]:
+            if cells.missing is not None and self._unknown[i]:
                 template = template_for(own, cells, templates[i], self.columns_[i])
                 filled = block.write(values[i], j, nowhere, template)
                 own = fill(own, cells.missing, as_objects(filled, objects.get(i)))

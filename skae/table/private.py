@@ -37,10 +37,10 @@ def conceal(table, rows, revealed=frozenset()):
         of pandas, has the made-up values for levels: the others would be the real ones.
     """
     private = {
-        int(feature): block.readers[j]
-        for block in table.design_.blocks
-        for j, feature in enumerate(block.features)
-        if table.identifiers_[feature] and not block.empty[j] and feature not in revealed
+        i: block.readers[j]
+        for i in np.flatnonzero(table.identifiers_ & ~table.empty_).tolist()
+        for block, j in [table.place_of(i)]
+        if i not in revealed
     }
     if not private:
         return rows

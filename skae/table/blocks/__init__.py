@@ -3,6 +3,7 @@
 A new kind is a subclass of `Block` and an entry of `BLOCKS`.
 """
 
+from skae.table.blocks.absence import AbsenceBlock
 from skae.table.blocks.base import Block, BlockModule, Settings
 from skae.table.blocks.categories import CategoryBlock
 from skae.table.blocks.design import Design
@@ -15,6 +16,7 @@ __all__ = [
     "MISSING",
     "OBSERVED",
     "UNKNOWN",
+    "AbsenceBlock",
     "Block",
     "BlockModule",
     "CategoryBlock",

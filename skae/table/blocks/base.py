@@ -47,6 +47,8 @@ class Block:
 
     Attributes
     ----------
+    owners : ndarray of int of shape (n_features,)
+        The table's columns that they belong to: themselves, but of an `AbsenceBlock`.
     sizes : ndarray of int of shape (n_features,)
         How many columns of the design matrix each column of the table has.
     first : int
@@ -62,7 +64,7 @@ class Block:
 
     def __init__(self, features, kinds, names, settings, is_frame):
         self.features = np.asarray(features, dtype=np.int64)
-        self.names, self.settings = list(names), settings
+        self.owners, self.names, self.settings = self.features, list(names), settings
         self.readers = self.make_readers(kinds, is_frame)
         self.n_missing = np.zeros(len(self.features), dtype=np.int64)
         self.empty = np.zeros(len(self.features), dtype=bool)
@@ -88,7 +90,7 @@ class Block:
         for j, start in enumerate(starts.tolist()):
             one = copy.copy(lean)
             one.features, one.sizes = self.features[j : j + 1], self.sizes[j : j + 1]
-            one.first = start
+            one.owners, one.first = self.owners[j : j + 1], start
             one._pick(self, j)
             blocks.append(one)
         return blocks

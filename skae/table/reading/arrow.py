@@ -65,8 +65,10 @@ def _read_dictionary(pa, column, source):
     if not chunks:
         return empty(0, source)
     values = chunks[0].dictionary.to_pandas()
-    codes = [_filled(pa.chunked_array([chunk.indices]), -1)[0] for chunk in chunks]
-    codes = np.concatenate([part.astype(np.int32, copy=False) for part in codes])
+    # Their own type may have no -1.
+    indices = (chunk.indices.cast(pa.int32()) for chunk in chunks)
+    codes = [_filled(pa.chunked_array([part]), -1)[0] for part in indices]
+    codes = np.concatenate(codes)
     levels = values.to_numpy(dtype=object)
     # A dictionary may hold null, and a value twice.
     places, levels = pd.factorize(levels)
