@@ -107,6 +107,45 @@ class TableEncoder:
             are left out.
         """
         rows = np.arange(X.shape[0]) if rows is None else rows
+        kinds = self._begin(X, names)
+        self._start_anew(kinds, X, rows, sample_weight)
+        self.identifiers_ = self._by_feature("identifiers")
+        if self.leave_out_identifiers and self.identifiers_.any():
+            refuse_identifiers_only(self)
+            pairs = zip(kinds, self.identifiers_, strict=True)
+            kinds = ["empty" if left_out else kind for kind, left_out in pairs]
+            self._start_anew(kinds, X, rows, sample_weight)
+            for block in self._blocks:
+                block.empty |= self.identifiers_[block.features]
+        return self._finish(X, rows)
+
+    def fit_chunks(self, first, others, sample, names=None):
+        """Learn the columns from a table that comes in chunks.
+
+        Parameters
+        ----------
+        first : ndarray or Frame
+            The first rows, which say of what kind the columns are.
+        others : iterable of ndarray or Frame
+        sample : callable () -> ndarray or Frame
+            Rows from all over, asked for in the end, for medians and quantiles.
+        names : sequence of str, default=None
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if the kind of a column changes.
+        """
+        self._start_anew(self._begin(first, names), first, np.arange(first.shape[0]), None)
+        for chunk in others:
+            self._learn_chunk(chunk)
+        self._find_empty()
+        self.identifiers_ = self._by_feature("identifiers")
+        sample = sample()
+        return self._finish(sample, np.arange(sample.shape[0]))
+
+    def _begin(self, X, names):
+        """Return the kinds of the columns of X, whose names and dtypes are noted."""
         self.names = [f"x{i}" for i in range(X.shape[1])] if names is None else list(names)
         self.template_, self._objects = None, {}
         if isinstance(X, Frame):
@@ -115,17 +154,25 @@ class TableEncoder:
         kinds, self._asked_for = choose_kinds(
             X, self.names, self.categorical_features, self.ordinal_features
         )
-        self._start_anew(kinds, X, rows, sample_weight)
-        self.identifiers_, self.empty_ = map(self._by_feature, ("identifiers", "empty"))
-        if self.leave_out_identifiers and self.identifiers_.any():
-            refuse_identifiers_only(self)
-            pairs = zip(kinds, self.identifiers_, strict=True)
-            kinds = ["empty" if left_out else kind for kind, left_out in pairs]
-            self._start_anew(kinds, X, rows, sample_weight)
-            for block in self._blocks:
-                block.empty |= self.identifiers_[block.features]
-            self.empty_ = self._by_feature("empty")
-        n_missing = self._by_feature("n_missing")
+        return kinds
+
+    def _learn_chunk(self, chunk):
+        """Go on learning, levels as well, from rows of a table that comes in chunks."""
+        for block in self._blocks:
+            block.empty[:] = False  # so far
+        self.check(chunk)
+        for column, i in zip(self.columns_ or (), range(len(self.names)), strict=False):
+            if column.kind == "empty" and not chunk.column(i).all_missing:
+                raise ValueError(
+                    f"Column {column.name!r} has no cell in the first {self._n_rows} rows, "
+                    "but some later; give it a dtype that says what they are, or put rows "
+                    "with cells in the column first."
+                )
+        self._learn(chunk, np.arange(chunk.shape[0]), None)
+
+    def _finish(self, X, rows):
+        """Settle what was learned; `X[rows]` tells medians and quantiles."""
+        self.empty_, n_missing = map(self._by_feature, ("empty", "n_missing"))
         self._indicated = np.flatnonzero((n_missing > 0) & ~self.empty_)
         self._settle(X, rows)
         if not self.design_.n_outputs:
@@ -153,6 +200,9 @@ class TableEncoder:
             self.columns_ = [block.readers[j] for block, j in places]
         self._n_rows = 0
         self._learn(X, rows, sample_weight)
+        self._find_empty()
+
+    def _find_empty(self):
         for block in self._blocks:
             block.empty = block.n_missing == self._n_rows
 
