@@ -1,12 +1,12 @@
 """Rows of a Dask DataFrame: lazily, partition by partition."""
 
-import dask
-
 from skae.engines.rows import about, run
 
 
 def map_rows(estimator, method, X, kwargs, names):
     """Return the results as a Dask DataFrame, or a Series where there is one per row."""
+    import dask
+
     meta = _shaped(run(estimator, method, X._meta_nonempty, kwargs, names), method).iloc[:0]
     # As a task of its own, the model is sent to a worker once, however many partitions.
     model = dask.delayed(estimator, pure=True)

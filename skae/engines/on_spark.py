@@ -2,8 +2,6 @@
 
 from types import SimpleNamespace
 
-from pyspark.sql.types import DoubleType, LongType, StructField, StructType
-
 from skae.engines.rows import about, beside, run
 
 # Methods that give the columns of the table.
@@ -46,6 +44,8 @@ def _run(part, estimator, method, kwargs, names):
 
 
 def _schema(X, method, names):
+    from pyspark.sql.types import DoubleType, LongType, StructField, StructType
+
     if method in LIKE_TABLE:
         return X.schema
     kind = LongType() if method == "predict" else DoubleType()
