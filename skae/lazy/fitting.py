@@ -21,8 +21,8 @@ from skae.training.devices import resolve_device, threads_for
 
 # Rows that are held out at most: each epoch looks at them.
 MAX_HELD_OUT = 50_000
-# Rows, and cells, that principal axes, quantiles and the columns' networks are learned from.
-MAX_SAMPLE, MAX_SAMPLE_CELLS = 100_000, 10_000_000
+# Rows that principal axes, quantiles and the columns' networks are learned from, at most.
+MAX_SAMPLE, LEAST_SAMPLE = 100_000, 1000
 # Bytes that a cell takes in a frame, its place in the design matrix and on the way, about.
 CELL = 24
 
@@ -52,7 +52,8 @@ def sample_of(estimator, X, **of_rows):
     if rest is None:
         return join(head)
     seed = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
-    reservoir = Reservoir(_sample_size(head[0].shape[1]), np.random.default_rng(seed))
+    size = _sample_size(head[0].shape[1], estimator.memory_limit)
+    reservoir = Reservoir(size, np.random.default_rng(seed))
     for chunk in head:
         reservoir.add(chunk)
     for chunk in prefetched(rest):
@@ -60,8 +61,10 @@ def sample_of(estimator, X, **of_rows):
     return reservoir.rows()
 
 
-def _sample_size(n_columns):
-    return min(MAX_SAMPLE, max(1000, MAX_SAMPLE_CELLS // n_columns))
+def _sample_size(n_columns, memory_limit):
+    """Return how many rows of a table, or of its design matrix, a sample has."""
+    fitting = bytes_of(memory_limit) // N_PARTS // (CELL * n_columns)
+    return min(MAX_SAMPLE, max(LEAST_SAMPLE, fitting))
 
 
 class LazyFitMixin(EntryPoints):
@@ -121,7 +124,8 @@ class LazyFitMixin(EntryPoints):
         """Learn the columns in one pass; return a native sample, and the number of rows."""
         first = check_table(self, head, reset=True)
         n_columns = first.shape[1]
-        reservoir = Reservoir(_sample_size(n_columns), np.random.default_rng(seed))
+        size = _sample_size(n_columns, self.memory_limit)
+        reservoir = Reservoir(size, np.random.default_rng(seed))
         reservoir.add(head)
         table = TableEncoder(**self._table_parameters())
         table.fit_chunks(
@@ -162,7 +166,10 @@ class LazyFitMixin(EntryPoints):
         fraction = self.validation_fraction
         if fraction is None:
             fraction = _defaults.choose_validation_fraction(n_rows)
-        fraction = self.validation_fraction_ = min(fraction, MAX_HELD_OUT / n_rows)
+        most = min(
+            MAX_HELD_OUT, _sample_size(self._table.design_.n_inputs, self.memory_limit)
+        )
+        fraction = self.validation_fraction_ = min(fraction, most / n_rows)
         return lambda n: rng.random(n) < fraction
 
     def _encode_chunks(self, source, spill, n_rows, is_held_out):
@@ -201,5 +208,7 @@ class LazyFitMixin(EntryPoints):
     def _sample_rows(self, data):
         """Return `TrainingRows` in memory: some to train on, from all files, and the held-out."""
         source, n_inputs = data.source, self._table.design_.n_inputs
-        rows = source.some(_sample_size(n_inputs), torch.Generator().manual_seed(0))
+        rows = source.some(
+            _sample_size(n_inputs, self.memory_limit), torch.Generator().manual_seed(0)
+        )
         return TrainingRows(rows.followed_by(source.held_out), None, data.n_valid)

@@ -16,7 +16,7 @@ from skae.table.states import OBSERVED
 # read meanwhile, and taking the rows of a batch needs some.
 N_PARTS = 8
 # Rows, in cells of the design matrix, that wait to be written.
-WAITING_CELLS = 4_000_000
+WAITING_CELLS = 1_000_000
 
 
 class Spill:
