@@ -4,11 +4,14 @@ import functools
 from types import FunctionType
 from typing import Any, Self
 
+import numpy as np
+import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skae._fits import fits_of
 from skae._isolation import usual_settings
+from skae.lazy.mapping import OF_ROWS, map_lazily
 from skae.training.devices import resolve_device
 
 LEARNING = "fit", "partial_fit"
@@ -27,6 +30,10 @@ USING = (
     "pvalues",
     "select",
 )
+
+
+# Most tables; with these nothing has to be looked up.
+IN_MEMORY = np.ndarray, pd.DataFrame
 
 
 class EntryPoints:
@@ -86,12 +93,23 @@ class EntryPoints:
 
 
 def _uses(method):
+    name = method.__name__
+
     @functools.wraps(method)
     def uses(self, *args, **kwargs):
+        if name in OF_ROWS and not (args and isinstance(args[0], IN_MEMORY)):
+            results = _use_lazily(self, name, *args, **kwargs)
+            if results is not None:
+                return results
         with usual_settings():
             return fits_of(self).read(self, _use, method, args, kwargs)
 
     return uses
+
+
+def _use_lazily(estimator, name, X=None, *args, **kwargs):
+    """Return the results for a table that is not in memory, None for any other."""
+    return None if args else map_lazily(estimator, name, X, kwargs)
 
 
 def _use(estimator, method, args, kwargs):

@@ -33,6 +33,9 @@ from skae._warnings import warn
 from skae.architectures import choose_network
 from skae.architectures.architecture import Layers
 from skae.corruption import Corrupter
+from skae.lazy.fitting import LazyFitMixin
+from skae.lazy.memory import bytes_of
+from skae.lazy.sources import open_source
 from skae.models.precision import forget
 from skae.models.principal_axes import principal_axes
 from skae.table.encoder import TableEncoder
@@ -59,6 +62,7 @@ class BaseAutoencoder(
     CallbackSupportMixin,
     InferenceMixin,
     SamplingMixin,
+    LazyFitMixin,
     HeldOutMixin,
     StreamingMixin,
     NetworkParameters,
@@ -114,6 +118,7 @@ class BaseAutoencoder(
 
     def _check_parameters(self):
         """Raise if a setting, alone or beside others, is out of bounds."""
+        bytes_of(self.memory_limit)
         if self.hidden_layer_sizes is not None:
             check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         choose_network(self.network).check()
@@ -165,6 +170,12 @@ class BaseAutoencoder(
         ----------
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows to train on, at least two. Cells may be missing; numbers must be finite.
+            Or a table that is read in chunks, which memory need not hold: a polars
+            LazyFrame, a dataset of pyarrow, a relation of DuckDB, a DataFrame of Dask, a
+            Dataset of Ray, a path, folder or pattern of Parquet or CSV files, a numpy
+            memory map, or an iterable of frames or arrays that begins anew each time.
+            Where it does not fit into `memory_limit`, the columns' statistics are of all
+            rows and all rows are trained on; axes and quantiles are of a uniform sample.
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -201,6 +212,12 @@ class BaseAutoencoder(
             If training diverged, only raised the loss or was interrupted (Ctrl-C). The
             best state so far is kept, and the estimator is usable.
         """
+        source = open_source(X)
+        if source is not None:
+            of_rows = {"sample_weight": sample_weight, "groups": groups}
+            X = self._fit_chunks(source, of_rows, X_val, sample_weight_val)
+            if X is None:
+                return self
         resume = self.warm_start and self.__sklearn_is_fitted__()
         device = resolve_device(self.device)
         self._check_callbacks()
@@ -258,10 +275,13 @@ class BaseAutoencoder(
     def _learn_table(self, X, rows, sample_weight):
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
+        self._warn_of_table()
+        self._check_support(X, rows)
+
+    def _warn_of_table(self):
         if self._warns_of_columns:
             warn_of_empty(self._table)
             self._warn_of_identifiers()
-        self._check_support(X, rows)
 
     def _encode(self, X, rows):
         """Return the rows to learn from, encoded, or ready to be."""

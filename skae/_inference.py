@@ -14,6 +14,8 @@ from skae._imputation import ImputationMixin
 from skae._typing import Table
 from skae.attribution.division import check_max_columns
 from skae.attribution.occlusion import attribute
+from skae.lazy.results import mean_over
+from skae.lazy.sources import open_source, refuse_row_arguments
 from skae.models.precision import in_float64
 from skae.table.row_blocks import row_blocks
 from skae.table.row_metadata import check_weights
@@ -223,6 +225,11 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         score : float
             Higher is better.
         """
+        source = open_source(X)
+        if source is not None and source.table is None:
+            refuse_row_arguments(sample_weight=sample_weight)
+            check_is_fitted(self)
+            return mean_over(source, self.score_samples)
         scores = self.score_samples(X)
         return float(np.average(scores, weights=check_weights(sample_weight, scores)))
 

@@ -197,7 +197,26 @@ class NetworkParameters:
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class ComputeParameters:
+class MemoryParameters:
+    """How much memory the rows of a large table may take.
+
+    Parameters
+    ----------
+    memory_limit : int or str, default="1GB"
+        How much memory the rows of a table may take that is read in chunks (a lazy frame,
+        files, a query): bytes, or a number and a unit. A smaller table is collected and
+        fitted as any other.
+    """
+
+    memory_limit: int | str = "1GB"
+
+    _parameter_constraints: ClassVar[dict] = {
+        "memory_limit": [Interval(Integral, 1, None, closed="left"), str],
+    }
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class ComputeParameters(MemoryParameters):
     """Where an estimator is fitted, and by which draws.
 
     Parameters
@@ -219,6 +238,7 @@ class ComputeParameters:
     random_state: RandomState = None
 
     _parameter_constraints: ClassVar[dict] = {
+        **MemoryParameters._parameter_constraints,
         "device": [str, torch.device],
         "random_state": ["random_state"],
     }

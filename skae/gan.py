@@ -30,6 +30,7 @@ from skae._parameters import (
 from skae._sampling import SamplingMixin
 from skae._typing import Table
 from skae._warnings import warn
+from skae.lazy.fitting import sample_of
 from skae.models.gan import Critic, Generator
 from skae.models.gan_losses import LOSSES
 from skae.models.gan_sampling import (
@@ -226,6 +227,9 @@ class GANSampler(
         ----------
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows to learn, at least two. Cells may be missing; numbers must be finite.
+            Of a table that is read in chunks and does not fit into `memory_limit`, a uniform
+            sample of up to 100,000 rows is taken; see `AutoencoderTransformer.fit` for what
+            such a table may be.
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -251,6 +255,7 @@ class GANSampler(
             table.
         """
         device = resolve_device(self.device)
+        X = sample_of(self, X, sample_weight=sample_weight)
         given = X, y, sample_weight
         X = check_table(self, X, reset=True, min_samples=2)
         row_weights = check_weights(sample_weight, X, min_samples=2)

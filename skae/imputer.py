@@ -17,9 +17,10 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._conditionals import ConditionalsMixin
-from skae._parameters import ColumnParameters, RandomState, documented
+from skae._parameters import ColumnParameters, MemoryParameters, RandomState, documented
 from skae._typing import Table
 from skae.conditionals.fitting import BATCH_SIZE
+from skae.lazy.fitting import sample_of
 from skae.table.encoder import TableEncoder
 from skae.table.frame import Frame
 from skae.table.identifiers import warn_of_identifiers
@@ -36,7 +37,7 @@ from skae.table.validation import (
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
 class AutoencoderImputer(
-    ConditionalsMixin, TransformerMixin, ColumnParameters, BaseEstimator
+    ConditionalsMixin, TransformerMixin, ColumnParameters, MemoryParameters, BaseEstimator
 ):
     """Fill missing cells of mixed tables by networks that reconstruct hidden ones.
 
@@ -109,6 +110,7 @@ class AutoencoderImputer(
 
     _parameter_constraints: ClassVar[dict] = {
         **ColumnParameters._parameter_constraints,
+        **MemoryParameters._parameter_constraints,
         "add_indicator": ["boolean"],
         "sample_posterior": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
@@ -123,6 +125,9 @@ class AutoencoderImputer(
         ----------
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows to learn from, at least two. Cells may be missing; numbers must be finite.
+            Of a table that is read in chunks and does not fit into `memory_limit`, a uniform
+            sample of up to 100,000 rows is taken; see `AutoencoderTransformer.fit` for what
+            such a table may be.
         y : Ignored
             Present for the API.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -134,6 +139,7 @@ class AutoencoderImputer(
         self : object
             The fitted imputer.
         """
+        X = sample_of(self, X, sample_weight=sample_weight)
         X = check_table(self, X, reset=True, min_samples=2)
         X = X.toarray() if issparse(X) else X
         weights = check_weights(sample_weight, X)

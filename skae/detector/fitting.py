@@ -21,6 +21,7 @@ from skae.detector.folds import assign_folds, separate_the_usual
 from skae.detector.inference import ScoresRows
 from skae.detector.presets import choose_config
 from skae.detector.tasks import FitTasks
+from skae.lazy.fitting import sample_of
 from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.identifiers import warn_of_identifiers
 from skae.table.row_metadata import check_groups, check_weights
@@ -62,6 +63,9 @@ class FitsEnsemble(ScoresRows):
         ----------
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows to train on, at least two. Cells may be missing; numbers must be finite.
+            Of a table that is read in chunks and does not fit into `memory_limit`, a uniform
+            sample of up to 100,000 rows is taken; see `AutoencoderTransformer.fit` for what
+            such a table may be.
         y : Ignored
             Present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -121,6 +125,7 @@ class FitsEnsemble(ScoresRows):
 
     def _fit(self, X, y, sample_weight, groups, keep_rows):
         """Fit, and return the training rows as an `EncodedTable`, and their folds."""
+        X = sample_of(self, X, sample_weight=sample_weight, groups=groups)
         given = X, y, sample_weight
         whole = X = check_table(self, X, reset=True, min_samples=2)
         sample_weight = check_weights(sample_weight, X)

@@ -111,6 +111,50 @@ class TableEncoder:
             are left out.
         """
         rows = np.arange(X.shape[0]) if rows is None else rows
+        kinds = self._begin(X, names)
+        self._start_anew(kinds, X, rows, sample_weight)
+        self.identifiers_ = self._by_feature("identifiers")
+        if self.leave_out_identifiers and self.identifiers_.any():
+            refuse_identifiers_only(self)
+            pairs = zip(kinds, self.identifiers_, strict=True)
+            kinds = ["empty" if left_out else kind for kind, left_out in pairs]
+            self._start_anew(kinds, X, rows, sample_weight)
+            for block in self._blocks:
+                block.empty |= self.identifiers_[block.features]
+        self._learn_absences(X, rows, sample_weight)
+        return self._finish(X, rows)
+
+    def fit_chunks(self, first, others, sample, names=None):
+        """Learn the columns from a table that comes in chunks.
+
+        Parameters
+        ----------
+        first : ndarray or Frame
+            The first rows, which say of what kind the columns are.
+        others : iterable of ndarray or Frame
+        sample : callable () -> ndarray or Frame
+            Rows from all over, asked for in the end, for medians and quantiles.
+        names : sequence of str, default=None
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if the kind of a column changes.
+        """
+        self._start_anew(self._begin(first, names), first, np.arange(first.shape[0]), None)
+        for chunk in others:
+            self._learn_chunk(chunk)
+        self._find_empty()
+        self.identifiers_ = self._by_feature("identifiers")
+        sample = sample()
+        rows = np.arange(sample.shape[0])
+        self._learn_absences(sample, rows, None)
+        if self._absence is not None:
+            self._absence.recount(self._by_feature("n_missing"), self._n_rows)
+        return self._finish(sample, rows)
+
+    def _begin(self, X, names):
+        """Return the kinds of the columns of X, whose names and dtypes are noted."""
         self.names = [f"x{i}" for i in range(X.shape[1])] if names is None else list(names)
         self.template_, self._objects = None, {}
         if isinstance(X, Frame):
@@ -119,17 +163,24 @@ class TableEncoder:
         kinds, self._asked_for = choose_kinds(
             X, self.names, self.categorical_features, self.ordinal_features
         )
-        self._start_anew(kinds, X, rows, sample_weight)
-        self.identifiers_, self.empty_ = map(self._by_feature, ("identifiers", "empty"))
-        if self.leave_out_identifiers and self.identifiers_.any():
-            refuse_identifiers_only(self)
-            pairs = zip(kinds, self.identifiers_, strict=True)
-            kinds = ["empty" if left_out else kind for kind, left_out in pairs]
-            self._start_anew(kinds, X, rows, sample_weight)
-            for block in self._blocks:
-                block.empty |= self.identifiers_[block.features]
-            self.empty_ = self._by_feature("empty")
-        self._learn_absences(X, rows, sample_weight)
+        return kinds
+
+    def _learn_chunk(self, chunk):
+        """Go on learning, levels as well, from rows of a table that comes in chunks."""
+        for block in self._blocks:
+            block.empty[:] = False  # so far
+        self.check(chunk)
+        for column, i in zip(self.columns_ or (), range(len(self.names)), strict=False):
+            if column.kind == "empty" and not chunk.column(i).all_missing:
+                raise ValueError(
+                    f"Column {column.name!r} has no cell in the first {self._n_rows} rows, "
+                    "but some later; give it a dtype that says what they are, or put rows "
+                    "with cells in the column first."
+                )
+        self._learn(chunk, np.arange(chunk.shape[0]), None)
+
+    def _finish(self, X, rows):
+        """Settle what was learned; `X[rows]` tells medians and quantiles."""
         self._settle(X, rows)
         if not self.design_.n_outputs:
             raise ValueError(
@@ -144,7 +195,7 @@ class TableEncoder:
 
     def _learn_absences(self, X, rows, sample_weight):
         """Settle what missing cells are, and learn of those that are levels."""
-        n_missing = self._by_feature("n_missing")
+        self.empty_, n_missing = map(self._by_feature, ("empty", "n_missing"))
         asked = self.missing, self.names, n_missing > 0, self.empty_
         owners = choose_absences(*asked)
         self._unknown = ~self.empty_
@@ -170,6 +221,9 @@ class TableEncoder:
             self.columns_ = [block.readers[j] for block, j in places]
         self._n_rows = 0
         self._learn(X, rows, sample_weight)
+        self._find_empty()
+
+    def _find_empty(self):
         for block in self._blocks:
             block.empty = block.n_missing == self._n_rows
 

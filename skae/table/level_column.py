@@ -12,6 +12,8 @@ from skae.table.writing import as_series, is_pandas_category
 
 # So many levels are looked up sooner than it is found out which of them are needed.
 FEW = 64
+# Levels that are collected from chunks, at most.
+MOST_LEVELS = 200_000
 BOOLEANS = pd.Index([False, True], dtype=object)
 
 
@@ -38,12 +40,17 @@ class LevelColumn:
         self.name, self.kind = name, kind
         self.levels = None
 
-    def learn(self, cells, weights=None):
-        """Learn the levels from the first `Cells`, and count; return how many miss."""
+    def learn(self, cells, weights=None, grow=False):
+        """Learn the levels from the first `Cells`, and count; return how many miss.
+
+        With `grow` further ones add levels that the first did not have.
+        """
         if self.levels is None:
             self.levels = self._find_levels(cells)
             self.counts = np.zeros(len(self.levels))
             self.n_cells = np.zeros(len(self.levels), dtype=np.int64)
+        elif grow and not cells.all_missing:
+            self._grow(cells)
         codes, states = self._level_numbers(cells)
         known = states == OBSERVED
         self.counts += np.bincount(
@@ -60,6 +67,29 @@ class LevelColumn:
         if cells.declared:
             return pd.Index(cells.levels)
         return pd.Index(sorted(_distinct(cells)))
+
+    def _grow(self, cells):
+        """Add the levels that cells hold, or declare, to those that are known."""
+        found = self._find_levels(cells)
+        new = found[self.levels.get_indexer(found) < 0]
+        if not len(new):
+            return
+        levels = self._united(found, new, cells.declared)
+        if len(levels) > MOST_LEVELS:
+            raise ValueError(
+                f"Column {self.name!r} holds more than {MOST_LEVELS:,} different values, such "
+                f"as {new[0]!r}; leave the column out, or make it a number."
+            )
+        places = levels.get_indexer(self.levels)
+        counts, n_cells = np.zeros(len(levels)), np.zeros(len(levels), dtype=np.int64)
+        counts[places], n_cells[places] = self.counts, self.n_cells
+        self.levels, self.counts, self.n_cells = levels, counts, n_cells
+        self.__dict__.pop("_places", None)
+
+    def _united(self, found, new, declared):
+        """Return the known levels and new ones; sorted, unless a dtype declares them."""
+        levels = self.levels.append(new)
+        return levels if declared else pd.Index(sorted(levels.tolist()))
 
     def __getstate__(self):
         return {key: value for key, value in vars(self).items() if key != "_places"}

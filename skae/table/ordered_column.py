@@ -44,6 +44,11 @@ class OrderedColumn(LevelColumn):
             "of ordinal_features."
         )
 
+    def _united(self, found, new, declared):
+        if declared and len(found) == len(self.levels) + len(new):
+            return found  # whose order `check_order` has compared
+        return super()._united(found, new, declared)
+
     def check_order(self, cells):
         """Raise if the dtype declares another order of the levels than in fit."""
         if not cells.ordered or not len(self.levels):

@@ -10,8 +10,18 @@ from skae.table.encoder import TableEncoder
 from skae.table.states import OBSERVED
 
 
+class _Rows:
+    """Rows that can be taken by their numbers."""
+
+    def batches(self, n_rows, batch_size, generator):
+        """Yield row numbers, design and mask of batches of the first rows, in random order."""
+        order = torch.randperm(n_rows, generator=generator, device=generator.device)
+        for rows in order.split(batch_size):
+            yield rows, *self[rows]
+
+
 @dataclass(frozen=True)
-class DenseRows:
+class DenseRows(_Rows):
     """Encoded rows in memory, on the device.
 
     Attributes
@@ -65,7 +75,7 @@ class DenseRows:
 
 
 @dataclass(frozen=True)
-class SparseRows:
+class SparseRows(_Rows):
     """Rows of a sparse matrix, encoded when they are asked for: never dense as a whole.
 
     Attributes
@@ -91,7 +101,7 @@ class SparseRows:
 
     def part(self, start, stop, width):
         """Return something to slice the first columns of some rows from."""
-        return _Part(self, np.arange(start, stop), width)
+        return RowsOfPart(self, start, stop, width)
 
     def first(self, n_rows):
         """Return the first of the rows."""
@@ -108,20 +118,25 @@ class SparseRows:
         return encode_block(self.table, self.matrix[self.rows[index]], self.device)
 
 
-class _Part:
-    """Rows of the design matrix that are encoded when they are asked for, on the CPU."""
+class RowsOfPart:
+    """Rows of the design matrix that are encoded or read when they are asked for, on the CPU."""
 
-    def __init__(self, source, rows, width):
-        self._source, self._rows = source, rows
-        self.shape = len(rows), width
+    def __init__(self, source, start, stop, width):
+        self._source, self._start = source, start
+        self.shape = stop - start, width
 
     def __len__(self):
-        return len(self._rows)
+        return self.shape[0]
 
     def __getitem__(self, index):
-        rows = torch.from_numpy(np.atleast_1d(self._rows[index]))
+        if isinstance(index, slice) and index.step in (None, 1):
+            first, last, _ = index.indices(len(self))
+            rows = slice(self._start + first, self._start + max(first, last))
+            return self._source[rows][0][:, : self.shape[1]].cpu()
+        numbers = np.arange(len(self))[index]
+        rows = torch.from_numpy(self._start + np.atleast_1d(numbers))
         x = self._source[rows][0][:, : self.shape[1]].cpu()
-        return x if np.ndim(self._rows[index]) else x[0]
+        return x if np.ndim(numbers) else x[0]
 
 
 def encode_block(table, X, device, dtype=np.float32):

@@ -2,6 +2,8 @@
 
 import copy
 import math
+from contextlib import closing
+from itertools import islice
 
 import numpy as np
 import torch
@@ -252,12 +254,10 @@ class Net(NeuralNet):
                     "A callback has frozen all parameters of the network, and nothing is left "
                     "to train; give Freezer patterns that leave some, such as 'encoder*'."
                 )
-            order = torch.randperm(
-                rows.n_train, generator=generator, device=generator.device
-            )
-            with schedule.draws():
+            batches = rows.source.batches(rows.n_train, schedule.batch_size, generator)
+            with schedule.draws(), closing(batches):
                 total = self.run_single_epoch(
-                    order.split(schedule.batch_size)[: len(steps)],
+                    islice(batches, len(steps)),
                     training=True,
                     prefix="train",
                     step_fn=None,
@@ -289,20 +289,19 @@ class Net(NeuralNet):
         rates,
         annealing,
     ):
-        """Take one pass over the batches of row numbers in `iterator`.
+        """Take one pass over the batches in `iterator`: row numbers, design and mask.
 
         Returns
         -------
         total : torch.Tensor of shape ()
             The sum of the rows' losses, on the device.
         """
-        model, source, weights = self.module_, rows.source, rows.train_weights
+        model, weights = self.module_, rows.train_weights
         optimizer, groups = self.optimizer_, self.optimizer_.param_groups
         total = torch.zeros((), device=generator.device, dtype=torch.float32)
         self._set_training(True)
         with Batches(self, prefix) as told:
-            for step, indices in enumerate(iterator):
-                batch, observed = source[indices]
+            for step, (indices, batch, observed) in enumerate(iterator):
                 weight = None if weights is None else weights.index_select(0, indices)
                 if rates is not None:
                     for group in groups:
@@ -319,7 +318,7 @@ class Net(NeuralNet):
                 if told.watched:
                     told.of_gradients(batch)
                 optimizer.step()
-                total.add_(loss.detach(), alpha=len(indices))
+                total.add_(loss.detach(), alpha=len(batch))
                 if told.kept is not None:
                     told.end(batch, loss, output)
         return total

@@ -62,6 +62,12 @@ class AbsenceBlock(CategoryBlock):
         levels[new], states[new] = -1, UNKNOWN
         return levels, states
 
+    def recount(self, n_missing, n_rows):
+        """Take the numbers of missing cells of the table's columns from a count of all rows."""
+        for reader, owner in zip(self.readers, self.owners, strict=True):
+            counts = n_rows - n_missing[owner], n_missing[owner]
+            reader.counts[:], reader.n_cells[:] = counts, counts
+
     @property
     def known(self):
         """The table's columns that rows of the fit miss cells of, ndarray of int."""

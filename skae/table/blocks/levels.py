@@ -51,7 +51,8 @@ class LevelBlock(Block):
     def learn(self, X, rows, sample_weight):
         weight, taken = None if sample_weight is None else sample_weight[rows], X[rows]
         for j, (i, reader) in enumerate(zip(self.features, self.readers, strict=True)):
-            self.n_missing[j] += reader.learn(self._cells(taken, i, j), weight)
+            cells = self._cells(taken, i, j)
+            self.n_missing[j] += reader.learn(cells, weight, grow=not self._merged)
 
     def _cells(self, X, i, j):
         """Return the `Cells` of column `i` of a table, the block's `j`."""

@@ -1,0 +1,322 @@
+"""What can be read chunk by chunk, again and again.
+
+Packages are known by name: to read what comes from one it need not be imported here.
+"""
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+# Rows of a chunk, at most, and cells: fewer of wide tables.
+CHUNK_ROWS, CHUNK_CELLS = 65_536, 1_000_000
+# Chunks that pyarrow may read ahead of the one that is used.
+READ_AHEAD = 2
+FORMATS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".csv.bz2": "csv",
+    ".csv.zst": "csv",
+    ".tsv": "tsv",
+    ".feather": "feather",
+    ".arrow": "feather",
+    ".orc": "orc",
+}
+GLOB = "*?["
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table whose chunks can be read from the first to the last as often as needed.
+
+    Attributes
+    ----------
+    kind : str
+        What it is, for messages.
+    read : callable () -> iterator of data frames or ndarrays
+        Starts anew.
+    table : ndarray or None
+        The table itself, where it is on disk but can be used like one in memory.
+    """
+
+    kind: str
+    read: Callable[[], Iterator[Any]]
+    table: Any = None
+
+    def chunks(self):
+        """Yield the chunks that hold rows, of bounded size."""
+        with closing(self.read()) as chunks:
+            for chunk in chunks:
+                yield from _divided(chunk)
+
+
+def open_source(X):
+    """Return the `Source` that X is, or None.
+
+    Raises
+    ------
+    FileNotFoundError
+        If X is a path at which there is nothing to read.
+    TypeError
+        If X can be read only once.
+    """
+    if isinstance(X, np.memmap):
+        return _of_memmap(X)
+    if isinstance(X, (np.ndarray, pd.DataFrame)) or issparse(X):
+        return None
+    if isinstance(X, (str, PathLike)):
+        return _of_path(os.fspath(X))
+    for kind in type(X).__mro__:
+        make = PACKAGES.get((kind.__module__.partition(".")[0], kind.__name__))
+        if make is not None:
+            return make(X)
+    return _of_iterable(X)
+
+
+def refuse_row_arguments(**of_rows):
+    """Raise if anything is given that has an entry for every row."""
+    for name, value in of_rows.items():
+        if value is not None:
+            raise ValueError(
+                f"{name} has an entry for every row, which a table that is read in chunks "
+                f"does not take; leave {name} out, or collect X first."
+            )
+
+
+# ---------------------------------------------------------------------- queries
+
+
+def _of_polars(X):
+    def read():
+        n_rows = _rows_per_chunk(len(X.collect_schema()))
+        if hasattr(X, "collect_batches"):
+            yield from X.collect_batches(chunk_size=n_rows, maintain_order=True)
+            return
+        start, chunk = 0, None
+        while chunk is None or len(chunk) == n_rows:
+            chunk = X.slice(start, n_rows).collect()
+            start += n_rows
+            yield chunk
+
+    return Source("LazyFrame", read)
+
+
+def _of_narwhals(X):
+    return open_source(X.to_native())
+
+
+def _of_duckdb(X):
+    def read():
+        reader = getattr(X, "to_arrow_reader", None) or X.fetch_record_batch
+        yield from map(_table_of, reader(_rows_per_chunk(len(X.columns))))
+
+    return Source("DuckDBPyRelation", read)
+
+
+# ---------------------------------------------------------------------- files
+
+
+def _of_dataset(X):
+    """Return the source of a dataset of pyarrow, which names the file that it cannot read."""
+
+    def read():
+        n_rows, schema = _rows_per_chunk(len(X.schema)), X.schema
+        for fragment in X.get_fragments():
+            try:
+                yield from map(
+                    _table_of,
+                    fragment.to_batches(
+                        schema=schema,
+                        batch_size=n_rows,
+                        batch_readahead=READ_AHEAD,
+                        filter=getattr(X, "_scan_options", {}).get("filter"),
+                    ),
+                )
+            except (OSError, ValueError, TypeError, NotImplementedError) as error:
+                where = getattr(fragment, "path", None)
+                if where is None:
+                    raise
+                raise ValueError(
+                    f"The file {where!r} cannot be read like the others: {error}"
+                ) from error
+
+    return Source("Dataset", read)
+
+
+def _of_path(path):
+    """Return the source of files at a path, in a folder, or that a pattern fits."""
+    if "://" in path:
+        return None  # what reads it is told elsewhere
+    files = path
+    if any(sign in path for sign in GLOB) and not os.path.exists(path):
+        files = sorted(glob.glob(path, recursive=True)) or path
+    named = _named(files)
+    own = {FORMATS[ending] for name in named for ending in FORMATS if name.endswith(ending)}
+    if not own:
+        return None
+    if files is path and not os.path.exists(path):
+        raise FileNotFoundError(f"X={path!r}: there is no such file or folder.")
+    if len(own) > 1:
+        raise ValueError(
+            f"X={path!r} stands for files of several formats, {sorted(own)}; give a pattern "
+            f"of one, such as '*.{min(own)}'."
+        )
+    try:
+        from pyarrow import csv, dataset
+    except ImportError as error:
+        raise ImportError(
+            f"X={path!r}: files are read by pyarrow, which is not installed; install it, or "
+            "read them first."
+        ) from error
+    form = own.pop()
+    if form == "tsv":
+        form = dataset.CsvFileFormat(csv.ParseOptions(delimiter="\t"))
+    return _of_dataset(dataset.dataset(files, format=form))
+
+
+def _named(files):
+    """Return the lower-case names of files, or of those in a folder."""
+    if not isinstance(files, str):
+        return [name.lower() for name in files]
+    if not os.path.isdir(files):
+        return [files.lower()]
+    return [name.lower() for _, _, names in os.walk(files) for name in names]
+
+
+def _of_memmap(X):
+    if X.ndim != 2 or X.dtype.kind not in "fiub":
+        return None
+
+    def read():
+        n_rows = _rows_per_chunk(X.shape[1])
+        for start in range(0, len(X), n_rows):
+            yield np.array(X[start : start + n_rows])
+
+    return Source("memory map", read, X)
+
+
+# ---------------------------------------------------------------------- clusters
+
+
+def _of_dask(X):
+    def read():
+        for i in range(X.npartitions):
+            yield X.get_partition(i).compute(scheduler="sync")
+
+    return Source("Dask DataFrame", read)
+
+
+def _of_ray(X):
+    def read():
+        n_rows = _rows_per_chunk(len(X.schema().names))
+        yield from X.iter_batches(batch_size=n_rows, batch_format="pyarrow")
+
+    return Source("Ray Dataset", read)
+
+
+PACKAGES = {
+    ("polars", "LazyFrame"): _of_polars,
+    ("narwhals", "LazyFrame"): _of_narwhals,
+    ("duckdb", "DuckDBPyRelation"): _of_duckdb,
+    ("_duckdb", "DuckDBPyRelation"): _of_duckdb,
+    ("pyarrow", "Dataset"): _of_dataset,
+    ("dask", "DataFrame"): _of_dask,
+    ("ray", "Dataset"): _of_ray,
+}
+
+
+# ---------------------------------------------------------------------- chunks
+
+
+def _of_iterable(X):
+    """Return the source of chunks that an iterable of one's own gives anew each time.
+
+    A list is one if it holds data frames: what else it may hold are rows.
+    """
+    if isinstance(X, (list, tuple)):
+        is_chunked = bool(X) and all(map(_is_frame, X))
+    else:
+        package = type(X).__module__.partition(".")[0]
+        is_chunked = (
+            isinstance(X, Iterable)
+            and not isinstance(X, Iterator)
+            and package not in FOREIGN
+            and not any(hasattr(X, name) for name in OF_ARRAYS)
+        )
+    if not is_chunked:
+        return None
+
+    def read():
+        yield from X
+
+    return Source(type(X).__name__, read)
+
+
+# Packages whose objects can be iterated, but not for chunks of rows.
+FOREIGN = {"builtins", "torch", "pandas", "polars", "pyarrow", "numpy", "scipy", "xarray"}
+FOREIGN |= {"h5py", "ibis", "datasets", "sklearn", "collections"}
+# What arrays and frames have.
+OF_ARRAYS = "__getitem__", "__array__", "__dataframe__", "__arrow_c_stream__", "shape"
+
+
+def _is_frame(chunk):
+    return nw.from_native(chunk, eager_only=True, pass_through=True) is not chunk
+
+
+def _divided(chunk):
+    """Yield a chunk in parts of bounded size, none if it has no rows."""
+    chunk = np.asarray(chunk) if isinstance(chunk, list) else chunk
+    if len(getattr(chunk, "shape", ())) != 2:
+        raise ValueError(
+            f"A chunk of X is a {type(chunk).__name__}, not a table; the chunks of an "
+            "iterable are data frames or arrays of shape (n_rows, n_features)."
+        )
+    n_rows, most = chunk.shape[0], _rows_per_chunk(chunk.shape[1])
+    if n_rows <= most:
+        if n_rows:
+            yield chunk
+        return
+    for start in range(0, n_rows, most):
+        yield take(chunk, slice(start, start + most))
+
+
+def _rows_per_chunk(n_columns):
+    return max(1, min(CHUNK_ROWS, CHUNK_CELLS // max(1, n_columns)))
+
+
+def _table_of(batch):
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch])
+
+
+def take(chunk, rows):
+    """Return rows, a slice or row numbers, of a data frame or an array."""
+    if isinstance(chunk, np.ndarray):
+        return chunk[rows]
+    if isinstance(chunk, pd.DataFrame):
+        return chunk.iloc[rows]
+    frame = nw.from_native(chunk, eager_only=True)
+    return frame[rows if isinstance(rows, slice) else rows.tolist()].to_native()
+
+
+def join(chunks):
+    """Return chunks below each other."""
+    if len(chunks) == 1:
+        return chunks[0]
+    if isinstance(chunks[0], np.ndarray):
+        return np.concatenate(chunks)
+    if isinstance(chunks[0], pd.DataFrame):
+        return pd.concat(chunks)
+    frames = [nw.from_native(chunk, eager_only=True) for chunk in chunks]
+    return nw.concat(frames, how="vertical").to_native()

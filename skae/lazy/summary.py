@@ -1,0 +1,81 @@
+"""What one pass over a table leaves: its first rows, its columns, a sample of its rows."""
+
+import numpy as np
+
+from skae.lazy.sources import join, take
+
+
+class Reservoir:
+    """A uniform sample of the rows of chunks, in random order.
+
+    Every row draws a key, and those with the lowest keys are kept (Vitter 1985 calls a
+    sample of one pass a reservoir; by keys, it does not matter how the rows are divided).
+
+    Parameters
+    ----------
+    size : int
+        Rows that are kept, at most.
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, size, rng):
+        self.size, self._rng = size, rng
+        self.n_seen, self._threshold = 0, np.inf
+        self._chunks, self._keys = [], []
+
+    def add(self, chunk):
+        """Take rows of a native chunk into the sample, by chance."""
+        keys = self._rng.random(chunk.shape[0])
+        self.n_seen += len(keys)
+        chosen = np.flatnonzero(keys < self._threshold)
+        if not len(chosen):
+            return
+        self._chunks.append(take(chunk, chosen))
+        self._keys.append(keys[chosen])
+        if sum(map(len, self._keys)) > 2 * self.size:
+            self._shrink()
+
+    def _shrink(self):
+        keys = np.concatenate(self._keys)
+        kept = np.argsort(keys)[: self.size]
+        self._chunks, self._keys = [take(join(self._chunks), kept)], [keys[kept]]
+        if len(kept) == self.size:
+            self._threshold = keys[kept[-1]]
+
+    def rows(self):
+        """Return the sample as one native table."""
+        self._shrink()
+        return self._chunks[0]
+
+
+def read_head(source, limit, size_of):
+    """Return the first chunks of a source, up to a size, and an iterator of the rest.
+
+    Parameters
+    ----------
+    source : Source
+    limit : int
+        Bytes.
+    size_of : callable (chunk) -> int
+        Bytes that a chunk takes.
+
+    Returns
+    -------
+    head : list of native chunks
+    rest : generator of native chunks, or None
+        None: the head is the whole table.
+    """
+    chunks, head, size = source.chunks(), [], 0
+    for chunk in chunks:
+        if size + size_of(chunk) > limit and head:
+            return head, _continued(chunk, chunks)
+        head.append(chunk)
+        size += size_of(chunk)
+    if not head:
+        raise ValueError(f"X is a {source.kind} without rows; at least two are needed.")
+    return head, None
+
+
+def _continued(chunk, chunks):
+    yield chunk
+    yield from chunks

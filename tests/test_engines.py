@@ -1,0 +1,213 @@
+"""Rows on the workers of Dask, Ray and Spark: each where it is installed."""
+
+import os
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae import AEAnomalyDetector, AutoencoderTransformer
+from skae.lazy import map_rows
+
+N_ROWS = 400
+METHODS = ["score_samples", "predict", "pvalues", "explain"]
+
+
+def rows_of(seed):
+    rng = np.random.default_rng(seed)
+    size = rng.standard_normal(N_ROWS)
+    table = pd.DataFrame(
+        {
+            "size": size,
+            "weight": 2.0 * size + 0.1 * rng.standard_normal(N_ROWS),
+            "kind": np.where(size > 0, "large", "small"),
+            "count": rng.integers(0, 9, N_ROWS),
+        }
+    )
+    table.loc[::7, "weight"] = np.nan
+    return table
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return rows_of(0)
+
+
+@pytest.fixture(scope="module")
+def autoencoder(rows):
+    return AutoencoderTransformer(2, max_iter=5, random_state=0).fit(rows)
+
+
+@pytest.fixture(scope="module")
+def detector(rows):
+    return AEAnomalyDetector(n_estimators=4, max_iter=20, random_state=0).fit(rows)
+
+
+@pytest.fixture(scope="module")
+def pipeline(rows):
+    steps = make_pipeline(StandardScaler(), AEAnomalyDetector(random_state=0, max_iter=5))
+    return steps.fit(rows[["size", "count"]])
+
+
+class Dask:
+    def __init__(self):
+        self.frames = pytest.importorskip("dask.dataframe")
+
+    def table(self, parts):
+        import dask
+
+        parts = [dask.delayed(part) for part in parts]
+        return self.frames.from_delayed(parts, meta=rows_of(0).iloc[:0], verify_meta=False)
+
+    def results(self, lazy):
+        done = lazy.compute(scheduler="threads")
+        return done.to_frame() if isinstance(done, pd.Series) else done
+
+
+class Ray:
+    def __init__(self):
+        self.ray = pytest.importorskip("ray")
+        pytest.importorskip("ray.data")
+        if not self.ray.is_initialized():
+            root = os.path.dirname(os.path.dirname(__file__))
+            self.ray.init(
+                num_cpus=2,
+                include_dashboard=False,
+                log_to_driver=False,
+                runtime_env={
+                    "env_vars": {"PYTHONPATH": os.pathsep.join([root, *sys.path])}
+                },
+            )
+        self.ray.data.DataContext.get_current().enable_progress_bars = False
+
+    def table(self, parts):
+        return self.ray.data.from_pandas([part for part in parts if len(part)])
+
+    def results(self, lazy):
+        done = lazy.to_pandas()  # of Arrow's dtypes
+        numbers = done.select_dtypes("number").columns
+        return done.astype(dict.fromkeys(numbers, np.float64))
+
+
+class Spark:
+    def __init__(self):
+        sql = pytest.importorskip("pyspark.sql")
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        builder = sql.SparkSession.builder.master("local[2]")
+        for key, value in {
+            "spark.ui.enabled": "false",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.sql.shuffle.partitions": "2",
+        }.items():
+            builder = builder.config(key, value)
+        try:
+            self.session = builder.getOrCreate()
+        except Exception as error:
+            pytest.skip(f"Spark does not start, without a JVM for example: {error}")
+
+    def table(self, parts):
+        whole = pd.concat([part for part in parts if len(part)], ignore_index=True)
+        return self.session.createDataFrame(whole).repartition(3)
+
+    def results(self, lazy):
+        with warnings.catch_warnings(action="ignore"):  # of its own about pandas
+            return lazy.toPandas()
+
+
+@pytest.fixture(scope="module", params=[Dask, Ray, Spark], ids=lambda kind: kind.__name__)
+def engine(request):
+    return request.param()
+
+
+def parts_of(rows):
+    """Return the rows in parts of several sizes, one of them empty."""
+    return [rows.iloc[:10], rows.iloc[10:10], rows.iloc[10:300], rows.iloc[300:]]
+
+
+def in_order(results):
+    """Return results by the rows that they are beside; Ray and Spark keep no order."""
+    return results.sort_values("size", ignore_index=True) if "size" in results else results
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_are_those_of_one_machine(engine, detector, rows, method):
+    lazy = getattr(detector, method)(engine.table(parts_of(rows)))
+    results = engine.results(lazy)
+    expected = getattr(detector, method)(rows)
+    if method == "explain":
+        own, theirs = (np.sort(np.asarray(t), axis=0) for t in (results, expected))
+        np.testing.assert_allclose(own, theirs, rtol=1e-12, atol=1e-12)
+        return
+    if "size" in results:
+        expected = expected[np.argsort(rows["size"].to_numpy())]
+    np.testing.assert_allclose(in_order(results)[method], expected, rtol=1e-12)
+
+
+def test_codes_are_those_of_one_machine(engine, autoencoder, rows):
+    results = engine.results(autoencoder.transform(engine.table(parts_of(rows))))
+    names = list(autoencoder.get_feature_names_out())
+    expected = autoencoder.transform(rows)
+    if "size" in results:
+        expected = expected[np.argsort(rows["size"].to_numpy())]
+    np.testing.assert_allclose(in_order(results)[names], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_filled_rows_are_those_of_one_machine(engine, autoencoder, rows):
+    results = engine.results(autoencoder.impute(engine.table(parts_of(rows))))
+    expected = autoencoder.impute(rows).sort_values("size", ignore_index=True)
+    pd.testing.assert_frame_equal(
+        in_order(results), expected, check_dtype=False, rtol=1e-9, atol=1e-9
+    )
+
+
+def test_a_pipeline_runs_by_the_same_call(engine, pipeline, rows):
+    numbers = rows[["size", "count"]]
+    table = engine.table(parts_of(rows))
+    if isinstance(engine, Ray):
+        table = table.select_columns(["size", "count"])
+    else:
+        table = table[["size", "count"]]
+    results = engine.results(map_rows(pipeline, "score_samples", table))
+    expected = np.sort(pipeline.score_samples(numbers))
+    np.testing.assert_allclose(np.sort(results["score_samples"]), expected, rtol=1e-12)
+
+
+def test_a_level_that_only_one_part_has(engine, detector, rows):
+    odd = rows.assign(kind=np.where(rows.index == 350, "unheard of", rows["kind"]))
+    results = engine.results(detector.predict(engine.table(parts_of(odd))))
+    assert (results["predict"] == -1).sum() == (detector.predict(odd) == -1).sum()
+
+
+def test_the_index_of_dask_is_kept(detector, rows):
+    engine = Dask()
+    scores = detector.score_samples(engine.table(parts_of(rows)))
+    assert scores.name == "score_samples"
+    assert scores.dtype == np.float64
+    pd.testing.assert_index_equal(scores.compute().index, rows.index)
+
+
+def test_the_part_that_is_wrong_is_named(detector, rows):
+    engine = Dask()
+    parts = parts_of(rows)
+    parts[2] = parts[2].assign(size="text")
+    with pytest.raises(ValueError, match="Partition 2: Column 'size'"):
+        engine.results(detector.score_samples(engine.table(parts)))
+
+
+def test_columns_that_would_be_there_twice_are_named(detector, rows):
+    engine = Ray()
+    table = engine.table([rows]).add_column("predict", lambda part: part["count"])
+    with pytest.raises(Exception, match="predict"):
+        engine.results(detector.predict(table))
+
+
+def test_a_fit_takes_the_engines_tables(autoencoder, rows):
+    for engine in (Dask(), Ray()):
+        again = AutoencoderTransformer(2, max_iter=5, random_state=0)
+        again.fit(engine.table([rows]))
+        assert again.score(rows) == pytest.approx(autoencoder.score(rows), abs=0.05)
