@@ -1,0 +1,328 @@
+"""The networks' part of an ONNX graph: torch's exporter, and what onnxruntime needs beside it."""
+
+import warnings
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper
+from torch import nn
+
+OPSET = 18
+# Operations that onnxruntime has no kernels of for float64 on a CPU.
+WITHOUT_FLOAT64 = {
+    "Acos",
+    "Acosh",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
+    "AveragePool",
+    "Celu",
+    "Conv",
+    "ConvTranspose",
+    "Cosh",
+    "Erf",
+    "GRU",
+    "Gelu",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "GroupNormalization",
+    "InstanceNormalization",
+    "LSTM",
+    "LpPool",
+    "RNN",
+    "Resize",
+    "Sinh",
+    "Tan",
+}
+# Lanczos' coefficients for g = 7, of which the errors are below 1e-15.
+LANCZOS = (
+    0.99999999999980993,
+    676.5203681218851,
+    -1259.1392167224028,
+    771.32342877765313,
+    -176.61502916214059,
+    12.507343278686905,
+    -0.13857109526572012,
+    9.9843695780195716e-6,
+    1.5056327351493116e-7,
+)
+
+
+class Body(nn.Module):
+    """The parts of an `EstimatorModule` side by side, each with inputs of its own.
+
+    It takes what is given of a row, what one step of filling takes, and what the results are
+    made of; and it returns what is encoded and whether it has holes, the step, and the
+    results, flat.
+    """
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+        numbers = sum(column.levels is None for column in module.columns)
+        self.widths = numbers, len(module.columns) - numbers
+        xs, rest = self._encode(*self.given())
+        self.n_filled, self.n_parts = len(xs), len(xs) + len(rest)
+        self.parts = (*xs, *rest)
+
+    @property
+    def names(self):
+        """The inputs that are given of a row."""
+        if self.module.is_array:
+            return ("numbers",)
+        pairs = zip(("numbers", "indices"), self.widths, strict=True)
+        return tuple(name for name, width in pairs if width)
+
+    def given(self):
+        """Return an example of what is given of rows."""
+        example = dict(zip(("numbers", "indices"), self.module.example(), strict=False))
+        return tuple(example[name] for name in self.names)
+
+    def example(self):
+        """Return an example of all inputs."""
+        n_steps = 1 + bool(self.module.graph.n_fills)
+        return (*self.given(), *(part.clone() for part in self.parts * n_steps))
+
+    def forward(self, *inputs):
+        graph, n_given = self.module.graph, len(self.names)
+        xs, rest = self._encode(*inputs[:n_given])
+        results = [*xs, *rest]
+        parts = inputs[n_given : n_given + self.n_parts]
+        if graph.n_fills:
+            results.append(graph.is_holed(xs, rest))
+            results += graph.fill(parts[: self.n_filled], parts[self.n_filled :])
+            parts = inputs[n_given + self.n_parts :]
+        split = parts[: self.n_filled], parts[self.n_filled :]
+        return (*results, *self._finish(*split))
+
+    def _encode(self, *given):
+        module = self.module
+        if module.is_array:
+            return module.graph.encode(*module.split(*given))
+        (first, *_), some = given, dict(zip(self.names, given, strict=True))
+        empty = {
+            "numbers": first.new_zeros((first.shape[0], 0), dtype=torch.float64),
+            "indices": first.new_zeros((first.shape[0], 0), dtype=torch.int64),
+        }
+        return module.graph.encode(**{**empty, **some})
+
+    def _finish(self, xs, rest):
+        module = self.module
+        results = module.finish(module.graph.finish(xs, rest, module.methods))
+        flat: list[torch.Tensor] = []
+        for name, result in zip(module.methods, results, strict=True):
+            if name == "reconstruct" and module.is_array:
+                flat.append(module._absolute(result))
+            elif name == "reconstruct":
+                flat += [part for part, width in zip(result, self.widths, strict=True) if width]
+            else:
+                flat.append(result)
+        return flat
+
+
+def export_body(module):
+    """Return the ONNX graph of an `EstimatorModule` without its first and last nodes.
+
+    Returns
+    -------
+    graph : onnx.GraphProto
+        Its inputs are those of `Body.names`, its outputs the results, flat.
+    """
+    with torch.no_grad():
+        body = Body(module)
+    example = body.example()
+    rows = tuple({0: torch.export.Dim.DYNAMIC} for _ in example)
+    with warnings.catch_warnings(), torch.no_grad():
+        # Of its own deprecations, and of constants, which is what they are.
+        warnings.simplefilter("ignore")
+        program = torch.export.export(body, example, dynamic_shapes=(rows,))
+        exported = torch.onnx.export(
+            program,
+            dynamo=True,
+            opset_version=OPSET,
+            verbose=False,
+            custom_translation_table={
+                torch.ops.aten.lgamma.default: log_gamma,
+                torch.ops.aten.log2.default: log2,
+            },
+        )
+    model = exported.model_proto
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    graph = model.graph
+    work_around_float64(graph)
+    _stitch(graph, body)
+    return graph
+
+
+def _stitch(graph, body):
+    """Connect the parts of a body: fill as often as need be, then finish."""
+    n_given, n_parts, n_filled = len(body.names), body.n_parts, body.n_filled
+    inputs = [value.name for value in graph.input]
+    outputs = [value.name for value in graph.output]
+    encoded, left = outputs[:n_parts], outputs[n_parts:]
+    n_fills, filled = body.module.graph.n_fills, encoded[:n_filled]
+    of_step: list[str] = []
+    of_finish = inputs[n_given:]
+    if n_fills:
+        holed, steps, left = left[0], left[1 : 1 + n_filled], left[1 + n_filled :]
+        of_step, of_finish = of_finish[:n_parts], of_finish[n_parts:]
+    first, rest = _without(graph.node, {*of_step, *of_finish})
+    of_step_nodes, of_finish_nodes = _without(rest, set(of_finish))
+    nodes = list(first)
+    if n_fills:
+        filled = [f"{name}/filled" for name in filled]
+        nodes += _loop(graph, of_step_nodes, holed, of_step, encoded, steps, filled, n_fills)
+    nodes += of_finish_nodes
+    parts = [*filled, *encoded[n_filled:]]
+    _rename(of_finish_nodes, dict(zip(of_finish, parts, strict=True)))
+    kept = {value.name: value for value in graph.output}
+    results = [kept[name] for name in left]
+    for field, values in (
+        (graph.node, nodes),
+        (graph.input, list(graph.input)[:n_given]),
+        (graph.output, results),
+    ):
+        values = list(values)
+        del field[:]
+        field.extend(values)
+    del graph.value_info[:]
+
+
+def _loop(graph, nodes, holed, given, encoded, steps, filled, n_fills):
+    """Return the nodes that repeat a step `n_fills` times, or never where nothing is holed."""
+    n_filled = len(steps)
+    names = [*given[:n_filled], *encoded[n_filled:]]
+    _rename(nodes, dict(zip(given, names, strict=True)))
+    kinds = {value.name: value for value in (*graph.input, *graph.output)}
+    by_name = {name: kinds[own] for name, own in zip(given, given, strict=True)}
+
+    def value(name, like):
+        made = onnx.ValueInfoProto()
+        made.CopyFrom(by_name[like])
+        made.name = name
+        return made
+
+    scalar = [
+        helper.make_tensor_value_info("fill/number", TensorProto.INT64, []),
+        helper.make_tensor_value_info("fill/go", TensorProto.BOOL, []),
+    ]
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["fill/go"], ["fill/go_on"]), *nodes],
+        "fill",
+        [*scalar, *(value(name, name) for name in given[:n_filled])],
+        [
+            helper.make_tensor_value_info("fill/go_on", TensorProto.BOOL, []),
+            *(value(out, own) for out, own in zip(steps, given, strict=False)),
+        ],
+    )
+    times = [(f"fill/{n}", np.array(n, dtype=np.int64)) for n in (0, n_fills)]
+    graph.initializer.extend(onnx.numpy_helper.from_array(v, name) for name, v in times)
+    return [
+        helper.make_node("Where", [holed, f"fill/{n_fills}", "fill/0"], ["fill/times"]),
+        helper.make_node(
+            "Loop", ["fill/times", "", *encoded[:n_filled]], filled, body=body
+        ),
+    ]
+
+
+def _without(nodes, names):
+    """Return the nodes that do not depend on values of these names, and the others."""
+    names, free, bound = set(names), [], []
+    for node in nodes:
+        if names & used_by(node):
+            names.update(node.output)
+            bound.append(node)
+        else:
+            free.append(node)
+    return free, bound
+
+
+def used_by(node):
+    """Return the names of the values that a node takes, those in its subgraphs as well."""
+    used = set(node.input)
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            for inner in attribute.g.node:
+                used |= used_by(inner)
+    return used
+
+
+def _rename(nodes, names):
+    for node in nodes:
+        for place, name in enumerate(node.input):
+            if name in names:
+                node.input[place] = names[name]
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _rename(attribute.g.node, names)
+
+
+def log_gamma(x):
+    """Return log Gamma(x) of positive x as nodes.
+
+    References
+    ----------
+    Lanczos, A Precision Approximation of the Gamma Function, 1964.
+    """
+    from onnxscript import opset18 as op
+
+    def constant(value):
+        return op.CastLike(op.Constant(value_float=value), x)
+
+    def exactly(value):
+        tensor = onnx.numpy_helper.from_array(np.array(value))
+        return op.CastLike(op.Constant(value=tensor), x)
+
+    # Gamma(x + 1) = x Gamma(x): x may be near 0.
+    total = exactly(LANCZOS[0])
+    for i, coefficient in enumerate(LANCZOS[1:], start=1):
+        total = op.Add(total, op.Div(exactly(coefficient), op.Add(x, constant(float(i)))))
+    t = op.Add(x, constant(7.5))
+    half = exactly(0.9189385332046727)
+    series = op.Add(half, op.Log(total))
+    power = op.Mul(op.Add(x, constant(0.5)), op.Log(t))
+    return op.Sub(op.Sub(op.Add(series, power), t), op.Log(x))
+
+
+def log2(x):
+    """Return log2 x as nodes, with all digits."""
+    from onnxscript import opset18 as op
+
+    log_of_2 = op.Constant(value=onnx.numpy_helper.from_array(np.log(2.0)))
+    return op.Div(op.Log(x), op.CastLike(log_of_2, x))
+
+
+def work_around_float64(graph, types=None):
+    """Let nodes work in float32 of whose operation there is no kernel for float64."""
+    types = dict(types or {})
+    types.update({value.name: value.data_type for value in graph.initializer})
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        types[value.name] = value.type.tensor_type.elem_type
+    nodes = []
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                work_around_float64(attribute.g, types)
+        if node.op_type not in WITHOUT_FLOAT64:
+            nodes.append(node)
+            continue
+        before, after = [], []
+        for place, name in enumerate(node.input):
+            if types.get(name) == TensorProto.DOUBLE:
+                narrow = f"{node.name}/{place}/float32"
+                before.append(helper.make_node("Cast", [name], [narrow], to=TensorProto.FLOAT))
+                node.input[place] = narrow
+        if before:
+            for place, name in enumerate(node.output):
+                if name:
+                    narrow = f"{node.name}/float32/{place}"
+                    after.append(
+                        helper.make_node("Cast", [narrow], [name], to=TensorProto.DOUBLE)
+                    )
+                    node.output[place] = narrow
+        nodes += [*before, node, *after]
+    del graph.node[:]
+    graph.node.extend(nodes)
