@@ -1,12 +1,15 @@
 """The networks' part of an ONNX graph: torch's exporter, and what onnxruntime needs beside it."""
 
-import warnings
+import logging
+from contextlib import contextmanager
 
 import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
 from torch import nn
+
+from skae._processes import without_warnings
 
 OPSET = 18
 # Operations that onnxruntime has no kernels of for float64 on a CPU.
@@ -116,7 +119,9 @@ class Body(nn.Module):
             if name == "reconstruct" and module.is_array:
                 flat.append(module._absolute(result))
             elif name == "reconstruct":
-                flat += [part for part, width in zip(result, self.widths, strict=True) if width]
+                flat += [
+                    part for part, width in zip(result, self.widths, strict=True) if width
+                ]
             else:
                 flat.append(result)
         return flat
@@ -134,9 +139,8 @@ def export_body(module):
         body = Body(module)
     example = body.example()
     rows = tuple({0: torch.export.Dim.DYNAMIC} for _ in example)
-    with warnings.catch_warnings(), torch.no_grad():
-        # Of its own deprecations, and of constants, which is what they are.
-        warnings.simplefilter("ignore")
+    # torch warns of its own deprecations, and of constants, which is what they are.
+    with without_warnings(Warning), _quiet(), torch.no_grad():
         program = torch.export.export(body, example, dynamic_shapes=(rows,))
         exported = torch.onnx.export(
             program,
@@ -148,6 +152,7 @@ def export_body(module):
                 torch.ops.aten.log2.default: log2,
             },
         )
+        _register_constants(exported.model.graph)
     model = exported.model_proto
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
@@ -157,11 +162,45 @@ def export_body(module):
     return graph
 
 
+@contextmanager
+def _quiet():
+    """Keep the exporter from telling which libraries it does not find."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    loggers += [
+        logging.getLogger(name)
+        for name in list(logging.Logger.manager.loggerDict)
+        if name.startswith(("torch.onnx.", "torch.export.", "onnxscript.", "onnx_ir."))
+    ]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _register_constants(graph):
+    """Let the graph know of constants that the exporter's optimiser has made and lost.
+
+    Of two pairs of bounds between which one value is clipped it registers the first.
+    """
+    for node in graph.all_nodes():
+        for value in node.inputs:
+            if value is None or value.producer() is not None or value.const_value is None:
+                continue
+            if value.name not in graph.initializers:
+                graph.initializers[value.name] = value
+
+
 def _stitch(graph, body):
     """Connect the parts of a body: fill as often as need be, then finish."""
     n_given, n_parts, n_filled = len(body.names), body.n_parts, body.n_filled
+    aliases = _resolve_aliases(graph)
     inputs = [value.name for value in graph.input]
-    outputs = [value.name for value in graph.output]
+    names = [value.name for value in graph.output]
+    outputs = [aliases.get(name, name) for name in names]
     encoded, left = outputs[:n_parts], outputs[n_parts:]
     n_fills, filled = body.module.graph.n_fills, encoded[:n_filled]
     of_step: list[str] = []
@@ -174,12 +213,15 @@ def _stitch(graph, body):
     nodes = list(first)
     if n_fills:
         filled = [f"{name}/filled" for name in filled]
-        nodes += _loop(graph, of_step_nodes, holed, of_step, encoded, steps, filled, n_fills)
+        nodes += _loop(
+            graph, of_step_nodes, holed, of_step, encoded, steps, filled, n_fills
+        )
     nodes += of_finish_nodes
     parts = [*filled, *encoded[n_filled:]]
     _rename(of_finish_nodes, dict(zip(of_finish, parts, strict=True)))
-    kept = {value.name: value for value in graph.output}
-    results = [kept[name] for name in left]
+    results = list(graph.output)[len(names) - len(left) :]
+    for value, name in zip(results, left, strict=True):
+        value.name = name
     for field, values in (
         (graph.node, nodes),
         (graph.input, list(graph.input)[:n_given]),
@@ -191,13 +233,29 @@ def _stitch(graph, body):
     del graph.value_info[:]
 
 
+def _resolve_aliases(graph):
+    """Take out the nodes that give a value a second name; return the first names.
+
+    onnxruntime would do it, but warns where the value is used inside a loop.
+    """
+    aliases: dict[str, str] = {}
+    for node in graph.node:
+        if node.op_type == "Identity":
+            (name,) = node.input
+            aliases[node.output[0]] = aliases.get(name, name)
+    nodes = [node for node in graph.node if node.op_type != "Identity"]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    _rename(graph.node, aliases)
+    return aliases
+
+
 def _loop(graph, nodes, holed, given, encoded, steps, filled, n_fills):
     """Return the nodes that repeat a step `n_fills` times, or never where nothing is holed."""
     n_filled = len(steps)
     names = [*given[:n_filled], *encoded[n_filled:]]
     _rename(nodes, dict(zip(given, names, strict=True)))
-    kinds = {value.name: value for value in (*graph.input, *graph.output)}
-    by_name = {name: kinds[own] for name, own in zip(given, given, strict=True)}
+    by_name = {value.name: value for value in graph.input}
 
     def value(name, like):
         made = onnx.ValueInfoProto()
@@ -248,6 +306,42 @@ def used_by(node):
             for inner in attribute.g.node:
                 used |= used_by(inner)
     return used
+
+
+def rename_all(graph, prefix, given):
+    """Give all values of a graph names of their own.
+
+    Parameters
+    ----------
+    graph : onnx.GraphProto
+    prefix : str
+    given : list of str
+        What stands in place of the graph's inputs.
+    """
+    names = dict(zip((value.name for value in graph.input), given, strict=True))
+    _prefix(graph, prefix, {"": "", **names})
+
+
+def _prefix(graph, prefix, names):
+    for value in graph.input:
+        names.setdefault(value.name, prefix + value.name)
+    for tensor in graph.initializer:
+        names[tensor.name] = prefix + tensor.name
+    for node in graph.node:
+        for name in node.output:
+            if name:
+                names[name] = prefix + name
+    for tensor in graph.initializer:
+        tensor.name = names[tensor.name]
+    for number, node in enumerate(graph.node):
+        node.name = f"{prefix}{node.op_type}_{number}"
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _prefix(attribute.g, prefix, dict(names))
+    for value in (*graph.input, *graph.output):
+        value.name = names[value.name]
 
 
 def _rename(nodes, names):
@@ -313,7 +407,9 @@ def work_around_float64(graph, types=None):
         for place, name in enumerate(node.input):
             if types.get(name) == TensorProto.DOUBLE:
                 narrow = f"{node.name}/{place}/float32"
-                before.append(helper.make_node("Cast", [name], [narrow], to=TensorProto.FLOAT))
+                before.append(
+                    helper.make_node("Cast", [name], [narrow], to=TensorProto.FLOAT)
+                )
                 node.input[place] = narrow
         if before:
             for place, name in enumerate(node.output):

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from skae.detector.calibration import ROUNDING
 from skae.detector.denoising import DenoisingEnsemble
 from skae.detector.scoring import N_FILLS, FoldScorer, Judges
 from skae.export._graph import Graph
@@ -36,7 +37,7 @@ class DetectorGraph(Graph):
             sums = np.arange(len(known) + 1.0)
             if calibration._sums is not None:
                 sums = calibration._sums[fold]
-            self.register_buffer(f"known_{fold}", torch.from_numpy(known.copy()))
+            self.register_buffer(f"known_{fold}", torch.from_numpy(known - ROUNDING))
             self.register_buffer(f"sums_{fold}", torch.from_numpy(sums.copy()))
         self.n_folds = len(calibration._scores)
 

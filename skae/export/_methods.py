@@ -9,7 +9,7 @@ from skae.imputer import AutoencoderImputer
 
 DETECTED = "score_samples", "decision_function", "predict", "pvalues"
 # Class -> what makes its graph, the methods, and those that are exported if none is named.
-GRAPHS = {
+GRAPHS: dict[type, tuple] = {
     AEAnomalyDetector: (DetectorGraph, DETECTED, ("predict", "score_samples", "pvalues")),
     BaseAutoencoder: (
         NetworkGraph,
@@ -35,7 +35,11 @@ def check_methods(estimator, method):
     for name in methods:
         if name in known:
             continue
-        what = "has no method" if not hasattr(estimator, str(name)) else "cannot be exported as"
+        what = (
+            "has no method"
+            if not hasattr(estimator, str(name))
+            else "cannot be exported as"
+        )
         raise ValueError(
             f"method={name!r}: {type(estimator).__name__} {what} {name!r} in a graph; use "
             f"{' or '.join(map(repr, known))}."

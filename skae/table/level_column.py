@@ -142,7 +142,9 @@ class LevelColumn:
         """Return what stands for each group in a list of levels: the place of its likeliest."""
         likeliest = [
             members[self.counts[members].argmax()]
-            for members in map(np.flatnonzero, self.group == np.arange(self.n_groups)[:, None])
+            for members in map(
+                np.flatnonzero, self.group == np.arange(self.n_groups)[:, None]
+            )
         ]
         places = {level: place for place, level in enumerate(given)}
         levels = self.levels.tolist()

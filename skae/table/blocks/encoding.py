@@ -142,9 +142,7 @@ def _interpolate(x, xp, fp):
         step //= 2
     left = (count - 1).clamp(0, n_points - 1)
     right = count.clamp(0, n_points - 1)
-    x0, x1, f0, f1 = (
-        points.gather(1, at) for points in (xp, fp) for at in (left, right)
-    )
+    x0, x1, f0, f1 = (points.gather(1, at) for points in (xp, fp) for at in (left, right))
     width = torch.where(x1 > x0, x1 - x0, 1.0)
     return torch.where(x1 > x0, f0 + (f1 - f0) / width * (x - x0), f0)
 
