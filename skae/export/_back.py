@@ -59,7 +59,7 @@ def add_results(nodes, module, results, names, shapes):
         if method == "predict" or (method == "transform" and shapes["indices"]):
             kind = TensorProto.INT64
         if method == "pvalues":
-            value = _pvalues(nodes, module.graph, value)
+            value = _pvalues(nodes, module.path, value)
         width = [shapes[method]] if method in shapes else []
         give(value, name, kind, width, **more)
     return outputs, described

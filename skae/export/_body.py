@@ -85,11 +85,11 @@ class Body(nn.Module):
 
     def example(self):
         """Return an example of all inputs."""
-        n_steps = 1 + bool(self.module.graph.n_fills)
+        n_steps = 1 + bool(self.module.path.n_fills)
         return (*self.given(), *(part.clone() for part in self.parts * n_steps))
 
     def forward(self, *inputs):
-        graph, n_given = self.module.graph, len(self.names)
+        graph, n_given = self.module.path, len(self.names)
         xs, rest = self._encode(*inputs[:n_given])
         results = [*xs, *rest]
         parts = inputs[n_given : n_given + self.n_parts]
@@ -103,17 +103,17 @@ class Body(nn.Module):
     def _encode(self, *given):
         module = self.module
         if module.is_array:
-            return module.graph.encode(*module.split(*given))
+            return module.path.encode(*module.split(*given))
         (first, *_), some = given, dict(zip(self.names, given, strict=True))
         empty = {
             "numbers": first.new_zeros((first.shape[0], 0), dtype=torch.float64),
             "indices": first.new_zeros((first.shape[0], 0), dtype=torch.int64),
         }
-        return module.graph.encode(**{**empty, **some})
+        return module.path.encode(**{**empty, **some})
 
     def _finish(self, xs, rest):
         module = self.module
-        results = module.finish(module.graph.finish(xs, rest, module.methods))
+        results = module.finish(module.path.finish(xs, rest, module.methods))
         flat: list[torch.Tensor] = []
         for name, result in zip(module.methods, results, strict=True):
             if name == "reconstruct" and module.is_array:
@@ -202,7 +202,7 @@ def _stitch(graph, body):
     names = [value.name for value in graph.output]
     outputs = [aliases.get(name, name) for name in names]
     encoded, left = outputs[:n_parts], outputs[n_parts:]
-    n_fills, filled = body.module.graph.n_fills, encoded[:n_filled]
+    n_fills, filled = body.module.path.n_fills, encoded[:n_filled]
     of_step: list[str] = []
     of_finish = inputs[n_given:]
     if n_fills:

@@ -39,7 +39,7 @@ class EstimatorModule(nn.Module):
         self.methods = tuple(methods)
         self.columns = given_columns(estimator)
         self.is_array = estimator._table.template_ is None
-        self.graph = graph_for(estimator, self.columns)
+        self.path = graph_for(estimator, self.columns)
         self._estimator = estimator
         numeric = [column for column in self.columns if column.levels is None]
         bases = torch.tensor([float(c.base) for c in numeric], dtype=torch.float64)
@@ -117,7 +117,7 @@ class EstimatorModule(nn.Module):
             Distances from `base`, which is 0 but for times and wide whole numbers.
         indices : torch.Tensor of int64 of shape (n, n_levels)
         """
-        return self.finish(self.graph(numbers, indices, self.methods))
+        return self.finish(self.path(numbers, indices, self.methods))
 
     def finish(self, results):
         """Return the methods' results from those of the graph, a tuple."""
