@@ -6,7 +6,7 @@ from sklearn.utils.stats import _weighted_percentile
 # The largest proportion of the rows that may be anomalies where nobody knows.
 MOST_ANOMALIES = 0.1
 # Scores that differ by less are equal, whatever the rounding: a row ties with itself.
-ROUNDING = 1e-9
+ROUNDING = 1e-6
 # Rows among which the proportion of ordinary ones can be estimated.
 LEAST_BATCH = 20
 

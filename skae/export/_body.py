@@ -1,6 +1,8 @@
 """The networks' part of an ONNX graph: torch's exporter, and what onnxruntime needs beside it."""
 
 import logging
+import re
+import traceback
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,6 +14,8 @@ from torch import nn
 from skae._processes import without_warnings
 
 OPSET = 18
+# Files of which no line is the user's.
+NOT_THE_USERS = "/torch/", "/skae/", "/onnxscript/", "/onnx_ir/", "/onnx/", "<"
 # Operations that onnxruntime has no kernels of for float64 on a CPU.
 WITHOUT_FLOAT64 = {
     "Acos",
@@ -137,23 +141,12 @@ def export_body(module):
     """
     with torch.no_grad():
         body = Body(module)
-    example = body.example()
-    rows = tuple({0: torch.export.Dim.DYNAMIC} for _ in example)
     # torch warns of its own deprecations, and of constants, which is what they are.
     with without_warnings(Warning), _quiet(), torch.no_grad():
-        program = torch.export.export(body, example, dynamic_shapes=(rows,))
-        exported = torch.onnx.export(
-            program,
-            dynamo=True,
-            opset_version=OPSET,
-            verbose=False,
-            custom_translation_table={
-                torch.ops.aten.lgamma.default: log_gamma,
-                torch.ops.aten.log2.default: log2,
-            },
-        )
-        _register_constants(exported.model.graph)
-    model = exported.model_proto
+        try:
+            model = _export(body)
+        except Exception as error:
+            raise ValueError(reason_of(error)) from error
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     graph = model.graph
@@ -162,14 +155,55 @@ def export_body(module):
     return graph
 
 
+def _export(body):
+    """Return the model that torch makes of a body."""
+    example = body.example()
+    rows = tuple({0: torch.export.Dim.DYNAMIC} for _ in example)
+    program = torch.export.export(body, example, dynamic_shapes=(rows,))
+    exported = torch.onnx.export(
+        program,
+        dynamo=True,
+        opset_version=OPSET,
+        verbose=False,
+        custom_translation_table={
+            torch.ops.aten.lgamma.default: log_gamma,
+            torch.ops.aten.log2.default: log2,
+        },
+    )
+    _register_constants(exported.model.graph)
+    return exported.model_proto
+
+
+def reason_of(error):
+    """Return what a user can do about an error of torch's exporter."""
+    causes, cause = [], error
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    where = ""
+    for cause in causes:
+        for frame in traceback.extract_tb(cause.__traceback__):
+            if not any(part in frame.filename for part in NOT_THE_USERS):
+                where = f" in {frame.filename}, line {frame.lineno} ({frame.line})"
+    found = [re.search(r"op='(\w+\.\w+)'|aten[.:]+\w+", str(cause)) for cause in causes]
+    operation = next((match.group(1) or match.group(0) for match in found if match), None)
+    what = "an operation" if operation is None else f"the operation {operation}"
+    said = str(causes[-1]).strip().splitlines()
+    return (
+        f"torch cannot export {what}{where}: {said[0] if said else type(error).__name__}. In "
+        "a module or loss of your own, use operations that ONNX has, and torch.where in "
+        "place of an if that looks at values; or use torch.export on skae.export.module."
+    )
+
+
 @contextmanager
 def _quiet():
     """Keep the exporter from telling which libraries it does not find."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    loggers = [logging.getLogger(name) for name in ("torch", "onnxscript", "onnx_ir")]
     loggers += [
         logging.getLogger(name)
         for name in list(logging.Logger.manager.loggerDict)
-        if name.startswith(("torch.onnx.", "torch.export.", "onnxscript.", "onnx_ir."))
+        if name.startswith(("torch.", "onnxscript.", "onnx_ir."))
     ]
     levels = [logger.level for logger in loggers]
     try:
