@@ -205,11 +205,10 @@ def test_several_methods_at_once_and_a_copy_of_the_state():
     assert (estimator.score_samples(X) == before).all()
 
 
-@pytest.mark.parametrize("name", ["AE Recurrent", "AE Convolutional"])
-def test_torch_export_takes_any_batch(name):
+def test_torch_export_takes_any_batch():
     # With holes in fit, so that nothing has to be filled: a short graph.
     X = with_holes(sequences())
-    estimator = make(name).fit(X)
+    estimator = make("AE Recurrent").fit(X)
     module = skae.export.module(estimator, "transform")
     rows = torch.export.Dim("rows")
     program = torch.export.export(
@@ -234,7 +233,7 @@ def test_what_is_not_there_is_refused():
     with pytest.raises(NotFittedError):
         skae.export.module(AEAnomalyDetector())
     transformer = fitted("AutoencoderTransformer", "numbers")
-    with pytest.raises(ValueError, match="method='predict'.*'transform'"):
+    with pytest.raises(ValueError, match=r"method='predict'.*'transform'"):
         skae.export.module(transformer, "predict")
     with pytest.raises(ValueError, match="each method once"):
         skae.export.module(transformer, ["transform", "transform"])

@@ -12,7 +12,7 @@ from registry import make
 from torch import nn
 
 import skae.export
-from skae import AutoencoderTransformer, Modules
+from skae import AutoencoderTransformer, Convolutional, Modules
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -114,7 +114,8 @@ def test_detector_of_a_frame():
 
 
 def test_transformer_of_a_frame_with_its_reconstruction():
-    rows = mixed_rows().rename(columns={"size": "score", "city": "codes"})
+    names = {"size": "score", "city": "codes", "rooms": "", "other": "skae/net/x"}
+    rows = mixed_rows().rename(columns=names)
     estimator = make("AutoencoderTransformer").fit(rows)
     model = skae.export.onnx(estimator, None, ["transform", "reconstruct", "score_samples"])
     session = session_of(model)
@@ -123,7 +124,8 @@ def test_transformer_of_a_frame_with_its_reconstruction():
     assert_same(found["codes_"], estimator.transform(rows))
     assert_same(found["score_"], estimator.score_samples(rows))
     for label in rows:
-        own, column = found[f"reconstruction_{label}"][:, 0], wanted[label]
+        own = found[f"reconstruction_{label or 'x2'}"][:, 0]
+        column = wanted[label]
         if column.dtype.kind == "M":
             unit = next(c for c in description(session)["columns"] if c["name"] == label)
             column = column.dt.tz_localize(None) if column.dt.tz is not None else column
@@ -136,35 +138,14 @@ def test_transformer_of_a_frame_with_its_reconstruction():
             assert_same(own, column.astype(np.float64))
 
 
-@pytest.mark.parametrize(
-    "name", ["VAE Convolutional", "AE Recurrent", "VAE negative_binomial"]
-)
-def test_architectures_and_likelihoods(name):
-    X = sequences()
-    X = np.abs(X).round() if "binomial" in name else X
-    estimator = make(name).fit(with_holes(X))
+def test_convolutions_and_log_gamma():
+    # Of the one onnxruntime knows float32 only, of the other nothing.
+    X = np.abs(sequences()).round()
+    estimator = make("VAE negative_binomial", network=Convolutional((4, 4), channels=4))
+    estimator.fit(with_holes(X))
     session = session_of(skae.export.onnx(estimator, None, ["transform", "score_samples"]))
     for rows in (X, with_holes(X, seed=1), X[:1]):
         assert_equals(session, estimator, rows)
-
-
-def test_clones_with_holes_that_they_have_not_seen():
-    detector = make("AEAnomalyDetector of clones").fit(number_rows())
-    session = session_of(skae.export.onnx(detector, None))
-    for X in (number_rows(), with_holes(number_rows(30, seed=1)), number_rows(1)):
-        assert_equals(session, detector, X)
-
-
-def test_names_of_any_kind():
-    rng = np.random.default_rng(0)
-    rows = pd.DataFrame(rng.normal(size=(60, 4)), columns=[1, "1", "", "skae/net/x"])
-    estimator = AutoencoderTransformer(1, max_iter=2, hidden_layer_sizes=(), random_state=0)
-    estimator.fit(rows)
-    session = session_of(skae.export.onnx(estimator, None))
-    names = [value.name for value in session.get_inputs()]
-    assert names == ["1", "1_", "x2", "skae/net/x"]
-    cells = {name: rows.to_numpy()[:, [i]] for i, name in enumerate(names)}
-    assert_same(session.run(None, cells)[0], estimator.transform(rows))
 
 
 class Branching(nn.Module):
@@ -187,7 +168,7 @@ class Bessel(nn.Module):
 
 @pytest.mark.parametrize(
     ("encoder", "named"),
-    [(Branching(), "if x.sum\\(\\) > 0.*torch.where"), (Bessel(), "bessel_j0")],
+    [(Branching(), r"if x.sum\(\) > 0.*torch.where"), (Bessel(), "bessel_j0")],
 )
 def test_operations_that_cannot_be_exported(encoder, named, tmp_path):
     network = Modules(encoder, nn.Linear(2, 5))
@@ -234,7 +215,7 @@ def test_columns_that_no_graph_can_express():
     )
     zoned = rows.assign(when=rows["when"].dt.tz_localize("Europe/Berlin"))
     estimator = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(zoned)
-    with pytest.raises(ValueError, match="'when'.*Europe/Berlin.*UTC"):
+    with pytest.raises(ValueError, match=r"'when'.*Europe/Berlin.*UTC"):
         skae.export.onnx(estimator, None, "reconstruct")
     mixed = rows.assign(name=pd.Categorical([1, "1"] * 20))
     estimator = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(mixed)
