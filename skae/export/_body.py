@@ -168,6 +168,7 @@ def _export(body):
         custom_translation_table={
             torch.ops.aten.lgamma.default: log_gamma,
             torch.ops.aten.log2.default: log2,
+            torch.ops.aten.silu.default: silu,
         },
     )
     _register_constants(exported.model.graph)
@@ -421,6 +422,17 @@ def log2(x):
 
     log_of_2 = op.Constant(value=onnx.numpy_helper.from_array(np.log(2.0)))
     return op.Div(op.Log(x), op.CastLike(log_of_2, x))
+
+
+def silu(x):
+    """Return x / (1 + exp(-x)) as nodes: h + h tanh(h) with h = x / 2.
+
+    onnxruntime's logistic function of float64 takes longer than all else together.
+    """
+    from onnxscript import opset18 as op
+
+    half = op.Mul(x, op.CastLike(op.Constant(value_float=0.5), x))
+    return op.Add(half, op.Mul(half, op.Tanh(half)))
 
 
 def work_around_float64(graph, types=None):
