@@ -171,7 +171,7 @@ def clock(n_steps):
 
 def with_clock(steps, clock):
     """Return inputs of shape (n, n_steps, width) with the clock as further features."""
-    return torch.cat([steps, clock.expand(len(steps), -1, -1)], dim=2)
+    return torch.cat([steps, clock.expand(steps.shape[0], -1, -1)], dim=2)
 
 
 def _cell(name, n_in, hidden_size, generator):

@@ -5,6 +5,8 @@ from sklearn.utils.stats import _weighted_percentile
 
 # The largest proportion of the rows that may be anomalies where nobody knows.
 MOST_ANOMALIES = 0.1
+# Scores that differ by less are equal, whatever the rounding: a row ties with itself.
+ROUNDING = 1e-6
 # Rows among which the proportion of ordinary ones can be estimated.
 LEAST_BATCH = 20
 
@@ -110,6 +112,7 @@ class CrossConformal:
         """Return the p-value of every row, from its scores of shape (n, n_folds)."""
         lower = np.ones(len(fold_scores))
         for fold, known in enumerate(self._scores):
-            n_lower = np.searchsorted(known, fold_scores[:, fold], side="right")
+            reached = fold_scores[:, fold] + ROUNDING
+            n_lower = np.searchsorted(known, reached, side="right")
             lower += n_lower if self._sums is None else self._sums[fold][n_lower]
         return lower / (1.0 + self.total)

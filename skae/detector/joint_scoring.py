@@ -41,4 +41,4 @@ class JointScorer:
         codes = networks.encode(x)
         errors = (networks.decode(codes) - x).square_().sum(dim=2) / self.n_features
         anomaly = self.judges.anomaly(self.judges.with_distances(errors, codes))
-        return anomaly.view(len(rows), self.n_folds, -1).mean(dim=2)
+        return anomaly.view(rows.shape[0], self.n_folds, -1).mean(dim=2)

@@ -126,14 +126,17 @@ class FoldScorer:
 
     def _errors(self, x, states, z, reconstructed, codes):
         errors = self._sum_of_squares(x, z, reconstructed, states)
-        n_cells = x.new_tensor(float(self.space.design.n_features))
+        n_cells = float(self.space.design.n_features)
         if states is not None:
             n_cells = self.space.counts(states).to(x.dtype)
         return self.judges.with_distances(errors / n_cells, codes)
 
     def anomaly(self, rows, states):
         """Return the anomaly of rows, ``-score_samples`` of this fold, of shape (n,)."""
-        x, states = self._enter(rows, states)
+        return self.anomaly_of_filled(*self._enter(rows, states))
+
+    def anomaly_of_filled(self, x, states):
+        """Return the anomaly of rows of the fold's space, of shape (n,)."""
         return self._anomaly(x, states, *self._reconstruct(x))
 
     def judge(self, rows, states):
@@ -195,9 +198,13 @@ class FoldScorer:
         if len(holed):
             some, known = x[holed], there[holed]
             for _ in range(N_FILLS):
-                some = torch.where(known, some, self._mean(self._reconstruct(some)[1]))
+                some = self.fill(some, known)
             x = x.index_copy(0, holed, some)
         return x, states
+
+    def fill(self, x, known):
+        """Return rows of the fold's space, cells that are not known as the networks say."""
+        return torch.where(known, x, self._mean(self._reconstruct(x)[1]))
 
     def _mean(self, reconstructed):
         """Return the mean of the networks' reconstructions, shape (n, width)."""

@@ -2,8 +2,10 @@
 
 import torch
 from sklearn.utils import gen_batches
+from torch.nn.functional import pad
 
 from skae.table.blocks import MISSING, OBSERVED, UNKNOWN, Design
+from skae.table.blocks.base import any_of
 from skae.table.encoder import BLOCK
 
 # Standard deviations beyond which a number counts by its logarithm only.
@@ -168,22 +170,21 @@ class CellSpace:
         """Return rows and states with cells `UNKNOWN`, or at the place of rare levels."""
         unseen = block.one_hot(x[:, block.columns]) @ members.to(x.dtype) > 0.5
         if states is not None:
-            unseen &= states[:, features] == OBSERVED
-        if not unseen.any():
+            unseen = unseen & (states[:, features] == OBSERVED)
+        if not any_of(unseen):
             return x, states
+        n_before = block.columns.start
         for j, place in places.items():
-            own = place != 0
-            x = x.clone()
-            part = x[:, block.columns]
-            part[:, own] = torch.where(unseen[:, j, None], place[own].to(x), part[:, own])
-            unseen[:, j] = False
-        if unseen.any():
-            shape = len(x), self.design.n_features
-            states = (
-                x.new_full(shape, OBSERVED, dtype=torch.uint8) if states is None else states
-            )
-            states = states.clone()
-            states[:, features] = states[:, features].masked_fill(unseen, UNKNOWN)
+            row = pad(place, (n_before, x.shape[1] - n_before - len(place))).to(x)
+            x = torch.where(unseen[:, j, None] & (row != 0), row, x)
+            unseen = unseen & (torch.arange(len(features), device=x.device) != j)
+        if any_of(unseen):
+            if states is None:
+                shape = x.shape[0], self.design.n_features
+                states = x.new_full(shape, OBSERVED, dtype=torch.uint8)
+            hidden = unseen.new_zeros(x.shape[0], self.design.n_features)
+            hidden = hidden.index_copy(1, features, unseen)
+            states = states.masked_fill(hidden, UNKNOWN)
         return x, states
 
     def observed(self, states):

@@ -90,6 +90,8 @@ class VariationalModel(Model):
         self.log_jacobian = np.zeros(len(likelihood.center))
         features = torch.from_numpy(design.numeric.features)
         self.register_buffer("numeric_features", features)
+        # The draws of `score`, in graphs, which cannot draw.
+        self.register_buffer("fixed_draws", None, persistent=False)
 
     @property
     def has_dataset_loss(self):
@@ -202,7 +204,10 @@ class VariationalModel(Model):
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016, eq. 8.
         """
         mean, log_variance = self.posterior(x)
-        draws = sobol_normal(self.n_importance_samples, self.n_components).to(x)
+        draws = self.fixed_draws
+        if draws is None:
+            draws = sobol_normal(self.n_importance_samples, self.n_components)
+        draws = draws.to(x)
         # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
         codes = mean[:, None] + (0.5 * log_variance).exp()[:, None] * draws
         nll = self.columns.total(
@@ -217,7 +222,7 @@ class VariationalModel(Model):
 
     def _log_jacobian(self, x):
         """Return the log-determinant's part of every numeric column; 0 for probabilities."""
-        values = torch.from_numpy(self.log_jacobian).to(x)
+        values = torch.as_tensor(self.log_jacobian).to(x)
         return values if self.likelihood.is_density else torch.zeros_like(values)
 
     def _sum_of_numbers(self, values, x, observed):

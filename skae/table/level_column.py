@@ -168,6 +168,19 @@ class LevelColumn:
             groups[unknown], states[unknown] = self.shared, OBSERVED
         return groups, states
 
+    def answers(self, given):
+        """Return what stands for each group in a list of levels: the place of its likeliest."""
+        likeliest = [
+            members[self.counts[members].argmax()]
+            for members in map(
+                np.flatnonzero, self.group == np.arange(self.n_groups)[:, None]
+            )
+        ]
+        places = {level: place for place, level in enumerate(given)}
+        levels = self.levels.tolist()
+        answers = [places.get(levels[number], -1) for number in likeliest]
+        return np.array(answers or [-1], dtype=np.int64)
+
     def write(self, groups, missing, template, rng=None):
         """Return the column of the groups' levels, in the dtype of `template`.
 

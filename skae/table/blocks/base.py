@@ -171,6 +171,23 @@ class Block:
 
     # ------------------------------------------------------- formulas (torch)
 
+    def encoding(self, given):
+        """Return `encode` and `decode` as a module, for graphs that take raw cells.
+
+        Parameters
+        ----------
+        given : list of RawColumn
+            What cells of each of the block's columns are given as.
+
+        Returns
+        -------
+        module : torch.nn.Module
+            `encode` takes numbers, NaN where missing, or the numbers of levels, and returns
+            x, (n, width), and the states of the cells, (n, n_features) of int; `decode`
+            takes a decoder's output and returns what stands for cells in the former.
+        """
+        raise NotImplementedError
+
     def constants(self):
         """Return the tensors that the formulas need, by the attribute that holds them."""
         return {}
@@ -302,6 +319,11 @@ class BlockModule(nn.Module):
         for name in self._constants:
             block.__dict__[name] = self._buffers[name]
         return block
+
+
+def any_of(mask):
+    """Return whether any entry is True; in a graph, which cannot ask, whether any may be."""
+    return torch.compiler.is_compiling() or bool(mask.any())
 
 
 def gumbel(like, generator):

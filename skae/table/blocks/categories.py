@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skae.table.blocks.base import TINY, gumbel
+from skae.table.blocks.base import TINY, any_of, gumbel
 from skae.table.blocks.levels import LevelBlock
 
 # Logits beyond this size are as sure as can be; it keeps their exponentials finite.
@@ -71,6 +71,11 @@ class CategoryBlock(LevelBlock):
         """Return the logits, minus infinity for levels that no row holds."""
         return output.masked_fill(~self.seen, -torch.inf)
 
+    def level_numbers(self, output):
+        parts = self._of_seen(output).split(self.sizes.tolist(), dim=-1)
+        levels = [p.argmax(-1) if p.shape[-1] else p.sum(-1).long() for p in parts]
+        return torch.stack(levels, dim=-1)
+
     def to_output(self, x):
         # In place of a level that no row holds, the most frequent one.
         proportions = self.proportions.to(x)
@@ -90,7 +95,7 @@ class CategoryBlock(LevelBlock):
         total = (logits.exp() @ self.members).clamp(min=TINY).log()
         is_level = x + self.proportions
         nll = total - (is_level * logits) @ self.members
-        if unknown is None or not unknown.any():
+        if unknown is None or not any_of(unknown):
             return nll
         parts = logits.split(self.sizes.tolist(), dim=-1)
         least = [p.amin(dim=-1) if p.shape[-1] else p.sum(dim=-1) for p in parts]

@@ -4,6 +4,8 @@ import numpy as np
 import torch
 
 from skae.table.blocks.base import LEAST_VARIANCE, Block
+from skae.table.blocks.encoding import LevelEncoding
+from skae.table.cells import Cells
 from skae.table.frame import Frame
 from skae.table.level_column import LevelColumn
 from skae.table.reading import read_numbers
@@ -110,10 +112,16 @@ class LevelBlock(Block):
         if self.empty[j]:  # whatever it holds now
             return np.full(X.shape[0], -1), MISSING
         cells = self._cells(X, self.features[j], j)
-        unknown_is_rare = self.settings.handle_unknown == "infrequent_if_exist"
-        levels, states = self.readers[j].read(cells, unknown_is_rare)
+        levels, states = self._states_of(cells, j)
         self._refuse_unknown(cells, j, states)
         return levels, states
+
+    def _states_of(self, cells, j):
+        """Return the levels of `Cells` of the block's column `j`, and the states."""
+        if self.empty[j]:
+            return np.full(len(cells), -1), np.full(len(cells), MISSING, dtype=np.uint8)
+        unknown_is_rare = self.settings.handle_unknown == "infrequent_if_exist"
+        return self.readers[j].read(cells, unknown_is_rare)
 
     def values(self, X):
         columns = [self._read(X, j)[0] for j in range(len(self.features))]
@@ -151,6 +159,22 @@ class LevelBlock(Block):
             )
 
     # ------------------------------------------------------- formulas (torch)
+
+    def encoding(self, given):
+        rows, states, answers = [], [], []
+        for j, column in enumerate(given):
+            cells = _every_level(column.levels)
+            levels, of_cells = self._states_of(cells, j)
+            x = self._indicators(levels, self._proportions[j], np.float64)
+            x[levels < 0] = 0.0
+            rows.append(x)
+            states.append(of_cells.astype(np.int64))
+            answers.append(self.readers[j].answers(column.levels))
+        return LevelEncoding(self, rows, states, answers)
+
+    def level_numbers(self, output):
+        """Return the levels that a decoder's output says are likeliest, (n, n_features)."""
+        raise NotImplementedError
 
     def _pick(self, block, j):
         start = int(block.n_levels[:j].sum())
@@ -202,3 +226,11 @@ class LevelBlock(Block):
         ]
         best = torch.tensor(GAINS, dtype=torch.float32)[torch.stack(costs).argmin(0)]
         return torch.repeat_interleave(best, torch.from_numpy(self.sizes)), offsets
+
+
+def _every_level(levels):
+    """Return `Cells` with each of the levels, an unknown one and a missing one."""
+    codes = np.append(np.arange(len(levels) + 1), -1)
+    values = np.empty(len(levels) + 1, dtype=object)
+    values[:] = [*levels, object()]
+    return Cells("category", codes, codes < 0, None, values)

@@ -7,6 +7,7 @@ from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardSca
 from sklearn.utils import gen_batches
 
 from skae.table.blocks.base import Block
+from skae.table.blocks.encoding import NumberEncoding
 from skae.table.decimals import TOO_MANY, decimals_of
 from skae.table.frame import Frame
 from skae.table.number_column import EmptyColumn, NumberColumn
@@ -280,6 +281,15 @@ class NumberBlock(Block):
 
     def write(self, values, j, missing, template, rng=None):
         return self.readers[j].write(values, missing, template)
+
+    def encoding(self, given):
+        bases = [getattr(reader, "base", None) for reader in self.readers or ()]
+        shifts = [
+            0 if base is None else column.distance(base)
+            for base, column in zip(bases, given, strict=False)
+        ]
+        shifts = np.array(shifts or np.zeros(len(self.features)), dtype=np.float64)
+        return NumberEncoding(self, shifts, LARGEST)
 
     def extremes(self, x, generator, lows, highs):
         coins = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)

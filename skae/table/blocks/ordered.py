@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn.functional import pad
 
-from skae.table.blocks.base import LEAST_VARIANCE, gumbel
+from skae.table.blocks.base import LEAST_VARIANCE, any_of, gumbel
 from skae.table.blocks.levels import LevelBlock
 from skae.table.ordered_column import OrderedColumn
 
@@ -110,6 +110,9 @@ class OrderedBlock(LevelBlock):
         """
         return self._scores_of_seen(output).log_softmax(-1)
 
+    def level_numbers(self, output):
+        return _median(self.log_probabilities(output))
+
     def _indicate(self, levels, like):
         """Return the rows of the levels, tensor of int (..., n_features)."""
         above = (levels[..., self.column] > self.step).to(like)
@@ -143,7 +146,7 @@ class OrderedBlock(LevelBlock):
         total = scores.logsumexp(-1)
         steps = output.clamp(-MAX_LOGIT, MAX_LOGIT) * self._above(x)
         nll = total - pad(steps, (0, 1))[..., self.steps].sum(-1)
-        if unknown is None or not unknown.any():
+        if unknown is None or not any_of(unknown):
             return nll
         least = scores.masked_fill(~self.there, torch.inf).amin(-1)
         of_unknown = torch.maximum(total - least, self.least_likely)
