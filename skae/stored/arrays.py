@@ -33,15 +33,15 @@ class Pools:
 
     def put(self, array):
         """Store an array; return where and how it lies, a dict."""
-        order = _order(array.strides)
-        flat = np.ascontiguousarray(array.transpose(order)).reshape(-1)
-        name = array.dtype.name
+        native = array.astype(array.dtype.newbyteorder("="), order="K", copy=False)
+        order = _order(native.strides)
+        flat = np.ascontiguousarray(native.transpose(order)).reshape(-1)
         if array.dtype.kind in "mM":
             flat = flat.view(np.int64)
-        elif not flat.dtype.isnative:
-            flat = flat.astype(flat.dtype.newbyteorder("="))
         pool = flat.dtype.name
-        place = {"dtype": name, "shape": list(array.shape)}
+        place = {"dtype": native.dtype.name, "shape": list(array.shape)}
+        if not array.dtype.isnative:
+            place["swapped"] = True
         place["at"] = self._sizes.get(pool, 0)
         if order != sorted(order):
             place["order"] = order
@@ -76,6 +76,8 @@ class Pools:
         if sorted(order) != list(range(len(shape))):
             raise ValueError(f"it describes an array as {place!r}")
         laid = flat.view(kind).reshape([shape[axis] for axis in order])
+        if place.get("swapped"):
+            laid = laid.astype(laid.dtype.newbyteorder("S"))
         return laid.transpose(np.argsort(order)) if order != sorted(order) else laid
 
 
