@@ -6,6 +6,7 @@ import json
 import pickle
 import warnings
 from functools import cache
+from pathlib import Path
 
 import cloudpickle
 import dill
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pytest
 import skops.io
 import torch
+from files.write import answers, rows_for
 from fuzzing.files import MUTATIONS, forged, mutate, read, write
 from registry import FITTED, OwnNoise, OwnPenalty, make
 from sklearn.base import clone
@@ -433,3 +435,28 @@ def test_nothing_is_half_written(tmp_path):
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
     assert read(before)["schema.json"]
+
+
+# ------------------------------------------------------------------ of earlier formats
+
+STORED_FILES = Path(__file__).parent / "files"
+OF_FORMATS = [
+    (folder, name)
+    for folder in sorted(STORED_FILES.glob("format_*"))
+    for name in json.loads((folder / "answers.json").read_text())
+]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), OF_FORMATS, ids=[f"{f.name} {n}" for f, n in OF_FORMATS]
+)
+def test_files_of_every_format_are_read(folder, name):
+    with warnings.catch_warnings():
+        # Other versions of scikit-learn say so; answers are what is asked for here.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        loaded = skae.load(folder / f"{name.replace(' ', '_')}.skops")
+    expected = json.loads((folder / "answers.json").read_text())[name]
+    found = answers(loaded, rows_for(name))
+    assert found.keys() == expected.keys()
+    for method, numbers in expected.items():
+        np.testing.assert_allclose(found[method], numbers, rtol=1e-4, atol=1e-5)

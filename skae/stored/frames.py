@@ -57,8 +57,9 @@ def read_cells(state):
 
 
 def _read_text(state):
-    missing = pd.NA if state["is_na"] else np.nan
-    dtype = pd.StringDtype(state["storage"], na_value=missing)
+    # pandas 2.2 has no other missing text than NA.
+    settings = {} if state["is_na"] else {"na_value": np.nan}
+    dtype = pd.StringDtype(state["storage"], **settings)
     return pd.array(np.array([*state["cells"], None], dtype=object)[:-1], dtype=dtype)
 
 
