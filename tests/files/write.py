@@ -37,11 +37,15 @@ SETTINGS = {
         AutoencoderTransformer(1, **SMALL), n_estimators=2, random_state=0
     ),
     "autoencoder": AutoencoderTransformer(1, corruption=MaskingNoise(), **SMALL),
-    "convolutional": AutoencoderTransformer(1, network=Convolutional((2, 2), 2, 2), **SMALL),
+    "convolutional": AutoencoderTransformer(
+        1, network=Convolutional((2, 2), 2, 2), **SMALL
+    ),
     "recurrent": AutoencoderTransformer(1, network=Recurrent(4, hidden_size=2), **SMALL),
     "variational": VAETransformer(1, **SMALL),
     "quantized": VQVAETransformer(1, **SMALL),
-    "adversarial": AdversarialAutoencoderTransformer(1, **SMALL),
+    "adversarial": AdversarialAutoencoderTransformer(
+        1, critic_hidden_layer_sizes=(3,), **SMALL
+    ),
     "gan": GANSampler(1, n_classes=2, **SMALL),
     "imputer": AutoencoderImputer(max_iter=2, random_state=0),
 }
