@@ -56,6 +56,10 @@ class ColumnParameters:
         average.
     max_categories : int, default=100
         Maximum number of categories per column; the rarest are merged. None: no limit.
+    keep_training_values : bool, default=True
+        False: values that fewer than five training rows hold are not kept, neither in
+        memory nor in files. Such categories count as rare, and are not told apart; limits,
+        quantiles and the values that samples are made of are means of five rows.
 
     Attributes
     ----------
@@ -69,12 +73,14 @@ class ColumnParameters:
     ordinal_features: Literal["from_dtype"] | ArrayLike | None = "from_dtype"
     min_frequency: int | float | None = None
     max_categories: int | None = 100
+    keep_training_values: bool = True
 
     _parameter_constraints: ClassVar[dict] = {
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "ordinal_features": ["array-like", StrOptions({"from_dtype"}), None],
         "min_frequency": [_COUNT, _FRACTION, None],
         "max_categories": [_COUNT, None],
+        "keep_training_values": ["boolean"],
     }
 
     def __sklearn_tags__(self):

@@ -145,6 +145,7 @@ class AutoencoderImputer(
             ordinal_features=self.ordinal_features,
             min_frequency=self.min_frequency,
             max_categories=self.max_categories,
+            keep_training_values=self.keep_training_values,
         )
         self._table = table.fit(X, rows, weights, column_names(self, X.shape[1]))
         warn_of_empty(table)

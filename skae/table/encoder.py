@@ -4,6 +4,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import issparse
 
+from skae.table.anonymity import LEAST_ROWS
 from skae.table.blocks import BLOCKS, Design, NumberBlock, Settings
 from skae.table.choice import choose_kinds
 from skae.table.frame import Frame
@@ -18,6 +19,7 @@ from skae.table.writing import (
     fill,
     make_frame,
     template_for,
+    template_of_levels,
 )
 
 # Rows that are encoded at a time.
@@ -54,6 +56,8 @@ class TableEncoder:
     leave_out_identifiers : bool
         Whether columns of levels that nearly always are new (see
         `skae.table.identifiers`) are treated as empty.
+    keep_training_values : bool
+        False: what fewer than `LEAST_ROWS` rows hold is neither kept nor given out.
 
     Attributes
     ----------
@@ -77,6 +81,7 @@ class TableEncoder:
         max_categories=None,
         ordinal_features="from_dtype",
         leave_out_identifiers=False,
+        keep_training_values=True,
     ):
         self.scale = scale
         self.categorical_features = categorical_features
@@ -85,6 +90,7 @@ class TableEncoder:
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.leave_out_identifiers = leave_out_identifiers
+        self.keep_training_values = keep_training_values
 
     # ------------------------------------------------------------------ learning
 
@@ -137,7 +143,14 @@ class TableEncoder:
             )
         for block in self._blocks:
             block.refine(X, rows)
+        if self.template_ is not None and not self.keep_training_values:
+            self.template_ = template_of_levels(self.template_, self.columns_)
         return self
+
+    @property
+    def least_rows(self):
+        """Rows that a value tells of which is kept."""
+        return 1 if self.keep_training_values else LEAST_ROWS
 
     def _start_anew(self, kinds, X, rows, sample_weight):
         """Learn from the rows what columns of these kinds hold."""
@@ -165,7 +178,11 @@ class TableEncoder:
 
     def _make_blocks(self, kinds):
         settings = Settings(
-            self.scale, self.handle_unknown, self.min_frequency, self.max_categories
+            self.scale,
+            self.handle_unknown,
+            self.min_frequency,
+            self.max_categories,
+            self.least_rows,
         )
         blocks = []
         for make in dict.fromkeys(BLOCKS.values()):
