@@ -7,7 +7,11 @@ Claims:
 2. Of 1,000 altered skops files none runs code, takes memory out of proportion, or ends in
    anything but a `ValueError` or `TypeError` that names the file, or in what was stored.
 
-    python benchmarks/files.py [--mutations 1000] [--seed 0] [--skip-parity]
+Measured besides, without a claim: what `keep_training_values=False` costs, in how well rows
+are drawn (classifier two-sample test, lower is better; marginal similarity), cells filled
+and anomalies found.
+
+    python benchmarks/files.py [--mutations 1000] [--seed 0] [--only parity]
 
 Exits with 1 if a claim fails.
 """
@@ -29,16 +33,27 @@ import numpy as np
 import pandas as pd
 import skops.io
 import torch
+from sklearn.datasets import load_diabetes
+from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from _tables import TextTable, heading, verdict
+from _rides import make_rides
+from _tables import TextTable, heading, remark, verdict
 from fuzzing.files import forged, mutate
 from registry import FITTED, make
 
 import skae
-from skae import AutoencoderTransformer, Convolutional, Recurrent, VAETransformer
+from skae import (
+    AEAnomalyDetector,
+    AutoencoderImputer,
+    AutoencoderTransformer,
+    Convolutional,
+    Recurrent,
+    VAETransformer,
+)
+from skae.metrics import marginal_similarity, two_sample_auc
 
 METHODS = "transform", "reconstruct", "score_samples", "predict", "pvalues", "explain"
 # Of images and sequences: what has a network for them.
@@ -277,17 +292,91 @@ def ending_of_forged(path):
     return "loaded"
 
 
+# ------------------------------------------------------------------ 3: cost of anonymity
+
+FEW = 800
+
+
+def cost():
+    heading("3. What keep_training_values=False costs")
+    table = TextTable(
+        {
+            "table": "<14s",
+            "values": "<9s",
+            "C2ST AUC": ">8.3f",
+            "marginals": ">8.3f",
+            "RMSE of cells": ">8.3f",
+            "AUROC": ">8.3f",
+        }
+    )
+    differences = defaultdict(list)
+    for name, rows in {
+        "diabetes": _diabetes(),
+        "rides": make_rides(2 * FEW, seed=1),
+    }.items():
+        order = np.random.default_rng(0).permutation(len(rows))
+        train, test = (
+            rows.iloc[part] for part in (order[: len(rows) // 2], order[len(rows) // 2 :])
+        )
+        figures = {}
+        for kept in (True, False):
+            per_seed = [_figures(train, test, kept, seed) for seed in range(3)]
+            figures[kept] = np.mean(per_seed, axis=0)
+            table.row(name, "kept" if kept else "not kept", *figures[kept])
+        for what, change in zip(FIGURES, figures[False] - figures[True], strict=True):
+            differences[what].append(change)
+    for what, changes in differences.items():
+        remark(f"{what} changes by {np.mean(changes):+.3f} on average.")
+
+
+FIGURES = "C2ST AUC", "marginals", "RMSE of cells", "AUROC"
+
+
+def _diabetes():
+    return load_diabetes(as_frame=True, scaled=False).frame
+
+
+def _figures(train, test, kept, seed):
+    """Return how well rows are drawn, cells filled, and anomalies found."""
+    settings = {"random_state": seed, "keep_training_values": kept}
+    drawn = VAETransformer(**settings).fit(train).sample(len(test), random_state=seed)
+    numbers = train.select_dtypes("number").columns
+    rng = np.random.default_rng(seed)
+    hidden = rng.random((len(test), len(numbers))) < 0.2
+    holed = test.copy()
+    holed[numbers] = test[numbers].astype(float).mask(hidden)
+    filled = AutoencoderImputer(**settings).fit(train).transform(holed)
+    errors = (filled[numbers] - test[numbers]) / train[numbers].std()
+    shuffled = test.apply(lambda column: rng.permutation(column.to_numpy()))
+    detector = AEAnomalyDetector(**settings).fit(train)
+    scores = [
+        -detector.score_samples(part) for part in (test, shuffled.astype(test.dtypes))
+    ]
+    labels = np.repeat([0, 1], len(test))
+    return (
+        two_sample_auc(test, drawn, random_state=0),
+        float(marginal_similarity(test, drawn).mean()),
+        float(np.sqrt(np.square(errors.to_numpy()[hidden]).mean())),
+        roc_auc_score(labels, np.concatenate(scores)),
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mutations", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--skip-parity", action="store_true")
+    parser.add_argument("--only", choices=["parity", "alterations", "cost"])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     threadpool_limits(1)
     warnings.simplefilter("ignore")
-    held = [] if arguments.skip_parity else parity()
-    held += alterations(arguments.mutations, arguments.seed)
+    held, only = [], arguments.only
+    if only in (None, "parity"):
+        held += parity()
+    if only in (None, "alterations"):
+        held += alterations(arguments.mutations, arguments.seed)
+    if only in (None, "cost"):
+        cost()
     sys.exit(not all(held))
 
 

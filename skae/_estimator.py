@@ -425,12 +425,6 @@ class BaseAutoencoder(
         cloned.callbacks = clone_callbacks(self.callbacks)
         return cloned
 
-    def __copy__(self):
-        # Not by way of the state, which leaves out what cannot be pickled.
-        copied = object.__new__(type(self))
-        copied.__dict__.update(self.__dict__)
-        return copied
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]

@@ -24,6 +24,12 @@ class StoredMixin:
             state["callbacks"] = keep_portable(self.callbacks, tell=True)
         return state
 
+    def __copy__(self):
+        # Not by way of the state, which is a copy, and leaves out what cannot be pickled.
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
+
     def __getstate__(self):
         state, beside = self._stored_attributes(), {}
         for name in (*self._get_param_names(), *OF_SKLEARN):
