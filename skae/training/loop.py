@@ -398,6 +398,8 @@ class Net(NeuralNet):
 
     def __setstate__(self, state):
         """Make a net of what `__getstate__` returned."""
+        if not isinstance(state["module"], nn.Module):  # which skorch would call
+            raise ValueError("it holds a net without a module")
         settings = {
             name: state[name] for name in ("lr", "weight_decay", "verbose", "device")
         }
