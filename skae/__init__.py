@@ -12,6 +12,7 @@ from skae.corruption import (
     SwapNoise,
 )
 from skae.divergences import KL, MMD, Adversary
+from skae.files import load, save, trusted_types
 from skae.gan import GANSampler
 from skae.imputer import AutoencoderImputer
 from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
@@ -42,4 +43,7 @@ __all__ = [
     "VAETransformer",
     "VQVAETransformer",
     "__version__",
+    "load",
+    "save",
+    "trusted_types",
 ]

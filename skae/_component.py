@@ -1,6 +1,12 @@
 """Small objects of parameters that stand in a parameter of an estimator."""
 
+import torch
 from sklearn.base import BaseEstimator
+
+from skae.stored.packing import pack, unpack
+
+# Where the state of a setting has what JSON cannot hold.
+STORED = "stored_"
 
 
 class Setting(BaseEstimator):
@@ -12,6 +18,28 @@ class Setting(BaseEstimator):
 
     _parameter_constraints: dict = {}
 
+    def _stored_attributes(self):
+        """Return the attributes, dict: what is stored where it stands in an estimator."""
+        return dict(vars(self))
+
+    def __getstate__(self):
+        # Most settings hold numbers and words, and are stored as scikit-learn's objects.
+        state = super().__getstate__()
+        if not _holds_tensors(state):
+            return state
+        return {STORED: pack(state, {}, type(self).__name__)}
+
+    def __setstate__(self, state):
+        if isinstance(state, dict) and STORED in state:
+            state = unpack(state[STORED], {}, type(self).__name__)
+        for name in state:
+            if callable(getattr(type(self), name, None)):
+                raise ValueError(
+                    f"{type(self).__name__} cannot be read: it stores a {name!r} of its own. "
+                    "The file was damaged or altered; store the object again."
+                )
+        super().__setstate__(state)
+
     def structure(self):
         """Return what the weights of a fitted network depend on, to be compared."""
         return repr(self)
@@ -19,6 +47,14 @@ class Setting(BaseEstimator):
     def check(self):
         """Raise unless the settings are what `_parameter_constraints` allows."""
         self._validate_params()
+
+
+def _holds_tensors(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_tensors, value))
+    return isinstance(value, (torch.Tensor, torch.nn.Module))
 
 
 class ListsOfSettings:

@@ -32,7 +32,11 @@ class ConditionalsMixin(EntryPoints):
         rows = rows[:: max(1, len(rows) // MAX_ROWS)]
         weights = None if sample_weight is None else sample_weight[rows]
         conditionals = Conditionals().fit(
-            self._table.values(X[rows]), facts_of(self._table.design_), weights, max_steps
+            self._table.values(X[rows]),
+            facts_of(self._table.design_),
+            weights,
+            max_steps,
+            least_rows=self._table.least_rows,
         )
         if conditionals.interrupted:
             warn(

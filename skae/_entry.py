@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._fits import fits_of
 from skae._isolation import usual_settings
+from skae._stored import StoredMixin
 from skae.lazy.mapping import OF_ROWS, map_lazily
 from skae.training.devices import resolve_device
 
@@ -36,7 +37,7 @@ USING = (
 IN_MEMORY = np.ndarray, pd.DataFrame
 
 
-class EntryPoints:
+class EntryPoints(StoredMixin):
     """Base of what has public methods: these run as if nobody had set anything.
 
     All of them run under torch's and numpy's usual settings. What trains does all of its

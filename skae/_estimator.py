@@ -48,7 +48,7 @@ from skae.table.validation import (
     column_names,
     warn_of_empty,
 )
-from skae.training.callback_copies import clone_callbacks, keep_portable
+from skae.training.callback_copies import clone_callbacks
 from skae.training.callbacks import EpochTasks
 from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED, GlobalDraws
@@ -446,22 +446,7 @@ class BaseAutoencoder(
         cloned.callbacks = clone_callbacks(self.callbacks)
         return cloned
 
-    def __copy__(self):
-        # Not by way of the state, which leaves out what cannot be pickled.
-        copied = object.__new__(type(self))
-        copied.__dict__.update(self.__dict__)
-        return copied
-
-    def __getstate__(self):
-        state = super().__getstate__()
-        return {**state, "callbacks": keep_portable(self.callbacks, tell=True)}
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if "net_" in state:  # skorch has moved it if its device is not on this machine
-            self.device_ = next(self.net_.module_.parameters()).device

@@ -65,6 +65,10 @@ class ColumnParameters:
         ``{"pool": "level"}``. Of such a column the network has one more outcome, whether
         the cell is missing, and the value counts where there is one. A missing cell in a
         named column that has none in fit is a category that was not seen in fit.
+    keep_training_values : bool, default=True
+        False: values that fewer than five training rows hold are not kept, neither in
+        memory nor in files. Such categories count as rare, and are not told apart; limits,
+        quantiles and the values that samples are made of are means of five rows.
 
     Attributes
     ----------
@@ -79,6 +83,7 @@ class ColumnParameters:
     min_frequency: int | float | None = None
     max_categories: int | None = 100
     missing: Literal["unknown", "level"] | dict | ArrayLike = "unknown"
+    keep_training_values: bool = True
 
     _parameter_constraints: ClassVar[dict] = {
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
@@ -86,6 +91,7 @@ class ColumnParameters:
         "min_frequency": [_COUNT, _FRACTION, None],
         "max_categories": [_COUNT, None],
         "missing": [StrOptions({"unknown", "level"}), dict, "array-like"],
+        "keep_training_values": ["boolean"],
     }
 
     def __sklearn_tags__(self):

@@ -85,6 +85,7 @@ class StreamingMixin(EntryPoints):
         source = self._encode(X, rows)
         if first:
             self._start(source, rows, sample_weight, len(rows), rng)
+        self.net_.goes_on = True
         data = TrainingRows.of(source, rows, sample_weight, 0)
         schedule = self._stream_schedule(data, rng)
         # The statistics of the columns have moved, by which the losses are measured.

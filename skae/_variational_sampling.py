@@ -68,7 +68,9 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
         weights = None if sample_weight is None else sample_weight[taken]
         n_draws = max(1000, MAX_DRAWN_CELLS // self._table.design_.n_outputs)
         drawn = self._sample_design(min(MAX_DRAWS, n_draws), np.random.RandomState(0))
-        self._marginals = Marginals(raw, weights, drawn[:, numeric.columns])
+        self._marginals = Marginals(
+            raw, weights, drawn[:, numeric.columns], self._table.least_rows
+        )
 
     def _draw_codes(self, data):
         """Return a draw of the posterior of every row, in float32, in the rows' order."""

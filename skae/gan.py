@@ -1,7 +1,6 @@
 """A generative adversarial network as an estimator."""
 
 import copy
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -424,27 +423,6 @@ class GANSampler(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "critic_")
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        # On the CPU, so that a machine without the device can read them; as bytes, because
-        # multiprocessing sends tensors as files, which close with these copies.
-        for name in {"generator_", "critic_"} & set(state):
-            state[name] = pickle.dumps(copy.deepcopy(state[name]).cpu())
-        return state
-
-    def __setstate__(self, state):
-        networks = {"generator_", "critic_"} & set(state)
-        unpickled = {name: pickle.loads(state[name]) for name in networks}
-        super().__setstate__({**state, **unpickled})
-        if "device_" not in state:
-            return
-        try:
-            self.device_ = resolve_device(str(self.device_))
-        except ValueError:
-            self.device_ = torch.device("cpu")
-        for name in networks:
-            setattr(self, name, getattr(self, name).to(self.device_))
 
 
 class _TrainingTasks(EpochTasks):

@@ -152,6 +152,7 @@ class AutoencoderImputer(
             min_frequency=self.min_frequency,
             max_categories=self.max_categories,
             missing=self.missing,
+            keep_training_values=self.keep_training_values,
         )
         self._table = table.fit(X, rows, weights, column_names(self, X.shape[1]))
         warn_of_empty(table)

@@ -14,7 +14,7 @@ from sklearn.utils._testing import assert_docstring_consistency
 
 import skae
 
-CLASSES = [getattr(skae, name) for name in skae.__all__ if name != "__version__"]
+CLASSES = [cls for name in skae.__all__ if isinstance(cls := getattr(skae, name), type)]
 PUBLIC = list({cls: None for cls, _ in FITTED.values()})
 
 # Parameter or attribute -> estimators that document it in words of their own -> why.

@@ -85,7 +85,7 @@ class Conditionals:
     al., Autoregressive Diffusion Models, 2022, whose bound is the mean over all orders.
     """
 
-    def fit(self, values, columns, weights=None, max_steps=None, seed=0):
+    def fit(self, values, columns, weights=None, max_steps=None, seed=0, least_rows=1):
         """Learn from rows.
 
         Parameters
@@ -96,8 +96,10 @@ class Conditionals:
         weights : ndarray of shape (n,) or None
         max_steps : int or None
         seed : int
+        least_rows : int, default=1
+            Rows that every value which is kept is of, or a mean of.
         """
-        self.variables = variables = Variables(values, columns, weights)
+        self.variables = variables = Variables(values, columns, weights, least_rows)
         x, known = variables.encode(values)
         if weights is not None:
             weights = weights / weights.mean()

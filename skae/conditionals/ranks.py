@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from skae.table.anonymity import blur
 from skae.table.decimals import TOO_MANY, decimals_of
 from skae.table.marginals import spans_of
 
@@ -28,6 +29,8 @@ class Ranks:
     weights : ndarray of shape (n,) or None
     is_level : bool, default=False
         Whether values are numbers of levels: between them there is nothing.
+    least_rows : int, default=1
+        Rows that every value is of, or a mean of.
 
     Attributes
     ----------
@@ -45,9 +48,13 @@ class Ranks:
     Dimensional Undirected Graphs, 2009.
     """
 
-    def __init__(self, values, weights=None, is_level=False):
+    def __init__(self, values, weights=None, is_level=False, least_rows=1):
         weights = np.ones(len(values)) if weights is None else weights
         self.decimals = int(decimals_of(values[:, None])[0])
+        if least_rows > 1 and not is_level:
+            order = np.argsort(values, kind="stable")
+            values = blur(values[order], least_rows)
+            weights = weights[order]
         unique, place, counts = np.unique(values, return_inverse=True, return_counts=True)
         shares = np.bincount(place.ravel(), weights) / weights.sum()
         self.points, self.ends, self.repeats = unique, np.cumsum(shares), counts > 1

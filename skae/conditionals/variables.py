@@ -25,6 +25,8 @@ class Variables:
         Numbers, and the numbers of levels; NaN where missing.
     columns : sequence of ColumnFacts
     weights : ndarray of shape (n,) or None
+    least_rows : int, default=1
+        Rows that every value which is kept is of, or a mean of.
 
     Attributes
     ----------
@@ -50,7 +52,8 @@ class Variables:
         Levels of categories and holes.
     """
 
-    def __init__(self, values, columns, weights=None):
+    def __init__(self, values, columns, weights=None, least_rows=1):
+        self.least_rows = least_rows
         there = ~np.isnan(values)
         n_there = there.sum(axis=0)
         is_level = np.array([column.n_levels is not None for column in columns])
@@ -93,7 +96,7 @@ class Variables:
             there = ~np.isnan(column)
             own = None if weights is None else weights[there]
             is_level = k < len(self.ranked) and int(self.ranked[k]) in self.ordered
-            self.ranks.append(Ranks(column[there], own, is_level))
+            self.ranks.append(Ranks(column[there], own, is_level, self.least_rows))
 
     def _learn_levels(self, values, columns, weights):
         self.seen = [columns[i].seen for i in self.level]

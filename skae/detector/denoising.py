@@ -67,6 +67,8 @@ class DenoisingEnsemble(Ensemble):
         self.sizes = self._subsets.sizes
         self.spaces, self.projections = self._subsets.spaces, self._subsets.projections
         self.code_weight = config.code_weight
+        if self.code_weight is None and not config.keep_training_values:
+            self.code_weight = 0.0
         if self.code_weight is None:
             # The code of a wide table knows nothing of what its projection leaves out.
             self.code_weight = 0.0 if self.projections[0] is not None else CODE_WEIGHT

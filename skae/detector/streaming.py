@@ -60,11 +60,21 @@ class FollowsStream(FitsEnsemble):
         self : object
             The detector.
 
+        Raises
+        ------
+        ValueError
+            If ``keep_training_values=False``.
+
         Warns
         -----
         UserWarning
             If most rows of the chunk look strange, see `drift_`.
         """
+        if not self.keep_training_values:
+            raise ValueError(
+                "partial_fit keeps training rows, of which networks learn again, but "
+                "keep_training_values=False; use fit, or keep_training_values=True."
+            )
         if getattr(self, "_n_chunks", 0):
             self._update(X, sample_weight, groups)
         else:

@@ -4,6 +4,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import issparse
 
+from skae.table.anonymity import LEAST_ROWS
 from skae.table.blocks import BLOCKS, AbsenceBlock, Design, NumberBlock, Settings
 from skae.table.choice import choose_absences, choose_kinds
 from skae.table.frame import Frame
@@ -18,6 +19,7 @@ from skae.table.writing import (
     fill,
     make_frame,
     template_for,
+    template_of_levels,
 )
 
 # Rows that are encoded at a time.
@@ -56,6 +58,8 @@ class TableEncoder:
     leave_out_identifiers : bool
         Whether columns of levels that nearly always are new (see
         `skae.table.identifiers`) are treated as empty.
+    keep_training_values : bool
+        False: what fewer than `LEAST_ROWS` rows hold is neither kept nor given out.
 
     Attributes
     ----------
@@ -80,6 +84,7 @@ class TableEncoder:
         ordinal_features="from_dtype",
         leave_out_identifiers=False,
         missing="unknown",
+        keep_training_values=True,
     ):
         self.scale = scale
         self.categorical_features = categorical_features
@@ -89,6 +94,7 @@ class TableEncoder:
         self.max_categories = max_categories
         self.missing = missing
         self.leave_out_identifiers = leave_out_identifiers
+        self.keep_training_values = keep_training_values
 
     # ------------------------------------------------------------------ learning
 
@@ -191,6 +197,8 @@ class TableEncoder:
             )
         for block in self._blocks:
             block.refine(X, rows)
+        if self.template_ is not None and not self.keep_training_values:
+            self.template_ = template_of_levels(self.template_, self.columns_)
         return self
 
     def _learn_absences(self, X, rows, sample_weight):
@@ -206,6 +214,11 @@ class TableEncoder:
             absence = AbsenceBlock(owners, names, len(self.names), self.handle_unknown)
             absence.learn(X, rows, sample_weight)
             self._absence = absence
+
+    @property
+    def least_rows(self):
+        """Rows that a value tells of which is kept."""
+        return 1 if self.keep_training_values else LEAST_ROWS
 
     def _start_anew(self, kinds, X, rows, sample_weight):
         """Learn from the rows what columns of these kinds hold."""
@@ -236,7 +249,11 @@ class TableEncoder:
 
     def _make_blocks(self, kinds):
         settings = Settings(
-            self.scale, self.handle_unknown, self.min_frequency, self.max_categories
+            self.scale,
+            self.handle_unknown,
+            self.min_frequency,
+            self.max_categories,
+            self.least_rows,
         )
         blocks = []
         for make in dict.fromkeys(BLOCKS.values()):

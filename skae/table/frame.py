@@ -81,6 +81,12 @@ class Frame:
         # Not the rows that these were taken from.
         return Frame, (self.native,)
 
+    def __getstate__(self):
+        return {"native": self.native}
+
+    def __setstate__(self, state):
+        Frame.__init__(self, state["native"])
+
     def copy(self):
         """Return a frame that does not hold the rows that these were taken from."""
         return self if self._parent is None else Frame(self.native)

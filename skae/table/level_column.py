@@ -1,6 +1,7 @@
 """A column of levels: booleans and categories."""
 
 from functools import cached_property
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -35,6 +36,9 @@ class LevelColumn:
     """
 
     shared = -1
+    # Once levels of few rows are forgotten: the groups, and the cells of these levels.
+    _n_groups: int | None = None
+    _of_forgotten: Any = None
 
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
@@ -99,10 +103,10 @@ class LevelColumn:
         """Whether nearly every cell of fresh rows is expected to hold a new level."""
         return is_identifier(self.n_cells)
 
-    def merge_rare(self, min_frequency, max_categories):
+    def merge_rare(self, min_frequency, max_categories, least_rows=1):
         """Let rare levels share a number, as in `OneHotEncoder`."""
         n_levels, total = len(self.levels), self.counts.sum()
-        rare = np.zeros(n_levels, dtype=bool)
+        rare = self._is_few(least_rows)
         if min_frequency is not None:
             whole = isinstance(min_frequency, (int, np.integer))
             rare = self.counts < (min_frequency if whole else min_frequency * total)
@@ -120,13 +124,32 @@ class LevelColumn:
         if rare.any():
             self.shared = int((~rare).sum())
 
+    def _is_few(self, least_rows):
+        """Return which levels tell of fewer rows; `False` and `True` tell nothing."""
+        if self.levels is BOOLEANS or least_rows == 1:
+            return np.zeros(len(self.levels), dtype=bool)
+        return self.n_cells < least_rows
+
+    def forget(self, least_rows):
+        """Forget the levels that fewer rows hold; their groups stay."""
+        few = self._is_few(least_rows)
+        n_groups = self.n_groups
+        self._of_forgotten = np.bincount(self.group[few], self.counts[few], n_groups)
+        self._n_groups, self.levels = n_groups, self.levels[~few]
+        self.counts, self.n_cells = self.counts[~few], self.n_cells[~few]
+        self.group = self.group[~few]
+        self.__dict__.pop("_places", None)
+
     @property
     def n_groups(self):
+        if self._n_groups is not None:
+            return self._n_groups
         return int(self.group.max(initial=-1)) + 1
 
     def group_counts(self):
         """Return the (weighted) numbers of cells of every group."""
-        return np.bincount(self.group, self.counts, self.n_groups)
+        counts = np.bincount(self.group, self.counts, self.n_groups)
+        return counts if self._of_forgotten is None else counts + self._of_forgotten
 
     def seen_groups(self):
         """Return which groups any row holds; all, where rows hold none."""
@@ -163,7 +186,7 @@ class LevelColumn:
         """
         numbers, states = self._level_numbers(cells)
         groups = np.append(self.group, -1)[numbers]
-        if unknown_is_rare and self.shared >= 0:
+        if (unknown_is_rare or self._n_groups is not None) and self.shared >= 0:
             unknown = states == UNKNOWN
             groups[unknown], states[unknown] = self.shared, OBSERVED
         return groups, states
@@ -185,7 +208,8 @@ class LevelColumn:
         """Return the column of the groups' levels, in the dtype of `template`.
 
         A group of rare levels stands for the most frequent of them, or, with `rng`,
-        for one drawn by their frequencies; never for one that no row holds.
+        for one drawn by their frequencies; never for one that no row holds. A group of
+        levels that are forgotten stands for a missing cell.
         """
         if not len(self.levels):
             return as_series(np.full(len(groups), None, dtype=object), missing, template)
@@ -193,6 +217,9 @@ class LevelColumn:
         for group in np.unique(groups):
             members = np.flatnonzero(self.group == group)
             here = np.flatnonzero(groups == group)
+            if not len(members):
+                numbers[here], missing = 0, missing | (groups == group)
+                continue
             counts = self.counts[members]
             numbers[here] = (
                 members[counts.argmax()]

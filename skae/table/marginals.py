@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from skae.table.anonymity import blur
 from skae.table.decimals import TOO_MANY, decimals_of
 
 # Levels of a column's distribution that are kept, and beyond the outermost, in each tail.
@@ -22,6 +23,8 @@ class Marginals:
     weights : ndarray of shape (n_samples,) or None
     drawn : ndarray of shape (n_draws, n_numbers)
         Draws of the other distribution.
+    least_rows : int, default=1
+        Rows that every value is of, or a mean of.
 
     Attributes
     ----------
@@ -39,9 +42,11 @@ class Marginals:
     to the next value is left out: it could be a person's income, to the cent.
     """
 
-    def __init__(self, raw, weights, drawn):
+    def __init__(self, raw, weights, drawn, least_rows=1):
         self.columns = [
-            _describe(column[there], None if weights is None else weights[there])
+            _describe(
+                column[there], None if weights is None else weights[there], least_rows
+            )
             for column, there in zip(raw.T, ~np.isnan(raw.T), strict=True)
         ]
 
@@ -73,7 +78,7 @@ def _levels(n):
     return np.concatenate([outer, even, 1.0 - outer[::-1]])
 
 
-def _describe(values, weights):
+def _describe(values, weights, least_rows):
     if not len(values):
         return None
     order = np.argsort(values, kind="stable")
@@ -85,6 +90,7 @@ def _describe(values, weights):
     differ = values[1:] != values[:-1]
     alone = np.append(True, differ) & np.append(differ, True)
     decimals = int(decimals_of(values[:, None])[0])
+    values = blur(values, least_rows)
     # The value of a row of much weight is that of several levels.
     values = values[at]
     starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))

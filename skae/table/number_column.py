@@ -14,6 +14,8 @@ from skae.table.writing import as_series
 
 # Distances beyond this may not fit into 64 bits.
 FAR = 2.0**62
+# Large numbers start from a multiple of this, where none of them is to be kept.
+ROUGHLY = 2**32
 
 
 class EmptyColumn:
@@ -46,7 +48,7 @@ class NumberColumn:
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
         self.whole, self.base, self.step, self.zone = None, None, 0, None
-        self.extent = None
+        self.extent, self.keeps_first = None, True
 
     @property
     def is_plain(self):
@@ -74,7 +76,7 @@ class NumberColumn:
             exact = self.kind == "number" and np.all(
                 np.abs(cells[there].astype(np.float64)) < EXACT
             )
-            self.base = np.uint64(0) if exact else bits[0]
+            self.base = np.uint64(0) if exact else self._first(bits[0])
         steps = (bits - self.base).view(np.int64)
         self.step = int(np.gcd(self.step, np.gcd.reduce(steps)))
         if self.kind == "number":
@@ -84,6 +86,15 @@ class NumberColumn:
             self.extent = _widened(extent, bits.view(np.int64))
         for clock in self.clocks:
             clock.learn(self._in_unit(cells[there]))
+
+    def _first(self, bits):
+        """Return where distances start: the first cell, or what tells little of it."""
+        if self.keeps_first:
+            return bits
+        if self.kind == "date":
+            year = bits.view(self.unit).astype("M8[Y]")
+            return year.astype(self.unit).view(np.uint64)
+        return bits & ~np.uint64(ROUGHLY - 1) if self.kind == "number" else np.uint64(0)
 
     def check(self, given):
         """Raise if `Cells` are times of a zone and those of the fit were not, or the reverse."""

@@ -4,7 +4,7 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from skae.table.level_column import LevelColumn
+from skae.table.level_column import BOOLEANS, LevelColumn
 from skae.table.remedies import conversion
 
 
@@ -65,7 +65,7 @@ class OrderedColumn(LevelColumn):
             f"{conversion(cells.source, self.name, 'ordered', levels=levels)}."
         )
 
-    def merge_rare(self, min_frequency, max_categories):
+    def merge_rare(self, min_frequency, max_categories, least_rows=1):
         """Merge rare levels with neighbours, so that the order stays.
 
         The rarest level, or group of levels, joins the less frequent of its neighbours (the
@@ -74,6 +74,8 @@ class OrderedColumn(LevelColumn):
         least = 0.0 if min_frequency is None else min_frequency
         if not isinstance(least, (int, np.integer)):
             least = least * self.counts.sum()
+        if self.levels is not BOOLEANS:
+            least = max(least, least_rows if least_rows > 1 else 0.0)
         most = len(self.levels) if max_categories is None else max_categories
         self.group = _join_neighbours(self.counts.tolist(), least, most)
 

@@ -65,6 +65,13 @@ def _make_up(reader, missing):
     """Return values that no row holds, and which cells are missing."""
     levels = np.asarray(reader.levels.to_numpy(), dtype=object)
     numbers = np.arange(1, len(missing) + 1)
+    if not len(levels):  # forgotten, and all cells with them
+        is_text = not isinstance(reader.levels.dtype, np.dtype) or (
+            reader.levels.dtype.kind == "O"
+        )
+        missing = np.zeros(len(missing), dtype=bool)
+        if not is_text or isinstance(reader.levels, pd.DatetimeIndex):
+            return np.zeros(len(missing)), ~missing
     if all(isinstance(level, str) for level in levels):
         known = set(levels)
         for n_times in count():

@@ -260,6 +260,31 @@ def _sort_of(dtype):
     return next((sort for sort in SORTS if isinstance(dtype, sort)), dtype)
 
 
+def template_of_levels(template, columns):
+    """Return a frame without rows whose categories are levels that columns know.
+
+    Parameters
+    ----------
+    template : narwhals.DataFrame without rows
+    columns : list
+        What reads each column, with its `levels`, if it has any.
+    """
+    series = []
+    for own, column in zip(columns_of(template), columns, strict=True):
+        known, native = getattr(column, "levels", ()), own.to_native()
+        if is_pandas_category(own):
+            kept = native.dtype.categories[native.dtype.categories.isin(known)]
+            dtype = pd.CategoricalDtype(kept, native.dtype.ordered)
+            own = nw.from_native(native.astype(dtype), series_only=True)
+        elif isinstance(own.dtype, nw.Enum):
+            dtype = nw.Enum([level for level in own.dtype.categories if level in known])
+            own = nw.new_series(own.name, [], dtype, backend=own.implementation)
+        elif own.dtype == nw.Categorical:
+            own = own.cast(nw.String).cast(nw.Categorical)
+        series.append(own)
+    return nw.from_native(make_frame(series, template), eager_only=True)
+
+
 def nothing_like(series):
     """Return a series of missing cells of no particular kind, of the same library."""
     native = series.to_native()

@@ -21,8 +21,18 @@ from skae.training.endings import how_it_ended
 from skae.training.generators import use_generator
 from skae.training.interrupts import InterruptWatch
 from skae.training.refitting import Refitting
-from skae.training.skorch_callbacks import best_loaded, has_instance, initialize_loaded
+from skae.training.skorch_callbacks import (
+    best_loaded,
+    has_instance,
+    initialize_loaded,
+    listed,
+)
 
+# What a net knows of its training.
+FACTS = {
+    *("best_epoch_", "start_loss_", "train_start_loss_", "refit_span_", "is_refit_"),
+    *("stop_reason_", "max_epochs", "batch_size"),
+}
 # Rows of a batch at least where a callback asks for predictions.
 N_PREDICTED = 2048
 
@@ -51,6 +61,8 @@ class Net(NeuralNet):
         Epochs of the history in which all rows were trained on, after the others.
     is_refit_ : bool
         Whether the state after these was kept.
+    goes_on : bool
+        Whether training may go on with the optimiser's state, which is then stored.
     stop_reason_ : str
         "epochs", "no_change", "callback", "diverged" or "interrupted".
     """
@@ -59,6 +71,7 @@ class Net(NeuralNet):
     refit_span_ = 0, 0
     is_refit_ = False
     stop_reason_ = "epochs"
+    goes_on = False
     _in_callback = False
 
     @classmethod
@@ -117,7 +130,7 @@ class Net(NeuralNet):
         self._initialize_callbacks()
         self._initialize_optimizer()
         self._initialize_history()
-        self.refit_span_ = 0, 0
+        self.refit_span_, self.goes_on = (0, 0), False
 
     def use_callbacks(self, callbacks, verbose):
         """Go on with other callbacks, if they are others."""
@@ -135,14 +148,16 @@ class Net(NeuralNet):
     def branch(self):
         """Return a net to train in place of this one, which stays as it is.
 
-        It has the weights, the optimiser's state and the history of this net, and its
-        callbacks, which are not copied.
+        It has the weights and the history of this net, the optimiser's state if training
+        goes on with it, and its callbacks, which are not copied.
         """
         net = object.__new__(type(self))  # skorch would copy by pickling
         vars(net).update(vars(self))
         net.module_ = copy.deepcopy(self.module_)
         net.history_ = History(self.history_)  # epochs that are over do not change
         net._initialize_optimizer()
+        if not self.goes_on:
+            return net
         state = self.optimizer_.state_dict()
         moments = {
             weight: {name: value.clone() for name, value in of_weight.items()}
@@ -349,12 +364,64 @@ class Net(NeuralNet):
         return net
 
     def __getstate__(self):
-        callbacks = {
+        """Return the network and what was learned of its training, not how it is trained.
+
+        The rest follows from that. The optimiser's state, twice as large as the network, is
+        there only if training may go on with it.
+        """
+        groups = self.optimizer_.param_groups
+        return {
+            "module": self.module_,
+            "design": self.design_,
+            "history": list(self.history_),
+            "facts": {name: vars(self)[name] for name in FACTS if name in vars(self)},
+            "lr": self.lr,
+            "weight_decay": max(group["weight_decay"] for group in groups),
+            "verbose": self.verbose,
+            "device": torch.device(self.device),
             "callbacks": keep_portable(self.callbacks),
-            "callbacks_": keep_portable(self.callbacks_),
+            "initialized": self._own_callbacks(),
+            "optimizer": self.optimizer_.state_dict() if self.goes_on else None,
         }
-        with use_generator(None, self.module_):
-            return {**super().__getstate__(), **callbacks}
+
+    def _own_callbacks(self):
+        """Return the user's callbacks, initialised, with the names that skorch gave them."""
+        own = {id(callback) for callback in listed(self.callbacks)}
+        classes = tuple(cls for cls in listed(self.callbacks) if isinstance(cls, type))
+        pairs = [
+            [name, callback]
+            for name, callback in self.callbacks_
+            if id(callback) in own or isinstance(callback, classes)
+        ]
+        return [list(pair) for pair in keep_portable([tuple(pair) for pair in pairs])]
+
+    def __setstate__(self, state):
+        """Make a net of what `__getstate__` returned."""
+        if not isinstance(state["module"], nn.Module):  # which skorch would call
+            raise ValueError("it holds a net without a module")
+        settings = {
+            name: state[name] for name in ("lr", "weight_decay", "verbose", "device")
+        }
+        made = Net.around(state["module"], state["design"], callbacks=None, **settings)
+        vars(self).update(vars(made))
+        self.callbacks = state["callbacks"]
+        defaults = [
+            (name, callback.initialize()) for name, callback in self._default_callbacks
+        ]
+        # skorch has PrintLog last.
+        n_first = 1
+        self.callbacks_ = [
+            *defaults[:n_first],
+            *map(tuple, state["initialized"]),
+            *defaults[n_first:],
+        ]
+        self.history_ = History(state["history"])
+        vars(self).update(
+            {name: state["facts"][name] for name in FACTS & set(state["facts"])}
+        )
+        if state["optimizer"] is not None:
+            self.optimizer_.load_state_dict(state["optimizer"])
+            self.goes_on = True
 
 
 def _verbosity(callbacks, verbose):

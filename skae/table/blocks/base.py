@@ -20,6 +20,8 @@ class Settings:
     handle_unknown: str = "ignore"
     min_frequency: float | None = None
     max_categories: int | None = None
+    # Rows that a value tells of which is kept; see `skae.table.anonymity`.
+    least_rows: int = 1
 
 
 class Block:

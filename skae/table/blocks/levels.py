@@ -64,7 +64,9 @@ class LevelBlock(Block):
         if not self._merged:
             settings = self.settings
             for reader in self.readers:
-                reader.merge_rare(settings.min_frequency, settings.max_categories)
+                reader.merge_rare(
+                    settings.min_frequency, settings.max_categories, settings.least_rows
+                )
             self._merged = True
         # Half a row more per level: to a score, a level that is declared but not seen is
         # rare, not impossible.
@@ -73,9 +75,18 @@ class LevelBlock(Block):
         joined = np.concatenate([*self._proportions, []]).astype(np.float32)
         self.n_levels = np.array([len(count) for count in counts], dtype=np.int64)
         self.proportions = torch.from_numpy(joined)
+        self._find_seen()
+        self.sizes = self._choose_sizes()
+
+    def _find_seen(self):
         seen = [reader.seen_groups() for reader in self.readers]
         self.seen = torch.from_numpy(np.concatenate([*seen, np.zeros(0, dtype=bool)]))
-        self.sizes = self._choose_sizes()
+
+    def refine(self, X, rows):
+        if self.settings.least_rows > 1:
+            for reader in self.readers:
+                reader.forget(self.settings.least_rows)
+            self._find_seen()
 
     def _choose_sizes(self):
         """Return how many columns of the design matrix every column has."""

@@ -6,6 +6,7 @@ from scipy.sparse import issparse
 from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.utils import gen_batches
 
+from skae.table.anonymity import blur, extreme_means
 from skae.table.blocks.base import Block
 from skae.table.blocks.encoding import NumberEncoding
 from skae.table.decimals import TOO_MANY, decimals_of
@@ -54,10 +55,13 @@ class NumberBlock(Block):
     def make_readers(self, kinds, is_frame):
         if not is_frame:
             return None
-        return [
+        readers = [
             (EmptyColumn if kind == "empty" else NumberColumn)(name, kind)
             for name, kind in zip(self.names, kinds, strict=True)
         ]
+        for reader in readers:
+            reader.keeps_first = self.settings.least_rows == 1
+        return readers
 
     def learn(self, X, rows, sample_weight):
         if not len(self.features):
@@ -84,8 +88,14 @@ class NumberBlock(Block):
             setattr(scaler, name, np.where(nothing, values, getattr(scaler, name)))
 
     def _learn_values(self, raw):
-        self.lowest = _two_smallest(self.lowest, raw)
-        self.highest = -_two_smallest(-self.highest, -raw)
+        least_rows = self.settings.least_rows
+        if least_rows > 1:
+            low, high = extreme_means(raw, least_rows)
+            self.lowest = np.minimum(self.lowest, low)
+            self.highest = np.maximum(self.highest, high)
+        else:
+            self.lowest = _two_smallest(self.lowest, raw)
+            self.highest = -_two_smallest(-self.highest, -raw)
         self.decimals = decimals_of(raw, self.decimals)
 
     def settle(self, X, rows):
@@ -131,6 +141,10 @@ class NumberBlock(Block):
                 )
                 .set_output(transform="default")
                 .fit(self._for_quantiles(raw))
+            )
+            learned, least_rows = self._quantiles, self.settings.least_rows
+            learned.quantiles_ = np.apply_along_axis(
+                blur, 0, learned.quantiles_, least_rows
             )
 
     def _for_quantiles(self, raw):

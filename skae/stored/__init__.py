@@ -1,0 +1,1 @@
+"""What a fitted estimator stores: builtins and numpy arrays, whatever it works with."""
