@@ -49,6 +49,8 @@ class Block:
     ----------
     sizes : ndarray of int of shape (n_features,)
         How many columns of the design matrix each column of the table has.
+    part_sizes : list of int or None
+        `sizes`, in the lean copies that compute; None elsewhere.
     first : int
         Where the block starts in the design matrix.
     n_missing : ndarray of int of shape (n_features,)
@@ -67,6 +69,7 @@ class Block:
         self.n_missing = np.zeros(len(self.features), dtype=np.int64)
         self.empty = np.zeros(len(self.features), dtype=bool)
         self.sizes, self.first = np.zeros(len(self.features), dtype=np.int64), 0
+        self.part_sizes: list[int] | None = None
 
     # ------------------------------------------------------------------- place
 
@@ -88,6 +91,7 @@ class Block:
         for j, start in enumerate(starts.tolist()):
             one = copy.copy(lean)
             one.features, one.sizes = self.features[j : j + 1], self.sizes[j : j + 1]
+            one.part_sizes = one.sizes.tolist()
             one.first = start
             one._pick(self, j)
             blocks.append(one)
@@ -100,6 +104,8 @@ class Block:
         lean = copy.copy(self)
         for name in self.of_table:
             lean.__dict__.pop(name, None)
+        # As graphs want them: numbers, not an array of numbers.
+        lean.part_sizes = self.sizes.tolist()
         return lean
 
     # ------------------------------------------------------- encoding (numpy)
