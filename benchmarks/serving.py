@@ -2,15 +2,15 @@
 
     python benchmarks/serving.py [--calls N]
 
-- One row of 20 numbers as JSON, to its score, in a function of one process: p50 and p99 in ms (p5: what
-  a call takes where nothing else runs),
-  and rows a second with 8 clients on threads. By skae, by onnxruntime from skae's file,
-  by IsolationForest of scikit-learn, of skl2onnx, and by PyOD's AutoEncoder.
+- One row of 20 numbers as JSON, to its score, in a function of one process: p50 and p99 in ms
+  (and p5, which other work on the machine hardly touches), and rows a second with 8 clients on
+  threads. By skae, by onnxruntime from skae's file, by IsolationForest of scikit-learn and of
+  skl2onnx, and by PyOD's AutoEncoder.
 - The same over HTTP, by `examples/service`, for both of skae's files, with label and p-value.
 - Import of the serving path without torch: time and memory in a process of its own.
 
-All of them on one thread a call. The five are timed in turns, so that what else the machine
-does falls on all alike.
+All of them on one thread a call, timed in turns, so that what else the machine does falls on
+all alike.
 """
 
 import argparse
