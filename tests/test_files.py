@@ -322,6 +322,28 @@ def test_a_module_of_ones_own_has_to_be_trusted(tmp_path):
     _assert_alike(loaded, fitted, _rows("numeric"))
 
 
+def test_modules_of_torch_are_known():
+    """Attention has parts, batch normalisation counts, and a layer may be there twice."""
+
+    def attention():
+        return torch.nn.TransformerEncoderLayer(
+            4, 2, 8, activation=torch.nn.GELU(), batch_first=True
+        )
+
+    layer = torch.nn.Linear(16, 16)
+    encoder = torch.nn.Sequential(
+        *(layer, torch.nn.BatchNorm1d(16), torch.nn.PReLU(), layer),
+        *(torch.nn.Unflatten(1, (4, 4)), attention(), torch.nn.Flatten()),
+        torch.nn.Linear(16, 2),
+    )
+    network = Modules(encoder, torch.nn.Linear(2, 16))
+    fitted = make("AutoencoderTransformer", network=network).fit(_rows("numeric"))
+    loaded = skops.io.loads(skops.io.dumps(fitted), trusted=TRUSTED)
+    _assert_alike(loaded, fitted, _rows("numeric"))
+    inner = loaded.encoder_.block.correction
+    assert inner[0] is inner[3]
+
+
 def test_settings_of_ones_own_have_to_be_trusted(tmp_path):
     fitted = make("AutoencoderTransformer", corruption=OwnNoise(), penalties=OwnPenalty())
     skae.save(fitted.fit(_rows("numeric")), tmp_path / "own.skops")
