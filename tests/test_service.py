@@ -283,6 +283,15 @@ def test_what_is_no_row_is_refused(client, body, words):
         assert word in messages
 
 
+def test_of_very_much_that_is_wrong_the_first_is_said(client):
+    pairs = ", ".join(f'"field{i // 2}": 1' for i in range(100_000))
+    reply = client.post("/score", content=f"{{{pairs}}}")
+    assert reply.status_code == 422
+    assert 1 <= len(reply.json()["detail"]) <= 20
+    reply = client.post("/score", json=[FULL | {"amount": "7"}] * 100)
+    assert [problem["row"] for problem in reply.json()["detail"]] == list(range(20))
+
+
 def test_a_body_that_is_too_long_is_not_read(client):
     assert client.post("/score", content=b" " * 9 * 2**20).status_code == 413
     assert client.post("/score", json=FULL).status_code == 200

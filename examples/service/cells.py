@@ -6,6 +6,7 @@ Needs nothing but Python, so that both loaders share it.
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -137,12 +138,10 @@ class _Row:
 
     def __init__(self, pairs):
         self.cells = dict(pairs)
-        names = [name for name, _ in pairs]
-        self.twice = (
-            [n for n in self.cells if names.count(n) > 1]
-            if len(names) > len(self.cells)
-            else []
-        )
+        self.twice = []
+        if len(pairs) > len(self.cells):
+            counts = Counter(name for name, _ in pairs)
+            self.twice = [name for name, count in counts.items() if count > 1]
 
 
 def _json(body):
@@ -205,10 +204,11 @@ def _row(row, place, columns, problems):
         add(None, shown(row), "an object", f"Row {place} is {shown(row)}; send an object.")
         return None
     names = {column.name for column in columns}
-    for name in row.twice:
+    for name in row.twice[:MAX_PROBLEMS]:
         field = shown(name)[1:-1]
         add(field, None, "once", f"Row {place}, field {field!r}: it stands there twice.")
-    for name in row.cells.keys() - names:
+    extra = [name for name in row.cells if name not in names]
+    for name in extra[:MAX_PROBLEMS]:
         field = shown(name)[1:-1]
         listed = ", ".join(shown(n)[1:-1] for n in sorted(names)[:20])
         add(
