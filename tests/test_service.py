@@ -266,8 +266,8 @@ def test_a_wrong_cell_is_named(client, field, value, shown, wanted):
         (json.dumps([FULL] * 1001).encode(), ["1001 rows", "at most 1000"]),
         (json.dumps(ROW).encode(), ["Row 0", "'rest'", "'desk'", "not there"]),
         (
-            json.dumps(FULL | {"colour": "red"}).encode(),
-            ["Row 0", "'colour'", "no such column", "abroad, amount"],
+            json.dumps(FULL | {"größe": "klein"}).encode(),
+            ["Row 0", "'größe'", "no such column", "abroad, amount"],
         ),
         (
             json.dumps(FULL)[:-1].encode() + b', "amount": 8}',

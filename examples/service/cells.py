@@ -183,7 +183,13 @@ def shown(value):
         )  # in ASCII: a lone half of a character can be shown as well
     except ValueError:  # a whole number of more digits than Python writes
         return "a number too long to show"
+    text = text.encode(errors="backslashreplace").decode()  # half of a character, too
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def named(field):
+    """Return the name of a field, which a client chose, in short."""
+    return shown(field).strip('"')
 
 
 def _row(row, place, columns, problems):
@@ -205,12 +211,12 @@ def _row(row, place, columns, problems):
         return None
     names = {column.name for column in columns}
     for name in row.twice[:MAX_PROBLEMS]:
-        field = shown(name)[1:-1]
+        field = named(name)
         add(field, None, "once", f"Row {place}, field {field!r}: it stands there twice.")
     extra = [name for name in row.cells if name not in names]
     for name in extra[:MAX_PROBLEMS]:
-        field = shown(name)[1:-1]
-        listed = ", ".join(shown(n)[1:-1] for n in sorted(names)[:20])
+        field = named(name)
+        listed = ", ".join(named(n) for n in sorted(names)[:20])
         add(
             field,
             shown(row.cells[name]),
