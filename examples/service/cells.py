@@ -178,9 +178,7 @@ def shown(value):
     if isinstance(value, list):
         return "a list"
     try:
-        text = json.dumps(
-            value
-        )  # in ASCII: a lone half of a character can be shown as well
+        text = json.dumps(value, ensure_ascii=False)
     except ValueError:  # a whole number of more digits than Python writes
         return "a number too long to show"
     text = text.encode(errors="backslashreplace").decode()  # half of a character, too
