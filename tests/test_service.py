@@ -310,6 +310,23 @@ def test_onnx_is_served_without_torch(files):
     assert found.stdout.strip() == "set()"
 
 
+def test_cells_of_dates_are_in_the_unit_of_their_column(service_path):
+    from cells import Column, parse
+
+    moment = "2026-03-31T10:00:00.123456789"
+    for unit in ("D", "s", "ms", "us", "ns"):
+        columns = [Column("t", "date", unit=unit), Column("d", "duration", unit=unit)]
+        ((time_cell, duration),), is_single = parse(
+            json.dumps({"t": moment, "d": 172_800.0}).encode(), columns
+        )
+        assert time_cell == np.datetime64(moment).astype(f"M8[{unit}]").astype(np.int64)
+        assert duration == np.timedelta64(2, "D").astype(f"m8[{unit}]").astype(np.int64)
+        assert is_single
+    zoned = [Column("t", "date", unit="ns", zone="Europe/Berlin")]
+    body = b'{"t": "1969-12-31T23:59:59.000000001-01:00"}'
+    assert parse(body, zoned)[0] == [[3_599_000_000_001]]
+
+
 def test_an_array_is_scored_by_the_names_of_its_columns(service_path, tmp_path):
     from by_onnx import OnnxScorer
     from by_skae import SkaeScorer

@@ -15,7 +15,8 @@ MAX_ROWS = 1000
 # Of one reply: the first ones tell what is wrong.
 MAX_PROBLEMS = 20
 EPOCH = datetime(1970, 1, 1)
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+# Of the units of dates and durations.
+NANOSECONDS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 # Both ends, as numpy's NaT is one of them.
 MAX_TICKS = 2**63 - 1
 
@@ -299,13 +300,13 @@ def _date(value, column):
     finer = re.search(r"[.,]\d{6}(\d{1,3})", value)  # than Python's dates are
     if finer:
         ticks += int(finer[1].ljust(3, "0"))
-    return _in_range(ticks * PER_SECOND[column.unit] // 10**9)
+    return _in_range(ticks // NANOSECONDS[column.unit])
 
 
 def _duration(value, column):
     if isinstance(value, int) and not isinstance(value, bool):
-        return _in_range(value * PER_SECOND[column.unit])
-    return _in_range(round(_number(value, column) * PER_SECOND[column.unit]))
+        return _in_range(value * 10**9 // NANOSECONDS[column.unit])
+    return _in_range(round(_number(value, column) * (10**9 / NANOSECONDS[column.unit])))
 
 
 def _boolean(value, column):
