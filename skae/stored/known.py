@@ -58,6 +58,7 @@ KNOWN = {
     "models.variational": ("Linked", "VariationalModel"),
     "models.watched": ("Watched",),
     "penalties": ("Contractive", "KLSparsity", "L1Activity", "Orthogonal", "Penalties"),
+    "table.blocks.absence": ("AbsenceBlock",),
     "table.blocks.base": ("BlockModule", "Settings"),
     "table.blocks.categories": ("CategoryBlock",),
     "table.blocks.design": ("Design",),
