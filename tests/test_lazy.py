@@ -129,6 +129,12 @@ def test_a_table_that_fits_into_memory_is_fitted_as_any_other(small, fitted):
     np.testing.assert_array_equal(lazy.transform(rows), eager.transform(rows))
 
 
+def test_every_estimator_is_fitted_to_a_lazy_frame_as_to_the_frame(quick_any, X):
+    rows = pl.DataFrame(X, schema=list("abcde"))
+    scores = quick_any().fit(rows.lazy()).score_samples(rows)
+    np.testing.assert_array_equal(scores, quick_any().fit(rows).score_samples(rows))
+
+
 def test_the_files_are_deleted(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen = []

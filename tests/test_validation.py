@@ -339,13 +339,6 @@ def test_failed_fit_is_no_fit(quick_any, X):
         estimator.score_samples(X)
 
 
-def test_a_lazy_frame_is_fitted_as_the_frame_is(quick_any, X):
-    polars = pytest.importorskip("polars")
-    rows = polars.DataFrame(X, schema=list("abcde"))
-    scores = quick_any().fit(rows.lazy()).score_samples(rows)
-    np.testing.assert_array_equal(scores, quick_any().fit(rows).score_samples(rows))
-
-
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_refused_rows_leave_a_fit_as_it_was(trained, X, method):
     rows = pd.DataFrame(X, columns=list("abcde"))
