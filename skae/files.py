@@ -128,7 +128,8 @@ def load(file: str | os.PathLike, *, trusted: Sequence[str | type] = ()) -> Any:
 
     Examples
     --------
-    >>>     >>> import skae
+    >>> import tempfile
+    >>> import skae
     >>> from sklearn.datasets import load_iris
     >>> X = load_iris().data
     >>> detector = skae.AEAnomalyDetector(max_iter=20, random_state=0).fit(X)
