@@ -34,10 +34,7 @@ KNOWN = {
     "detector.space": ("CellSpace",),
     "detector.subsets": ("Subsets",),
     "detector.window": ("PastScores", "Window"),
-    "divergences": (
-        *("KL", "MMD", "Adversary", "AdversarialTerm", "DiscrepancyTerm", "PerRowTerm"),
-        "Unit",
-    ),
+    "divergences": ("KL", "MMD", "Adversary", "Unit"),
     "likelihoods": (
         *("Bernoulli", "FittedLikelihood", "Gaussian", "NegativeBinomial", "Poisson"),
         "StudentT",
@@ -47,6 +44,7 @@ KNOWN = {
     "models.code_activations": ("Logistic", "Shrink"),
     "models.deterministic": ("Decoder", "DeterministicModel", "Encoder"),
     "models.discrepancy": ("RecentCodes",),
+    "models.divergence_terms": ("AdversarialTerm", "DiscrepancyTerm", "PerRowTerm"),
     "models.gan": ("Critic", "Generator", "SpectralLinear"),
     "models.links": ("Exponential", "Logistic"),
     "models.losses": (
