@@ -130,7 +130,8 @@ class AEAnomalyDetector(
         without an `estimator`.
     estimators_ : list of estimators
         The fitted clones; those that leave out the first fold come first. Only with an
-        `estimator`.
+        `estimator`. A clone of a `VAETransformer` has ``sampler="codes"``: a detector draws
+        no rows, and does not wait until it is learned how.
     n_folds_ : int
         Number of folds; fewer than `n_folds` where equal rows or groups leave no choice.
     n_estimators_ : int

@@ -14,6 +14,8 @@ from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from skae import VAETransformer
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _threads():
@@ -44,12 +46,26 @@ OF_THE_ROOMS = {
     "test_sparse",
     "test_start",
 }
+# To these it does not matter either how rows are drawn, which takes long to learn.
+OF_THE_TRAINING = {
+    "test_callbacks",
+    "test_diverged_training",
+    "test_early_stopping",
+    "test_interrupts",
+    "test_refit",
+    "test_start",
+    "test_warm_start",
+}
 
 
 def pytest_generate_tests(metafunc):
     """Run a law over all estimators, or all transformers, that are held to it."""
     law = metafunc.function.__name__
-    for fixture, names in (("quick_any", ESTIMATORS), ("transformer", TRANSFORMERS)):
+    for fixture, names in (
+        ("quick_any", ESTIMATORS),
+        ("fitted_any", ESTIMATORS),
+        ("transformer", TRANSFORMERS),
+    ):
         if fixture in metafunc.fixturenames:
             held = held_to(law, names)
             if fixture == "transformer" and metafunc.module.__name__ in OF_THE_ROOMS:
@@ -63,6 +79,12 @@ def quick_any(request):
     return partial(make, request.param)
 
 
+@pytest.fixture(scope="module")
+def fitted_any(request, X):
+    """Any estimator, fitted as `quick_any` makes it; for tests that leave it as it is."""
+    return make(request.param).fit(X)
+
+
 @pytest.fixture
 def transformer(request):
     """The class of any transformer."""
@@ -70,11 +92,13 @@ def transformer(request):
 
 
 @pytest.fixture
-def quick(transformer):
+def quick(request, transformer):
     """Make a transformer of a few short epochs."""
+    of_training = request.module.__name__ in OF_THE_TRAINING
+    own = {"sampler": "codes"} if of_training and transformer is VAETransformer else {}
 
     def quickly(n_components=2, **params):
-        return make(transformer.__name__, n_components=n_components, **params)
+        return make(transformer.__name__, n_components=n_components, **{**own, **params})
 
     return quickly
 

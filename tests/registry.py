@@ -257,8 +257,18 @@ def make(name, **more):
     )
 
 
+def without_columns(cls, *args, **params):
+    """Make one that draws by its codes: the columns' networks take most of a short fit."""
+    if cls is VAETransformer:
+        params["sampler"] = "codes"
+    return cls(*args, **params)
+
+
 def _of_family(name):
     cls, params = FAMILY[name]
+    if cls is VAETransformer:
+        # Its columns' networks, most of a short fit, know nothing of these options.
+        params = {"sampler": "codes", "match_marginals": False, **params}
     return cls, {"n_components": 2, **QUICK, **params}
 
 

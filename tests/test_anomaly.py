@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import AEAnomalyDetector, AutoencoderTransformer
+from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
 
 pytestmark = pytest.mark.rounding
 
@@ -97,6 +97,15 @@ def test_takes_any_of_our_transformers(quick, transformer):
     detector.fit(correlated_rows(100, 0))
     assert {type(member) for member in detector.estimators_} == {transformer}
     assert {member.n_components_ for member in detector.estimators_} == {2}
+
+
+def test_clones_do_not_learn_to_draw_rows():
+    """Which takes longer than all that a detector asks of them."""
+    inner = VAETransformer(2, max_iter=2)
+    detector = AEAnomalyDetector(inner, n_estimators=2, random_state=0)
+    detector.fit(correlated_rows(60, 0))
+    assert {member.sampler_ for member in detector.estimators_} == {"codes"}
+    assert inner.sampler == detector.estimator.sampler == "columns"
 
 
 def test_the_given_estimator_is_not_fitted():

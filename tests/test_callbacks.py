@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from arrays import correlated_rows
-from registry import make
+from registry import make, without_columns
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
@@ -194,8 +194,13 @@ def test_every_hook_of_a_skorch_callback_is_called(transformer, X):
 @pytest.mark.filterwarnings("error")
 def test_skorch_early_stopping_stops_in_silence(transformer, curved):
     stopping = EarlyStopping(patience=2, sink=lambda text: None)
-    estimator = transformer(
-        2, max_iter=100, learning_rate_init=1e-12, callbacks=[stopping], random_state=0
+    estimator = without_columns(
+        transformer,
+        2,
+        max_iter=100,
+        learning_rate_init=1e-12,
+        callbacks=[stopping],
+        random_state=0,
     ).fit(curved.train)
     assert estimator.n_iter_ < 10
     assert estimator.net_.stop_reason_ == "callback"

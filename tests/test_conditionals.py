@@ -184,6 +184,12 @@ def test_no_ties_among_columns_that_are_not_tied(seed):
     assert find_ties(rng.integers(0, 2, (400, 4)).astype(float)) == []
 
 
+def test_no_ties_among_columns_of_which_no_row_knows_two():
+    values = np.random.default_rng(0).normal(size=(120, 3))
+    values[np.arange(3) != np.arange(120)[:, None] % 3] = np.nan
+    assert find_ties(values) == []
+
+
 def test_levels_within_levels_are_found():
     rng = np.random.default_rng(0)
     zone = rng.integers(0, 12, 500)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from arrays import pca_score
+from registry import without_columns
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -33,8 +34,13 @@ def test_divergence_warns_and_keeps_pca_at_worst(curved, rate, early_stopping):
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("init", ["pca", "random"])
 def test_divergence_leaves_finite_outputs(transformer, X, early_stopping, init):
-    estimator = transformer(
-        2, learning_rate_init=1e3, early_stopping=early_stopping, init=init, random_state=0
+    estimator = without_columns(
+        transformer,
+        2,
+        learning_rate_init=1e3,
+        early_stopping=early_stopping,
+        init=init,
+        random_state=0,
     )
     with pytest.warns(ConvergenceWarning, match="diverged"):
         estimator.fit(X)
@@ -47,7 +53,9 @@ def test_divergence_leaves_finite_outputs(transformer, X, early_stopping, init):
 
 
 def test_diverged_vae_keeps_probabilistic_pca(ppca):
-    estimator = VAETransformer(2, scale=False, learning_rate_init=1e3, random_state=0)
+    estimator = VAETransformer(
+        2, sampler="codes", scale=False, learning_rate_init=1e3, random_state=0
+    )
     with pytest.warns(ConvergenceWarning, match="diverged"):
         estimator.fit(ppca.train)
     pca = PCA(2).fit(ppca.train)
@@ -61,7 +69,9 @@ def test_divergence_half_way_keeps_the_best_state(transformer, curved):
                 with torch.no_grad():
                     next(net.module_.parameters()).fill_(torch.nan)
 
-    estimator = transformer(2, max_iter=20, callbacks=[Spoil()], random_state=0)
+    estimator = without_columns(
+        transformer, 2, max_iter=20, callbacks=[Spoil()], random_state=0
+    )
     with pytest.warns(
         ConvergenceWarning, match=r"diverged in epoch 9 .*after epoch [5-8] "
     ):

@@ -91,7 +91,7 @@ def test_curves_are_learned():
     truth = np.column_stack([x, x**2 + 0.1 * rng.normal(size=1000)])
     X, gone = truth.copy(), np.arange(1000) % 4 == 0
     X[gone, 1] = np.nan
-    imputer = AutoencoderImputer(random_state=0).fit(X)
+    imputer = AutoencoderImputer(random_state=0, max_iter=100).fit(X)
     error = (imputer.transform(X) - truth)[gone, 1]
     assert np.sqrt(np.square(error).mean()) < 0.4 * truth[:, 1].std()
     assert min(imputer.loss_curve_) < imputer.loss_curve_[0] - 0.3

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from arrays import pca_score
+from registry import without_columns
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
@@ -75,13 +76,14 @@ WHERE = {"in a callback": _AtEpoch, "in its helper": _Deeper, "in a step": _InFo
 @pytest.mark.parametrize("where", WHERE)
 def test_ctrl_c_keeps_the_best_state_and_warns(transformer, curved, where):
     callback = WHERE[where](_press_ctrl_c)
-    estimator = transformer(2, max_iter=20, callbacks=[callback], random_state=0)
+    settings = {"max_iter": 20, "random_state": 0}
+    estimator = without_columns(transformer, 2, callbacks=[callback], **settings)
     with pytest.warns(ConvergenceWarning, match=r"interrupted after 8 epochs; .*is kept"):
         estimator.fit(curved.train)
     assert estimator.net_.stop_reason_ == "interrupted"
     assert estimator.n_iter_ == 8
     assert 0 < estimator.best_iter_ <= 8
-    whole = transformer(2, max_iter=20, random_state=0).fit(curved.train)
+    whole = without_columns(transformer, 2, refit=False, **settings).fit(curved.train)
     assert estimator.validation_loss_curve_ == whole.validation_loss_curve_[:9]
     assert estimator.transform(curved.test).shape == (600, 2)
     assert estimator.sample(3, random_state=0).shape == (3, 6)
@@ -92,8 +94,9 @@ def test_ctrl_c_keeps_the_best_state_and_warns(transformer, curved, where):
 def test_callback_that_raises_the_same_asks_to_stop(transformer, curved, where):
     """Whatever function of it raises KeyboardInterrupt; nobody has pressed Ctrl-C."""
     callback = WHERE[where](_ask_to_stop)
-    estimator = transformer(2, max_iter=20, callbacks=[callback], random_state=0)
-    estimator.fit(curved.train)
+    estimator = without_columns(
+        transformer, 2, max_iter=20, callbacks=[callback], random_state=0
+    ).fit(curved.train)
     assert estimator.net_.stop_reason_ == "callback"
     assert estimator.n_iter_ == 8
 
@@ -178,7 +181,9 @@ def test_ctrl_c_before_the_first_epoch_warns(transformer, X, monkeypatch, early_
     monkeypatch.setattr(
         "skae.training.loop.EarlyStopping.begin", lambda self: _press_ctrl_c()
     )
-    estimator = transformer(2, early_stopping=early_stopping, random_state=0)
+    estimator = without_columns(
+        transformer, 2, early_stopping=early_stopping, random_state=0
+    )
     with pytest.warns(ConvergenceWarning, match="interrupted after 0 epochs"):
         estimator.fit(X)
     assert np.isfinite(estimator.score_samples(X)).all()

@@ -103,9 +103,9 @@ def rates():
     return np.exp(0.6 * rng.normal(size=(900, 2)) @ rng.normal(size=(2, 6)) + 1.0)
 
 
-def _score(likelihood, X, **params):
+def _score(likelihood, X):
     vae = VAETransformer(
-        2, sampler="codes", likelihood=likelihood, random_state=0, **params
+        2, sampler="codes", likelihood=likelihood, refit=False, max_iter=40, random_state=0
     ).fit(X[:600])
     return vae, vae.score(X[600:])
 
@@ -302,15 +302,6 @@ def test_what_is_fitted_keeps_its_likelihood(X):
 
 
 # -------------------------------------------------- what keeps codes near the prior
-
-
-def test_wasserstein_codes_have_the_distribution_of_the_prior(curved):
-    vae = VAETransformer(2, sampler="codes", divergence="mmd", random_state=0).fit(
-        curved.train
-    )
-    codes = vae.transform(curved.test)
-    np.testing.assert_allclose(codes.mean(0), 0.0, atol=0.2)
-    np.testing.assert_allclose(codes.std(0), 1.0, atol=0.25)
 
 
 def test_free_bits_keep_dimensions_in_use(ppca):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from skorch.callbacks import Callback
 
 pytestmark = pytest.mark.rounding
@@ -27,11 +28,9 @@ def test_two_detectors_agree_to_the_bit(quick_detector, X):
     assert one.offset_ == other.offset_
 
 
-def test_refit_forgets_the_first_fit(quick_any, X):
-    refitted = quick_any().fit(3.0 * X[::-1]).fit(X)
-    np.testing.assert_array_equal(
-        refitted.score_samples(X), quick_any().fit(X).score_samples(X)
-    )
+def test_refit_forgets_the_first_fit(fitted_any, X):
+    refitted = clone(fitted_any).fit(3.0 * X[::-1]).fit(X)
+    np.testing.assert_array_equal(refitted.score_samples(X), fitted_any.score_samples(X))
 
 
 def test_other_seeds_give_other_networks(quick_any, curved):
@@ -124,18 +123,18 @@ def test_threads_come_back_after_an_error(quick, X):
         assert torch.get_num_threads() == 2
 
 
-def test_fit_does_not_depend_on_the_global_generators(quick_any, X):
-    expected = quick_any().fit(X).score_samples(X)
+def test_fit_does_not_depend_on_the_global_generators(fitted_any, X):
     np.random.seed(3)  # noqa: NPY002
     torch.manual_seed(3)
-    np.testing.assert_array_equal(quick_any().fit(X).score_samples(X), expected)
+    np.testing.assert_array_equal(
+        clone(fitted_any).fit(X).score_samples(X), fitted_any.score_samples(X)
+    )
 
 
-def test_fit_does_not_depend_on_the_default_dtype(quick_any, X):
-    expected = quick_any().fit(X).score_samples(X)
+def test_fit_does_not_depend_on_the_default_dtype(fitted_any, X):
     torch.set_default_dtype(torch.float64)
     try:
-        scores = quick_any().fit(X).score_samples(X)
+        scores = clone(fitted_any).fit(X).score_samples(X)
     finally:
         torch.set_default_dtype(torch.float32)
-    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    np.testing.assert_allclose(scores, fitted_any.score_samples(X), rtol=1e-5)

@@ -67,6 +67,9 @@ class CloneEnsemble(Ensemble):
         ]
         for number, network in enumerate(self.networks, start=1):
             network.callbacks = with_own_files(network.callbacks, f"network_{number}_")
+            if hasattr(network, "sampler"):
+                # A detector draws no rows; to learn how takes longer than the scores do.
+                network.set_params(sampler="codes", match_marginals=False)
         self.sizes, (size,) = np.zeros(self.n_networks, dtype=int), config.max_samples
         self.error_scales, stop, interrupted = np.ones(self.n_networks), False, False
         for n_fitted, network in enumerate(turns.tolist(), start=1):
