@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "figures.json"
-PLACE = re.compile(r"\{\{ (table|cell|fact|facts) ?(.*?) \}\}")
+PLACE = re.compile(r"\{\{ (table|cell|facts|fact)\b ?(.*?) \}\}")
 
 
 def read():
