@@ -12,7 +12,7 @@ LEAST_RATE = 1e-6
 
 
 class L1Activity(Penalty):
-    """The mean size of the codes, mean_k |z_k| / s_k: a row uses few of them.
+    """The mean size of the codes, ``mean_k |z_k| / s_k``: a row uses few of them.
 
     The codes are shrunk towards zero by learned thresholds, and are exactly zero below
     them. s_k is the scale that a code starts with, so that a weight
