@@ -21,7 +21,7 @@ from skae.detector.folds import assign_folds, separate_the_usual
 from skae.detector.inference import ScoresRows
 from skae.detector.presets import choose_config
 from skae.detector.tasks import FitTasks
-from skae.lazy.fitting import sample_of
+from skae.lazy.sampling import sample_of
 from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.identifiers import warn_of_identifiers
 from skae.table.row_metadata import check_groups, check_weights
