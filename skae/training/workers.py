@@ -22,6 +22,10 @@ class Workers:
     def is_first(self):
         return self.rank == 0
 
+    def part(self, n):
+        """Return which of `n` things are this worker's, a slice."""
+        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
     def shared(self, value, root=0):
         """Return what the worker `root` gives as `value`; what others give is ignored."""
         return value
