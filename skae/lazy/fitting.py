@@ -3,6 +3,7 @@
 import math
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -12,9 +13,9 @@ from skae import _defaults
 from skae._entry import EntryPoints
 from skae.lazy.memory import bytes_of
 from skae.lazy.prefetch import prefetched
-from skae.lazy.sampling import generator_of, rest_of, rows_in_memory, sample_size
+from skae.lazy.sampling import generator_of, joined, rest_of, rows_in_memory, sample_size
 from skae.lazy.shards import MAX_COMMON, ShardRows, sample_of_shards
-from skae.lazy.sources import join, refuse_row_arguments, told_where
+from skae.lazy.sources import refuse_row_arguments, told_where
 from skae.lazy.spilled import N_PARTS, Kept, Spill, refuse_full_disk
 from skae.lazy.summary import Reservoir
 from skae.table.encoder import TableEncoder
@@ -47,7 +48,7 @@ class LazyFitMixin(EntryPoints):
         source = workers.agreed(lambda: source.shard(workers.rank, workers.size))
         head, rest = workers.agreed(lambda: rows_in_memory(source, self.memory_limit))
         if alone and rest is None and head:
-            return join(head) if source.table is None else source.table
+            return joined(head) if source.table is None else source.table
         refuse_row_arguments(**of_rows)
         workers.agreed(self._check_lazily)
         self._check_held_out(None, None, None, X_val, sample_weight_val)
@@ -105,7 +106,6 @@ class LazyFitMixin(EntryPoints):
         has_rows = workers.gathered(bool(head))
         if not any(has_rows):
             raise ValueError(f"X is a {source.kind} without rows; at least two are needed.")
-        head = join(head) if head else None
         root = has_rows.index(True)
         begun = workers.agreed(lambda: self._begin(head) if workers.rank == root else None)
         self._table, names = workers.shared(begun, root)
@@ -122,16 +122,13 @@ class LazyFitMixin(EntryPoints):
 
     def _begin(self, head):
         """Return an encoder that knows of what kinds the columns are, and their names."""
-        first = check_table(self, head, reset=True)
+        first = check_table(self, joined(head), reset=True)
         table = TableEncoder(**self._table_parameters())
         table.begin(first, column_names(self, first.shape[1]))
         return table, {name: vars(self)[name] for name in IN_FIT & set(vars(self))}
 
     def _learn_chunks(self, head, rest, reservoir):
-        if head is not None:
-            reservoir.add(head)
-            self._table.learn_chunk(check_table(self, head, reset=False))
-        for chunk, where in rest_of(rest):
+        for chunk, where in chain(head, rest_of(rest)):
             reservoir.add(chunk)
             with told_where(where):
                 self._table.learn_chunk(check_table(self, chunk, reset=False))

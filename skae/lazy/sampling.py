@@ -40,12 +40,12 @@ def sample_of(estimator, X, **of_rows):
     refuse_row_arguments(**of_rows)
     head, rest = workers.agreed(lambda: _open(source, workers, estimator.memory_limit))
     if workers.size == 1 and rest is None and head:
-        return join(head)
+        return joined(head)
     seed = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
 
     def draw():
         reservoir = None
-        for chunk in chain(head, (part.chunk for part in rest_of(rest))):
+        for chunk, _ in chain(head, rest_of(rest)):
             if reservoir is None:
                 size = sample_size(chunk.shape[1], estimator.memory_limit)
                 reservoir = Reservoir(size, generator_of(seed, workers))
@@ -63,6 +63,11 @@ def sample_of(estimator, X, **of_rows):
 def _open(source, workers, memory_limit):
     """Return `rows_in_memory` of a worker's part of a source."""
     return rows_in_memory(source.shard(workers.rank, workers.size), memory_limit)
+
+
+def joined(parts):
+    """Return the chunks of parts below each other."""
+    return join([part.chunk for part in parts])
 
 
 def rest_of(rest):

@@ -71,7 +71,7 @@ def read_head(source, limit, size_of):
 
     Returns
     -------
-    head : list of native chunks
+    head : list of `Part`
     rest : generator of `Part`, or None
         None: the head is the whole table.
     """
@@ -80,10 +80,8 @@ def read_head(source, limit, size_of):
         chunk = part.chunk
         if size + size_of(chunk) > limit and head:
             return head, _continued(part, parts)
-        head.append(chunk)
+        head.append(part)
         size += size_of(chunk)
-    if not head:
-        raise ValueError(f"X is a {source.kind} without rows; at least two are needed.")
     return head, None
 
 

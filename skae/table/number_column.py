@@ -111,7 +111,8 @@ class NumberColumn:
             )
         if self.base is None:
             self.base = other.base
-        distance = int((other.base - self.base).view(np.int64))
+        distance = int(other.base) - int(self.base)  # modulo 2^64, as all distances
+        distance = (distance + 2**63) % 2**64 - 2**63
         self.step = math.gcd(self.step, other.step, distance)
         if self.kind == "number":
             self.step = 1
@@ -119,7 +120,7 @@ class NumberColumn:
             self.extent = _widened(self.extent or other.extent, np.array(other.extent))
         for clock, theirs in zip(self.clocks, other.clocks, strict=True):
             clock.merge(theirs)
-        return self._number_of(other) - self._number_of(self)
+        return float(distance)
 
     @staticmethod
     def _number_of(column):

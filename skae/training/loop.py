@@ -193,9 +193,10 @@ class Net(NeuralNet):
         """Train on `TrainingRows` as a `Schedule` says."""
         self.max_epochs, self.batch_size = schedule.n_epochs, schedule.batch_size
         seen = self._dataset(X, 0, len(X.source))
-        self.notify("on_train_begin", X=seen.X, y=seen.y)
+        given = {"X": None, "y": None} if seen is None else {"X": seen.X, "y": seen.y}
+        self.notify("on_train_begin", **given)
         self.fit_loop(X, schedule=schedule)
-        self.notify("on_train_end", X=seen.X, y=seen.y)
+        self.notify("on_train_end", **given)
         # The best state is there, unless a callback has loaded another.
         loaded = best_loaded(self)
         if loaded:
