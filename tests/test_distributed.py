@@ -3,6 +3,7 @@
 import pickle
 import threading
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 import torch.distributed as dist
-from workers import fit_by
+from workers import fit_by, rows_of
 
 from skae import AEAnomalyDetector, AutoencoderTransformer, GANSampler, VAETransformer
 from skae.distributed import Group
@@ -24,17 +25,6 @@ from skae.table.rows import DenseRows
 from skae.training.callback_copies import cloudpickle
 
 N_ROWS = 1200
-
-
-def rows_of(n_rows, seed):
-    """Return rows of two factors; numbers are missing now and then, one level is rare."""
-    rng = np.random.default_rng(seed)
-    factors = rng.standard_normal((n_rows, 2))
-    loadings = np.random.default_rng(1).standard_normal((2, 4))
-    table = pd.DataFrame(np.tanh(factors @ loadings), columns=list("abcd"))
-    table["sign"] = np.where(factors[:, 0] > 0, "plus", "minus")
-    table.loc[rng.random(n_rows) < 0.05, "b"] = np.nan
-    return table
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +95,7 @@ def encoder_of(parts, **params):
 @pytest.mark.parametrize("bounds", [(120, 200), (100, 100), (260, 299)])
 def test_merged_statistics_are_those_of_all_rows(scale, bounds):
     table = wide_rows()
-    parts = [table.iloc[start:stop] for start, stop in zip((0, *bounds), (*bounds, 300))]
+    parts = [table.iloc[start:stop] for start, stop in pairwise((0, *bounds, 300))]
     whole = encoder_of(parts, scale=scale).finish_chunks(Frame(table))
     merged = None
     for part in parts:
@@ -174,7 +164,7 @@ def test_all_workers_take_as_many_steps_and_every_row(n_train):
     rows = ShardRows(DenseRows(x, None), None, 0, False, 1000, 0)
     batches = [x for _, x, _ in rows.batches(64, torch.Generator().manual_seed(0))]
     assert len(batches) == 16  # of 1,000 rows
-    seen = torch.cat(batches).flatten().sort().values
+    seen, _ = torch.cat(batches).flatten().sort()
     torch.testing.assert_close(seen, x.flatten())
     assert max(map(len, batches)) <= -(-n_train // 16)
 

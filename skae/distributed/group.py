@@ -34,6 +34,14 @@ class Group(Workers):
         # What all workers have raised, because one of them could not go on.
         self.error = None
 
+    @classmethod
+    def of_world(cls, checkpoints, interval):
+        """Return the workers that an engine has joined as the default process group."""
+        world = dist.group.WORLD
+        if dist.get_backend() == "gloo":
+            return cls(world, checkpoints, interval)
+        return cls(dist.new_group(backend="gloo"), checkpoints, interval, world)
+
     # ------------------------------------------------------------------ objects
 
     def shared(self, value, root=0):

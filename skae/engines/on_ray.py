@@ -135,15 +135,10 @@ def _check_cluster(plan):
 
 def _train(config):
     """Fit, as one of Ray Train's workers."""
-    import torch.distributed as dist
-
     from skae.distributed import Group
     from skae.distributed.worker import outcome_in_worker
 
-    world, of_tensors = dist.group.WORLD, None
-    if dist.get_backend() != "gloo":
-        world, of_tensors = dist.new_group(backend="gloo"), dist.group.WORLD
-    workers = Group(world, RayCheckpoints(), config["interval"], of_tensors)
+    workers = Group.of_world(RayCheckpoints(), config["interval"])
     outcome = outcome_in_worker(config["estimator"], config["X"], workers)
     _report({}, OUTCOME, outcome if workers.is_first else None)
 
