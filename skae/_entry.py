@@ -14,6 +14,7 @@ from skae._isolation import usual_settings
 from skae._stored import StoredMixin
 from skae.lazy.mapping import OF_ROWS, map_lazily
 from skae.training.devices import resolve_device
+from skae.training.workers import ALONE
 
 LEARNING = "fit", "partial_fit"
 USING = (
@@ -46,6 +47,10 @@ class EntryPoints(StoredMixin):
     """
 
     device: Any
+    # Whoever fits beside this estimator; set while one of several workers fits it.
+    _workers = ALONE
+    # Whether several workers can.
+    _trains_in_parallel = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

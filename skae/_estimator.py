@@ -359,7 +359,7 @@ class BaseAutoencoder(
 
     def _schedule(self, data, rng):
         """Settle how to train on `data`, and say so in attributes."""
-        n_train = data.n_train
+        n_train = data.n_train_of_all
         budget = self._budget()
         factor = max(
             _defaults.choose_budget_factor(self._table.missing_fraction_, budget.harder),
@@ -385,11 +385,12 @@ class BaseAutoencoder(
             warmup=budget.warmup,
             corrupt=Corrupter(self.corruption, self._table.design_, data.learned) or None,
             refit=self._refits(data),
+            workers=self._workers,
         )
 
     def _refits(self, data):
         """Return whether rows that were held out are to be trained on in the end."""
-        if not data.n_valid or data.is_separate:
+        if not data.n_valid or data.is_separate or self._workers.size > 1:
             return False
         if self.refit != "auto":
             return bool(self.refit)

@@ -248,5 +248,7 @@ class AEAnomalyDetector(
         "window_size": [Interval(Integral, 0, None, closed="left")],
     }
 
+    _trains_in_parallel = True
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "offset_")

@@ -121,6 +121,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         "pretraining": [StrOptions({"layerwise"}), None],
     }
 
+    _trains_in_parallel = True
+
     _structural = (*BaseAutoencoder._structural, "loss", "tied_weights")
 
     def _check_parameters(self):

@@ -29,7 +29,7 @@ from skae._parameters import (
 from skae._sampling import SamplingMixin
 from skae._typing import Table
 from skae._warnings import warn
-from skae.lazy.fitting import sample_of
+from skae.lazy.sampling import sample_of
 from skae.models.gan import Critic, Generator
 from skae.models.gan_losses import LOSSES
 from skae.models.gan_sampling import (

@@ -20,7 +20,7 @@ from skae._conditionals import ConditionalsMixin
 from skae._parameters import ColumnParameters, MemoryParameters, RandomState, documented
 from skae._typing import Table
 from skae.conditionals.fitting import BATCH_SIZE
-from skae.lazy.fitting import sample_of
+from skae.lazy.sampling import sample_of
 from skae.table.encoder import TableEncoder
 from skae.table.frame import Frame
 from skae.table.identifiers import warn_of_identifiers

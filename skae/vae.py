@@ -213,6 +213,8 @@ class VAETransformer(VariationalSamplingMixin, BaseAutoencoder):
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
     }
 
+    _trains_in_parallel = True
+
     _structural = (
         *BaseAutoencoder._structural,
         "likelihood",

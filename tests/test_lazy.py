@@ -196,7 +196,7 @@ def test_a_variational_model_samples_what_it_was_fitted_to(folder, whole):
     ids=lambda estimator: type(estimator).__name__,
 )
 def test_others_learn_from_a_sample_of_all_rows(estimator, folder, monkeypatch):
-    monkeypatch.setattr("skae.lazy.fitting.MAX_SAMPLE", 1500)
+    monkeypatch.setattr("skae.lazy.sampling.MAX_SAMPLE", 1500)
     with warnings.catch_warnings(action="ignore"):  # of few networks, of few steps
         estimator.fit(str(folder / "*.parquet"))
     assert estimator._table._n_rows == 1500

@@ -71,12 +71,32 @@ class CloneEnsemble(Ensemble):
                 # A detector draws no rows; to learn how takes longer than the scores do.
                 network.set_params(sampler="codes", match_marginals=False)
         self.sizes, (size,) = np.zeros(self.n_networks, dtype=int), config.max_samples
-        self.error_scales, stop, interrupted = np.ones(self.n_networks), False, False
+        self.error_scales, workers = np.ones(self.n_networks), tasks.workers
+        given = table, folds, sample_weight
+        n_fitted = workers.agreed(lambda: self._fit_clones(turns, size, given, rng, tasks))
+        own = {network: self.networks[network] for network in turns[self._own(workers)]}
+        for fitted in workers.gathered(own):
+            for network, estimator in fitted.items():
+                self.networks[network] = estimator
+        self._keep(turns[:n_fitted])
+        self.set_error_scales([(table, folds)], 1.0, rng)
+
+    @staticmethod
+    def _own(workers):
+        """Return which turns are a worker's, a slice."""
+        return slice(workers.rank, None, workers.size)
+
+    def _fit_clones(self, turns, size, given, rng, tasks):
+        """Fit this worker's clones; return how many have had their turn, others' included."""
+        table, folds, sample_weight = given
+        own, stop, interrupted = set(turns[self._own(tasks.workers)]), False, False
         for n_fitted, network in enumerate(turns.tolist(), start=1):
             estimator = self.networks[network]
             rows = rows_outside(folds, self.left_out[network], self.n_folds)
             rows = rng.permutation(rows)[: n_drawn(size, len(rows))]
             self.sizes[network] = len(rows)
+            if network not in own:
+                continue
             metadata = {
                 "sample_weight": None if sample_weight is None else sample_weight[rows]
             }
@@ -95,8 +115,7 @@ class CloneEnsemble(Ensemble):
             stop = stop or interrupted or task.stop
             if stop and n_fitted >= self.n_folds:
                 break
-        self._keep(turns[:n_fitted])
-        self.set_error_scales([(table, folds)], 1.0, rng)
+        return n_fitted
 
     def _keep(self, networks):
         """Keep some of the networks only."""

@@ -17,6 +17,7 @@ from skae.detector.subsets import Subsets
 from skae.detector.training import N_REPORTS, train_to_denoise
 from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED
+from skae.training.workers import ALONE
 
 # Rows that settle the error scale of a network.
 MAX_SCALE_ROWS = 5000
@@ -90,7 +91,8 @@ class DenoisingEnsemble(Ensemble):
         def report():
             return tasks.report(self.loss_curve, config.max_iter, trained)
 
-        self._train(config.max_iter, config.learning_rate_init, rng, report)
+        rate = config.learning_rate_init
+        self._train(config.max_iter, rate, rng, report, tasks.workers)
         if not keep_rows:
             del self._subsets  # a good part of the memory
         self.set_error_scales([(table, folds)], 1.0, rng)
@@ -121,20 +123,21 @@ class DenoisingEnsemble(Ensemble):
         rate = UPDATE_RATE * config.learning_rate_init
         self._train(n_steps, rate, rng, lambda: False)
 
-    def _train(self, n_steps, lr, rng, report):
-        """Train the networks on their subsets."""
-        subsets, networks = self._subsets, self.networks
+    def _train(self, n_steps, lr, rng, report, workers=ALONE):
+        """Train the networks on their subsets; every worker trains some of them."""
+        subsets, noise = self._subsets, self._noise()
         batch_size = min(self.config.batch_size, subsets.x.shape[1])
-        generator = torch.Generator(self.device).manual_seed(rng.randint(MAX_SEED))
-        networks.requires_grad_(True)
+        seed = rng.randint(MAX_SEED) + workers.rank
+        generator = torch.Generator(self.device).manual_seed(seed)
+        own = workers.part(self.networks.n_networks)
+        networks = self.networks.select(own, torch.float32).requires_grad_(True)
         n_weights = sum(weight.numel() for weight in networks.weights)
-        noise = self._noise()
         self.loss_curve = []
         with threads_for(n_weights * batch_size):
             stop_reason = train_to_denoise(
                 networks,
-                subsets,
-                noise,
+                subsets.part(own),
+                noise[own],
                 n_steps,
                 batch_size,
                 lr,
@@ -142,10 +145,29 @@ class DenoisingEnsemble(Ensemble):
                 self.loss_curve,
                 report,
             )
+        stop_reason = self._take(networks, stop_reason, workers)
         n_diverged = self._follow_weights()
         outcome = Outcome(self.loss_curve, stop_reason, n_diverged)
-        outcome.check(networks, subsets, noise)
+        outcome.check(self.networks, subsets, noise)
         self._warning = outcome.warning(self.config, n_steps)
+
+    def _take(self, networks, stop_reason, workers):
+        """Take over the networks that the workers have trained; return why they stopped."""
+        if workers.size == 1:
+            return stop_reason
+        tensors = [tensor.detach().cpu() for tensor in networks.parameters()]
+        trained = workers.gathered((tensors, self.loss_curve, stop_reason))
+        of_workers, curves, reasons = zip(*trained, strict=True)
+        sizes = [len(tensors[0]) for tensors in of_workers]
+        with torch.no_grad():
+            for own, parts in zip(
+                self.networks.parameters(), zip(*of_workers, strict=True), strict=True
+            ):
+                own.copy_(torch.cat(parts))
+        curves = [c for c, size in zip(curves, sizes, strict=True) if size]
+        weights = [size for size in sizes if size]
+        self.loss_curve = np.average(curves, axis=0, weights=weights).tolist()
+        return next((reason for reason in reasons if reason != "steps"), "steps")
 
     def _follow_weights(self):
         """Learn what follows from the weights; return how many networks have diverged."""

@@ -21,7 +21,7 @@ from skae.detector.folds import assign_folds, separate_the_usual
 from skae.detector.inference import ScoresRows
 from skae.detector.presets import choose_config
 from skae.detector.tasks import FitTasks
-from skae.lazy.fitting import sample_of
+from skae.lazy.sampling import sample_of
 from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.identifiers import warn_of_identifiers
 from skae.table.row_metadata import check_groups, check_weights
@@ -127,6 +127,27 @@ class FitsEnsemble(ScoresRows):
         """Fit, and return the training rows as an `EncodedTable`, and their folds."""
         X = sample_of(self, X, sample_weight=sample_weight, groups=groups)
         given = X, y, sample_weight
+        prepared = self._workers.agreed(lambda: self._prepare(X, sample_weight, groups))
+        (whole, counts, sample_weight), table, folds, ensemble, rng = prepared
+
+        def conclude(detector, ensemble, rng):
+            detector._store(ensemble)
+            scores = detector._calibrate(table, folds, sample_weight, rng)
+            detector._keep_own_scores(whole, counts, scores)
+
+        tasks = FitTasks(self, given, ensemble.n_tasks, conclude)
+        ensemble.fit(table, folds, sample_weight, rng, tasks, keep_rows)
+        if not self._workers.is_first:
+            return table, folds  # the first worker's detector is the one that counts
+        conclude(self, ensemble, rng)
+        self._n_chunks, self._past, self.drift_ = 0, None, DRIFT_LEVEL
+        tasks.finish()
+        self._warn_of_convergence()
+        self._warn_of_few_rows(table)
+        return table, folds
+
+    def _prepare(self, X, sample_weight, groups):
+        """Learn the columns; return what the networks are trained on, and these."""
         whole = X = check_table(self, X, reset=True, min_samples=2)
         sample_weight = check_weights(sample_weight, X)
         groups = check_groups(groups, X, sample_weight)
@@ -147,20 +168,7 @@ class FitsEnsemble(ScoresRows):
         folds = self._split(table, groups, config.n_folds, rng)
         make_ensemble = DenoisingEnsemble if self.estimator is None else CloneEnsemble
         ensemble = make_ensemble(config, self.n_folds_)
-
-        def conclude(detector, ensemble, rng):
-            detector._store(ensemble)
-            scores = detector._calibrate(table, folds, sample_weight, rng)
-            detector._keep_own_scores(whole, counts, scores)
-
-        tasks = FitTasks(self, given, ensemble.n_tasks, conclude)
-        ensemble.fit(table, folds, sample_weight, rng, tasks, keep_rows)
-        conclude(self, ensemble, rng)
-        self._n_chunks, self._past, self.drift_ = 0, None, DRIFT_LEVEL
-        tasks.finish()
-        self._warn_of_convergence()
-        self._warn_of_few_rows(table)
-        return table, folds
+        return (whole, counts, sample_weight), table, folds, ensemble, rng
 
     def _split(self, table, groups, n_folds, rng):
         """Return the fold of each row, and say how many folds there are."""

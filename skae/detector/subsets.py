@@ -155,6 +155,13 @@ class Subsets:
             if self.mask is not None:
                 self._put(self.mask, network, places, True if mask is None else mask[new])
 
+    def part(self, networks):
+        """Return the subsets of some networks, a slice."""
+        part = copy.copy(self)
+        part.x = self.x[networks]
+        part.mask = None if self.mask is None else self.mask[networks]
+        return part
+
     def copy(self):
         """Return subsets whose rows can be replaced; these stay as they are."""
         subsets = copy.copy(self)

@@ -20,11 +20,17 @@ class FitTasks:
         Subtasks at most.
     conclude : callable (detector, ensemble, rng) -> None
         Makes a fitted detector of one with trained networks.
+
+    Attributes
+    ----------
+    workers : Workers
+        Who trains the networks, each a part of them.
     """
 
     def __init__(self, detector, given, n_tasks, conclude):
         X, y, sample_weight = given
         self._detector, self._conclude = detector, conclude
+        self.workers = detector._workers
         self._context = detector._init_callback_context(max_subtasks=n_tasks)
         # As in the transformers: scorers get a target, and ignore it or need the labels.
         self._arguments = {

@@ -1,10 +1,14 @@
-"""Methods for rows on the workers of Dask, Ray and Spark, one small room each.
+"""Training, and methods for rows, on the workers of Dask, Ray and Spark, one room each.
 
 Each is imported when a table of its engine arrives, which is known by names: a process that
 has never heard of an engine loads none of it.
 """
 
 from importlib import import_module
+
+from skae.engines.fitting import fit
+
+__all__ = ["engine_of", "fit"]
 
 ENGINES = {
     ("dask", "DataFrame"): "skae.engines.on_dask",

@@ -1,7 +1,9 @@
-"""Rows of a Spark DataFrame: lazily, batch by batch, by `mapInPandas`."""
+"""Rows of a Spark DataFrame: lazily, batch by batch, by `mapInPandas`. And training."""
 
+import pickle
 from types import SimpleNamespace
 
+from skae.engines.restarting import fit_until_done, folder_of
 from skae.engines.rows import about, beside, run
 
 # Methods that give the columns of the table.
@@ -48,3 +50,38 @@ def _schema(X, method, names):
     if method in PER_COLUMN:
         return StructType([StructField(name, DoubleType()) for name in X.columns])
     return StructType([*X.schema.fields, *(StructField(name, kind) for name in names)])
+
+
+# ---------------------------------------------------------------------- training
+
+
+def fit(plan):
+    """Return the `Outcome` of training by processes that Spark's `TorchDistributor` starts."""
+    from pyspark.ml.torch.distributor import TorchDistributor
+    from pyspark.sql import SparkSession
+
+    master = SparkSession.builder.getOrCreate().conf.get("spark.master")
+    is_local = master.startswith("local")
+    distributor = TorchDistributor(plan.n_workers, is_local, plan.use_gpu)
+    with folder_of(plan, 1 if is_local else 2) as folder:
+        return fit_until_done(
+            plan, lambda packed: distributor.run(_train, packed, folder, plan.use_gpu)
+        )
+
+
+def _train(packed, folder, use_gpu):
+    """Fit, as one of several workers; return the `Outcome`, which counts on the first."""
+    import torch.distributed as dist
+
+    from skae.distributed import Group
+    from skae.distributed.checkpoints import FolderCheckpoints
+    from skae.distributed.worker import outcome_in_worker
+
+    plan = pickle.loads(packed)
+    dist.init_process_group("nccl" if use_gpu else "gloo")
+    try:
+        kept = FolderCheckpoints(folder)
+        workers = Group.of_world(kept, plan.checkpoint_interval)
+        return outcome_in_worker(plan.estimator, plan.X, workers)
+    finally:
+        dist.destroy_process_group()

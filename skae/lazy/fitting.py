@@ -1,6 +1,9 @@
 """A fit to a table that memory need not hold: summed up, encoded into files, trained on."""
 
+import math
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -10,9 +13,11 @@ from skae import _defaults
 from skae._entry import EntryPoints
 from skae.lazy.memory import bytes_of
 from skae.lazy.prefetch import prefetched
-from skae.lazy.sources import join, open_source, refuse_row_arguments
-from skae.lazy.spilled import N_PARTS, Spill, SpilledRows, refuse_full_disk
-from skae.lazy.summary import Reservoir, read_head
+from skae.lazy.sampling import generator_of, joined, rest_of, rows_in_memory, sample_size
+from skae.lazy.shards import MAX_COMMON, ShardRows, sample_of_shards
+from skae.lazy.sources import refuse_row_arguments, told_where
+from skae.lazy.spilled import N_PARTS, Kept, Spill, refuse_full_disk
+from skae.lazy.summary import Reservoir
 from skae.table.encoder import TableEncoder
 from skae.table.rows import DenseRows, TrainingRows
 from skae.table.states import OBSERVED
@@ -21,50 +26,8 @@ from skae.training.devices import resolve_device, threads_for
 
 # Rows that are held out at most: each epoch looks at them.
 MAX_HELD_OUT = 50_000
-# Rows that principal axes, quantiles and the columns' networks are learned from, at most.
-MAX_SAMPLE, LEAST_SAMPLE = 100_000, 1000
-# Bytes that a cell takes in a frame, its place in the design matrix and on the way, about.
-CELL = 24
-
-
-def rows_in_memory(source, memory_limit):
-    """Return the whole table, if it fits into the limit, else its first chunks and the rest."""
-    limit = bytes_of(memory_limit) // N_PARTS
-    return read_head(source, limit, lambda chunk: CELL * chunk.shape[0] * chunk.shape[1])
-
-
-def sample_of(estimator, X, **of_rows):
-    """Return X; of a table that is read in chunks a uniform sample, or all rows if few.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Whose `memory_limit` and `random_state` count.
-    X : table
-    **of_rows
-        Arguments with an entry for every row, None where not given.
-    """
-    source = open_source(X)
-    if source is None or source.table is not None:
-        return X
-    refuse_row_arguments(**of_rows)
-    head, rest = rows_in_memory(source, estimator.memory_limit)
-    if rest is None:
-        return join(head)
-    seed = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
-    size = _sample_size(head[0].shape[1], estimator.memory_limit)
-    reservoir = Reservoir(size, np.random.default_rng(seed))
-    for chunk in head:
-        reservoir.add(chunk)
-    for chunk in prefetched(rest):
-        reservoir.add(chunk)
-    return reservoir.rows()
-
-
-def _sample_size(n_columns, memory_limit):
-    """Return how many rows of a table, or of its design matrix, a sample has."""
-    fitting = bytes_of(memory_limit) // N_PARTS // (CELL * n_columns)
-    return min(MAX_SAMPLE, max(LEAST_SAMPLE, fitting))
+# What scikit-learn notes of the columns of a table.
+IN_FIT = {"n_features_in_", "feature_names_in_"}
 
 
 class LazyFitMixin(EntryPoints):
@@ -75,35 +38,43 @@ class LazyFitMixin(EntryPoints):
     """
 
     def _fit_chunks(self, source, of_rows, X_val, sample_weight_val):
-        """Fit to a `Source` if it is too large for memory, else return it as one table."""
+        """Fit to a `Source` if it is too large for memory, else return it as one table.
+
+        Of several workers each fits to its part, however large.
+        """
+        workers, alone = self._workers, self._workers.size == 1
         if source.table is None:
             refuse_row_arguments(**of_rows)
-        head, rest = rows_in_memory(source, self.memory_limit)
-        if rest is None:
-            return join(head) if source.table is None else source.table
+        source = workers.agreed(lambda: source.shard(workers.rank, workers.size))
+        head, rest = workers.agreed(lambda: rows_in_memory(source, self.memory_limit))
+        if alone and rest is None and head:
+            return joined(head) if source.table is None else source.table
         refuse_row_arguments(**of_rows)
-        self._check_lazily()
+        workers.agreed(self._check_lazily)
         self._check_held_out(None, None, None, X_val, sample_weight_val)
-        device = resolve_device(self.device)
+        device = workers.agreed(lambda: resolve_device(self.device))
         rng = check_random_state(self.random_state)
         seed = rng.randint(np.iinfo(np.int32).max)
-        sample, n_rows = self._summarise(join(head), rest, seed)
+        sample, n_rows, n_own = self._summarise(source, head, rest, seed)
         del head
         self.device_ = device
-        with self._spilled(source, n_rows, seed, X_val is None) as data:
+        with self._spilled(source, n_rows, n_own, seed, X_val is None) as data:
             start = self._sample_rows(data)
-            self._start(start.source, range(n_rows), None, start.n_train, rng)
+            workers.agreed(lambda: self._start_first(start, n_rows, rng))
+            rng = self._take_start(rng)
             held_out = self._check_validation_rows(X_val, sample_weight_val)
-            data = self._with_validation_rows(data, *held_out)
+            data = self._with_validation_rows(self._with_common(data, start), *held_out)
             schedule = self._schedule(data, rng)
             with threads_for(self._n_multiplications(schedule.batch_size)):
-                self._pretrain(start, schedule.seed)
+                if workers.is_first:
+                    self._pretrain(start, schedule.seed)
+                workers.synchronise(self.net_.module_)
                 self._train(data, schedule, (sample, None, None))
-            rows = np.arange(sample.shape[0])
-            checked = check_fitted_table(self, sample, self._table)
-            with threads_for(self._n_multiplications(schedule.batch_size)):
-                self._after_fit(start, (checked, rows, None))
-        return None
+            if workers.is_first:
+                checked = check_fitted_table(self, sample, self._table)
+                given = checked, np.arange(sample.shape[0]), None
+                with threads_for(self._n_multiplications(schedule.batch_size)):
+                    self._after_fit(start, given)
 
     def _check_lazily(self):
         self._check_callbacks()
@@ -121,41 +92,72 @@ class LazyFitMixin(EntryPoints):
 
     # ------------------------------------------------------------------ passes
 
-    def _summarise(self, head, rest, seed):
-        """Learn the columns in one pass; return a native sample, and the number of rows."""
-        first = check_table(self, head, reset=True)
-        n_columns = first.shape[1]
-        size = _sample_size(n_columns, self.memory_limit)
-        reservoir = Reservoir(size, np.random.default_rng(seed))
-        reservoir.add(head)
+    def _summarise(self, source, head, rest, seed):
+        """Learn the columns in one pass.
+
+        Returns
+        -------
+        sample : native table, or None
+            Of rows of all workers; on the first one.
+        n_rows, n_own : int
+            Rows of all workers, and of this one.
+        """
+        workers = self._workers
+        has_rows = workers.gathered(bool(head))
+        if not any(has_rows):
+            raise ValueError(f"X is a {source.kind} without rows; at least two are needed.")
+        root = has_rows.index(True)
+        begun = workers.agreed(lambda: self._begin(head) if workers.rank == root else None)
+        self._table, names = workers.shared(begun, root)
+        vars(self).update(names)
+        n_columns = len(self._table.names)
+        size = sample_size(n_columns, self.memory_limit)
+        reservoir = Reservoir(size, generator_of(seed, workers))
+        workers.agreed(lambda: self._learn_chunks(head, rest, reservoir))
+        n_own = reservoir.n_seen
+        learned = workers.merged((self._table, reservoir), _merge_summaries)
+        settled = workers.agreed(lambda: self._settle(*learned) if learned else None)
+        self._table, n_rows = workers.shared(settled)
+        return reservoir.rows() if workers.is_first else None, n_rows, n_own
+
+    def _begin(self, head):
+        """Return an encoder that knows of what kinds the columns are, and their names."""
+        first = check_table(self, joined(head), reset=True)
         table = TableEncoder(**self._table_parameters())
-        table.fit_chunks(
-            first,
-            self._checked(rest, reservoir),
-            lambda: check_table(self, reservoir.rows(), reset=False),
-            column_names(self, n_columns),
-        )
+        table.begin(first, column_names(self, first.shape[1]))
+        return table, {name: vars(self)[name] for name in IN_FIT & set(vars(self))}
+
+    def _learn_chunks(self, head, rest, reservoir):
+        for chunk, where in chain(head, rest_of(rest)):
+            reservoir.add(chunk)
+            with told_where(where):
+                self._table.learn_chunk(check_table(self, chunk, reset=False))
+
+    def _settle(self, table, reservoir):
+        """Return what was learned of all rows, settled, and how many these are."""
+        table.finish_chunks(check_table(self, reservoir.rows(), reset=False))
         self._table = table
         self._warn_of_table()
-        return reservoir.rows(), reservoir.n_seen
-
-    def _checked(self, rest, reservoir):
-        for chunk in prefetched(rest):
-            reservoir.add(chunk)
-            yield check_table(self, chunk, reset=False)
+        return table, reservoir.n_seen
 
     @contextmanager
-    def _spilled(self, source, n_rows, seed, own_held_out):
+    def _spilled(self, source, n_rows, n_own, seed, own_held_out):
         """Encode all rows, into files and those that are held out; delete the files in the end."""
         design, n_features = self._table.design_, self._table.design_.n_features
-        n_bytes = n_rows * (4 * design.n_inputs + n_features)
-        refuse_full_disk(n_bytes)
-        n_files = max(2, -(-n_bytes * N_PARTS // bytes_of(self.memory_limit)))
-        rngs = np.random.default_rng(seed).spawn(2)
+        n_bytes = n_own * (4 * design.n_inputs + n_features)
+        n_parts = n_bytes * N_PARTS / bytes_of(self.memory_limit)
+        rngs = generator_of(seed, self._workers).spawn(2)
         is_held_out = self._hold_out_of(n_rows, rngs[0]) if own_held_out else None
-        spill = Spill(n_files, design.n_inputs, n_features, rngs[1])
+        if self._workers.size > 1 and n_parts <= 1:
+            spill = Kept(design.n_inputs, n_features)
+        else:
+            refuse_full_disk(n_bytes)
+            spill = Spill(max(2, math.ceil(n_parts)), design.n_inputs, n_features, rngs[1])
         try:
-            yield self._encode_chunks(source, spill, n_rows, is_held_out)
+            data = self._workers.agreed(
+                lambda: self._encode_chunks(source, spill, n_own, is_held_out)
+            )
+            yield ShardRows.among(data, self._workers)
         finally:
             spill.close()
 
@@ -168,7 +170,7 @@ class LazyFitMixin(EntryPoints):
         if fraction is None:
             fraction = _defaults.choose_validation_fraction(n_rows)
         most = min(
-            MAX_HELD_OUT, _sample_size(self._table.design_.n_inputs, self.memory_limit)
+            MAX_HELD_OUT, sample_size(self._table.design_.n_inputs, self.memory_limit)
         )
         fraction = self.validation_fraction_ = min(fraction, most / n_rows)
         return lambda n: rng.random(n) < fraction
@@ -176,17 +178,15 @@ class LazyFitMixin(EntryPoints):
     def _encode_chunks(self, source, spill, n_rows, is_held_out):
         """Return `TrainingRows` of a source, those to train on in files."""
         held_out, masked, n_seen = [], False, 0
-        for chunk in prefetched(source.chunks()):
-            X = check_fitted_table(self, chunk, self._table)
-            rows = np.arange(X.shape[0])
-            n_seen += len(rows)
-            self._check_support(X, rows)
-            design, observed = self._table.encode_rows(X, rows)
+        for chunk, where in prefetched(source.parts()):
+            with told_where(where):
+                design, observed = self._encode_chunk(chunk)
+            n_seen += len(design)
             if observed is None:
-                observed = np.full((len(rows), spill.n_features), OBSERVED, np.uint8)
+                observed = np.full((len(design), spill.n_features), OBSERVED, np.uint8)
             masked = masked or (observed != OBSERVED).any()
             if is_held_out is not None:
-                chosen = is_held_out(len(rows))
+                chosen = is_held_out(len(design))
                 held_out.append((design[chosen], observed[chosen]))
                 design, observed = design[~chosen], observed[~chosen]
             spill.add(design, observed)
@@ -201,15 +201,55 @@ class LazyFitMixin(EntryPoints):
             torch.from_numpy(np.concatenate(part)).to(self.device_)
             for part in zip(*held_out, strict=True)
         )
-        rows = SpilledRows(
-            spill, DenseRows(x, observed if masked else None), self.device_, masked
-        )
-        return TrainingRows(rows, None, len(x))
+        held_out = DenseRows(x, observed if masked else None)
+        return TrainingRows(spill.rows(held_out, self.device_, masked), None, len(x))
+
+    def _encode_chunk(self, chunk):
+        X = check_fitted_table(self, chunk, self._table)
+        rows = np.arange(X.shape[0])
+        self._check_support(X, rows)
+        return self._table.encode_rows(X, rows)
+
+    # ------------------------------------------------------------------ the start
 
     def _sample_rows(self, data):
-        """Return `TrainingRows` in memory: some to train on, from all files, and the held-out."""
+        """Return `TrainingRows` in memory: some to train on, from all files, and the held-out.
+
+        Of several workers the first has those of all; the others have None.
+        """
         source, n_inputs = data.source, self._table.design_.n_inputs
-        rows = source.some(
-            _sample_size(n_inputs, self.memory_limit), torch.Generator().manual_seed(0)
-        )
+        most = sample_size(n_inputs, self.memory_limit)
+        if self._workers.size > 1:
+            return sample_of_shards(data, most, self._workers, self.device_)
+        rows = source.some(most, torch.Generator().manual_seed(0))
         return TrainingRows(rows.followed_by(source.held_out), None, data.n_valid)
+
+    def _start_first(self, start, n_rows, rng):
+        """Build the net on the first worker."""
+        if start is not None:
+            self._start(start.source, range(n_rows), None, start.n_train, rng)
+
+    def _take_start(self, rng):
+        """Take over what the first worker has learned so far; return its `rng`."""
+        workers = self._workers
+        if workers.size == 1:
+            return rng
+        own = {"device_", "_workers", *self.get_params(deep=False)}
+        learned = {name: value for name, value in vars(self).items() if name not in own}
+        learned, rng = workers.shared((learned, rng))
+        if not workers.is_first:
+            vars(self).update(learned)
+            self.net_.move_to(self.device_)
+        return rng
+
+    def _with_common(self, data, start):
+        """Return the rows of this worker, with some that all workers have."""
+        if self._workers.size == 1:
+            return data
+        common = None if start is None else start.sample(MAX_COMMON)[0].cpu()
+        common = self._workers.shared(common).to(self.device_)
+        return replace(data, common=DenseRows(common, None))
+
+
+def _merge_summaries(summary, other):
+    return tuple(part.merge(theirs) for part, theirs in zip(summary, other, strict=True))

@@ -6,10 +6,11 @@ Packages are known by name: to read what comes from one it need not be imported 
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from itertools import count, islice
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -35,6 +36,13 @@ FORMATS = {
 GLOB = "*?["
 
 
+class Part(NamedTuple):
+    """A chunk, and where it comes from, for messages: None if that is not known."""
+
+    chunk: Any
+    where: str | None
+
+
 @dataclass(frozen=True)
 class Source:
     """A table whose chunks can be read from the first to the last as often as needed.
@@ -43,21 +51,58 @@ class Source:
     ----------
     kind : str
         What it is, for messages.
-    read : callable () -> iterator of data frames or ndarrays
+    read : callable () -> iterator of data frames or ndarrays, or of `Part`
         Starts anew.
     table : ndarray or None
         The table itself, where it is on disk but can be used like one in memory.
+    divide : callable (rank, size) -> callable like `read`, or None
+        What reads the part of one of several workers, without reading the others'. None:
+        every worker reads all chunks, and uses its own.
     """
 
     kind: str
     read: Callable[[], Iterator[Any]]
     table: Any = None
+    divide: Callable[[int, int], Callable[[], Iterator[Any]] | None] | None = None
 
     def chunks(self):
         """Yield the chunks that hold rows, of bounded size."""
+        for part in self.parts():
+            yield part.chunk
+
+    def parts(self):
+        """Yield the chunks that hold rows, of bounded size, as `Part`."""
         with closing(self.read()) as chunks:
             for chunk in chunks:
-                yield from _divided(chunk)
+                part = chunk if isinstance(chunk, Part) else Part(chunk, None)
+                with told_where(part.where):
+                    for divided in _divided(part.chunk):
+                        yield Part(divided, part.where)
+
+    def shard(self, rank, size):
+        """Return the part of a worker: rows that no other of `size` workers has."""
+        if size == 1:
+            return self
+        read = None if self.divide is None else self.divide(rank, size)
+        if read is None:
+
+            def read():
+                with closing(self.parts()) as parts:
+                    yield from islice(parts, rank, None, size)
+
+        return replace(self, read=read, table=None, divide=None)
+
+
+@contextmanager
+def told_where(where):
+    """Let errors say which file or partition they are about, if that is known."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if where is None:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{where}: {error}") from error
 
 
 def open_source(X):
@@ -128,27 +173,77 @@ def _of_duckdb(X):
 
 def _of_dataset(X):
     """Return the source of a dataset of pyarrow, which names the file that it cannot read."""
-    n_rows = _rows_per_chunk(len(X.schema))
-    bounds = {"batch_size": n_rows, "batch_readahead": READ_AHEAD}
+    bounds = {"batch_size": _rows_per_chunk(len(X.schema)), "batch_readahead": READ_AHEAD}
 
     def read():
-        try:
-            fragments = list(X.get_fragments())
-        except ValueError:  # filtered
+        fragments = _fragments(X)
+        if fragments is None:
             yield from map(_table_of, X.to_batches(**bounds, fragment_readahead=1))
             return
-        for fragment in fragments:
-            try:
-                yield from map(_table_of, fragment.to_batches(schema=X.schema, **bounds))
-            except (OSError, ValueError, TypeError, NotImplementedError) as error:
-                where = getattr(fragment, "path", None)
-                if where is None:
-                    raise
-                raise ValueError(
-                    f"The file {where!r} cannot be read like the others: {error}"
-                ) from error
+        yield from _of_fragments(fragments, X.schema, bounds)
 
-    return Source("Dataset", read)
+    def divide(rank, size):
+        pieces = _pieces(_fragments(X) or [])
+        if len(pieces) < size:
+            return None
+        ends = [sum(n for _, n in pieces) * i // size for i in range(size + 1)]
+        own, start = [], 0
+        for piece, n_rows in pieces:
+            # Of the worker whose part its middle is in.
+            if ends[rank] <= start + n_rows // 2 < ends[rank + 1]:
+                own.append(piece)
+            start += n_rows
+        return lambda: _of_fragments(own, X.schema, bounds)
+
+    return Source("Dataset", read, divide=divide)
+
+
+def _fragments(X):
+    """Return the files of a dataset, None if it is filtered."""
+    try:
+        return list(X.get_fragments())
+    except ValueError:
+        return None
+
+
+def _pieces(fragments):
+    """Return parts of a dataset that can be read alone, and how long each takes to read.
+
+    These are the row groups of Parquet files, and files of other formats.
+    """
+    pieces = []
+    for fragment in fragments:
+        if not hasattr(fragment, "split_by_row_group"):
+            pieces.append((fragment, 1))
+            continue
+        with _named_file(fragment):
+            groups = fragment.split_by_row_group()
+        pieces += [(part, sum(g.num_rows for g in part.row_groups)) for part in groups]
+    return pieces
+
+
+def _of_fragments(fragments, schema, bounds):
+    for fragment in fragments:
+        with _named_file(fragment):
+            for batch in fragment.to_batches(schema=schema, **bounds):
+                yield Part(_table_of(batch), _place_of(fragment))
+
+
+def _place_of(fragment):
+    path = getattr(fragment, "path", None)
+    return None if path is None else f"The file {path!r}"
+
+
+@contextmanager
+def _named_file(fragment):
+    """Let errors of reading say which file it is."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, NotImplementedError) as error:
+        where = _place_of(fragment)
+        if where is None:
+            raise
+        raise ValueError(f"{where} cannot be read like the others: {error}") from error
 
 
 def _of_path(path):
@@ -207,11 +302,14 @@ def _of_memmap(X):
 
 
 def _of_dask(X):
-    def read():
-        for i in range(X.npartitions):
-            yield X.get_partition(i).compute(scheduler="sync")
+    def read(numbers=None):
+        for i in range(X.npartitions) if numbers is None else numbers:
+            yield Part(X.get_partition(i).compute(scheduler="sync"), f"Partition {i}")
 
-    return Source("Dask DataFrame", read)
+    def divide(rank, size):
+        return lambda: read(range(rank, X.npartitions, size))
+
+    return Source("Dask DataFrame", read, divide=divide)
 
 
 def _of_ray(X):
@@ -222,7 +320,16 @@ def _of_ray(X):
     return Source("Ray Dataset", read)
 
 
+def _of_ray_shards(X):
+    return Source(
+        "Ray Dataset",
+        lambda: X.chunks(range(len(X))),
+        divide=lambda rank, size: lambda: X.chunks([rank]),
+    )
+
+
 PACKAGES = {
+    ("skae", "RayShards"): _of_ray_shards,
     ("polars", "LazyFrame"): _of_polars,
     ("narwhals", "LazyFrame"): _of_narwhals,
     ("duckdb", "DuckDBPyRelation"): _of_duckdb,
@@ -255,7 +362,8 @@ def _of_iterable(X):
         return None
 
     def read():
-        yield from X
+        for number, chunk in zip(count(), X):
+            yield Part(chunk, f"Chunk {number}")
 
     return Source(type(X).__name__, read)
 

@@ -82,13 +82,50 @@ class Spill:
 
     def nothing(self):
         """Return the design and the mask of no rows."""
-        return np.empty((0, self.n_inputs), np.float32), np.empty(
-            (0, self.n_features), np.uint8
-        )
+        return _no_rows(self)
+
+    def rows(self, held_out, device, masked):
+        """Return the rows to train on, and then those that are held out."""
+        return SpilledRows(self, held_out, device, masked)
 
     def close(self):
         """Delete the files."""
         self._folder.cleanup()
+
+
+class Kept:
+    """Encoded rows in memory, in place of a `Spill` where they are few."""
+
+    def __init__(self, n_inputs, n_features):
+        self.n_inputs, self.n_features = n_inputs, n_features
+        self._parts = [self.nothing()]
+
+    def add(self, design, observed):
+        self._parts.append((design, observed))
+
+    def flush(self):
+        pass
+
+    def nothing(self):
+        return _no_rows(self)
+
+    def rows(self, held_out, device, masked):
+        x, observed = (
+            torch.from_numpy(np.concatenate(part)).to(device)
+            for part in zip(*self._parts, strict=True)
+        )
+        self._parts = []
+        return DenseRows(x, observed if masked else None).followed_by(held_out)
+
+    def close(self):
+        pass
+
+
+def _no_rows(rows):
+    return (
+        np.empty((0, rows.n_inputs), np.float32),
+        np.empty((0, rows.n_features), np.uint8),
+    )
 
 
 def refuse_full_disk(n_bytes):
@@ -131,17 +168,16 @@ class SpilledRows:
     def __len__(self):
         return self.n_spilled + len(self.held_out)
 
-    def batches(self, n_rows, batch_size, generator):
+    def batches(self, n_rows, sizes, generator):
         """Yield row numbers, design and mask of batches, in random order, of training rows."""
-        rest = None
+        rest, sizes = None, batch_sizes(n_rows, sizes)
+        size = next(sizes, None)
         for rows in prefetched(self._files(generator)):
-            rest = rows if rest is None else rest.followed_by(rows)
-            whole = len(rest) // batch_size * batch_size
-            for first in range(0, whole, batch_size):
-                yield None, *self._on_device(rest, slice(first, first + batch_size))
-            rest = DenseRows(*rest[whole:])
-        if rest is not None and len(rest):
-            yield None, *self._on_device(rest, slice(None))
+            rest, first = rows if rest is None else rest.followed_by(rows), 0
+            while size is not None and first + size <= len(rest):
+                yield None, *self._on_device(rest, slice(first, first + size))
+                first, size = first + size, next(sizes, None)
+            rest = DenseRows(*rest[first:])
 
     def _files(self, generator):
         """Yield the files' rows in random order; draws happen in the thread that asks."""
@@ -203,6 +239,13 @@ class SpilledRows:
     def part(self, start, stop, width):
         """Return something to slice the first columns of some rows from."""
         return RowsOfPart(self, start, stop, width)
+
+
+def batch_sizes(n_rows, sizes):
+    """Return an iterator of the sizes of batches, one for all of them or a list."""
+    if isinstance(sizes, list):
+        return iter(sizes)
+    return (min(sizes, n_rows - first) for first in range(0, n_rows, sizes))
 
 
 def _joined(parts):

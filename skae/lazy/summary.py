@@ -35,6 +35,16 @@ class Reservoir:
         if sum(map(len, self._keys)) > 2 * self.size:
             self._shrink()
 
+    def merge(self, other):
+        """Take the rows of another sample of its size, of other rows, into the sample."""
+        self.n_seen += other.n_seen
+        self._threshold = min(self._threshold, other._threshold)
+        self._chunks += other._chunks
+        self._keys += other._keys
+        if self._chunks:
+            self._shrink()
+        return self
+
     def _shrink(self):
         keys = np.concatenate(self._keys)
         kept = np.argsort(keys)[: self.size]
@@ -61,21 +71,20 @@ def read_head(source, limit, size_of):
 
     Returns
     -------
-    head : list of native chunks
-    rest : generator of native chunks, or None
+    head : list of `Part`
+    rest : generator of `Part`, or None
         None: the head is the whole table.
     """
-    chunks, head, size = source.chunks(), [], 0
-    for chunk in chunks:
+    parts, head, size = source.parts(), [], 0
+    for part in parts:
+        chunk = part.chunk
         if size + size_of(chunk) > limit and head:
-            return head, _continued(chunk, chunks)
-        head.append(chunk)
+            return head, _continued(part, parts)
+        head.append(part)
         size += size_of(chunk)
-    if not head:
-        raise ValueError(f"X is a {source.kind} without rows; at least two are needed.")
     return head, None
 
 
-def _continued(chunk, chunks):
-    yield chunk
-    yield from chunks
+def _continued(part, parts):
+    yield part
+    yield from parts

@@ -1,5 +1,7 @@
 """The clocks of a time zone, by which times may be whole days that are not so in UTC."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -45,6 +47,14 @@ class Clock:
         if self.base is None:
             self.base = walls[0]
         self.step = int(np.gcd(self.step, np.gcd.reduce(walls - self.base)))
+
+    def merge(self, other):
+        """Take what another clock of the zone has learned of other times."""
+        if other.base is None:
+            return
+        if self.base is None:
+            self.base = other.base
+        self.step = math.gcd(self.step, other.step, int(other.base - self.base))
 
     def nearest(self, times):
         """Return the times in UTC, a whole number of steps apart, that are nearest."""

@@ -48,29 +48,72 @@ class TableLearner:
         self._learn_absences(X, rows, sample_weight)
         return self._finish(X, rows)
 
-    def fit_chunks(self, first, others, sample, names=None):
-        """Learn the columns from a table that comes in chunks.
+    def begin(self, X, names=None):
+        """Note what kinds of columns X has; of its cells `learn_chunk` learns.
 
         Parameters
         ----------
-        first : ndarray or Frame
-            The first rows, which say of what kind the columns are.
-        others : iterable of ndarray or Frame
-        sample : callable () -> ndarray or Frame
-            Rows from all over, asked for in the end, for medians and quantiles.
+        X : ndarray or Frame
+            First rows of a table that comes in chunks.
         names : sequence of str, default=None
 
         Raises
         ------
         ValueError
-            As in `fit`, and if the kind of a column changes.
+            As in `fit`.
         """
-        self._start_anew(self._begin(first, names), first, np.arange(first.shape[0]), None)
-        for chunk in others:
-            self._learn_chunk(chunk)
+        self._place_columns(self._begin(X, names))
+
+    def learn_chunk(self, chunk):
+        """Go on learning, levels as well, from rows of a table that comes in chunks.
+
+        Parameters
+        ----------
+        chunk : ndarray or Frame
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if the kind of a column is another than in the first rows.
+        """
+        for block in self._blocks:
+            block.empty[:] = False  # so far
+        self.check(chunk)
+        for i, column in enumerate(self.columns_ or ()):
+            if column.kind == "empty" and not chunk.column(i).all_missing:
+                raise ValueError(
+                    f"Column {column.name!r} has no cell in the first rows of X, but some "
+                    "later; give it a dtype that says what they are, or put rows with cells "
+                    "in the column first."
+                )
+        self._learn(chunk, np.arange(chunk.shape[0]), None)
+
+    def merge(self, other):
+        """Take what another encoder, begun alike, has learned of further chunks.
+
+        Parameters
+        ----------
+        other : TableEncoder
+
+        Returns
+        -------
+        self : TableEncoder
+        """
+        for block, theirs in zip(self._blocks, other._blocks, strict=True):
+            block.merge(theirs)
+        self._n_rows += other._n_rows
+        return self
+
+    def finish_chunks(self, sample):
+        """Settle what was learned from chunks.
+
+        Parameters
+        ----------
+        sample : ndarray or Frame
+            Rows from all over, for medians and quantiles.
+        """
         self._find_empty()
         self.identifiers_ = self._by_feature("identifiers")
-        sample = sample()
         rows = np.arange(sample.shape[0])
         self._learn_absences(sample, rows, None)
         if self._absence is not None:
@@ -88,20 +131,6 @@ class TableLearner:
             X, self.names, self.categorical_features, self.ordinal_features
         )
         return kinds
-
-    def _learn_chunk(self, chunk):
-        """Go on learning, levels as well, from rows of a table that comes in chunks."""
-        for block in self._blocks:
-            block.empty[:] = False  # so far
-        self.check(chunk)
-        for column, i in zip(self.columns_ or (), range(len(self.names)), strict=False):
-            if column.kind == "empty" and not chunk.column(i).all_missing:
-                raise ValueError(
-                    f"Column {column.name!r} has no cell in the first {self._n_rows} rows, "
-                    "but some later; give it a dtype that says what they are, or put rows "
-                    "with cells in the column first."
-                )
-        self._learn(chunk, np.arange(chunk.shape[0]), None)
 
     def _finish(self, X, rows):
         """Settle what was learned; `X[rows]` tells medians and quantiles."""
@@ -140,6 +169,12 @@ class TableLearner:
 
     def _start_anew(self, kinds, X, rows, sample_weight):
         """Learn from the rows what columns of these kinds hold."""
+        self._place_columns(kinds)
+        self._learn(X, rows, sample_weight)
+        self._find_empty()
+
+    def _place_columns(self, kinds):
+        """Make the blocks of columns of these kinds, which have learned nothing yet."""
         self._blocks, self._absence = self._make_blocks(kinds), None
         self.columns_ = None
         if self.template_ is not None:
@@ -151,8 +186,6 @@ class TableLearner:
             places = (self._place[i] for i in range(len(kinds)))
             self.columns_ = [block.readers[j] for block, j in places]
         self._n_rows = 0
-        self._learn(X, rows, sample_weight)
-        self._find_empty()
 
     def _find_empty(self):
         for block in self._blocks:

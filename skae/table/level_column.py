@@ -74,11 +74,14 @@ class LevelColumn:
 
     def _grow(self, cells):
         """Add the levels that cells hold, or declare, to those that are known."""
-        found = self._find_levels(cells)
+        self._add(self._find_levels(cells), cells.declared)
+
+    def _add(self, found, declared):
+        """Add levels to those that are known."""
         new = found[self.levels.get_indexer(found) < 0]
         if not len(new):
             return
-        levels = self._united(found, new, cells.declared)
+        levels = self._united(found, new, declared)
         if len(levels) > MOST_LEVELS:
             raise ValueError(
                 f"Column {self.name!r} holds more than {MOST_LEVELS:,} different values, such "
@@ -94,6 +97,21 @@ class LevelColumn:
         """Return the known levels and new ones; sorted, unless a dtype declares them."""
         levels = self.levels.append(new)
         return levels if declared else pd.Index(sorted(levels.tolist()))
+
+    def merge(self, other):
+        """Take what another column, of the same name and kind, has learned of other rows."""
+        if other.levels is None:
+            return
+        if self.levels is None:
+            vars(self).update(vars(other))
+            if self.levels.equals(BOOLEANS):
+                self.levels = BOOLEANS
+            return
+        is_sorted = [c.levels.is_monotonic_increasing for c in (self, other)]
+        self._add(other.levels, declared=not all(is_sorted))
+        places = self.levels.get_indexer(other.levels)
+        self.counts[places] += other.counts
+        self.n_cells[places] += other.n_cells
 
     def __getstate__(self):
         return {key: value for key, value in vars(self).items() if key != "_places"}

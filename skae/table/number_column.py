@@ -4,6 +4,8 @@ A column is read into float64 values (NaN: missing), and written back into a
 column of the dtype and the library that was fitted.
 """
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -28,6 +30,9 @@ class EmptyColumn:
 
     def learn(self, cells):
         pass
+
+    def merge(self, other):
+        return 0.0
 
     def read(self, cells):
         return np.full(len(cells), np.nan)
@@ -87,6 +92,43 @@ class NumberColumn:
         for clock in self.clocks:
             clock.learn(self._in_unit(cells[there]))
 
+    def merge(self, other):
+        """Take what another column, of the same name and kind, has learned of other rows.
+
+        Returns
+        -------
+        shift : float
+            What is to be added to numbers that the other has read.
+        """
+        if self.whole is None:
+            vars(self).update(vars(other))
+        if other.base is None or not self.whole:
+            return self._number_of(other) - self._number_of(self)
+        if other.unit != self.unit:
+            raise ValueError(
+                f"Column {self.name!r} is of dtype {self.unit} in one part of X and of "
+                f"{other.unit} in another; convert it to one of them."
+            )
+        if self.base is None:
+            self.base = other.base
+        distance = int(other.base) - int(self.base)  # modulo 2^64, as all distances
+        distance = (distance + 2**63) % 2**64 - 2**63
+        self.step = math.gcd(self.step, other.step, distance)
+        if self.kind == "number":
+            self.step = 1
+        if other.extent is not None:
+            self.extent = _widened(self.extent or other.extent, np.array(other.extent))
+        for clock, theirs in zip(self.clocks, other.clocks, strict=True):
+            clock.merge(theirs)
+        return float(distance)
+
+    @staticmethod
+    def _number_of(column):
+        """Return what the numbers that a column has read are distances from."""
+        if column.base is None:
+            return 0.0
+        return float(column.base if column.unsigned else column.base.view(np.int64))
+
     def _first(self, bits):
         """Return where distances start: the first cell, or what tells little of it."""
         if self.keeps_first:
@@ -100,6 +142,7 @@ class NumberColumn:
         """Raise if `Cells` are times of a zone and those of the fit were not, or the reverse."""
         if (
             given.kind != "date"
+            or self.whole is None
             or given.all_missing
             or (given.zone is None) == (self.zone is None)
         ):

@@ -51,7 +51,7 @@ class OrderedColumn(LevelColumn):
 
     def check_order(self, cells):
         """Raise if the dtype declares another order of the levels than in fit."""
-        if not cells.ordered or not len(self.levels):
+        if not cells.ordered or self.levels is None or not len(self.levels):
             return
         theirs = cells.levels.tolist()
         places = self.levels.get_indexer(theirs)
@@ -64,6 +64,17 @@ class OrderedColumn(LevelColumn):
             f"{_in_order(theirs)} now; bring its levels into the order of fit: "
             f"{conversion(cells.source, self.name, 'ordered', levels=levels)}."
         )
+
+    def merge(self, other):
+        if other.levels is not None and self.levels is not None and other.is_declared:
+            places = self.levels.get_indexer(other.levels)
+            if np.any(np.diff(places[places >= 0]) < 0):
+                own, theirs = (_in_order(c.levels.tolist()) for c in (self, other))
+                raise ValueError(
+                    f"Column {self.name!r} is ordered {own} in one part of X and {theirs} in "
+                    "another; bring its levels into one order."
+                )
+        super().merge(other)
 
     def merge_rare(self, min_frequency, max_categories, least_rows=1):
         """Merge rare levels with neighbours, so that the order stays.

@@ -13,10 +13,18 @@ from skae.table.states import OBSERVED
 class _Rows:
     """Rows that can be taken by their numbers."""
 
-    def batches(self, n_rows, batch_size, generator):
-        """Yield row numbers, design and mask of batches of the first rows, in random order."""
+    def batches(self, n_rows, sizes, generator):
+        """Yield row numbers, design and mask of batches of the first rows, in random order.
+
+        Parameters
+        ----------
+        n_rows : int
+        sizes : int or list of int
+            Rows of every batch; of each of them.
+        generator : torch.Generator
+        """
         order = torch.randperm(n_rows, generator=generator, device=generator.device)
-        for rows in order.split(batch_size):
+        for rows in order.split(sizes):
             yield rows, *self[rows]
 
 
@@ -207,6 +215,20 @@ class TrainingRows:
     @property
     def n_train(self):
         return len(self.source) - self.n_valid
+
+    @property
+    def n_train_of_all(self):
+        """Rows to train on, those of other workers included."""
+        return self.n_train
+
+    @property
+    def holds_out(self):
+        """Whether any rows are held out, here or by other workers."""
+        return self.n_valid > 0
+
+    def batches(self, batch_size, generator):
+        """Yield row numbers, design and mask of the batches of an epoch, in random order."""
+        return self.source.batches(self.n_train, batch_size, generator)
 
     @property
     def train_weights(self):

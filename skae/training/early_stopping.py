@@ -15,6 +15,8 @@ N_ERRORS = 2.0
 WINSORISED = 0.05
 # A loss that exceeds its start by this factor will not come back.
 DIVERGED = 1e3
+# What an epoch changes of `EarlyStopping`, beside the best state.
+PROGRESS = "best_loss", "left_start", "reference", "reference_epoch", "_lowest"
 # Rows whose codes a dataset-level regulariser compares with the prior at most.
 N_COMPARED = 1024
 
@@ -25,6 +27,16 @@ class Checkpoint:
     def __init__(self, module):
         self._live = list(module.state_dict().values())
         self._kept = [tensor.clone() for tensor in self._live]
+
+    @property
+    def tensors(self):
+        """The copies, list of torch.Tensor."""
+        return self._kept
+
+    @tensors.setter
+    def tensors(self, tensors):
+        for kept, tensor in zip(self._kept, tensors, strict=True):
+            kept.copy_(tensor)
 
     @torch.no_grad()
     def save(self):
@@ -73,10 +85,21 @@ class EarlyStopping:
             # Held-out rows first: on these alone the discrepancy would be mostly chance.
             self._compared = rows.sample(N_COMPARED)
 
+    def state(self):
+        """Return what `resume` takes to go on where this one is, dict."""
+        kept = {name: getattr(self, name) for name in PROGRESS}
+        return {**kept, "best": self.best.tensors}
+
+    def resume(self, state):
+        """Go on from a `state`, once the start has been looked at."""
+        for name in PROGRESS:
+            setattr(self, name, state[name])
+        self.best.tensors = state["best"]
+
     def begin(self):
         """Return the loss of the start, which later states have to beat."""
         rows = self.rows
-        if rows.n_valid:
+        if rows.holds_out:
             self.start_losses = self.losses(rows.n_train, len(rows.source))
             self.start = self.best_loss = self._mean(self.start_losses).item()
         else:
@@ -92,17 +115,17 @@ class EarlyStopping:
 
     def end_epoch(self, total, n_rows):
         """Record the epoch's losses; return why training should stop, or None."""
-        n_valid, epoch = self.rows.n_valid, len(self.net.history)
+        holds_out, epoch = self.rows.holds_out, len(self.net.history)
         figures = [total / n_rows]
-        if n_valid:
+        if holds_out:
             with Batches(self.net, "valid") as told:
                 losses = self.losses(self.rows.n_train, len(self.rows.source), told)
             figures += [self._mean(losses), *self._falls(losses)]
         # The epoch's only synchronisation with the device.
         train_loss, *held_out = torch.stack(figures).tolist()
-        loss = held_out[0] if n_valid else train_loss
+        loss = held_out[0] if holds_out else train_loss
         compared = loss
-        if n_valid:
+        if holds_out:
             fall, clear, robust_fall, robustly_clear = held_out[1:]
             if self._is_robust:
                 fall, clear, compared = (
@@ -111,13 +134,13 @@ class EarlyStopping:
                     self.start - robust_fall,
                 )
         better = compared < self.best_loss
-        if n_valid and not self.left_start:
+        if holds_out and not self.left_start:
             # `clear` is the fall less two standard errors: their sum is twice what lies above
             # one, the least where only the winsorised fall is clear.
             likely = fall + clear > 0
             better = better and (clear > 0 or (robustly_clear > 0 and likely))
         self._record("train_loss", train_loss)
-        if n_valid:
+        if holds_out:
             self._record("valid_loss", loss)
         limit = self.start + DIVERGED * (1.0 + abs(self.start))
         if not max(train_loss, loss) < limit:  # NaN included
@@ -126,7 +149,7 @@ class EarlyStopping:
             self.best_loss, self.left_start = compared, True
             self.net.best_epoch_ = epoch
             self.best.save()
-        return self._no_change(epoch, compared) if n_valid else None
+        return self._no_change(epoch, compared) if holds_out else None
 
     def _record(self, key, loss):
         """Record a loss, and whether it is the lowest so far, as skorch's callbacks ask."""
@@ -145,7 +168,7 @@ class EarlyStopping:
         """Leave the module in the state that is kept."""
         net = self.net
         net.train_start_loss_ = self.start
-        if self.rows.n_valid:
+        if self.rows.holds_out:
             self.best.restore()
             if net.loss_curves()[0] and not net.best_epoch_:
                 net.train_start_loss_ = self._checked_loss()
@@ -164,12 +187,17 @@ class EarlyStopping:
     def losses(self, start, stop, told=None):
         """Return the losses of rows `start` to `stop`, with the same draws at every call.
 
+        They are followed by those of the other workers' rows.
+
         Callbacks are told of the blocks by `told`, a `Batches`.
         """
         net, corrupt = self.net, self.schedule.corrupt
         net._set_training(False)
-        generator = torch.Generator(net.device).manual_seed(self.schedule.seed)
-        losses = []
+        workers = self.schedule.workers
+        generator = torch.Generator(net.device).manual_seed(
+            self.schedule.seed + workers.rank
+        )
+        losses = [torch.zeros(0, device=net.device)]
         with self.schedule.draws(), use_generator(generator, net.module_):
             common = 0.0
             if self._compared is not None:
@@ -182,7 +210,7 @@ class EarlyStopping:
                 losses.append(of_rows + common)
                 if told is not None:
                     told.end(x, losses[-1].mean(), output)
-        return torch.cat(losses)
+        return workers.rows(torch.cat(losses))
 
     def _checked_loss(self):
         n_rows = min(self.rows.n_train, N_CHECKED)

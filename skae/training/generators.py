@@ -47,19 +47,19 @@ class GlobalDraws:
         if device.type == "cuda":
             places.append(device)
             self._places.append(_on_cuda(device))
-        self._states = [torch.Generator(at).manual_seed(seed).get_state() for at in places]
+        self.states = [torch.Generator(at).manual_seed(seed).get_state() for at in places]
 
     @contextmanager
     def __call__(self):
         with self._turn.held():
-            before, outer = self._exchange(self._states), GlobalDraws._inside
+            before, outer = self._exchange(self.states), GlobalDraws._inside
             if outer is None:
                 GlobalDraws._inside = threading.get_ident(), self._exchange, before
             try:
                 yield
             finally:
                 GlobalDraws._inside = outer
-                self._states = self._exchange(before)
+                self.states = self._exchange(before)
 
     def _exchange(self, states):
         before = [read() for read, _ in self._places]

@@ -21,6 +21,7 @@ from skae.training.endings import how_it_ended
 from skae.training.generators import use_generator
 from skae.training.interrupts import InterruptWatch
 from skae.training.refitting import Refitting
+from skae.training.resuming import Resuming
 from skae.training.skorch_callbacks import (
     best_loaded,
     has_instance,
@@ -192,9 +193,10 @@ class Net(NeuralNet):
         """Train on `TrainingRows` as a `Schedule` says."""
         self.max_epochs, self.batch_size = schedule.n_epochs, schedule.batch_size
         seen = self._dataset(X, 0, len(X.source))
-        self.notify("on_train_begin", X=seen.X, y=seen.y)
+        given = {"X": None, "y": None} if seen is None else {"X": seen.X, "y": seen.y}
+        self.notify("on_train_begin", **given)
         self.fit_loop(X, schedule=schedule)
-        self.notify("on_train_end", X=seen.X, y=seen.y)
+        self.notify("on_train_end", **given)
         # The best state is there, unless a callback has loaded another.
         loaded = best_loaded(self)
         if loaded:
@@ -202,15 +204,17 @@ class Net(NeuralNet):
         return self
 
     def fit_loop(self, X, y=None, epochs=None, *, schedule, **fit_params):
-        generator = torch.Generator(self.device).manual_seed(schedule.seed)
+        rank = schedule.workers.rank
+        generator = torch.Generator(self.device).manual_seed(schedule.seed + rank)
         self.stop_reason_, self.best_epoch_, self.is_refit_ = "epochs", 0, False
         self._in_callback = False
         stopping, self.start_loss_ = EarlyStopping(self, X, schedule), math.nan
         with InterruptWatch() as watch:
             try:
                 self.start_loss_ = stopping.begin()
+                resuming = Resuming(self, stopping, generator, schedule)
                 with use_generator(generator, self.module_):
-                    self._run_epochs(X, schedule, stopping, generator)
+                    self._run_epochs(X, schedule, stopping, generator, resuming=resuming)
                 if schedule.refit and self.best_epoch_ and not self._was_stopped:
                     self._refit(schedule, stopping)
             except KeyboardInterrupt:
@@ -248,19 +252,34 @@ class Net(NeuralNet):
             self.stop_reason_ = reason
             refitting.finish()
 
-    def _run_epochs(self, rows, schedule, stopping, generator, n_steps=None, n_all=None):
+    def _run_epochs(
+        self,
+        rows,
+        schedule,
+        stopping,
+        generator,
+        n_steps=None,
+        n_all=None,
+        resuming=None,
+    ):
         """Take all steps of the schedule on `rows`, or the first `n_steps` of `n_all`.
 
-        `stopping` is told of every epoch, and says when it was the last.
+        `stopping` is told of every epoch, and says when it was the last. Epochs that are
+        over by `resuming` are left out, and it keeps the state after each of the others.
         """
-        per_epoch = schedule.steps_per_epoch(rows.n_train)
+        per_epoch, n_done = schedule.steps_per_epoch(rows.n_train_of_all), 0
+        if resuming is not None:
+            n_done = resuming.n_epochs
+            if resuming.finished:
+                self.stop_reason_ = resuming.finished
+                return
         if n_steps is None:
             n_steps = n_all = schedule.n_epochs * per_epoch
         datasets = {
             "dataset_train": self._dataset(rows, 0, rows.n_train),
             "dataset_valid": self._dataset(rows, rows.n_train, len(rows.source)),
         }
-        for first in range(0, n_steps, per_epoch):
+        for first in range(n_done * per_epoch, n_steps, per_epoch):
             steps = range(first, min(first + per_epoch, n_steps))
             schedule.begin_epoch()
             self.notify("on_epoch_begin", **datasets)
@@ -269,7 +288,7 @@ class Net(NeuralNet):
                     "A callback has frozen all parameters of the network, and nothing is left "
                     "to train; give Freezer patterns that leave some, such as 'encoder*'."
                 )
-            batches = rows.source.batches(rows.n_train, schedule.batch_size, generator)
+            batches = rows.batches(schedule.batch_size, generator)
             with schedule.draws(), closing(batches):
                 total = self.run_single_epoch(
                     islice(batches, len(steps)),
@@ -281,12 +300,16 @@ class Net(NeuralNet):
                     generator=generator,
                     rates=schedule.learning_rates(steps, n_steps, n_all),
                     annealing=schedule.annealing(steps, n_all),
+                    workers=schedule.workers,
                 )
-            n_rows = min(rows.n_train, len(steps) * schedule.batch_size)
-            finished = stopping.end_epoch(total, n_rows)
+            schedule.workers.synchronise(self.module_)
+            n_rows = min(rows.n_train_of_all, len(steps) * schedule.batch_size)
+            finished = stopping.end_epoch(schedule.workers.total(total), n_rows)
             self.notify("on_epoch_end", **datasets)
             if schedule.end_epoch():
                 finished = finished or "callback"
+            if resuming is not None:
+                resuming.end_epoch(finished)
             if finished:
                 self.stop_reason_ = finished
                 return
@@ -303,6 +326,7 @@ class Net(NeuralNet):
         generator,
         rates,
         annealing,
+        workers,
     ):
         """Take one pass over the batches in `iterator`: row numbers, design and mask.
 
@@ -313,6 +337,7 @@ class Net(NeuralNet):
         """
         model, weights = self.module_, rows.train_weights
         optimizer, groups = self.optimizer_, self.optimizer_.param_groups
+        learned = [p for p in model.parameters() if p.requires_grad]
         total = torch.zeros((), device=generator.device, dtype=torch.float32)
         self._set_training(True)
         with Batches(self, prefix) as told:
@@ -326,10 +351,15 @@ class Net(NeuralNet):
                     told.begin(batch)
                     self._set_training(True)  # a callback may have asked for predictions
                 optimizer.zero_grad()
+                if not len(batch):  # the other workers have rows
+                    workers.average_gradients(learned, 0)
+                    optimizer.step()
+                    continue
                 seen = batch if corrupt is None else corrupt(batch, observed, generator)
                 losses, output = model.losses(seen, batch, observed, weight)
                 loss = losses.mean() if weight is None else (losses * weight).mean()
                 loss.backward()
+                workers.average_gradients(learned, len(batch))
                 if told.watched:
                     told.of_gradients(batch)
                 optimizer.step()

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from skae.training.workers import ALONE, Workers
+
 # Fraction of the steps over which the learning rate falls to 0 where a cycle ends early.
 COOLDOWN = 0.2
 
@@ -55,6 +57,8 @@ class Schedule:
         scikit-learn's callbacks; true asks to stop.
     draws : callable () -> context manager
         Held while the model runs, if it may draw from torch's global generators.
+    workers : Workers
+        Who trains: several have the rows, and the rows of a batch, in parts.
     """
 
     n_epochs: int
@@ -70,6 +74,7 @@ class Schedule:
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
     draws: Callable[[], AbstractContextManager] = nullcontext
+    workers: Workers = ALONE
 
     def steps_per_epoch(self, n_rows):
         return math.ceil(n_rows / self.batch_size)

@@ -134,6 +134,16 @@ class Block:
         """
         raise NotImplementedError
 
+    def merge(self, other):
+        """Take what a block of the same columns has learned of other rows.
+
+        Parameters
+        ----------
+        other : Block
+            Neither it nor this one is settled.
+        """
+        self.n_missing += other.n_missing
+
     def settle(self, X, rows):
         """Turn what was counted into what encoding and the formulas need, and `sizes`."""
         raise NotImplementedError

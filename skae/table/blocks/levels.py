@@ -56,6 +56,11 @@ class LevelBlock(Block):
             cells = self._cells(taken, i, j)
             self.n_missing[j] += reader.learn(cells, weight, grow=not self._merged)
 
+    def merge(self, other):
+        super().merge(other)
+        for reader, theirs in zip(self.readers, other.readers, strict=True):
+            reader.merge(theirs)
+
     def _cells(self, X, i, j):
         """Return the `Cells` of column `i` of a table, the block's `j`."""
         return X.column(i) if isinstance(X, Frame) else read_numbers(X[:, i], self.names[j])

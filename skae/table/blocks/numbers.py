@@ -9,6 +9,7 @@ from sklearn.utils import gen_batches
 from skae.table.anonymity import blur, extreme_means
 from skae.table.blocks.base import Block
 from skae.table.blocks.encoding import NumberEncoding
+from skae.table.blocks.moments import merge_moments
 from skae.table.decimals import TOO_MANY, decimals_of
 from skae.table.frame import Frame
 from skae.table.number_column import EmptyColumn, NumberColumn
@@ -97,6 +98,22 @@ class NumberBlock(Block):
             self.lowest = _two_smallest(self.lowest, raw)
             self.highest = -_two_smallest(-self.highest, -raw)
         self.decimals = decimals_of(raw, self.decimals)
+
+    def merge(self, other):
+        if not len(self.features) or not hasattr(other._scaler, "n_samples_seen_"):
+            return
+        super().merge(other)
+        if self.readers is not None:
+            pairs = zip(self.readers, other.readers, strict=True)
+            shifts = np.array([reader.merge(theirs) for reader, theirs in pairs])
+        else:
+            shifts = np.zeros(len(self.features))
+        self._scaler = merge_moments(self._scaler, other._scaler, shifts)
+        # Of two means of few extreme cells the further one stands for both.
+        join = np.minimum if self.settings.least_rows > 1 else _two_smallest
+        self.lowest = join(self.lowest, other.lowest + shifts)
+        self.highest = -join(-self.highest, -(other.highest + shifts))
+        self.decimals = np.maximum(self.decimals, other.decimals)
 
     def settle(self, X, rows):
         if not len(self.features):

@@ -1,0 +1,78 @@
+"""The engines of clusters as tests use them, on this machine: each where it is installed."""
+
+import os
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+class Dask:
+    def __init__(self):
+        self.frames = pytest.importorskip("dask.dataframe")
+
+    def table(self, parts):
+        import dask
+
+        delayed = [dask.delayed(part) for part in parts]
+        meta = parts[0].iloc[:0]
+        return self.frames.from_delayed(delayed, meta=meta, verify_meta=False)
+
+    def results(self, lazy):
+        done = lazy.compute(scheduler="threads")
+        return done.to_frame() if isinstance(done, pd.Series) else done
+
+
+class Ray:
+    def __init__(self):
+        self.ray = pytest.importorskip("ray")
+        pytest.importorskip("ray.data")
+        if not self.ray.is_initialized():
+            root = os.path.dirname(os.path.dirname(__file__))
+            paths = os.pathsep.join([root, *filter(None, sys.path)])
+            try:
+                self.ray.init(
+                    num_cpus=2,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    runtime_env={"env_vars": {"PYTHONPATH": paths}},
+                )
+            except (OSError, RuntimeError, ConnectionError, TimeoutError) as error:
+                pytest.skip(f"Ray does not start: {error}")
+        self.ray.data.DataContext.get_current().enable_progress_bars = False
+
+    def table(self, parts):
+        return self.ray.data.from_pandas([part for part in parts if len(part)])
+
+    def results(self, lazy):
+        done = lazy.to_pandas()  # of Arrow's dtypes
+        numbers = done.select_dtypes("number").columns
+        return done.astype(dict.fromkeys(numbers, np.float64))
+
+
+class Spark:
+    def __init__(self):
+        sql = pytest.importorskip("pyspark.sql")
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        builder = sql.SparkSession.builder.master("local[2]")
+        for key, value in {
+            "spark.ui.enabled": "false",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.sql.shuffle.partitions": "2",
+        }.items():
+            builder = builder.config(key, value)
+        try:
+            self.session = builder.getOrCreate()
+        except Exception as error:
+            pytest.skip(f"Spark does not start, without a JVM for example: {error}")
+
+    def table(self, parts):
+        whole = pd.concat([part for part in parts if len(part)], ignore_index=True)
+        return self.session.createDataFrame(whole).repartition(3)
+
+    def results(self, lazy):
+        with warnings.catch_warnings(action="ignore"):  # of its own about pandas
+            return lazy.toPandas()
