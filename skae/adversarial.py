@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from skae._code_order import OrderedCodesMixin
 from skae._estimator import BaseAutoencoder
 from skae._parameters import documented
 from skae.divergences import SQUARED_ERRORS, Adversary
@@ -20,7 +21,7 @@ from skae.table.validation import check_layer_sizes
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
-class AdversarialAutoencoderTransformer(BaseAutoencoder):
+class AdversarialAutoencoderTransformer(OrderedCodesMixin, BaseAutoencoder):
     """Autoencoder whose codes look like draws from a normal distribution.
 
     A critic learns to tell the codes from draws of the prior N(0, I), and the encoder

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skae._code_order import OrderedCodesMixin
 from skae._estimator import BaseAutoencoder
 from skae._parameters import documented
 from skae._variational_sampling import VariationalSamplingMixin
@@ -27,7 +28,7 @@ ACTIVE_VARIANCE = 0.01
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
-class VAETransformer(VariationalSamplingMixin, BaseAutoencoder):
+class VAETransformer(OrderedCodesMixin, VariationalSamplingMixin, BaseAutoencoder):
     """Variational autoencoder: codes, a density and new rows.
 
     The model is ``p(z) = N(0, I)`` and ``p(x|z) = N(d(z), diag s)`` (or another
@@ -273,7 +274,7 @@ class VAETransformer(VariationalSamplingMixin, BaseAutoencoder):
         if given is not None and self.best_iter_ and data.n_valid and not data.is_separate:
             blocks = data.blocks(data.n_train, len(data.source))
             self.net_.module_.pool_noise(blocks, data.valid_weights, data.n_train)
-        self._describe_codes(data)
+        self._learn_activity(data)
         self._learn_to_sample(data, given)
         if given is None:
             return
@@ -282,7 +283,7 @@ class VAETransformer(VariationalSamplingMixin, BaseAutoencoder):
         elif self._stayed_at_start():
             self._warn_of_start(data.n_valid)
 
-    def _describe_codes(self, data):
+    def _learn_activity(self, data):
         """Learn which codes are in use and how noisy the columns are."""
         with self._model_for(np.float32) as (model, _):
             blocks = data.blocks(0, len(data.learned))

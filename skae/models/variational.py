@@ -4,28 +4,14 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
 
 from skae.architectures import MLP
+from skae.models.arrangement import ArrangedDecoder, ArrangedEncoder
 from skae.models.model import Model
 from skae.models.principal_axes import PrincipalAxes
 
 # Codes of one row that are at work anyway, about: more of them are more copies.
 WIDTH = 256
-
-
-class Linked(nn.Module):
-    """A decoder whose numbers pass a link."""
-
-    def __init__(self, block, link):
-        super().__init__()
-        self.block, self.link = block, link
-
-    def start_from(self, weight, bias):
-        self.block.start_from(weight, bias)
-
-    def forward(self, z):
-        return self.link(self.block(z))
 
 
 class VariationalModel(Model):
@@ -74,6 +60,7 @@ class VariationalModel(Model):
     n_importance_samples = 64
     scoring_parameters = ("n_importance_samples",)
     has_unbounded_losses = True
+    arranges_codes = True
 
     def __init__(
         self, design, n_components, layers, likelihood, divergence, architecture=None
@@ -81,10 +68,10 @@ class VariationalModel(Model):
         super().__init__()
         architecture = MLP() if architecture is None else architecture
         self.n_components, self.divergence_weight = n_components, 1.0
-        self.encoder = architecture.build_encoder(design.n_inputs, 2 * n_components, layers)
-        decoder = architecture.build_decoder(n_components, design.n_outputs, layers)
-        link = likelihood.link
-        self.decoder = decoder if link is None else Linked(decoder, link)
+        block = architecture.build_encoder(design.n_inputs, 2 * n_components, layers)
+        self.encoder = ArrangedEncoder(block, n_components)
+        block = architecture.build_decoder(n_components, design.n_outputs, layers)
+        self.decoder = ArrangedDecoder(block, likelihood.link)
         self.likelihood, self.prior = likelihood, None
         self.divergence = divergence(layers.generator)
         self.log_jacobian = np.zeros(len(likelihood.center))
@@ -176,11 +163,14 @@ class VariationalModel(Model):
         output = self.decode(codes)
         losses = self.columns.total(output, x, observed)
         weight = self.divergence_weight * (self.annealing if self.training else 1.0)
+        # As a critic that has learned of them knows the codes.
+        mean, log_variance = self.decoder.undo(mean), self.decoder.undo_order(log_variance)
         losses = self.divergence.add_to(losses, mean, log_variance, weight, weights)
         return losses, output
 
     def dataset_loss(self, x, weights):
-        return self.divergence.dataset_loss(self.encode(x), weights, self.divergence_weight)
+        codes = self.decoder.undo(self.encode(x))
+        return self.divergence.dataset_loss(codes, weights, self.divergence_weight)
 
     def encode(self, x):
         """Return the posterior means of rows, shape (n, n_components)."""
