@@ -8,6 +8,7 @@ from skae._entry import EntryPoints
 from skae.models.losses import ColumnLosses, squared_error
 from skae.models.nesting import FirstCodes, loading_signs
 from skae.models.precision import forget
+from skae.table.rows import encode_block
 
 # Rows, and cells of their design, that ratios and signs are learned from at most.
 N_ROWS, N_CELLS = 2000, 4_000_000
@@ -44,13 +45,29 @@ class OrderedCodesMixin(EntryPoints):
         n_rows = max(1, min(N_ROWS, N_CELLS // max(design.n_inputs, 1)))
         rows = slice(start, min(len(data.source), start + n_rows))
         weights = None if data.weights is None else data.weights[rows]
-        columns = ColumnLosses(design, squared_error, weighted=True).to(self.device_)
-        nothing = torch.cat([block.start(None, None)[1] for block in design.blocks])
         with self._model_for(np.float32) as (model, _):
-            first = FirstCodes(model, columns.mean, *data.source[rows], weights, nothing)
+            first = self._first_codes(model, *data.source[rows], weights)
             keeps_order = model.is_nested or self.net_.goes_on
             order = list(range(self.n_components_)) if keeps_order else first.best_order()
             return order, np.array(first.ratios(order))
+
+    def _explained_by_codes(self, X):
+        """Return what every code adds to what those before explain of rows, list."""
+        n_rows = X.shape[0]
+        most = max(2, min(N_ROWS, N_CELLS // max(self._table.design_.n_inputs, 1)))
+        step = -(-n_rows // most)
+        with self._model_for(np.float32) as (model, _):
+            rows = encode_block(self._table, X[np.arange(0, n_rows, step)], self.device_)
+            first = self._first_codes(model, *rows, None)
+            return first.ratios(range(self.n_components_))
+
+    def _first_codes(self, model, x, observed, weights):
+        design = self._table.design_
+        columns = ColumnLosses(
+            design, squared_error, weighted=True, column_weight=self._column_weight
+        ).to(self.device_)
+        nothing = torch.cat([block.start(None, None)[1] for block in design.blocks])
+        return FirstCodes(model, columns.mean, x, observed, weights, nothing)
 
     def _arrange_codes(self, data, judged):
         """Put the codes into their order, with the signs of their loadings.

@@ -30,6 +30,10 @@ USING = (
     "predict",
     "pvalues",
     "select",
+    "describe_codes",
+    "to_design",
+    "posterior_variances",
+    "code_divergences",
 )
 
 

@@ -16,10 +16,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skae import _defaults
+from skae._column_weight import ColumnWeightMixin
 from skae._component import ListsOfSettings
 from skae._held_out import HeldOutMixin
 from skae._inference import InferenceMixin
 from skae._parameters import (
+    LossParameters,
     NetworkParameters,
     SampleParameters,
     TableParameters,
@@ -65,8 +67,10 @@ class BaseAutoencoder(
     LazyFitMixin,
     HeldOutMixin,
     StreamingMixin,
+    ColumnWeightMixin,
     NetworkParameters,
     TrainingParameters,
+    LossParameters,
     TableParameters,
     ListsOfSettings,
     BaseEstimator,
@@ -90,6 +94,7 @@ class BaseAutoencoder(
     _parameter_constraints: ClassVar[dict] = {
         **NetworkParameters._parameter_constraints,
         **TrainingParameters._parameter_constraints,
+        **LossParameters._parameter_constraints,
         **TableParameters._parameter_constraints,
         **SampleParameters._parameter_constraints,
     }
@@ -238,6 +243,7 @@ class BaseAutoencoder(
         rows, n_valid = self._hold_out(rows, groups, X_val, rng)
         if resume:
             refuse_other_network(self)
+            self._weigh_columns()
         else:
             self._learn_table(X, rows, sample_weight)
             self.device_ = device
@@ -283,6 +289,7 @@ class BaseAutoencoder(
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
         self._warn_of_table()
+        self._weigh_columns(X, rows)
         self._check_support(X, rows)
 
     def _warn_of_table(self):
@@ -355,7 +362,15 @@ class BaseAutoencoder(
         x = source.design(self._table.design_.n_outputs)
         weights = None if sample_weight is None else torch.from_numpy(sample_weight[rows])
         with threads_for(math.prod(x.shape) * min(x.shape)):
-            return principal_axes(x, weights, n_components, rng)
+            return principal_axes(x, weights, n_components, rng, self._design_units())
+
+    def _design_units(self):
+        """Return what principal axes multiply the design's columns by; None: nothing."""
+        if self._column_weight is None:
+            return None
+        weights = torch.from_numpy(self._column_weight).sqrt().float()
+        design = self._table.design_
+        return weights[design.column_of_feature][design.feature_of_output]
 
     def _choose_hidden_layer_sizes(self, n_rows):
         if self.hidden_layer_sizes is None:

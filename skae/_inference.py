@@ -209,6 +209,48 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
                 out[block] = model.decode(z).cpu().numpy()
         return out
 
+    def to_design(self, X: Table) -> torch.Tensor:
+        """Return the rows of X as `encoder_` takes them.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        design : torch.Tensor of float32 of shape (n_samples, n_inputs)
+            On `device_`: numbers in standard units, centred indicators of the levels of
+            categories, then indicators of missing cells. `decoder_` returns as much, with
+            logits in place of the levels' indicators and without those of missing cells.
+
+        See Also
+        --------
+        skae.export.module : All of the way from cells to the result as one torch module.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sklearn.datasets import load_iris
+        >>> from skae import AutoencoderTransformer
+        >>> X = load_iris().data
+        >>> autoencoder = AutoencoderTransformer(2, random_state=0).fit(X)
+        >>> with torch.no_grad():
+        ...     codes = autoencoder.encoder_(autoencoder.to_design(X))
+        >>> bool(abs(codes.numpy() - autoencoder.transform(X)).max() < 1e-4)
+        True
+        """
+        check_is_fitted(self)
+        X = check_fitted_table(self, X, self._table)
+        parts = []
+        with self._model_for(np.float32) as (model, dtype):
+            for block in self._blocks(X.shape[0]):
+                x, observed = encode_block(self._table, X[block], self.device_, dtype)
+                if observed is not None:
+                    self._fill_unforeseen(model, x, observed)
+                parts.append(x)
+        return torch.cat(parts)
+
     # ------------------------------------------------------------------ scores
 
     def score_samples(self, X: Table) -> NDArray[np.float64]:

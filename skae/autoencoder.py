@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skae._code_description import CodeDescriptionMixin
 from skae._code_order import OrderedCodesMixin
 from skae._estimator import BaseAutoencoder
 from skae._parameters import documented
@@ -31,7 +32,7 @@ N_KEPT_CODES = 2000
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
-class AutoencoderTransformer(OrderedCodesMixin, BaseAutoencoder):
+class AutoencoderTransformer(CodeDescriptionMixin, OrderedCodesMixin, BaseAutoencoder):
     """Nonlinear dimensionality reduction that starts at PCA.
 
     Encoder and decoder are each a linear map plus a multi-layer perceptron,
@@ -182,7 +183,11 @@ class AutoencoderTransformer(OrderedCodesMixin, BaseAutoencoder):
             number_loss = BinaryDivergence(table.center_, table.scale_)
         watched = Watched(f"loss={self.loss!r}") if callable(self.loss) else None
         model.columns = ColumnLosses(
-            table.design_, number_loss, weighted=True, watched=watched
+            table.design_,
+            number_loss,
+            weighted=True,
+            watched=watched,
+            column_weight=self._column_weight,
         )
 
     def _pretrain(self, data, seed):

@@ -137,7 +137,10 @@ class LazyFitMixin(EntryPoints):
         )
         self._table = table
         self._warn_of_table()
-        return reservoir.rows(), reservoir.n_seen
+        sample = reservoir.rows()
+        checked = check_table(self, sample, reset=False)
+        self._weigh_columns(checked, np.arange(checked.shape[0]))
+        return sample, reservoir.n_seen
 
     def _checked(self, rest, reservoir):
         for chunk in prefetched(rest):

@@ -52,7 +52,8 @@ class AdversarialModel(Model):
         """Start at PCA, with codes of unit variance, as the prior's are."""
         axes, scale = unit_axes(pca, self.n_components)
         self.encoder.start_from(
-            (axes / scale).T, torch.zeros(self.n_components, dtype=torch.float32)
+            pca.inputs((axes / scale).T),
+            torch.zeros(self.n_components, dtype=torch.float32),
         )
         self.decoder.start_from(gains[:, None] * axes * scale, offsets)
 

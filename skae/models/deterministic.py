@@ -135,7 +135,8 @@ class DeterministicModel(Model):
         self.scale.copy_(scale)
         if self.tied:  # the decoder is the transposed encoder: neither can be scaled
             scale = torch.ones_like(scale)
-        encoder, decoder = (axes / scale).T, gains[:, None] * axes * scale
+        encoder = pca.inputs((axes / scale).T)
+        decoder = gains[:, None] * axes * scale
         if activation is not None:
             decoder = decoder / activation.slope
             offsets = offsets - activation.offset * decoder.sum(1)

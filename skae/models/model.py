@@ -73,7 +73,7 @@ class Model(nn.Module):
         if link is not None:
             cost = self.columns.number_loss
             gains, offsets = link_start(link, cost, design, pca, x, gains, offsets)
-        self.start_from_pca(pca, gains, offsets)
+        self.start_from_pca(pca, pca.outputs(gains), offsets)
 
     def start_from_pca(self, pca, gains, offsets):
         """Set the linear maps so that the decoder returns ``gains * (U z) + offsets``.
@@ -127,7 +127,7 @@ class Model(nn.Module):
 
     def cell_errors(self, x, observed):
         """Return the error of every cell given the code, shape (n, n_features)."""
-        return self.columns.per_cell(self(x), x, observed)
+        return self.columns.weigh(self.columns.per_cell(self(x), x, observed))
 
     @torch.no_grad()
     def rearrange(self, order, signs):

@@ -86,8 +86,9 @@ class VariationalModel(Model):
 
     @property
     def starts_at_optimum(self):
-        # Probabilistic PCA is that of the evidence lower bound, of which beta is 1.
-        return self.divergence_weight == 1.0
+        # Probabilistic PCA is that of the evidence lower bound, of which beta is 1, and whose
+        # columns count alike.
+        return self.divergence_weight == 1.0 and self.columns.column_weight is None
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
@@ -108,7 +109,7 @@ class VariationalModel(Model):
         variances = torch.full((n_components,), noise, dtype=torch.float32)
         variances[: len(pca.variances)] = pca.variances.clamp(min=noise)
         loadings = (variances - noise).sqrt()
-        mean_weight = (axes * (loadings / variances)).T
+        mean_weight = pca.inputs((axes * (loadings / variances)).T)
         log_variance = torch.log(noise / variances)
         self.encoder.start_from(
             torch.cat([mean_weight, torch.zeros_like(mean_weight)]),
@@ -151,7 +152,12 @@ class VariationalModel(Model):
             squares = (output[:, :n_numbers] - x[:, :n_numbers]).square()
             errors, counts = errors + (known * squares).sum(0), counts + known.sum(0)
         held_out = errors / counts.clamp(min=torch.finfo(counts.dtype).tiny)
-        self.likelihood.pool(held_out, counts / (counts + n_train))
+        fractions = counts / (counts + n_train)
+        if self.columns.column_weight is not None:
+            # The noise of columns that do not count has not been learned at all.
+            weightless = self.columns.column_weight[self.numeric_features] == 0
+            fractions = torch.where(weightless & (counts > 0), 1.0, fractions)
+        self.likelihood.pool(held_out, fractions)
 
     def losses(self, seen, x, observed, weights=None):
         """Return minus the evidence lower bound of rows for one draw of z; see `Model`."""
@@ -161,7 +167,7 @@ class VariationalModel(Model):
             draw = torch.empty_like(mean).normal_(generator=self.generator)
             codes = torch.addcmul(mean, (0.5 * log_variance).exp(), draw)
         output = self.decode(codes)
-        losses = self.columns.total(output, x, observed)
+        losses = self.columns.weigh(self.columns.per_cell(output, x, observed)).sum(dim=-1)
         weight = self.divergence_weight * (self.annealing if self.training else 1.0)
         # As a critic that has learned of them knows the codes.
         mean, log_variance = self.decoder.undo(mean), self.decoder.undo_order(log_variance)
