@@ -7,7 +7,7 @@ from skae.architectures.tied import TiedDecoder
 from skae.models.arrangement import Arranged
 from skae.models.code_activations import CODE_ACTIVATIONS, Logistic
 from skae.models.model import Model
-from skae.models.nesting import first_codes
+from skae.models.nesting import first_codes, told_of_whole
 from skae.models.pca_start import unit_axes, wide_axes
 from skae.models.principal_axes import PrincipalAxes
 
@@ -157,9 +157,10 @@ class DeterministicModel(Model):
             return self.columns.mean(output, x, observed) + costs, output
         if not (self.training and self.is_nested and self.generator is not None):
             return super().losses(seen, x, observed, weights)
-        codes = first_codes(self.encoder.inner(seen), self.nested_dropout, self.generator)
+        inner = self.encoder.inner(seen)
+        codes, whole = first_codes(inner, self.nested_dropout, self.generator)
         output = self.decoder.outer(codes)
-        return self.columns.mean(output, x, observed), output
+        return told_of_whole(self.columns.mean(output, x, observed), whole), output
 
     def watched(self):
         of_penalties = [] if self.penalties is None else self.penalties.watched
