@@ -31,6 +31,10 @@ USING = (
     "predict",
     "pvalues",
     "select",
+    "describe_codes",
+    "to_design",
+    "posterior_variances",
+    "code_divergences",
 )
 
 

@@ -16,10 +16,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skae import _defaults
+from skae._column_weight import ColumnWeightMixin
 from skae._component import ListsOfSettings
 from skae._held_out import HeldOutMixin
 from skae._inference import InferenceMixin
 from skae._parameters import (
+    LossParameters,
     NetworkParameters,
     SampleParameters,
     TableParameters,
@@ -65,8 +67,10 @@ class BaseAutoencoder(
     LazyFitMixin,
     HeldOutMixin,
     StreamingMixin,
+    ColumnWeightMixin,
     NetworkParameters,
     TrainingParameters,
+    LossParameters,
     TableParameters,
     ListsOfSettings,
     BaseEstimator,
@@ -81,6 +85,7 @@ class BaseAutoencoder(
     - `_configure_model`: what in it may change from fit to fit.
     - `_pretrain`: what is trained before the whole.
     - `_budget`: how long training takes.
+    - `_judge_codes`, `_arrange_codes`: what order the codes have.
     - `_after_fit`: what is learned from the trained model.
     - `_sample_codes`, and `_sample`: the codes that `sample` decodes, and the rows.
     - `_encode_rows` (of `InferenceMixin`): what `transform` returns.
@@ -89,6 +94,7 @@ class BaseAutoencoder(
     _parameter_constraints: ClassVar[dict] = {
         **NetworkParameters._parameter_constraints,
         **TrainingParameters._parameter_constraints,
+        **LossParameters._parameter_constraints,
         **TableParameters._parameter_constraints,
         **SampleParameters._parameter_constraints,
     }
@@ -131,6 +137,12 @@ class BaseAutoencoder(
 
     def _pretrain(self, data, seed):
         """Train parts of the new model before all of it is trained."""
+
+    def _judge_codes(self, data):
+        """Return what held-out rows say of the codes of the state that they chose."""
+
+    def _arrange_codes(self, data, judged):
+        """Arrange the codes, once training is over, as `_judge_codes` said."""
 
     def _after_fit(self, data, given=None):
         """Learn from the trained model, and warn of what a user should know about it.
@@ -231,6 +243,7 @@ class BaseAutoencoder(
         rows, n_valid = self._hold_out(rows, groups, X_val, rng)
         if resume:
             refuse_other_network(self)
+            self._weigh_columns()
         else:
             self._learn_table(X, rows, sample_weight)
             self.device_ = device
@@ -276,6 +289,7 @@ class BaseAutoencoder(
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
         self._warn_of_table()
+        self._weigh_columns(X, rows)
         self._check_support(X, rows)
 
     def _warn_of_table(self):
@@ -348,7 +362,15 @@ class BaseAutoencoder(
         x = source.design(self._table.design_.n_outputs)
         weights = None if sample_weight is None else torch.from_numpy(sample_weight[rows])
         with threads_for(math.prod(x.shape) * min(x.shape)):
-            return principal_axes(x, weights, n_components, rng)
+            return principal_axes(x, weights, n_components, rng, self._design_units())
+
+    def _design_units(self):
+        """Return what principal axes multiply the design's columns by; None: nothing."""
+        if self._column_weight is None:
+            return None
+        weights = torch.from_numpy(self._column_weight).sqrt().float()
+        design = self._table.design_
+        return weights[design.column_of_feature][design.feature_of_output]
 
     def _choose_hidden_layer_sizes(self, n_rows):
         if self.hidden_layer_sizes is None:
@@ -404,10 +426,14 @@ class BaseAutoencoder(
         net.set_lr(schedule.learning_rate)
         tasks = EpochTasks(self, data, (1 + schedule.refit) * schedule.n_epochs, given)
         schedule.begin_epoch, schedule.end_epoch = tasks.begin, tasks.end
-        schedule.draws = self._global_draws(schedule.seed)
+        schedule.draws, judged = self._global_draws(schedule.seed), []
+        schedule.before_refit = lambda: judged.append(self._judge_codes(data))
         net.partial_fit(data, schedule=schedule)
-        tasks.finish()
         self._read_history()
+        # A refit has seen the rows that were held out.
+        judge = judged[0] if self.n_iter_refit_ else self._judge_codes(data)
+        self._arrange_codes(data, judge)
+        tasks.finish()
         warning = net.how_it_ended(self.learning_rate_init)
         if warning:
             warn(warning, ConvergenceWarning)

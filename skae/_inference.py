@@ -1,6 +1,7 @@
 """What a fitted transformer does with rows: block by block, in bounded memory."""
 
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral
 from typing import Any, Literal, overload
 
@@ -109,13 +110,16 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
             )
         return codes
 
-    def reconstruct(self, X: Table) -> Any:
+    def reconstruct(self, X: Table, *, n_components: int | None = None) -> Any:
         """Return the rows of X as the network reconstructs them.
 
         Parameters
         ----------
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows with the columns seen in fit.
+        n_components : int, default=None
+            Number of codes to reconstruct from: the first ones, which tell the most (see
+            `explained_variance_ratio_`); the others are 0. None: all.
 
         Returns
         -------
@@ -142,8 +146,29 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
-        output = self._map_rows(_reconstruct, X, self._table.design_.n_outputs)
+        n_codes = self._check_n_codes(n_components)
+        reconstruct = _reconstruct if n_codes is None else partial(_reconstruct_by, n_codes)
+        output = self._map_rows(reconstruct, X, self._table.design_.n_outputs)
         return with_index_of(X, self._table.decode(output, float_dtype(X)))
+
+    def _check_n_codes(self, n_components):
+        """Return the number of codes to reconstruct from; None: all."""
+        if n_components is None:
+            return None
+        if (
+            not isinstance(n_components, Integral)
+            or not 1 <= n_components <= self.n_components_
+        ):
+            raise ValueError(
+                f"n_components={n_components!r}; give a whole number from 1 to "
+                f"{self.n_components_}, the number of codes, or None for all."
+            )
+        if not self.net_.module_.arranges_codes:
+            raise ValueError(
+                f"n_components={n_components!r}, but the codes of {type(self).__name__} have "
+                "no order; use n_components=None, or AutoencoderTransformer."
+            )
+        return int(n_components)
 
     def interpolate(self, x: Table, y: Table, n_steps: int = 10) -> Any:
         """Return rows on the way from x to y: the codes between theirs, decoded.
@@ -183,6 +208,48 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
                 z = torch.from_numpy(codes[block].astype(dtype)).to(self.device_)
                 out[block] = model.decode(z).cpu().numpy()
         return out
+
+    def to_design(self, X: Table) -> torch.Tensor:
+        """Return the rows of X as `encoder_` takes them.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows with the columns seen in fit.
+
+        Returns
+        -------
+        design : torch.Tensor of float32 of shape (n_samples, n_inputs)
+            On `device_`: numbers in standard units, centred indicators of the levels of
+            categories, then indicators of missing cells. `decoder_` returns as much, with
+            logits in place of the levels' indicators and without those of missing cells.
+
+        See Also
+        --------
+        skae.export.module : All of the way from cells to the result as one torch module.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sklearn.datasets import load_iris
+        >>> from skae import AutoencoderTransformer
+        >>> X = load_iris().data
+        >>> autoencoder = AutoencoderTransformer(2, random_state=0).fit(X)
+        >>> with torch.no_grad():
+        ...     codes = autoencoder.encoder_(autoencoder.to_design(X))
+        >>> bool(abs(codes.numpy() - autoencoder.transform(X)).max() < 1e-4)
+        True
+        """
+        check_is_fitted(self)
+        X = check_fitted_table(self, X, self._table)
+        parts = []
+        with self._model_for(np.float32) as (model, dtype):
+            for block in self._blocks(X.shape[0]):
+                x, observed = encode_block(self._table, X[block], self.device_, dtype)
+                if observed is not None:
+                    self._fill_unforeseen(model, x, observed)
+                parts.append(x)
+        return torch.cat(parts)
 
     # ------------------------------------------------------------------ scores
 
@@ -412,6 +479,12 @@ def _encode(model, x, observed):
 
 def _reconstruct(model, x, observed):
     return model.decode(model.encode(x))
+
+
+def _reconstruct_by(n_codes, model, x, observed):
+    codes = model.encode(x)
+    codes[:, n_codes:] = 0.0
+    return model.decode(codes)
 
 
 def _score(model, x, observed):

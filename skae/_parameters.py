@@ -134,6 +134,27 @@ class TableParameters(ColumnParameters):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
+class LossParameters:
+    """How much the columns of a table count.
+
+    Parameters
+    ----------
+    column_weight : dict or array-like of shape (n_features,), default=None
+        How much each column counts in the loss, of which only the ratios matter: a dict from
+        names (positions, where X has no names) to weights, the others weighing 1; or a
+        weight for every column. Principal axes are those of columns that are weighed so. A column
+        of weight 0 is read, but not reconstructed beyond its mean. So are, unless weighed,
+        columns of a data frame that hold identifiers: whole numbers, all different, that are
+        named as keys are or follow each other and go with no other column; a warning names
+        them.
+    """
+
+    column_weight: dict | ArrayLike | None = None
+
+    _parameter_constraints: ClassVar[dict] = {"column_weight": [dict, "array-like", None]}
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
 class SampleParameters:
     """What may be given out with sampled rows.
 

@@ -76,6 +76,7 @@ class StreamingMixin(EntryPoints):
             self.device_ = device
         else:
             refuse_other_network(self)
+            self._weigh_columns()
             self._check_support(X, rows)
             if self.handle_unknown == "error":
                 self._encode(X, rows)  # refuses them, before anything is learned

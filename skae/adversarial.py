@@ -9,6 +9,8 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from skae._code_description import CodeDescriptionMixin
+from skae._code_order import OrderedCodesMixin
 from skae._estimator import BaseAutoencoder
 from skae._parameters import documented
 from skae.divergences import SQUARED_ERRORS, Adversary
@@ -20,7 +22,9 @@ from skae.table.validation import check_layer_sizes
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
-class AdversarialAutoencoderTransformer(BaseAutoencoder):
+class AdversarialAutoencoderTransformer(
+    CodeDescriptionMixin, OrderedCodesMixin, BaseAutoencoder
+):
     """Autoencoder whose codes look like draws from a normal distribution.
 
     A critic learns to tell the codes from draws of the prior N(0, I), and the encoder
@@ -122,7 +126,12 @@ class AdversarialAutoencoderTransformer(BaseAutoencoder):
         return AdversarialModel(design, self.n_components_, layers, build, self.network_)
 
     def _configure_model(self, model):
-        model.columns = ColumnLosses(self._table.design_, squared_error, weighted=True)
+        model.columns = ColumnLosses(
+            self._table.design_,
+            squared_error,
+            weighted=True,
+            column_weight=self._column_weight,
+        )
         model.divergence.configure(self._adversary())
         model.divergence_weight = self.adversarial_weight
 

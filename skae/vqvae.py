@@ -143,7 +143,9 @@ class VQVAETransformer(BaseAutoencoder):
 
     def _configure_model(self, model):
         design = self._table.design_
-        model.columns = ColumnLosses(design, squared_error, weighted=True)
+        model.columns = ColumnLosses(
+            design, squared_error, weighted=True, column_weight=self._column_weight
+        )
         model.commitment = self.commitment / max(design.n_outputs, 1)
 
     def _after_fit(self, data, given=None):

@@ -4,6 +4,7 @@ matplotlib is imported when something is drawn, not before.
 """
 
 from skae.display.anomaly import AnomalyScoreDisplay
+from skae.display.codes import CodeDisplay
 from skae.display.explanation import ExplanationDisplay
 from skae.display.latent import LatentSpaceDisplay
 from skae.display.loss import LossCurveDisplay
@@ -13,6 +14,7 @@ from skae.display.traversal import LatentTraversalDisplay
 
 __all__ = [
     "AnomalyScoreDisplay",
+    "CodeDisplay",
     "ExplanationDisplay",
     "LatentSpaceDisplay",
     "LatentTraversalDisplay",

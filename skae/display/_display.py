@@ -25,6 +25,8 @@ Groups: TypeAlias = Mapping[Any, np.ndarray]
 Pair: TypeAlias = tuple[float, float]
 
 PANELS_PER_LINE = 3
+# Of a legend above panels; the height of an entry is in inches.
+ENTRIES_PER_PANEL, ENTRY_HEIGHT = 2, 0.2
 
 
 class Display:
@@ -34,6 +36,7 @@ class Display:
     axes_: np.ndarray
     figure_: Figure
     im_: AxesImage
+    legend_ax_: Axes
 
     @classmethod
     def _check_methods(cls, estimator: Any, *names: str) -> None:
@@ -52,12 +55,15 @@ class Display:
         ------
         ImportError
             If matplotlib is not installed.
+        TypeError
+            If `ax` is no Axes of two dimensions.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         import matplotlib.pyplot as plt
 
         if ax is None:
             _, ax = plt.subplots(figsize=figsize, layout="constrained")
+        _check_axes(ax)
         self.ax_ = ax
         # The figure is a SubFigure if `ax` belongs to one; both have the methods used here.
         self.figure_ = cast("Figure", ax.figure)
@@ -70,15 +76,20 @@ class Display:
         margins: Pair,
         ylabel: str,
         heights: Sequence[float] | None = None,
+        per_line: int = PANELS_PER_LINE,
+        n_entries: int = 0,
     ) -> None:
         """Open axes and replace them by panels of a size in inches, three per line.
 
-        With `heights` lines are as many times as high.
+        With `heights` lines are as many times as high. Above the panels there is room for a
+        legend of `n_entries` entries, `legend_ax_`.
         """
-        n_columns = min(PANELS_PER_LINE, n_panels)
+        n_columns = min(per_line, n_panels)
         n_rows = math.ceil(n_panels / n_columns)
         height = size[1] * (n_rows if heights is None else sum(heights))
-        figsize = size[0] * n_columns + margins[0], height + margins[1]
+        lines = math.ceil(n_entries / (n_columns * ENTRIES_PER_PANEL))
+        strip = ENTRY_HEIGHT * lines + (0.15 if lines else 0.0)
+        figsize = size[0] * n_columns + margins[0], height + strip + margins[1]
         self._open_axes(ax, figsize)
         spec = self.ax_.get_subplotspec()
         if spec is None:
@@ -87,10 +98,27 @@ class Display:
                 "matplotlib.pyplot.subplots or Figure.add_subplot."
             )
         self.ax_.set_axis_off()
+        if strip:
+            parts = spec.subgridspec(2, 1, height_ratios=[strip, height])
+            self.legend_ax_, spec = self.figure_.add_subplot(parts[0]), parts[1]
+            self.legend_ax_.set_axis_off()
+            self._legend_columns = n_columns * ENTRIES_PER_PANEL
         grid = spec.subgridspec(n_rows, n_columns, height_ratios=heights)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])
         for panel in self.axes_[::n_columns]:
             panel.set_ylabel(ylabel)
+
+    def _draw_legend(self, handles: Sequence[Any], labels: Sequence[str]) -> None:
+        """Draw the legend of all panels above them."""
+        self.legend_ax_.legend(
+            handles,
+            labels,
+            loc="center",
+            ncols=min(self._legend_columns, len(labels)),
+            fontsize="small",
+            frameon=False,
+            borderaxespad=0.0,
+        )
 
     def _draw_histograms(
         self, values: np.ndarray, groups: Groups, colors: Sequence[Any], style: Kwargs
@@ -146,6 +174,22 @@ class Display:
         self.ax_.set_yticks(np.arange(n_rows) * (height + 1) + (height - 1) / 2)
         self.ax_.tick_params(length=0)
         self.ax_.spines[:].set_visible(False)
+
+
+def _check_axes(ax: Any) -> None:
+    """Raise a TypeError unless `ax` are Axes to draw on."""
+    from matplotlib.axes import Axes
+
+    if isinstance(ax, Axes) and ax.name == "rectilinear":
+        return
+    what = type(ax).__name__
+    if isinstance(ax, Axes):
+        what = f"Axes with projection={ax.name!r}"
+    remedy = " (of several, one: axes[0])" if isinstance(ax, (np.ndarray, list)) else ""
+    raise TypeError(
+        f"ax is {what}; give matplotlib Axes of two dimensions, as matplotlib.pyplot.subplots "
+        f"returns them{remedy}, or None."
+    )
 
 
 def of_estimator(name: str | None) -> str:

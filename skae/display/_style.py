@@ -18,6 +18,12 @@ COLORS = (
     "#717581",
     "#92dadd",
 )
+# Those of them that are no greys, and two more: labels are told from "other" and "missing".
+LABEL_COLORS = (
+    *("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70"),
+    *("#92dadd", "#2f6b3a", "#e377c2"),
+)
+OTHER_COLOR, MISSING_COLOR = "#94a4a2", "#dcdde0"
 QUIET = "#717581"
 GAP_COLOR = "#dcdde0"
 

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
 from skae.display._display import Display, Groups, Kwargs, LogScale, name_of, of_estimator
-from skae.display._style import COLORS, label_colors
+from skae.display._legend import group_labels, put_legend_beside
+from skae.display._style import COLORS
 from skae.display._tables import Table
 
 if TYPE_CHECKING:
@@ -200,7 +201,11 @@ class AnomalyScoreDisplay(Display):
         self._open_axes(ax, (6.4, 4.0))
         low, high = self._limits()
         groups = self._groups()
-        colors = (COLORS[0], COLORS[2]) if len(groups) == 2 else label_colors(len(groups))
+        colors = list(COLORS[:1])
+        if len(groups) == 2:
+            colors = [COLORS[0], COLORS[2]]
+        elif len(groups) > 2:
+            colors = [self._colors[label] for label in groups]
         style = {"bins": np.linspace(low, high, bins + 1), "alpha": 0.65, **kwargs}
         scores = np.clip(self.scores, low, high)
         self.bars_ = self._draw_histograms(scores, groups, colors, style)
@@ -212,7 +217,7 @@ class AnomalyScoreDisplay(Display):
             self.ax_.set_yscale("log")
         self.ax_.set_xlabel(f"score{of_estimator(self.name)} (lower: more anomalous)")
         if self.ax_.get_legend_handles_labels()[1]:
-            self.ax_.legend(edgecolor="none", framealpha=0.85)
+            put_legend_beside(self.ax_)
         return self
 
     def _limits(self) -> tuple[float, float]:
@@ -231,11 +236,12 @@ class AnomalyScoreDisplay(Display):
         """Return the rows of each label, or of None if there are no labels."""
         if self.y is None:
             return {None: np.arange(len(self.scores))}
-        labels, sizes = np.unique(self.y, return_counts=True)
+        groups, colors = group_labels(self.y)
+        names = MEANINGS if set(groups) <= set(MEANINGS) else {}
         # Small groups, such as anomalies, are drawn last so that they are not hidden.
-        labels = labels[np.argsort(-sizes, kind="stable")].tolist()
-        names = MEANINGS if set(labels) <= set(MEANINGS) else {}
-        return {names.get(i, str(i)): np.flatnonzero(self.y == i) for i in labels}
+        order = sorted(groups, key=lambda label: -len(groups[label]))
+        self._colors = dict(zip(map(str, groups), colors, strict=True))
+        return {names.get(label, str(label)): groups[label] for label in order}
 
     def _draw_threshold(self) -> None:
         self.line_, self.n_flagged_ = None, None

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.manifold import TSNE
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import type_of_target
 
 from skae.display._display import Display, Groups, Kwargs
-from skae.display._style import COLORS, QUIET, label_colors
-from skae.display._tables import Table, dense
+from skae.display._layouts import Layout, lay_out
+from skae.display._legend import MAX_ENTRIES, group_labels, put_legend_beside
+from skae.display._panels import format_dates
+from skae.display._style import COLORS, LABEL_COLORS, MISSING_COLOR, QUIET
+from skae.display._tables import Table, as_floats, dense
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ColorBy = Literal["auto", "label", "value"]
 
-# More different labels than this are treated as values, and coloured as such.
-MAX_LABELS = 20
-PERPLEXITY = 30.0
-# Codes that differ by less, relative to their size, are one point to float32.
-ROUNDING = 1e-6
-
 
 @dataclass(eq=False, repr=False)
 class LatentSpaceDisplay(Display):
     """Scatter plot of the codes of rows, coloured by label or by value.
 
-    Two codes are the axes of the plot. More than two are embedded in the plane by t-SNE,
-    which preserves neighbourhoods but not distances. A single code is drawn as a histogram,
-    or against the values of `y`. It is recommended to create the display with
+    Two codes are the axes of the plot. More than two are laid out in the plane: by their
+    principal components, or by t-SNE or UMAP, which preserve neighbourhoods but not
+    distances. A single code is drawn as a histogram, or against the values of `y`. It is recommended to create the display with
     `from_estimator` or `from_predictions`.
 
     Parameters
@@ -55,8 +52,8 @@ class LatentSpaceDisplay(Display):
     figure_ : matplotlib Figure
         Figure containing the axes.
     artists_ : list
-        One collection of points per label (or one for all rows); for a single code, the
-        bars of the histograms.
+        One collection of points per label (or one for all rows, as for numbers); for a
+        single code, the bars of the histograms.
 
     See Also
     --------
@@ -64,7 +61,8 @@ class LatentSpaceDisplay(Display):
 
     References
     ----------
-    van der Maaten & Hinton, Visualizing Data using t-SNE, 2008.
+    van der Maaten & Hinton, Visualizing Data using t-SNE, 2008. McInnes, Healy & Melville,
+    UMAP, 2018.
 
     Examples
     --------
@@ -91,6 +89,7 @@ class LatentSpaceDisplay(Display):
         X: Table,
         y: ArrayLike | None = None,
         *,
+        layout: Layout = "pca",
         max_samples: int | None = 2000,
         random_state: int | np.random.RandomState | None = 0,
         color_by: ColorBy = "auto",
@@ -108,15 +107,21 @@ class LatentSpaceDisplay(Display):
             Rows, preferably not those that the estimator was fitted on.
         y : array-like of shape (n_samples,), default=None
             Labels or values that determine the colours.
+        layout : {"pca", "tsne", "umap"}, default="pca"
+            How more than two codes are laid out in the plane. "pca" takes no time, and
+            far rows are far apart in their codes. "tsne" shows neighbourhoods and takes
+            seconds, more than a fit often does. "umap" is like it and needs the package
+            umap-learn.
         max_samples : int or None, default=2000
             Maximum number of rows to draw. They are chosen at random, and the label of the
             axis says how many there are. If None, all rows are drawn; the time of t-SNE
             grows slightly faster than their number.
         random_state : int, RandomState instance or None, default=0
-            Determines the choice of rows and the initialisation of t-SNE.
+            Determines the choice of rows and the initialisation of the layout.
         color_by : {"auto", "label", "value"}, default="auto"
-            How `y` is interpreted. If "auto", it holds labels if it is text, or if it holds
-            at most 20 different whole numbers.
+            How `y` is interpreted. If "auto", text is labels, and numbers and dates have a
+            colour bar, in steps if they are at most ten whole numbers. Of labels the ten
+            most frequent have colours, all others one grey. Missing cells are grey.
         label_name : str, default=None
             Title of the legend. If None, the name of `y`, if it has one.
         ax : matplotlib Axes, default=None
@@ -134,6 +139,7 @@ class LatentSpaceDisplay(Display):
         return cls.from_predictions(
             estimator.transform(X),
             y,
+            layout=layout,
             max_samples=max_samples,
             random_state=random_state,
             color_by=color_by,
@@ -148,6 +154,7 @@ class LatentSpaceDisplay(Display):
         codes: Table,
         y: ArrayLike | None = None,
         *,
+        layout: Layout = "pca",
         max_samples: int | None = 2000,
         random_state: int | np.random.RandomState | None = 0,
         color_by: ColorBy = "auto",
@@ -161,7 +168,7 @@ class LatentSpaceDisplay(Display):
         ----------
         codes : array-like or sparse matrix of shape (n_samples, n_components)
             Output of `transform`.
-        y, max_samples, random_state, color_by, label_name, ax, **kwargs
+        y, layout, max_samples, random_state, color_by, label_name, ax, **kwargs
             See `from_estimator`.
 
         Returns
@@ -172,7 +179,10 @@ class LatentSpaceDisplay(Display):
         Raises
         ------
         ValueError
-            If `codes` is not two-dimensional, or `y` has another number of rows.
+            If `codes` is not two-dimensional, `y` has another number of rows, or `layout` is
+            not known.
+        ImportError
+            If ``layout="umap"`` and umap-learn is not installed.
         """
         codes = dense(codes)
         if codes.ndim != 2 or not codes.shape[1]:
@@ -183,7 +193,7 @@ class LatentSpaceDisplay(Display):
         if label_name is None:
             label_name = getattr(y, "name", None)
         if y is not None:
-            y = np.asarray(y)
+            y = _as_array(y)
             if y.shape != codes.shape[:1]:
                 raise ValueError(
                     f"y has shape {y.shape}, but there are {len(codes)} rows of codes; give "
@@ -193,7 +203,7 @@ class LatentSpaceDisplay(Display):
         if max_samples is not None and n_rows > max_samples:
             rows = np.sort(rng.choice(n_rows, max_samples, replace=False))
             codes, y = codes[rows], None if y is None else y[rows]
-        embedding, names = _embed(codes, rng)
+        embedding, names = lay_out(codes, layout, rng)
         if len(codes) < n_rows:
             names[0] += f" ({len(codes):,} of {n_rows:,} rows)"
         display = cls(codes, embedding, y=y, names=names)
@@ -230,29 +240,31 @@ class LatentSpaceDisplay(Display):
         if n_axes == 2:
             self.ax_.set_ylabel(names[1])
         if self.y is None:
-            self._draw_groups({None: np.arange(len(self.codes))}, kwargs)
-        elif _are_labels(self.y, color_by):
+            groups = {None: np.arange(len(self.codes))}
+            self._draw_groups(groups, list(COLORS[:1]), kwargs)
+        elif self._has_labels(self.y, color_by):
             self._draw_labels(self.y, label_name, kwargs)
         else:
             self._draw_values(self.y, label_name or "y", kwargs)
         if self.codes.shape[1] > 2:
-            # The coordinates of t-SNE have neither a unit nor an origin.
+            # The coordinates of a layout have neither a unit nor an origin.
             self.ax_.set(xticks=[], yticks=[])
         return self
 
+    def _has_labels(self, y: np.ndarray, color_by: ColorBy) -> bool:
+        if color_by != "auto":
+            return color_by == "label"
+        if y.dtype.kind not in "iufM":
+            return True
+        # Along a single code a few numbers are histograms, as labels are.
+        return self.embedding.shape[1] == 1 and _few_numbers(y) is not None
+
     def _draw_labels(self, y: np.ndarray, label_name: str | None, kwargs: Kwargs) -> None:
-        # Numbers come before text.
-        labels = sorted(set(y.tolist()), key=lambda label: (isinstance(label, str), label))
-        self._draw_groups({label: np.flatnonzero(y == label) for label in labels}, kwargs)
-        self.ax_.legend(
-            title=label_name,
-            loc="center left",
-            bbox_to_anchor=(1.0, 0.5),
-            frameon=False,
-            ncols=1 if len(labels) <= 12 else 2,
-            # Markers remain visible even if the points of the plot are small.
-            markerscale=1.6,
-        )
+        groups, colors = group_labels(y)
+        self._draw_groups(groups, colors, kwargs)
+        # Markers remain visible even if the points of the plot are small.
+        n_grey = len(groups) - sum(color in LABEL_COLORS for color in colors)
+        put_legend_beside(self.ax_, label_name, last=n_grey, markerscale=1.6)
 
     def _point_style(self) -> Kwargs:
         size = float(np.clip(9000 / len(self.codes), 6, 30))
@@ -260,19 +272,52 @@ class LatentSpaceDisplay(Display):
 
     def _draw_values(self, y: np.ndarray, label: str, kwargs: Kwargs) -> None:
         """Draw values as colours; against a single code, as heights."""
-        if self.embedding.shape[1] == 2:
-            style = {"c": y, **self._point_style(), **kwargs}
-            points = self.ax_.scatter(*self.embedding.T, **style)
-            self.figure_.colorbar(points, ax=self.ax_, label=label)
-        else:
+        values = as_floats(pd.Series(y))
+        self.artists_: list[Any] = []
+        if self.embedding.shape[1] == 1:
             style = {"s": 16, "alpha": 0.7, "linewidths": 0, "color": COLORS[0], **kwargs}
-            points = self.ax_.scatter(self.embedding[:, 0], y, **style)
+            self.artists_ = [self.ax_.scatter(self.embedding[:, 0], values, **style)]
             self.ax_.set_ylabel(label)
-        self.artists_: list[Any] = [points]
+            if y.dtype.kind == "M":
+                format_dates(self.ax_.yaxis)
+            return
+        missing = np.isnan(values)
+        if missing.any():
+            style = {**self._point_style(), "color": MISSING_COLOR, **kwargs}
+            self.ax_.scatter(*self.embedding[missing].T, **style)
+            label += " (grey: missing)"
+        self._draw_colours(y, values, ~missing, label, kwargs)
 
-    def _draw_groups(self, groups: Groups, kwargs: Kwargs) -> None:
+    def _draw_colours(
+        self,
+        y: np.ndarray,
+        values: np.ndarray,
+        there: np.ndarray,
+        label: str,
+        kwargs: Kwargs,
+    ) -> None:
+        """Draw the rows that have values, and the colour bar."""
+        few, steps = _few_numbers(y), {}
+        ticks: list[float] = []
+        if few is not None and len(few) > 1:
+            from matplotlib.colors import BoundaryNorm, ListedColormap
+
+            edges = [few[0] - 0.5, *(few[1:] + few[:-1]) / 2, few[-1] + 0.5]
+            colors = ListedColormap(list(LABEL_COLORS[: len(few)]))
+            steps = {"cmap": colors, "norm": BoundaryNorm(edges, len(few))}
+            ticks = [(low + high) / 2 for low, high in pairwise(edges)]
+        style = {"c": values[there], **self._point_style(), **steps, **kwargs}
+        points = self.ax_.scatter(*self.embedding[there].T, **style)
+        self.artists_.append(points)
+        bar = self.figure_.colorbar(points, ax=self.ax_, label=label)
+        if steps and few is not None:
+            bar.set_ticks(ticks, labels=[f"{value:g}" for value in few])
+            bar.ax.minorticks_off()
+        elif y.dtype.kind == "M":
+            format_dates(bar.ax.yaxis)
+
+    def _draw_groups(self, groups: Groups, colors: Sequence[Any], kwargs: Kwargs) -> None:
         """Draw the rows of each label as points; along a single code, as histograms."""
-        colors = label_colors(len(groups))
         if self.embedding.shape[1] == 1:
             bins = np.histogram_bin_edges(self.embedding, bins=40)
             style = {"bins": bins, "alpha": 0.6, **kwargs}
@@ -287,28 +332,25 @@ class LatentSpaceDisplay(Display):
             self.ax_.grid(color=QUIET, alpha=0.15)
 
 
-def _are_labels(y: np.ndarray, color_by: ColorBy) -> bool:
-    if color_by != "auto":
-        return color_by == "label"
-    if y.dtype.kind in "OUSb":
-        return True
-    is_continuous = type_of_target(y).startswith("continuous")
-    return not is_continuous and len(np.unique(y)) <= MAX_LABELS
+def _few_numbers(y: np.ndarray) -> np.ndarray | None:
+    """Return the values of y if they are at most ten whole numbers."""
+    if y.dtype.kind not in "iuf":
+        return None
+    values = np.unique(y[~np.isnan(y)])
+    is_whole = bool((values == np.rint(values)).all()) and np.isfinite(values).all()
+    return values.astype(float) if is_whole and len(values) <= MAX_ENTRIES else None
 
 
-def _embed(codes: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, list[str]]:
-    """Return coordinates of shape (n_samples, 1 or 2), and the labels of the axes."""
-    n_rows, n_components = codes.shape
-    if n_components <= 2:
-        return codes, [f"code {i}" for i in range(n_components)]
-    if n_rows < 4:
-        raise ValueError(
-            f"{n_rows} rows are too few to embed {n_components} codes by t-SNE; give 4 or "
-            "more."
-        )
-    labels = [f"t-SNE of {n_components} codes, axis {i}" for i in (1, 2)]
-    codes = np.ascontiguousarray(codes, dtype=np.float32)
-    if np.ptp(codes, axis=0).max() <= ROUNDING * np.abs(codes).max():
-        return np.zeros((n_rows, 2)), labels
-    tsne = TSNE(perplexity=min(PERPLEXITY, (n_rows - 1) / 3), init="pca", random_state=rng)
-    return tsne.fit_transform(codes), labels
+def _as_array(y: ArrayLike) -> np.ndarray:
+    """Return labels or values as an array; numbers and dates have such a dtype."""
+    array = np.asarray(y)
+    if array.dtype.kind != "O" or array.ndim != 1:
+        return array
+    inferred = pd.Series(array).infer_objects()
+    if inferred.dtype.kind == "O" and not pd.isna(array).all():
+        kinds = {type(value) for value in array[~pd.isna(array)]}
+        if all(
+            issubclass(kind, (int, float, np.number)) and kind is not bool for kind in kinds
+        ):
+            inferred = pd.to_numeric(inferred.where(~pd.isna(array), np.nan))
+    return inferred.to_numpy() if inferred.dtype.kind in "iufM" else array

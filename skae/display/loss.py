@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from skae.display._display import Display, LogScale, last_step, name_of
+from skae.display._legend import put_legend_beside
 from skae.display._style import COLORS, QUIET
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class LossCurveDisplay(Display):
         self.ax_.set(xlabel="epoch", ylabel=self.loss_name)
         self.ax_.locator_params(axis="x", integer=True)
         self.ax_.grid(color=QUIET, alpha=0.2)
-        self.ax_.legend(frameon=False)
+        put_legend_beside(self.ax_)
         return self
 
     def _needs_log_scale(self) -> bool:

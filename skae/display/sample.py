@@ -229,7 +229,8 @@ class SampleDisplay(Display):
         n_panels = PANELS_PER_LINE * n_lines + n_matrices
         label = "proportion of rows"
         heights = [1.0] * n_lines + [MATRIX_HEIGHT] * bool(n_matrices)
-        self._open_panels(ax, n_panels, (2.9, 2.3), (0.6, 0.6), label, heights)
+        margins = 0.6, 0.6
+        self._open_panels(ax, n_panels, (2.9, 2.3), margins, label, heights, n_entries=2)
         panels, matrices = np.split(self.axes_, [n_panels - n_matrices])
         for unused in panels[len(shown) :]:
             unused.remove()
@@ -240,8 +241,7 @@ class SampleDisplay(Display):
             self.bars_[table[i].name] = draw_marginals(panel, table[i])
             similarity = self.marginal_similarity_.iloc[i]
             panel.set_title(f"similarity {similarity:.2f}", fontsize="medium")
-        panels[0].margins(y=0.4)  # room for the legend
-        panels[0].legend(fontsize="small")
+        self._draw_legend(*panels[0].get_legend_handles_labels())
         self._write_title(panels)
         self.images_: list[AxesImage] = []
         if n_matrices:

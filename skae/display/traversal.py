@@ -10,21 +10,39 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from skae.display._bands import (
+    Probabilities,
+    choose_bands,
+    draw_bands,
+    draw_curves,
+    indicators,
+    mark_data,
+    most_changed,
+    said_of,
+    split_by_code,
+)
 from skae.display._codes import check_components, check_start, vary_codes
-from skae.display._display import Display, Kwargs, name_of, of_estimator
+from skae.display._display import (
+    PANELS_PER_LINE,
+    Display,
+    Kwargs,
+    name_of,
+    of_estimator,
+)
 from skae.display._images import check_image_shape, pixel_limits
-from skae.display._style import COLORS, QUIET
-from skae.display._tables import Table, as_pixels, dense, numeric_part, read_table
+from skae.display._tables import (
+    Table,
+    as_pixels,
+    dense,
+    is_numeric,
+    numeric_part,
+    read_table,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
-    from matplotlib.lines import Line2D
-
-# Maximum number of lines in the panel of a code: those of the columns that change most.
-MAX_LINES = 5
-# Distinguish columns beyond the ten colours.
-DASHES = ("-", "--", ":")
 
 
 @dataclass(eq=False, repr=False)
@@ -32,8 +50,10 @@ class LatentTraversalDisplay(Display):
     """Rows decoded from varying codes, two codes at once or one at a time.
 
     For rows that are images, two codes are drawn as a grid of images, and a single code as
-    a line of images. For other rows, each code has a panel with the columns as curves. The
-    codes that are not varied are fixed. It is recommended to create the display with
+    a line of images. For other rows, each code has a panel with the numbers and dates as
+    curves, and one for each of the categories that change most with their probabilities as
+    bands; short lines below are the codes of rows, and grey is where there are none. The codes
+    that are not varied are fixed. It is recommended to create the display with
     `from_estimator`.
 
     Parameters
@@ -58,6 +78,11 @@ class LatentTraversalDisplay(Display):
         Pixel values at the two ends of the colormap. If None, the extremes of `rows`.
     name : str, default=None
         Name of the estimator. If None, it is not shown.
+    probabilities : dict of str to tuple (levels, ndarray), default=None
+        What each column of categories is: the probabilities of its levels in the rows, of
+        shape (n_samples, n_levels). If None, 1 for the levels of `rows`.
+    codes : ndarray of shape (n_rows, n_components), default=None
+        Codes of rows: where there are data.
 
     Attributes
     ----------
@@ -71,6 +96,8 @@ class LatentTraversalDisplay(Display):
         The images. Not defined for curves.
     lines_ : list of list of matplotlib Line2D
         The curves of each code. Not defined for images.
+    bands_ : list of dict of str to list of PolyCollection
+        The bands of each code, by column. Not defined for images.
 
     Examples
     --------
@@ -94,6 +121,8 @@ class LatentTraversalDisplay(Display):
     spread: tuple[np.ndarray, np.ndarray] | None = None
     limits: tuple[float, float] | None = None
     name: str | None = None
+    probabilities: Probabilities | None = None
+    codes: np.ndarray | None = None
 
     @classmethod
     def from_estimator(
@@ -179,6 +208,8 @@ class LatentTraversalDisplay(Display):
             spread=None if image_shape is not None else _spread(table),
             limits=None if image_shape is None else pixel_limits(as_pixels(table)),
             name=name_of(estimator),
+            probabilities=None if image_shape is not None else said_of(estimator, varied),
+            codes=codes,
         )
         return display.plot(ax=ax, cmap=cmap, **kwargs)
 
@@ -226,42 +257,79 @@ class LatentTraversalDisplay(Display):
 
     def _draw_curves(self, ax: Axes | None, kwargs: Kwargs) -> None:
         table = read_table(self.rows)
+        curves = split_by_code(self._curves(table), len(self.steps))
+        bands = choose_bands(self._bands(table), len(self.steps))
+        if not curves and not any(bands):
+            raise ValueError("X has no column that could be drawn.")
+        kept = list(most_changed(curves)) if curves else []
+        n_bands = max(map(len, bands))
+        per_code = bool(curves) + n_bands
+        n_others = sum(name not in kept for name in curves)
+        self._open_panels(
+            ax,
+            per_code * len(self.steps),
+            (3.1, 2.4),
+            (0.4, 0.3),
+            "standard deviations\nfrom the mean" if curves else "probability",
+            per_line=per_code if n_bands else PANELS_PER_LINE,
+            n_entries=len(kept) + bool(n_others),
+        )
+        self.lines_, self.bands_ = [], []
+        panels = np.reshape(self.axes_, (len(self.steps), per_code))
+        for number, (component, steps) in enumerate(
+            zip(self.components, self.steps, strict=True)
+        ):
+            of_code = list(panels[number])
+            if curves:
+                panel, parts = of_code.pop(0), {n: v[number] for n, v in curves.items()}
+                self.lines_.append(draw_curves(panel, steps, parts, kept, kwargs))
+                panel.set_xlabel(f"code {component}")
+                self._mark(panel, component, steps)
+            drawn = {}
+            for panel, (name, levels, p) in zip(of_code, bands[number], strict=False):
+                drawn[name] = draw_bands(panel, steps, levels, p, name)
+                panel.set_xlabel(f"code {component}")
+                self._mark(panel, component, steps)
+            for unused in of_code[len(bands[number]) :]:
+                unused.set_axis_off()
+            self.bands_.append(drawn)
+        if curves:
+            self._finish_curves(panels[:, 0], kept, n_others)
+
+    def _finish_curves(self, panels: np.ndarray, kept: list[str], n_others: int) -> None:
+        """Give the curves' panels common limits, and one legend."""
+        limits = np.array([panel.get_ylim() for panel in panels])
+        for panel in panels:
+            panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+        by_name = {line.get_label(): line for line in self.lines_[0]}
+        handles, labels = [by_name[name] for name in kept], [short(name) for name in kept]
+        if n_others:
+            others = f"{n_others} other columns"
+            handles.append(next(h for n, h in by_name.items() if n not in kept))
+            labels.append(others)
+        self._draw_legend(handles, labels)
+
+    def _mark(self, panel: Axes, component: int, steps: np.ndarray) -> None:
+        if self.codes is not None:
+            mark_data(panel, self.codes[:, component], steps)
+
+    def _curves(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the columns of numbers in units of their deviations."""
         rows = numeric_part(table)
-        if rows.empty:
-            raise ValueError(
-                "X has no numeric column, and curves are drawn of numeric columns only."
-            )
         shown = table.columns.get_indexer(rows.columns)
         mean, deviation = np.stack(self.spread or _spread(table))[:, shown]
         values = ((rows - mean) / deviation).to_numpy()
-        parts = np.split(values, len(self.steps))
-        ylabel = "standard deviations\nfrom the mean"
-        self._open_panels(ax, len(self.steps), (3.1, 2.7), (0.4, 0.3), ylabel)
-        self.lines_ = []
-        parts_by_code = zip(self.axes_, self.components, self.steps, parts, strict=True)
-        for panel, component, steps, part in parts_by_code:
-            self.lines_.append(_draw_panel(panel, steps, part, list(rows), kwargs))
-            panel.set_xlabel(f"code {component}")
-        limits = np.array([panel.get_ylim() for panel in self.axes_])
-        for panel in self.axes_:
-            panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+        return dict(zip(rows.columns, values.T, strict=True))
 
-
-def _draw_panel(
-    panel: Axes, steps: np.ndarray, values: np.ndarray, names: list[str], kwargs: Kwargs
-) -> list[Line2D]:
-    """Draw the columns that change most along one code."""
-    lines = []
-    for i in np.argsort(-np.ptp(values, axis=0), kind="stable")[:MAX_LINES]:
-        style = {
-            "color": COLORS[i % len(COLORS)],
-            "linestyle": DASHES[i // len(COLORS) % len(DASHES)],
-            "label": names[i],
+    def _bands(self, table: pd.DataFrame) -> Probabilities:
+        """Return the probabilities of the categories' levels."""
+        if self.probabilities is not None:
+            return self.probabilities
+        return {
+            name: indicators(cells)
+            for name, cells in table.items()
+            if not is_numeric(cells)
         }
-        lines += panel.plot(steps, values[:, i], **{**style, **kwargs})
-    panel.grid(color=QUIET, alpha=0.2)
-    panel.legend(fontsize="x-small", framealpha=0.7)
-    return lines
 
 
 def _spread(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

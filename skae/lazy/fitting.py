@@ -135,9 +135,11 @@ class LazyFitMixin(EntryPoints):
 
     def _settle(self, table, reservoir):
         """Return what was learned of all rows, settled, and how many these are."""
-        table.finish_chunks(check_table(self, reservoir.rows(), reset=False))
+        sample = check_table(self, reservoir.rows(), reset=False)
+        table.finish_chunks(sample)
         self._table = table
         self._warn_of_table()
+        self._weigh_columns(sample, np.arange(sample.shape[0]))
         return table, reservoir.n_seen
 
     @contextmanager

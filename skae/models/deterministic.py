@@ -1,18 +1,22 @@
 """The deterministic autoencoder."""
 
 import torch
-from torch import nn
 
 from skae.architectures import MLP
 from skae.architectures.tied import TiedDecoder
+from skae.models.arrangement import Arranged
 from skae.models.code_activations import CODE_ACTIVATIONS, Logistic
 from skae.models.model import Model
+from skae.models.nesting import first_codes, told_of_whole
 from skae.models.pca_start import unit_axes, wide_axes
 from skae.models.principal_axes import PrincipalAxes
 
 
-class Encoder(nn.Module):
-    """z = s a(A x + f(x)), with s the scale of the codes and a their activation, if any."""
+class Encoder(Arranged):
+    """z = s a(A x + f(x)), with s the scale of the codes and a their activation, if any.
+
+    The codes may be arranged.
+    """
 
     def __init__(self, block, code_scale, activation=None):
         super().__init__()
@@ -23,14 +27,14 @@ class Encoder(nn.Module):
     def inner(self, x):
         """Return the codes in the scale of the layers, z / s."""
         z = self.block(x)
-        return z if self.activation is None else self.activation(z)
+        return self.arrange(z if self.activation is None else self.activation(z))
 
     def forward(self, x):
         return self.inner(x) * self.code_scale
 
 
-class Decoder(nn.Module):
-    """x' = h(B (z / s) + g(z / s)), with h a link, if there is one."""
+class Decoder(Arranged):
+    """x' = h(B (z / s) + g(z / s)), with h a link, if there is one; codes may be arranged."""
 
     def __init__(self, block, code_scale, link=None):
         super().__init__()
@@ -40,7 +44,7 @@ class Decoder(nn.Module):
 
     def outer(self, z):
         """Return the rows of codes in the scale of the layers, z / s."""
-        y = self.block(z)
+        y = self.block(self.undo(z))
         return y if self.link is None else self.link(y)
 
     def forward(self, z):
@@ -75,7 +79,15 @@ class DeterministicModel(Model):
         Standard deviations of the codes at the start; 0 where it is not PCA.
     penalties : Penalties or None
         Added to the losses of training and held-out rows.
+    nested_dropout : float
+        Fraction of the rows of a training step of which the first codes only are decoded.
+    generator : torch.Generator or None
+        Source of the draws of these rows; without one all codes are decoded.
     """
+
+    generator: torch.Generator | None = None
+    nested_dropout = 0.0
+    arranges_codes = True
 
     encoder: Encoder
     decoder: Decoder
@@ -123,7 +135,8 @@ class DeterministicModel(Model):
         self.scale.copy_(scale)
         if self.tied:  # the decoder is the transposed encoder: neither can be scaled
             scale = torch.ones_like(scale)
-        encoder, decoder = (axes / scale).T, gains[:, None] * axes * scale
+        encoder = pca.inputs((axes / scale).T)
+        decoder = gains[:, None] * axes * scale
         if activation is not None:
             decoder = decoder / activation.slope
             offsets = offsets - activation.offset * decoder.sum(1)
@@ -133,11 +146,21 @@ class DeterministicModel(Model):
         self.encoder.block.start_from(encoder, zeros, free=free)
         self.decoder.block.start_from(decoder, offsets, free=free)
 
+    @property
+    def is_nested(self):
+        """Whether training gives the codes their order."""
+        return self.nested_dropout > 0 and self.n_components > 1 and self.penalties is None
+
     def losses(self, seen, x, observed, weights=None):
-        if self.penalties is None:
+        if self.penalties is not None:
+            output, costs = self.penalties(self, seen, weights)
+            return self.columns.mean(output, x, observed) + costs, output
+        if not (self.training and self.is_nested and self.generator is not None):
             return super().losses(seen, x, observed, weights)
-        output, costs = self.penalties(self, seen, weights)
-        return self.columns.mean(output, x, observed) + costs, output
+        inner = self.encoder.inner(seen)
+        codes, whole = first_codes(inner, self.nested_dropout, self.generator)
+        output = self.decoder.outer(codes)
+        return told_of_whole(self.columns.mean(output, x, observed), whole), output
 
     def watched(self):
         of_penalties = [] if self.penalties is None else self.penalties.watched
@@ -161,6 +184,16 @@ class DeterministicModel(Model):
         known = (spread > 0) & (self.scale > 0)
         now = self.encoder.code_scale
         self._set_code_scale(torch.where(known, self.scale / spread, now))
+
+    def rearrange(self, order, signs):
+        scale = self.encoder.code_scale[order]
+        self.scale.copy_(self.scale[order])
+        super().rearrange(order, signs)
+        self._set_code_scale(scale)
+
+    @property
+    def codes_have_signs(self):
+        return not isinstance(self.encoder.activation, Logistic)  # these are rates
 
     def _set_code_scale(self, scale):
         self.encoder.code_scale.copy_(scale)

@@ -83,15 +83,21 @@ class ColumnLosses(nn.Module):
         are; False: in nats.
     watched : Watched, default=None
         Of a formula of the user's own.
+    column_weight : ndarray of shape (n_columns,), default=None
+        How much the table's columns count in `mean` and `weigh`, 1 on average; None: alike.
     """
 
-    def __init__(self, design, number_loss, *, weighted, watched=None):
+    def __init__(self, design, number_loss, *, weighted, watched=None, column_weight=None):
         super().__init__()
         self.number_loss, self.watched = number_loss, watched
         self.n_numbers = design.numeric.width
         others = design.blocks[1:]
         self.blocks = nn.ModuleList(BlockLoss(block, weighted) for block in others)
         self.register_buffer("order", design.feature_order)
+        if column_weight is not None:
+            column_weight = torch.from_numpy(column_weight).float()
+            column_weight = column_weight[design.column_of_feature]
+        self.register_buffer("column_weight", column_weight)
 
     def per_cell(self, output, x, observed=None):
         """Return the loss of every cell, 0 where it is missing.
@@ -119,11 +125,21 @@ class ColumnLosses(nn.Module):
         return losses if observed is None else losses * (observed != MISSING)
 
     def mean(self, output, x, observed=None):
-        """Return the mean loss of each row's observed cells, shape (...)."""
-        losses = self.per_cell(output, x, observed)
+        """Return the weighted mean loss of each row's observed cells, shape (...)."""
+        losses = self.weigh(self.per_cell(output, x, observed))
+        weights = self.column_weight
         if observed is None:
-            return losses.mean(dim=-1)
-        return losses.sum(dim=-1) / (observed != MISSING).sum(dim=-1).clamp(min=1)
+            return losses.mean(-1) if weights is None else losses.sum(-1) / weights.sum()
+        there = observed != MISSING
+        if weights is None:
+            return losses.sum(dim=-1) / there.sum(dim=-1).clamp(min=1)
+        # Without a cell that counts the losses are 0 as well.
+        total = (there * weights).sum(dim=-1)
+        return losses.sum(dim=-1) / torch.where(total > 0, total, 1.0)
+
+    def weigh(self, losses):
+        """Return losses of cells, shape (..., n_features), times their columns' weights."""
+        return losses if self.column_weight is None else losses * self.column_weight
 
     def total(self, output, x, observed=None):
         """Return the sum of each row's losses, shape (...)."""

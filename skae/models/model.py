@@ -33,6 +33,12 @@ class Model(nn.Module):
     starts_at_optimum : bool
         Whether the start is the best model of its kind, to be left only for what is better
         clearly.
+    arranges_codes : bool
+        Whether the codes can be put into another order: encoder and decoder are `Arranged`.
+    is_nested : bool
+        Whether training has put them into one.
+    codes_have_signs : bool
+        Whether a code may as well be multiplied by -1.
     """
 
     annealing = 1.0
@@ -41,6 +47,9 @@ class Model(nn.Module):
     scoring_parameters: tuple[str, ...] = ()
     has_unbounded_losses = False
     starts_at_optimum = True
+    arranges_codes = False
+    is_nested = False
+    codes_have_signs = True
 
     @torch.no_grad()
     def initialise(self, design, pca, source, n_train, rng):
@@ -64,7 +73,7 @@ class Model(nn.Module):
         if link is not None:
             cost = self.columns.number_loss
             gains, offsets = link_start(link, cost, design, pca, x, gains, offsets)
-        self.start_from_pca(pca, gains, offsets)
+        self.start_from_pca(pca, pca.outputs(gains), offsets)
 
     def start_from_pca(self, pca, gains, offsets):
         """Set the linear maps so that the decoder returns ``gains * (U z) + offsets``.
@@ -118,7 +127,19 @@ class Model(nn.Module):
 
     def cell_errors(self, x, observed):
         """Return the error of every cell given the code, shape (n, n_features)."""
-        return self.columns.per_cell(self(x), x, observed)
+        return self.columns.weigh(self.columns.per_cell(self(x), x, observed))
+
+    @torch.no_grad()
+    def rearrange(self, order, signs):
+        """Put the codes into an order, and multiply them, in that order, by signs.
+
+        Parameters
+        ----------
+        order : torch.Tensor of int of shape (n_components,)
+        signs : torch.Tensor of shape (n_components,)
+        """
+        self.encoder.rearrange(order, signs)
+        self.decoder.rearrange(order, signs)
 
     def watched(self):
         """Return what watches the user's own functions in the loss, list of Watched."""

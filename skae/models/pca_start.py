@@ -38,7 +38,7 @@ def output_start(design: Design, pca, x):
         starts = [block.start(None, None) for block in design.blocks]
     else:
         x = x[:N_ROWS]
-        reconstruction = x @ pca.axes @ pca.axes.T
+        reconstruction = pca.reconstruct(x)
         starts = [
             block.start(reconstruction[:, block.columns], x[:, block.columns])
             for block in design.blocks
@@ -64,7 +64,7 @@ def link_start(link, cost, design, pca, x, gains, offsets):
     numbers = design.numeric.columns
     x = x[:N_ROWS]
     right = link.scale / link.slope()
-    target = (x @ pca.axes @ pca.axes.T)[:, numbers] * right
+    target = pca.reconstruct(x)[:, numbers] * right
     tried = torch.tensor(DAMPED, dtype=torch.float32)
     costs = [cost(link(damp * target), x[:, numbers]).mean(0) for damp in DAMPED]
     gains, offsets = gains.clone(), offsets.clone()

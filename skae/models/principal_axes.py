@@ -30,18 +30,39 @@ class PrincipalAxes:
         Mean of the discarded eigenvalues; 0 when none is discarded.
     n_samples : float
         Rows that they were learned from.
+    units : torch.Tensor of shape (n_features,) or None
+        What the columns were multiplied by before, where some count for more than others.
     """
 
     axes: torch.Tensor
     variances: torch.Tensor
     residual_variance: float
     n_samples: float
+    units: torch.Tensor | None = None
 
     @property
     def noise_variance(self):
         """The residual variance of new rows: the axes have been fitted to the old ones."""
         n_left = self.n_samples - 1 - self.axes.shape[1]
         return self.residual_variance * self.n_samples / max(n_left, 1)
+
+    def inputs(self, weight):
+        """Return a linear map of columns times `units`, (*, n_features), as one of columns."""
+        return weight if self.units is None else weight * self.units
+
+    def outputs(self, gains):
+        """Return gains of columns times `units`, (n_features,), as those of columns.
+
+        A column that does not count is not reconstructed.
+        """
+        if self.units is None:
+            return gains
+        return torch.where(self.units > 0, gains / self.units, 0.0)
+
+    def reconstruct(self, x):
+        """Return what the axes reconstruct of rows, shape (n, n_features)."""
+        reconstruction = self.inputs(x) @ self.axes @ self.axes.T
+        return reconstruction * self.outputs(torch.ones_like(reconstruction[0]))
 
     def padded_axes(self, n_components):
         """Return `axes` with zero columns added, shape (n_features, n_components).
@@ -52,7 +73,17 @@ class PrincipalAxes:
         return torch.nn.functional.pad(self.axes, (0, n_missing))
 
 
-def principal_axes(x, weights, n_components, random_state):
+class RowsInUnits:
+    """Rows that are read block by block, times the units of their columns."""
+
+    def __init__(self, x, units):
+        self._x, self._units, self.shape = x, units, x.shape
+
+    def __getitem__(self, index):
+        return self._x[index] * self._units
+
+
+def principal_axes(x, weights, n_components, random_state, units=None):
     """Return the `PrincipalAxes` of centred rows.
 
     Parameters
@@ -66,7 +97,11 @@ def principal_axes(x, weights, n_components, random_state):
         A number of axes, or the fraction of the variance to explain with the fewest axes.
     random_state : numpy.random.RandomState
         Used beyond `MAX_EXACT` rows and columns.
+    units : torch.Tensor of shape (n_features,), default=None
+        What the columns are multiplied by before; see `PrincipalAxes`.
     """
+    if units is not None:
+        x = x * units if isinstance(x, torch.Tensor) else RowsInUnits(x, units)
     n_samples, n_features = x.shape
     size = min(n_samples, n_features)
     total_weight = float(n_samples if weights is None else weights.sum())
@@ -111,6 +146,7 @@ def principal_axes(x, weights, n_components, random_state):
         residual,
         # Whole weights are counts of rows; others only compare rows with each other.
         total_weight if _are_counts(weights) else n_samples,
+        units,
     )
 
 

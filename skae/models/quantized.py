@@ -159,7 +159,7 @@ class QuantizedModel(Model):
         axes = pca.padded_axes(n_blocks * width)[:, deal(n_blocks, width)]
         scale = float(pca.variances.mean().sqrt()) or 1.0
         self.encoder.start_from(
-            (axes / scale).T, torch.zeros(n_blocks * width, dtype=torch.float32)
+            pca.inputs((axes / scale).T), torch.zeros(n_blocks * width, dtype=torch.float32)
         )
         self.decoder.start_from(gains[:, None] * axes * scale, offsets)
 

@@ -4,28 +4,14 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
 
 from skae.architectures import MLP
+from skae.models.arrangement import ArrangedDecoder, ArrangedEncoder
 from skae.models.model import Model
 from skae.models.principal_axes import PrincipalAxes
 
 # Codes of one row that are at work anyway, about: more of them are more copies.
 WIDTH = 256
-
-
-class Linked(nn.Module):
-    """A decoder whose numbers pass a link."""
-
-    def __init__(self, block, link):
-        super().__init__()
-        self.block, self.link = block, link
-
-    def start_from(self, weight, bias):
-        self.block.start_from(weight, bias)
-
-    def forward(self, z):
-        return self.link(self.block(z))
 
 
 class VariationalModel(Model):
@@ -74,6 +60,7 @@ class VariationalModel(Model):
     n_importance_samples = 64
     scoring_parameters = ("n_importance_samples",)
     has_unbounded_losses = True
+    arranges_codes = True
 
     def __init__(
         self, design, n_components, layers, likelihood, divergence, architecture=None
@@ -81,10 +68,10 @@ class VariationalModel(Model):
         super().__init__()
         architecture = MLP() if architecture is None else architecture
         self.n_components, self.divergence_weight = n_components, 1.0
-        self.encoder = architecture.build_encoder(design.n_inputs, 2 * n_components, layers)
-        decoder = architecture.build_decoder(n_components, design.n_outputs, layers)
-        link = likelihood.link
-        self.decoder = decoder if link is None else Linked(decoder, link)
+        block = architecture.build_encoder(design.n_inputs, 2 * n_components, layers)
+        self.encoder = ArrangedEncoder(block, n_components)
+        block = architecture.build_decoder(n_components, design.n_outputs, layers)
+        self.decoder = ArrangedDecoder(block, likelihood.link)
         self.likelihood, self.prior = likelihood, None
         self.divergence = divergence(layers.generator)
         self.log_jacobian = np.zeros(len(likelihood.center))
@@ -99,8 +86,9 @@ class VariationalModel(Model):
 
     @property
     def starts_at_optimum(self):
-        # Probabilistic PCA is that of the evidence lower bound, of which beta is 1.
-        return self.divergence_weight == 1.0
+        # Probabilistic PCA is that of the evidence lower bound, of which beta is 1, and whose
+        # columns count alike.
+        return self.divergence_weight == 1.0 and self.columns.column_weight is None
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
@@ -121,7 +109,7 @@ class VariationalModel(Model):
         variances = torch.full((n_components,), noise, dtype=torch.float32)
         variances[: len(pca.variances)] = pca.variances.clamp(min=noise)
         loadings = (variances - noise).sqrt()
-        mean_weight = (axes * (loadings / variances)).T
+        mean_weight = pca.inputs((axes * (loadings / variances)).T)
         log_variance = torch.log(noise / variances)
         self.encoder.start_from(
             torch.cat([mean_weight, torch.zeros_like(mean_weight)]),
@@ -164,7 +152,12 @@ class VariationalModel(Model):
             squares = (output[:, :n_numbers] - x[:, :n_numbers]).square()
             errors, counts = errors + (known * squares).sum(0), counts + known.sum(0)
         held_out = errors / counts.clamp(min=torch.finfo(counts.dtype).tiny)
-        self.likelihood.pool(held_out, counts / (counts + n_train))
+        fractions = counts / (counts + n_train)
+        if self.columns.column_weight is not None:
+            # The noise of columns that do not count has not been learned at all.
+            weightless = self.columns.column_weight[self.numeric_features] == 0
+            fractions = torch.where(weightless & (counts > 0), 1.0, fractions)
+        self.likelihood.pool(held_out, fractions)
 
     def losses(self, seen, x, observed, weights=None):
         """Return minus the evidence lower bound of rows for one draw of z; see `Model`."""
@@ -174,13 +167,16 @@ class VariationalModel(Model):
             draw = torch.empty_like(mean).normal_(generator=self.generator)
             codes = torch.addcmul(mean, (0.5 * log_variance).exp(), draw)
         output = self.decode(codes)
-        losses = self.columns.total(output, x, observed)
+        losses = self.columns.weigh(self.columns.per_cell(output, x, observed)).sum(dim=-1)
         weight = self.divergence_weight * (self.annealing if self.training else 1.0)
+        # As a critic that has learned of them knows the codes.
+        mean, log_variance = self.decoder.undo(mean), self.decoder.undo_order(log_variance)
         losses = self.divergence.add_to(losses, mean, log_variance, weight, weights)
         return losses, output
 
     def dataset_loss(self, x, weights):
-        return self.divergence.dataset_loss(self.encode(x), weights, self.divergence_weight)
+        codes = self.decoder.undo(self.encode(x))
+        return self.divergence.dataset_loss(codes, weights, self.divergence_weight)
 
     def encode(self, x):
         """Return the posterior means of rows, shape (n, n_components)."""

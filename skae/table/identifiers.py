@@ -1,12 +1,22 @@
 """Columns in which nearly every value is new, such as keys and e-mail addresses."""
 
+import re
+
 import numpy as np
 
 from skae._warnings import warn
+from skae.table.frame import Frame
 
 # A column in which more than this fraction of the cells, of this many or more, hold a
 # level of their own is an identifier.
 MOSTLY_NEW, LEAST_CELLS = 0.9, 20
+# What columns of keys are called: "id", "Id", "customer_id", "PassengerId", "Unnamed: 0".
+KEY = re.compile(
+    r"(.*[a-z0-9])?(ID|Id)|(.*[\s_.-])?(id|key|index|idx|uuid|guid)|"
+    r"(?i:unnamed:? ?\d*|row[\s_.-]?(id|names?|numbers?|nr|no)?)"
+)
+# A correlation with another column of more than this many standard errors is no chance.
+N_ERRORS, N_COMPARED = 5.0, 2000
 
 
 def is_identifier(counts):
@@ -25,6 +35,63 @@ def is_identifier(counts):
     """
     n_cells, n_alone = counts.sum(), (counts == 1).sum()
     return bool(n_cells >= LEAST_CELLS and n_alone > MOSTLY_NEW * n_cells)
+
+
+def numbered_columns(table, X, rows):
+    """Return the columns of whole numbers that only tell the rows of a frame apart, list of int.
+
+    All of their numbers are different, and the column is called as keys are; or they
+    follow each other without a gap, and go up or down with no other column of numbers.
+
+    Parameters
+    ----------
+    table : TableEncoder
+        Fitted to these rows.
+    X : Frame, ndarray or csr matrix
+    rows : ndarray of int
+    """
+    if not isinstance(X, Frame):  # an array says neither names nor dtypes
+        return []
+    numeric, found = table.design_.numeric, []
+    for column in numeric.features.tolist():
+        cells = X.column(column)
+        if cells.kind != "number" or cells.data.dtype.kind not in "iu":
+            continue
+        there = rows if cells.missing is None else rows[~cells.missing[rows]]
+        values = np.sort(cells.data[there])
+        if len(values) < LEAST_CELLS or (values[1:] == values[:-1]).any():
+            continue
+        is_dense = int(values[-1]) - int(values[0]) == len(values) - 1
+        if KEY.fullmatch(str(table.names[column])) or (
+            is_dense and not _goes_with_others(X, numeric.features, column, rows)
+        ):
+            found.append(column)
+    return found
+
+
+def _goes_with_others(X, numeric, column, rows):
+    """Return whether a column of numbers is correlated with another, beyond chance."""
+    rows = rows[:N_COMPARED]
+    own = X.column(column).floats()[rows]
+    for other in numeric.tolist():
+        if other == column or X.column(other).kind not in ("number", "date", "duration"):
+            continue
+        values = _as_floats(X.column(other))[rows]
+        known = np.isfinite(values) & np.isfinite(own)
+        if known.sum() < LEAST_CELLS:
+            continue
+        pair = np.stack([own[known], values[known]])
+        ranks = pair.argsort(axis=1).argsort(axis=1)
+        r = np.corrcoef(ranks)[0, 1]
+        if abs(r) > N_ERRORS / np.sqrt(known.sum()):
+            return True
+    return False
+
+
+def _as_floats(cells):
+    if cells.data.dtype.kind not in "mM":
+        return cells.floats()
+    return np.where(np.isnat(cells.data), np.nan, cells.data.astype(np.int64))
 
 
 def refuse_identifiers_only(table):

@@ -209,6 +209,16 @@ class LevelColumn:
             groups[unknown], states[unknown] = self.shared, OBSERVED
         return groups, states
 
+    def group_names(self):
+        """Return what each group is called: its level, or how many rare ones share it."""
+        levels, names = self.levels.tolist(), []
+        for group in range(self.n_groups):
+            members = np.flatnonzero(self.group == group).tolist()
+            is_one = len(members) == 1 and group != self.shared
+            rare = f"{len(members)} rare levels" if len(members) > 1 else "rare"
+            names.append(levels[members[0]] if is_one else rare)
+        return names
+
     def answers(self, given):
         """Return what stands for each group in a list of levels: the place of its likeliest."""
         likeliest = [

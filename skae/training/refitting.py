@@ -33,6 +33,7 @@ class Refitting:
         """Go back to the start."""
         self.stopping.best.restore()
         self._chosen = self._loss()
+        self.stopping.schedule.before_refit()
         self.stopping.first.restore()
         # Not another optimiser: callbacks may hold this one.
         self.net.optimizer_.state.clear()

@@ -52,6 +52,8 @@ class Schedule:
         What the network sees of a batch, whose clean rows it learns to reconstruct.
     refit : bool
         Whether to train once more, on all rows, for the steps that held-out rows chose.
+    before_refit : callable () -> None
+        Called when the model is in the state that held-out rows chose.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -71,6 +73,7 @@ class Schedule:
     warmup: float = 0.0
     corrupt: Callable | None = None
     refit: bool = False
+    before_refit: Callable[[], None] = field(default=lambda: None)
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
     draws: Callable[[], AbstractContextManager] = nullcontext

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from skae import AutoencoderTransformer
 from skae.display import (
     AnomalyScoreDisplay,
+    CodeDisplay,
     ExplanationDisplay,
     LatentSpaceDisplay,
     LatentTraversalDisplay,
@@ -43,12 +44,13 @@ def drawers(X):
         "scores": lambda **kw: AnomalyScoreDisplay.from_estimator(forest, X, **kw),
         "bars": lambda **kw: ExplanationDisplay.from_estimator(transformer, X[:1], **kw),
         "map": lambda **kw: ExplanationDisplay.from_estimator(transformer, X[:4], **kw),
+        "codes": lambda **kw: CodeDisplay.from_estimator(transformer, X, **kw),
         "sample": lambda **kw: SampleDisplay.from_estimator(transformer, X, **kw),
     }
 
 
 DRAWERS = sorted(
-    "latent images columns loss grid lines scores bars map sample".split()  # noqa: SIM905
+    "latent images columns loss grid lines scores bars map codes sample".split()  # noqa: SIM905
 )
 
 
@@ -114,6 +116,7 @@ def test_without_matplotlib_the_error_says_so():
         (AnomalyScoreDisplay, StandardScaler()),
         (ExplanationDisplay, PCA()),
         (SampleDisplay, PCA()),
+        (CodeDisplay, PCA()),
     ],
 )
 def test_estimator_without_the_method_is_an_error(X, display, estimator):

@@ -40,7 +40,7 @@ def test_values_have_a_colour_bar(X, y):
 
 
 def test_more_than_two_codes_are_laid_out_by_tsne(X):
-    display = LatentSpaceDisplay.from_estimator(PCA(4).fit(X), X)
+    display = LatentSpaceDisplay.from_estimator(PCA(4).fit(X), X, layout="tsne")
     codes = PCA(4).fit(X).transform(X).astype(np.float32)
     generator = np.random.RandomState(0)
     expected = TSNE(init="pca", random_state=generator).fit_transform(codes)

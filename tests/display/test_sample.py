@@ -31,7 +31,7 @@ def test_columns_that_differ_most_are_drawn_first(tables):
     panel = display.axes_[0]
     assert panel.get_xlabel() == "b"
     assert panel.get_title() == f"similarity {similarity['b']:.2f}"
-    labels = [text.get_text() for text in panel.get_legend().get_texts()]
+    labels = [text.get_text() for text in display.legend_ax_.get_legend().get_texts()]
     assert labels == ["real", "synthetic"]
 
 

@@ -247,6 +247,13 @@ class Block:
         """
         raise NotImplementedError
 
+    def probabilities(self, output):
+        """Return the probabilities of every column's levels, list of (..., n_levels).
+
+        Only of blocks whose columns have levels.
+        """
+        raise NotImplementedError
+
     def loss_weights(self):
         """Return the variance that a nat stands for, shape (n_features,)."""
         raise NotImplementedError

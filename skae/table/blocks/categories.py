@@ -71,6 +71,10 @@ class CategoryBlock(LevelBlock):
         """Return the logits, minus infinity for levels that no row holds."""
         return output.masked_fill(~self.seen, -torch.inf)
 
+    def probabilities(self, output):
+        parts = self._of_seen(output).split(self.part_sizes, dim=-1)
+        return [part.softmax(-1) for part in parts]
+
     def level_numbers(self, output):
         parts = self._of_seen(output).split(self.part_sizes, dim=-1)
         levels = [p.argmax(-1) if p.shape[-1] else p.sum(-1).long() for p in parts]

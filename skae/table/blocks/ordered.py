@@ -110,6 +110,10 @@ class OrderedBlock(LevelBlock):
         """
         return self._scores_of_seen(output).log_softmax(-1)
 
+    def probabilities(self, output):
+        p = self.log_probabilities(output).exp()
+        return [p[..., j, : 1 + size] for j, size in enumerate(self.part_sizes)]
+
     def level_numbers(self, output):
         return _median(self.log_probabilities(output))
 

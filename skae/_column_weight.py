@@ -1,0 +1,50 @@
+"""How much the columns of a table count in the loss of a transformer."""
+
+import numpy as np
+
+from skae._warnings import warn
+from skae.table.identifiers import numbered_columns
+from skae.table.weights import weights_of_columns
+
+
+class ColumnWeightMixin:
+    """Settles `column_weight` for the table that was learned."""
+
+    # 1 on average; None: all columns count alike.
+    _column_weight = None
+
+    def _weigh_columns(self, X=None, rows=None):
+        """Take over `column_weight`; a column that numbers the rows weighs 0 unless named.
+
+        Parameters
+        ----------
+        X : Frame, ndarray or csr matrix, default=None
+            The table, of which columns that number its rows are to be found; None: those
+            that were found are kept.
+        rows : ndarray of int, default=None
+        """
+        table = self._table
+        weights, named = weights_of_columns(self.column_weight, table.names)
+        if X is not None:
+            self._numbering = numbered_columns(table, X, rows)
+        numbering = [i for i in self._numbering if i not in named]
+        if X is not None and numbering and self._warns_of_columns:
+            _warn_of_numbers([table.names[i] for i in numbering])
+        weights[numbering] = 0.0
+        tells = (weights > 0) & ~table.empty_ & ~table.identifiers_
+        if (weights == 0).any() and not tells.any():
+            zero = [table.names[i] for i in np.flatnonzero(weights == 0)]
+            raise ValueError(
+                f"No column is left to learn: {zero} weigh 0, or hold identifiers, which do "
+                "unless column_weight names them. Give one at least a weight above 0, such as "
+                f"column_weight={{{zero[0]!r}: 1.0}}, or add columns."
+            )
+        self._column_weight = None if np.ptp(weights) == 0 else weights / weights.mean()
+
+
+def _warn_of_numbers(names):
+    warn(
+        f"Columns {names} hold numbers that only tell rows apart, as keys do, and take no "
+        "code: they are reconstructed as their mean. Drop them, or, if they mean something, "
+        f"give them a weight: column_weight={ {name: 1.0 for name in names} }."
+    )

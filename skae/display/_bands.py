@@ -1,0 +1,143 @@
+"""What the panels of a traversal show: curves of numbers, bands of categories, where data are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from skae.display._display import Kwargs
+from skae.display._style import GAP_COLOR, LABEL_COLORS, OTHER_COLOR, QUIET
+from skae.display._tables import as_texts, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
+    from matplotlib.lines import Line2D
+
+Probabilities: TypeAlias = Mapping[str, tuple[list[Any], np.ndarray]]
+
+# Columns that have a colour, and categories and levels that a code has bands of, at most.
+MAX_CURVES, MAX_CATEGORIES, MAX_BANDS = 10, 2, 6
+# Short lines, and intervals, that say where there are data.
+MAX_TICKS, N_INTERVALS = 200, 24
+
+
+def said_of(estimator: Any, codes: np.ndarray) -> Probabilities | None:
+    """Return the probabilities of the levels that codes stand for, if the estimator has some."""
+    said = getattr(estimator, "_said_of", None)
+    if said is None:
+        return None
+    parts = [part for part in said(codes) if part.levels is not None]
+    # Whether cells are missing is a column beside the cells themselves.
+    named: dict[str, tuple[list[Any], np.ndarray]] = {}
+    for part in parts:
+        is_absence = part.levels == ["missing"]
+        name = f"{part.name} missing" if is_absence else str(part.name)
+        named[name] = part.levels, part.amounts
+    return named
+
+
+def indicators(cells: pd.Series) -> tuple[list[str], np.ndarray]:
+    """Return the levels of a column, and 1 where a row has them."""
+    texts = as_texts(cells)
+    levels = sorted(set(texts.tolist()))
+    return levels, (texts[:, None] == np.array(levels, dtype=object)).astype(float)
+
+
+def split_by_code(values: Mapping[str, np.ndarray], n_codes: int) -> dict[str, list]:
+    """Return what columns are along each code."""
+    return {name: np.split(column, n_codes) for name, column in values.items()}
+
+
+def most_changed(curves: Mapping[str, list]) -> list[str]:
+    """Return the columns that change most along any code, in their own order."""
+    sizes = {name: max(map(np.ptp, parts)) for name, parts in curves.items()}
+    largest = sorted(sizes, key=lambda name: -sizes[name])[:MAX_CURVES]
+    return [name for name in curves if name in largest]
+
+
+def choose_bands(probabilities: Probabilities, n_codes: int) -> list[list[tuple]]:
+    """Return the categories that change most along each code: name, levels, probabilities."""
+    chosen = []
+    for code in range(n_codes):
+        parts = [
+            (name, levels, np.split(p, n_codes)[code])
+            for name, (levels, p) in probabilities.items()
+        ]
+        parts.sort(key=lambda part: -float(np.ptp(part[2], axis=0).max(initial=0.0)))
+        chosen.append(parts[:MAX_CATEGORIES])
+    return chosen
+
+
+def draw_curves(
+    panel: Axes,
+    steps: np.ndarray,
+    parts: Mapping[str, Any],
+    kept: list[str],
+    kwargs: Kwargs,
+) -> list[Line2D]:
+    """Draw the columns along one code; those without a colour in grey, below the others."""
+    lines = []
+    for name, values in parts.items():
+        style: Kwargs = {"color": OTHER_COLOR, "linewidth": 0.7, "zorder": 1.5}
+        if name in kept:
+            style = {"color": LABEL_COLORS[kept.index(name)]}
+        lines += panel.plot(steps, values, **{"label": name, **style, **kwargs})
+    panel.grid(color=QUIET, alpha=0.2)
+    return lines
+
+
+def draw_bands(
+    panel: Axes, steps: np.ndarray, levels: list[Any], p: np.ndarray, name: str
+) -> list[PolyCollection]:
+    """Draw the probabilities of levels as bands; what is left is "other" levels."""
+    order = np.argsort(-p.mean(axis=0), kind="stable")[:MAX_BANDS]
+    order = np.sort(order)
+    bands, labels = list(p[:, order].T), [short(levels[i]) for i in order]
+    colors = list(LABEL_COLORS[: len(order)])
+    if len(levels) > len(order):
+        bands.append(np.clip(1.0 - p[:, order].sum(axis=1), 0.0, 1.0))
+        labels.append(f"{len(levels) - len(order)} others")
+        colors.append(OTHER_COLOR)
+    drawn = panel.stackplot(steps, *bands, labels=labels, colors=colors, alpha=0.9)
+    panel.set(ylim=(0.0, 1.0), xlim=(steps[0], steps[-1]))
+    panel.set_title(short(name), fontsize="medium", pad=3)
+    _write_levels(panel, steps, bands, labels)
+    return list(drawn)
+
+
+def _write_levels(panel: Axes, steps: np.ndarray, bands: list, labels: list[str]) -> None:
+    """Write each level into its band, where that is widest, if there is room."""
+    edges = np.cumsum([np.zeros(len(steps)), *bands], axis=0)
+    inner = slice(len(steps) // 6, max(len(steps) - len(steps) // 6, 1))
+    for band, low, label in zip(bands, edges, labels, strict=False):
+        at = int(np.argmax(band[inner])) + inner.start
+        if band[at] > 0.1:
+            height = low[at] + band[at] / 2
+            style: Kwargs = {"ha": "center", "va": "center", "fontsize": "x-small"}
+            panel.text(steps[at], height, label, clip_on=True, **style)
+
+
+def mark_data(panel: Axes, codes: np.ndarray, steps: np.ndarray) -> None:
+    """Mark the codes of rows by short lines, and where there are none by grey."""
+    low, high = sorted((float(steps[0]), float(steps[-1])))
+    if not high > low:
+        return
+    inside = np.sort(codes[(codes >= low) & (codes <= high)])
+    counts, edges = np.histogram(inside, N_INTERVALS, (low, high))
+    # Between few rows there are gaps by chance.
+    for i in np.flatnonzero(counts == 0) if len(inside) > 4 * N_INTERVALS else ():
+        panel.axvspan(edges[i], edges[i + 1], color=GAP_COLOR, alpha=0.8, linewidth=0)
+    if len(inside) > MAX_TICKS:
+        inside = inside[np.linspace(0, len(inside) - 1, MAX_TICKS).astype(int)]
+    transform = panel.get_xaxis_transform()
+    style: Kwargs = {
+        "color": "black",
+        "alpha": 0.35,
+        "linewidth": 0.5,
+        "transform": transform,
+    }
+    panel.vlines(inside, 0.0, 0.035, **style)
