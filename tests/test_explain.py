@@ -53,7 +53,7 @@ def test_contributions_sum_to_the_anomaly_score(quick_any, missing, unknown):
     "make",
     [
         lambda: AutoencoderTransformer(1, max_iter=40, random_state=0),
-        lambda: VAETransformer(1, max_iter=40, random_state=0),
+        lambda: VAETransformer(1, sampler="codes", max_iter=40, random_state=0),
         lambda: AEAnomalyDetector(
             AutoencoderTransformer(1, max_iter=40), n_estimators=4, random_state=0
         ),

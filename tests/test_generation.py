@@ -69,7 +69,7 @@ def test_codes_are_those_of_the_normal_prior(clustered):
 
 
 def test_normal_rows_keep_the_normal_prior(ppca):
-    vae = VAETransformer(2, random_state=0).fit(ppca.train[:400])
+    vae = VAETransformer(2, sampler="codes", random_state=0).fit(ppca.train[:400])
     assert vae.prior_ == "normal"
 
 
@@ -81,7 +81,8 @@ def test_pickles_sample_and_score_alike(clustered):
 
 
 def test_stream_has_the_normal_prior():
-    vae = VAETransformer(2, random_state=0).fit(_three_clusters(300, 0))
+    vae = VAETransformer(2, sampler="codes", max_iter=20, random_state=0)
+    vae.fit(_three_clusters(300, 0))
     vae.partial_fit(_three_clusters(100, 1))
     assert vae.prior_ == "normal"
     assert np.isfinite(vae.sample(5, random_state=0)).all()
@@ -136,7 +137,8 @@ def wages():
 
 
 def test_samples_take_the_values_that_columns_can_take(wages):
-    rows = VAETransformer(4, random_state=0).fit(wages).sample(1000, random_state=1)
+    vae = VAETransformer(4, max_iter=30, random_state=0).fit(wages)
+    rows = vae.sample(1000, random_state=1)
     assert (rows.dtypes == wages.dtypes).all()
     assert (rows["income"] == 0).mean() == pytest.approx(0.6, abs=0.07)
     assert not rows["income"].between(1, 999).any()
@@ -148,14 +150,17 @@ def test_samples_take_the_values_that_columns_can_take(wages):
 
 def test_columns_of_the_model_where_asked_for(wages):
     X = wages.to_numpy(dtype=float)
-    vae = VAETransformer(4, sampler="codes", match_marginals=False, random_state=0).fit(X)
+    vae = VAETransformer(
+        4, sampler="codes", match_marginals=False, max_iter=5, random_state=0
+    ).fit(X)
     assert (vae.sample(200, random_state=1)[:, 0] % 1 != 0).all()
 
 
 def test_rows_that_weigh_nothing_leave_no_values(wages):
     X = wages.to_numpy(dtype=float)
     weights = (X[:, 1] == 0).astype(float)
-    vae = VAETransformer(2, random_state=0).fit(X[:, [0, 1, 2]], sample_weight=weights)
+    vae = VAETransformer(2, max_iter=10, random_state=0)
+    vae.fit(X[:, [0, 1, 2]], sample_weight=weights)
     assert (vae.sample(200, random_state=0)[:, 1] == 0).all()
 
 

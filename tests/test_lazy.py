@@ -70,8 +70,8 @@ def fresh():
     return rows_of(3000, 99)
 
 
-def model(**settings):
-    return AutoencoderTransformer(3, max_iter=3, random_state=0, **settings)
+def model(max_iter=3, **settings):
+    return AutoencoderTransformer(3, max_iter=max_iter, random_state=0, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,9 @@ def test_the_files_are_deleted(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen = []
     fit = model(
-        memory_limit=SMALL, callbacks=[_Watch(lambda: seen.append(os.listdir(tmp_path)))]
+        max_iter=1,
+        memory_limit=SMALL,
+        callbacks=[_Watch(lambda: seen.append(os.listdir(tmp_path)))],
     )
     fit.fit(str(folder / "*.parquet"))
     assert any(seen)
@@ -178,7 +180,7 @@ def test_a_full_disk_is_told_before_work(folder, monkeypatch):
 
 def test_a_variational_model_samples_what_it_was_fitted_to(folder, whole):
     vae = VAETransformer(
-        3, max_iter=2, random_state=0, memory_limit=SMALL, sampler="codes"
+        3, max_iter=1, random_state=0, memory_limit=SMALL, sampler="codes"
     ).fit(str(folder / "*.parquet"))
     sample = vae.sample(4000, random_state=0).to_pandas()
     numbers = list("abdefg")
@@ -397,7 +399,7 @@ def test_two_tables_cannot_be_had(fitted, small):
 
 def test_a_missing_cell_can_be_a_level(folder, whole):
     files = str(folder / "*.parquet")
-    fit = model(memory_limit=SMALL, missing={"c": "level"}).fit(files)
+    fit = model(max_iter=1, memory_limit=SMALL, missing={"c": "level"}).fit(files)
     reader = fit._table._absence.readers[0]
     n_missing = whole["c"].isna().sum()
     np.testing.assert_array_equal(reader.counts, [len(whole) - n_missing, n_missing])

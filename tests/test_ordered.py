@@ -567,7 +567,7 @@ def test_score_of_a_vae_is_a_log_probability_of_levels():
     b = np.clip(a + rng.integers(0, 2, 400), 0, 3)
     frame = pd.DataFrame({"a": _ordered(a, SIZES[:3]), "b": _ordered(b, SIZES[:4])})
     estimator = VAETransformer(
-        1, random_state=0, max_iter=60, n_importance_samples=256
+        1, sampler="codes", random_state=0, max_iter=60, n_importance_samples=256
     ).fit(frame)
     every = pd.DataFrame(
         {

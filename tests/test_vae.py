@@ -29,6 +29,20 @@ def bent(curved):
 
 
 @pytest.fixture(scope="module")
+def by_default(curved):
+    """A fit by default settings, which warns of nothing."""
+    with warnings.catch_warnings(action="error"):
+        return VAETransformer(2, sampler="codes", random_state=0).fit(curved.train)
+
+
+@pytest.fixture(scope="module")
+def on_plane(ppca):
+    """The same of rows on a plane."""
+    with warnings.catch_warnings(action="error"):
+        return VAETransformer(2, sampler="codes", random_state=0).fit(ppca.train[:500])
+
+
+@pytest.fixture(scope="module")
 def rough(curved):
     """A short training, whose posteriors are wide enough to be integrated on a grid.
 
@@ -77,8 +91,7 @@ def test_density_of_a_curved_surface_beats_pca(curved, bent):
     assert bent.score(curved.test) > PCA(2).fit(curved.train).score(curved.test) + 5.0
 
 
-def test_default_training_is_long_enough(curved, bent):
-    by_default = VAETransformer(2, sampler="codes", random_state=0).fit(curved.train)
+def test_default_training_is_long_enough(curved, bent, by_default):
     assert by_default.score(curved.test) > bent.score(curved.test) - 1.0
 
 
@@ -216,7 +229,7 @@ def _rank_one(n_rows=400):
 
 @pytest.mark.parametrize("n_components", [2, 4])
 def test_collapse_is_counted_and_warned_of(n_components):
-    vae = VAETransformer(n_components, max_iter=20, random_state=0)
+    vae = VAETransformer(n_components, sampler="codes", max_iter=20, random_state=0)
     message = f"{n_components - 1} of {n_components} latent dimensions have collapsed"
     with pytest.warns(ConvergenceWarning, match=rf"{message}.*smaller n_components"):
         vae.fit(_rank_one())
@@ -240,18 +253,14 @@ def test_large_beta_collapses_noise():
     assert vae.n_active_components_ == 0
 
 
-@pytest.mark.filterwarnings("error")
-def test_no_collapse_and_no_warning_where_factors_are_strong(ppca):
-    vae = VAETransformer(2, sampler="codes", random_state=0).fit(ppca.train[:500])
-    assert vae.n_active_components_ == 2
+def test_no_collapse_and_no_warning_where_factors_are_strong(on_plane):
+    assert on_plane.n_active_components_ == 2
 
 
-@pytest.mark.filterwarnings("error")
-def test_posterior_does_not_collapse_in_training(curved):
+def test_posterior_does_not_collapse_in_training(curved, by_default):
     """With default settings all dimensions of a curved surface stay in use."""
-    vae = VAETransformer(2, sampler="codes", random_state=0).fit(curved.train)
-    assert vae.n_active_components_ == 2
-    assert (vae.transform(curved.test).var(axis=0) > 0.5).all()
+    assert by_default.n_active_components_ == 2
+    assert (by_default.transform(curved.test).var(axis=0) > 0.5).all()
 
 
 def test_beta_presses_the_codes_towards_the_prior(curved):
@@ -302,15 +311,14 @@ def _mean_kl(vae, X):
 
 
 @pytest.mark.filterwarnings("ignore:.*latent dimensions have collapsed")
-def test_divergence_falls_with_its_weight(ppca):
+def test_divergence_falls_with_its_weight(ppca, on_plane):
     """Also where probabilistic PCA is the truth, which is the best for a weight of 1 only."""
     X = ppca.train[:500]
-    by_beta = [
+    low, high = (
         _mean_kl(VAETransformer(2, sampler="codes", beta=beta, random_state=0).fit(X), X)
-        for beta in (0.25, 1.0, 4.0)
-    ]
-    assert by_beta[0] > by_beta[1] + 0.3
-    assert by_beta[1] > by_beta[2] + 0.3
+        for beta in (0.25, 4.0)
+    )
+    assert low - 0.3 > _mean_kl(on_plane, X) > high + 0.3
 
 
 def test_fit_that_stays_at_pca_says_so(ppca):
@@ -324,8 +332,8 @@ def test_fit_that_stays_at_pca_says_so(ppca):
 
 
 @pytest.mark.filterwarnings("error")
-def test_fit_that_leaves_pca_or_holds_nothing_out_is_quiet(ppca, curved):
-    VAETransformer(2, sampler="codes", random_state=0).fit(curved.train)
+def test_fit_that_leaves_pca_or_holds_nothing_out_is_quiet(ppca, by_default):
+    assert by_default.best_iter_ > 0  # and it was quiet
     params = {"early_stopping": False, "max_iter": 10, "random_state": 0}
     VAETransformer(2, sampler="codes", **params).fit(ppca.train[:400])
 
