@@ -29,7 +29,7 @@ from skae.display import (
     SampleDisplay,
 )
 
-N = 600
+N = 500
 
 
 def tables(rng):
@@ -65,8 +65,8 @@ def drawers(table, labels):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ae = AutoencoderTransformer(3, random_state=0).fit(table)
-        vae = VAETransformer(2, max_iter=30, random_state=0).fit(table)
-        detector = AEAnomalyDetector(max_iter=50, random_state=0).fit(table)
+        vae = VAETransformer(2, sampler="codes", max_iter=20, random_state=0).fit(table)
+        detector = AEAnomalyDetector(n_estimators=4, max_iter=50, random_state=0).fit(table)
     return {
         "latent": lambda ax: LatentSpaceDisplay.from_estimator(ae, table, labels, ax=ax),
         "latent of two": lambda ax: LatentSpaceDisplay.from_estimator(

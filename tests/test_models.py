@@ -243,7 +243,7 @@ def test_variational_start_is_the_exact_posterior(x):
     x = x - x.mean(0)
     model = _variational()
     model.start_from_pca(_pca(x), *AS_IT_IS)
-    loadings, noise = model.decoder.linear.weight, model.likelihood.variance()
+    loadings, noise = model.decoder.block.linear.weight, model.likelihood.variance()
     torch.testing.assert_close(noise, noise[:1].expand(N_FEATURES))
     inner = loadings.T @ loadings + noise[0] * torch.eye(N_COMPONENTS)
     mean, log_variance = model.posterior(x)

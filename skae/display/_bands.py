@@ -61,15 +61,28 @@ def most_changed(curves: Mapping[str, list]) -> list[str]:
 
 def choose_bands(probabilities: Probabilities, n_codes: int) -> list[list[tuple]]:
     """Return the categories that change most along each code: name, levels, probabilities."""
+    fewer = {name: _most_likely(*said) for name, said in probabilities.items()}
     chosen = []
     for code in range(n_codes):
         parts = [
             (name, levels, np.split(p, n_codes)[code])
-            for name, (levels, p) in probabilities.items()
+            for name, (levels, p) in fewer.items()
         ]
         parts.sort(key=lambda part: -float(np.ptp(part[2], axis=0).max(initial=0.0)))
         chosen.append(parts[:MAX_CATEGORIES])
     return chosen
+
+
+def _most_likely(levels: list[Any], p: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return the levels that are most likely, and others together, in the levels' order."""
+    order = np.sort(np.argsort(-p.mean(axis=0), kind="stable")[:MAX_BANDS])
+    names, kept = [short(levels[i]) for i in order], p[:, order]
+    n_others = len(levels) - len(order)
+    # A column of one outcome, as whether a cell is missing, is the other one otherwise.
+    if n_others or len(levels) == 1:
+        names.append(f"{n_others} others" if n_others else "not")
+        kept = np.column_stack([kept, np.clip(1.0 - kept.sum(axis=1), 0.0, 1.0)])
+    return names, kept
 
 
 def draw_curves(
@@ -91,21 +104,16 @@ def draw_curves(
 
 
 def draw_bands(
-    panel: Axes, steps: np.ndarray, levels: list[Any], p: np.ndarray, name: str
+    panel: Axes, steps: np.ndarray, levels: list[str], p: np.ndarray, name: str
 ) -> list[PolyCollection]:
-    """Draw the probabilities of levels as bands; what is left is "other" levels."""
-    order = np.argsort(-p.mean(axis=0), kind="stable")[:MAX_BANDS]
-    order = np.sort(order)
-    bands, labels = list(p[:, order].T), [short(levels[i]) for i in order]
-    colors = list(LABEL_COLORS[: len(order)])
-    if len(levels) > len(order):
-        bands.append(np.clip(1.0 - p[:, order].sum(axis=1), 0.0, 1.0))
-        labels.append(f"{len(levels) - len(order)} others")
-        colors.append(OTHER_COLOR)
-    drawn = panel.stackplot(steps, *bands, labels=labels, colors=colors, alpha=0.9)
+    """Draw the probabilities of levels as bands, the same colours along every code."""
+    bands, colors = list(p.T), list(LABEL_COLORS[: p.shape[1]])
+    if str(levels[-1]).endswith(" others") or levels[-1] == "not":
+        colors[-1] = OTHER_COLOR
+    drawn = panel.stackplot(steps, *bands, labels=levels, colors=colors, alpha=0.9)
     panel.set(ylim=(0.0, 1.0), xlim=(steps[0], steps[-1]))
     panel.set_title(short(name), fontsize="medium", pad=3)
-    _write_levels(panel, steps, bands, labels)
+    _write_levels(panel, steps, bands, levels)
     return list(drawn)
 
 

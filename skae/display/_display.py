@@ -78,11 +78,13 @@ class Display:
         heights: Sequence[float] | None = None,
         per_line: int = PANELS_PER_LINE,
         n_entries: int = 0,
+        gaps: Pair = (0.3, 0.6),
     ) -> None:
         """Open axes and replace them by panels of a size in inches, three per line.
 
         With `heights` lines are as many times as high. Above the panels there is room for a
-        legend of `n_entries` entries, `legend_ax_`.
+        legend of `n_entries` entries, `legend_ax_`. Where the figure has no layout engine, panels
+        have gaps, as parts of their width and height.
         """
         n_columns = min(per_line, n_panels)
         n_rows = math.ceil(n_panels / n_columns)
@@ -103,7 +105,10 @@ class Display:
             self.legend_ax_, spec = self.figure_.add_subplot(parts[0]), parts[1]
             self.legend_ax_.set_axis_off()
             self._legend_columns = n_columns * ENTRIES_PER_PANEL
-        grid = spec.subgridspec(n_rows, n_columns, height_ratios=heights)
+        apart = {}
+        if self.figure_.figure.get_layout_engine() is None:
+            apart = {"wspace": gaps[0], "hspace": gaps[1]}
+        grid = spec.subgridspec(n_rows, n_columns, height_ratios=heights, **apart)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])
         for panel in self.axes_[::n_columns]:
             panel.set_ylabel(ylabel)

@@ -185,7 +185,8 @@ class CodeDisplay(Display):
             for code in components
         ]
         size = 3.3, 0.7 + 0.22 * max(map(len, parts))
-        self._open_panels(ax, len(parts), size, (0.2, 0.2), "", n_entries=2)
+        gaps = 1.6, 0.5  # for the names of the bars
+        self._open_panels(ax, len(parts), size, (0.2, 0.2), "", n_entries=2, gaps=gaps)
         self.bars_ = [
             _draw_bars(panel, part, kwargs)
             for panel, part in zip(self.axes_, parts, strict=True)

@@ -1,0 +1,47 @@
+"""What codes mean, as bars."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from skae.display import CodeDisplay
+from skae.display.codes import LEVELS, NUMBERS
+
+
+def test_bars_are_the_strongest_effects(mixed, fitted):
+    description = fitted.describe_codes(mixed)
+    display = CodeDisplay.from_estimator(fitted, mixed, max_bars=4)
+    assert len(display.bars_) == 2
+    for code, (panel, bars) in enumerate(zip(display.axes_, display.bars_, strict=True)):
+        part = description[description["code"] == code].iloc[:4]
+        widths = [bar.get_width() for bar in bars]
+        np.testing.assert_allclose(widths, part["effect"])
+        labels = [label.get_text() for label in panel.get_yticklabels()]
+        assert [label.split(" = ")[0] for label in labels] == part["column"].tolist()
+        for bar, level in zip(bars, part["level"], strict=True):
+            expected = NUMBERS if level is None else LEVELS
+            assert to_hex(bar.get_facecolor()) == expected
+        assert f"{part['explained'].iloc[0]:.0%}" in panel.get_title()
+        low, high = panel.get_ylim()
+        assert low > high  # the strongest on top
+
+
+def test_some_codes(mixed, fitted):
+    display = CodeDisplay.from_predictions(fitted.describe_codes(mixed), components=[1])
+    assert [panel.get_title()[:6] for panel in display.axes_] == ["code 1"]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"components": [2]}, r"components=\[2\].*\[0, 1\]"),
+        ({"components": []}, r"components=\[\]"),
+        ({"max_bars": 0}, "max_bars=0"),
+    ],
+)
+def test_bad_descriptions_are_an_error(mixed, fitted, params, message):
+    description = fitted.describe_codes(mixed)
+    with pytest.raises(ValueError, match=message):
+        CodeDisplay.from_predictions(description, **params)
+    with pytest.raises(ValueError, match=r"no columns \['effect'\]"):
+        CodeDisplay.from_predictions(description.drop(columns="effect"))

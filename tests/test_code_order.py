@@ -1,0 +1,311 @@
+"""Codes in an order: what the first ones reconstruct, what they mean, and their signs."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from skae import (
+    AdversarialAutoencoderTransformer,
+    AutoencoderTransformer,
+    VAETransformer,
+    VQVAETransformer,
+)
+from skae.models.nesting import first_codes, loading_signs, told_of_whole
+
+ORDERED = {
+    "AE": AutoencoderTransformer,
+    "VAE": VAETransformer,
+    "adversarial": AdversarialAutoencoderTransformer,
+}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X = load_digits().data
+    X = X[:, X.std(axis=0) > 0.5]
+    scaler = StandardScaler().fit(X[:500])
+    return scaler.transform(X[:500]), scaler.transform(X[500:900])
+
+
+@pytest.fixture(scope="module")
+def nested(digits):
+    train, test = digits
+    return AutoencoderTransformer(5, max_iter=40, random_state=0).fit(train, X_val=test)
+
+
+@pytest.fixture(scope="module")
+def flats():
+    """A size that moves three columns, a price that moves two, and noise."""
+    rng = np.random.default_rng(0)
+    size, price = rng.normal(size=(2, 240))
+    return pd.DataFrame(
+        {
+            "area": 80.0 + 25.0 * size,
+            "rooms": 3.0 + size + 0.1 * rng.normal(size=240),
+            "house": np.where(size > 0.3, "villa", "flat"),
+            "rent": 900.0 + 100.0 * price,
+            "built": pd.Timestamp("1990") + pd.to_timedelta((900 * price).round(), "D"),
+        },
+        index=[f"home {i}" for i in range(240)],
+    )
+
+
+@pytest.fixture(scope="module", params=sorted(ORDERED))
+def fitted(request, flats):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        params = {"sampler": "codes", "prior": "normal"} if request.param == "VAE" else {}
+        cls = ORDERED[request.param]
+        return cls(2, max_iter=12, random_state=0, **params).fit(flats)
+
+
+def _explained(estimator, X, k):
+    codes = estimator.transform(X)
+    codes[:, k:] = 0.0
+    return (
+        1.0 - np.square(estimator.inverse_transform(codes) - X).sum() / np.square(X).sum()
+    )
+
+
+def test_first_codes_reconstruct_at_least_as_components_do(digits, nested):
+    train, test = digits
+    pca = PCA(5).fit(train)
+    for k in range(1, 6):
+        assert _explained(nested, test, k) > _explained(pca, test, k) - 0.01
+    assert _explained(nested, test, 5) > _explained(pca, test, 5) + 0.02
+    together = AutoencoderTransformer(5, max_iter=40, nested_dropout=0.0, random_state=0)
+    together.fit(train)
+    assert _explained(together, test, 1) < _explained(pca, test, 1) - 0.03
+
+
+def test_ratios_are_what_each_code_adds_on_held_out_rows(digits, nested):
+    _, test = digits
+    sums = [_explained(nested, test, k) for k in range(1, 6)]
+    np.testing.assert_allclose(
+        np.cumsum(nested.explained_variance_ratio_), sums, rtol=1e-3, atol=1e-4
+    )
+    rows = nested.reconstruct(test, n_components=2)
+    codes = nested.transform(test)
+    codes[:, 2:] = 0.0
+    np.testing.assert_allclose(rows, nested.inverse_transform(codes), atol=1e-5)
+
+
+def test_ratios_of_the_start_are_those_of_pca(digits):
+    train, _ = digits
+    start = AutoencoderTransformer(4, hidden_layer_sizes=(), max_iter=1, random_state=0)
+    start.fit(train, X_val=train)
+    expected = PCA(4).fit(train).explained_variance_ratio_
+    np.testing.assert_allclose(start.explained_variance_ratio_, expected, atol=1e-3)
+
+
+def test_ratios_of_a_refit_are_of_rows_that_were_held_out(flats):
+    params = {"max_iter": 12, "random_state": 0}
+    refitted = AutoencoderTransformer(2, refit=True, **params).fit(flats)
+    chosen = AutoencoderTransformer(2, refit=False, **params).fit(flats)
+    np.testing.assert_allclose(
+        refitted.explained_variance_ratio_, chosen.explained_variance_ratio_, atol=1e-4
+    )
+
+
+def test_first_code_tells_the_most(fitted, flats):
+    """Three of five columns go with the size."""
+    codes = fitted.transform(flats)
+    assert abs(np.corrcoef(codes[:, 0], flats["area"])[0, 1]) > 0.8
+    assert fitted.explained_variance_ratio_[0] > fitted.explained_variance_ratio_[1] > 0.05
+    assert fitted.explained_variance_ratio_.sum() < 1.0
+
+
+def test_signs_are_those_of_the_largest_loadings(fitted, flats):
+    x = fitted.to_design(flats).cpu().numpy()[:, : fitted._table.design_.n_outputs]
+    codes = fitted.transform(flats)
+    loadings = (codes - codes.mean(axis=0)).T @ x
+    largest = np.abs(loadings) >= 0.9 * np.abs(loadings).max(axis=1, keepdims=True)
+    assert ((loadings > 0) & largest).any(axis=1).all()
+
+
+def test_arranged_codes_are_those_of_every_part(fitted, flats):
+    """`transform`, `encoder_` on `to_design`, pickles and reconstructions agree."""
+    model = fitted.net_.module_
+    model = pickle.loads(pickle.dumps(fitted)).net_.module_
+    codes = fitted.transform(flats)
+    order, signs = torch.tensor([1, 0]), torch.tensor([-1.0, 1.0])
+    moved = pickle.loads(pickle.dumps(fitted))
+    for _ in range(2):  # an arrangement on top of another
+        moved.net_.module_.rearrange(order, signs)
+    np.testing.assert_allclose(moved.transform(flats), -codes, atol=1e-5)
+    moved.net_.module_.rearrange(order, signs)
+    twice = moved.transform(flats)
+    np.testing.assert_allclose(twice, np.c_[codes[:, 1], -codes[:, 0]], atol=1e-5)
+    restored = pickle.loads(pickle.dumps(moved))
+    np.testing.assert_allclose(restored.transform(flats), twice, atol=1e-6)
+    with torch.no_grad():
+        output = moved.encoder_(moved.to_design(flats))[:, :2].cpu().numpy()
+        decoded = moved.decoder_(torch.from_numpy(twice).float()).cpu().numpy()
+        whole = model.decode(torch.from_numpy(codes).float()).cpu().numpy()
+    np.testing.assert_allclose(output, twice, atol=1e-4)
+    np.testing.assert_allclose(decoded, whole, atol=1e-4)
+    np.testing.assert_allclose(
+        moved.score_samples(flats), fitted.score_samples(flats), rtol=0.02, atol=0.02
+    )
+
+
+def test_training_goes_on_with_arranged_codes(fitted, flats):
+    more = pickle.loads(pickle.dumps(fitted)).set_params(warm_start=True, max_iter=2)
+    more.net_.module_.rearrange(torch.tensor([1, 0]), torch.tensor([-1.0, 1.0]))
+    before = more.score(flats)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        more.fit(flats)
+    assert more.score(flats) > before - 0.1 * abs(before)
+
+
+def test_a_stream_keeps_its_codes(flats):
+    stream = AutoencoderTransformer(2, random_state=0)
+    for _ in range(2):
+        stream.partial_fit(flats)
+        assert stream.explained_variance_ratio_.shape == (2,)
+    assert stream.net_.module_.encoder.places is None
+
+
+@pytest.mark.parametrize("n_components", [0, 3, 1.5, "all"])
+def test_bad_number_of_codes_is_an_error(flats, n_components):
+    model = AutoencoderTransformer(2, max_iter=1, random_state=0).fit(flats)
+    with pytest.raises(ValueError, match="whole number from 1 to 2"):
+        model.reconstruct(flats, n_components=n_components)
+
+
+def test_codes_of_a_codebook_have_no_order(flats):
+    model = VQVAETransformer(2, max_iter=1, random_state=0).fit(flats)
+    with pytest.raises(ValueError, match="VQVAETransformer have no order"):
+        model.reconstruct(flats, n_components=1)
+
+
+def test_nested_rows_keep_the_first_codes():
+    codes = 1.0 + torch.rand(4000, 4, generator=torch.Generator().manual_seed(0))
+    kept, whole = first_codes(codes, 0.5, torch.Generator().manual_seed(1))
+    n_kept = (kept > 0).sum(dim=1)
+    assert torch.equal(kept > 0, torch.arange(4) < n_kept[:, None])
+    assert torch.equal(whole, n_kept == 4)
+    counts = torch.bincount(n_kept, minlength=5).double() / 4000
+    expected = torch.tensor([0.0, 6 / 11, 3 / 11, 2 / 11]) / 2
+    torch.testing.assert_close(counts[:4], expected.double(), atol=0.03, rtol=0.0)
+
+
+def test_losses_tell_of_whole_rows_and_move_all():
+    losses = torch.tensor([1.0, 3.0, 50.0], requires_grad=True)
+    told = told_of_whole(losses, torch.tensor([True, True, False]))
+    assert float(told.detach().mean()) == pytest.approx(2.0)
+    told.mean().backward()
+    torch.testing.assert_close(losses.grad, torch.full((3,), 1 / 3))
+
+
+def test_sign_of_two_levels_is_that_of_the_first():
+    x = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(5, 1)
+    codes = torch.stack([-x[:, 0], x[:, 0], 0 * x[:, 0]], dim=1)
+    for last_digits in (1.0, 1.0 + 1e-6):
+        scaled = x * torch.tensor([1.0, last_digits])
+        assert loading_signs(codes, scaled).tolist() == [-1.0, 1.0, 1.0]
+
+
+# ---------------------------------------------------------------- what codes mean
+
+
+@pytest.fixture(scope="module")
+def described(flats):
+    model = AutoencoderTransformer(2, max_iter=12, random_state=0).fit(flats)
+    return model, model.describe_codes(flats, n_examples=2)
+
+
+def test_codes_are_described_by_what_they_move(described, flats):
+    description = described[1]
+    by_code = dict(iter(description.groupby("code")))
+    first, second = (part.set_index(["column", "level"]) for part in by_code.values())
+    assert set(by_code[0]["column"]) == set(flats)
+    effect = abs(first.loc[("area", None), "effect"])
+    assert effect > 0.7
+    assert abs(first.loc[("rent", None), "effect"]) < effect
+    assert abs(second.loc[("rent", None), "effect"]) > 0.7
+    levels = first.loc["house", "effect"]
+    assert levels.sum() == pytest.approx(0.0, abs=1e-6)
+    assert levels["villa"] * first.loc[("area", None), "effect"] > 0.05
+    for part in by_code.values():
+        sizes = part["effect"].abs().to_numpy()
+        assert (np.diff(sizes) <= 0).all()
+
+
+def test_described_ends_are_decoded_cells(described, flats):
+    model, description = described
+    codes = model.transform(flats)
+    ends = np.tile(np.median(codes, axis=0), (2, 1))
+    ends[:, 1] = np.quantile(codes[:, 1], [0.05, 0.95])
+    rows = model.inverse_transform(ends)
+    second = description[description["code"] == 1].set_index("column")
+    assert second.loc["rent", ["low", "high"]].tolist() == pytest.approx(
+        rows["rent"].tolist(), rel=1e-6
+    )
+    assert second.loc["built", ["low", "high"]].tolist() == rows["built"].tolist()
+    order = np.argsort(codes[:, 1])
+    assert second["low_rows"].iloc[0] == flats.index[order[:2]].tolist()
+    assert second["high_rows"].iloc[0] == flats.index[order[::-1][:2]].tolist()
+
+
+def test_description_of_another_library_is_the_same(described, flats):
+    model, description = described
+    other = model.describe_codes(pl.from_pandas(flats), n_examples=2)
+    pd.testing.assert_frame_equal(
+        other.drop(columns=["low_rows", "high_rows", "low", "high"]),
+        description.drop(columns=["low_rows", "high_rows", "low", "high"]),
+    )
+    first = int(other["low_rows"].iloc[0][0])
+    assert flats.index[first] == description["low_rows"].iloc[0][0]
+
+
+def test_description_of_rare_levels_and_missing_cells():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=200)
+    frame = pd.DataFrame(
+        {
+            "z": z,
+            "pool": np.where(z > 0, z, np.nan),
+            "town": [f"t{i % 40}" if i % 3 else "big" for i in range(200)],
+            "empty": np.nan,
+        }
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = AutoencoderTransformer(
+            1, missing={"pool": "level"}, max_categories=3, max_iter=8, random_state=0
+        ).fit(frame)
+    description = model.describe_codes(frame)
+    assert set(description["column"]) == {"z", "pool", "town"}
+    assert "missing" in set(description["level"])
+    assert any("rare levels" in str(level) for level in description["level"])
+    assert np.isfinite(description["effect"]).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "params", "message"),
+    [(slice(1), {}, "one row"), (slice(9), {"n_examples": -1}, "n_examples=-1")],
+)
+def test_what_cannot_be_described_is_an_error(described, flats, rows, params, message):
+    with pytest.raises(ValueError, match=message):
+        described[0].describe_codes(flats.iloc[rows], **params)
+
+
+def test_posteriors_are_the_encoders(flats):
+    vae = VAETransformer(2, sampler="codes", max_iter=4, random_state=0).fit(flats)
+    with torch.no_grad():
+        mean, log_variance = vae.encoder_(vae.to_design(flats)).double().chunk(2, dim=1)
+    variances = vae.posterior_variances(flats)
+    np.testing.assert_allclose(variances, log_variance.exp().numpy(), rtol=1e-3)
+    expected = 0.5 * (mean**2 + log_variance.exp() - 1.0 - log_variance)
+    divergences = vae.code_divergences(flats)
+    np.testing.assert_allclose(divergences, expected.numpy(), rtol=1e-2, atol=1e-4)

@@ -1,0 +1,201 @@
+"""How much columns count, and columns that only number the rows."""
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skae import AutoencoderTransformer, VAETransformer
+from skae.metrics import reconstruction_r2
+
+N = 200
+
+
+def _frame(seed=0, **more):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(N, 3))
+    columns = {
+        "a": z[:, 0],
+        "b": z[:, 0] + 0.1 * rng.normal(size=N),
+        "c": z[:, 1],
+        "d": z[:, 2],
+        "kind": np.where(z[:, 1] > 0, "up", "down"),
+    }
+    return pd.DataFrame(columns | more)
+
+
+def _keys(seed=1):
+    return np.random.default_rng(seed).permutation(N) + 1
+
+
+def _fit(frame, n_components=2, cls=AutoencoderTransformer, **params):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        params = {"max_iter": 6, "random_state": 0} | params
+        model = cls(n_components, **params).fit(frame)
+    told = [str(w.message) for w in caught if "tell rows apart" in str(w.message)]
+    return model, told
+
+
+def _r2(model, frame, name):
+    rest = model.reconstruct(frame)[name] - frame[name]
+    return 1.0 - rest.var() / frame[name].var()
+
+
+def test_weight_says_which_column_takes_a_code(transformer):
+    frame = _frame()
+    more = {"sampler": "codes"} if transformer is VAETransformer else {}
+    plain, _ = _fit(frame, cls=transformer, **more)
+    weighed, _ = _fit(frame, cls=transformer, column_weight={"d": 30.0}, **more)
+    assert _r2(plain, frame, "d") < 0.5
+    assert _r2(weighed, frame, "d") > 0.8
+    without, _ = _fit(frame, cls=transformer, column_weight={"a": 0.0, "b": 0}, **more)
+    assert _r2(without, frame, "d") > 0.7
+    assert abs(_r2(without, frame, "a")) < 0.2
+    assert np.isfinite(without.score_samples(frame)).all()
+
+
+def test_only_ratios_of_weights_matter():
+    frame = _frame()
+    codes = [
+        _fit(frame, column_weight=weight)[0].transform(frame)
+        for weight in (None, {name: 3.0 for name in frame}, [0.5] * 5)
+    ]
+    np.testing.assert_array_equal(codes[0], codes[1])
+    np.testing.assert_array_equal(codes[0], codes[2])
+    codes = [
+        _fit(frame, column_weight=weight)[0].transform(frame)
+        for weight in ({"c": 4.0}, [1, 1, 4, 1, 1], {2: 4.0})
+    ]
+    np.testing.assert_array_equal(codes[0], codes[1])
+    np.testing.assert_array_equal(codes[0], codes[2])
+
+
+def test_start_is_pca_of_weighed_columns():
+    X = _frame()[["a", "b", "c", "d"]].to_numpy()
+    weights = np.array([1.0, 1.0, 5.0, 2.0])
+    model = AutoencoderTransformer(
+        2, hidden_layer_sizes=(), max_iter=1, column_weight=weights, random_state=0
+    ).fit(X)
+    x = (X - X.mean(axis=0)) / X.std(axis=0) * np.sqrt(weights)
+    _, _, axes = np.linalg.svd(x, full_matrices=False)
+    expected = x @ axes[:2].T @ axes[:2] / np.sqrt(weights)
+    rows = model.reconstruct(X)
+    found = (rows - X.mean(axis=0)) / X.std(axis=0)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_score_of_an_autoencoder_is_weighed_and_that_of_a_density_is_not():
+    frame = _frame()
+    model, _ = _fit(frame, column_weight={"kind": 0.0, "a": 3.0})
+    rest = (model.reconstruct(frame)[list("abcd")] - frame[list("abcd")]) ** 2
+    rest = rest / frame[list("abcd")].var(ddof=0)
+    expected = -(rest * [3.0, 1.0, 1.0, 1.0]).sum(axis=1) / 6.0
+    np.testing.assert_allclose(model.score_samples(frame), expected, rtol=1e-4)
+    contributions = model.explain(frame[:5])
+    np.testing.assert_allclose(contributions.sum(axis=1), -expected[:5], rtol=1e-3)
+    assert not contributions["kind"].any()
+    vae = {"cls": VAETransformer, "sampler": "codes", "max_iter": 2}
+    weighed, _ = _fit(frame, column_weight={"d": 1.5}, **vae)
+    plain, _ = _fit(frame, **vae)
+    assert weighed.score(frame) == pytest.approx(plain.score(frame), abs=1.0)
+
+
+def test_row_without_a_cell_that_counts_has_a_score():
+    frame = _frame()
+    frame.loc[3, ["a", "b", "c", "d"]] = np.nan
+    model, _ = _fit(frame, column_weight={"kind": 0.0})
+    assert np.isfinite(model.score_samples(frame)).all()
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ({"rent": 2.0}, "names 'rent', which is not a column"),
+        ({"a": -1.0}, "of 'a' is -1.0; give a finite number"),
+        ({"a": np.nan}, "of 'a' is nan"),
+        ({"a": np.inf}, "of 'a' is inf"),
+        ({"a": "much"}, "of 'a' is 'much'"),
+        ({9: 1.0}, "holds 9, but X has 5"),
+        ({1.5: 1.0}, "has the key 1.5"),
+        ({"a": 1.0, 0: 2.0}, "'a' twice"),
+        ([1.0, 2.0], r"shape \(2,\), but X has 5 columns"),
+        ([0.0] * 5, "No column is left"),
+    ],
+)
+def test_bad_weights_are_an_error(weight, message):
+    with pytest.raises(ValueError, match=message):
+        AutoencoderTransformer(2, column_weight=weight).fit(_frame())
+
+
+def test_weights_may_change_where_training_goes_on():
+    frame = _frame()
+    model, _ = _fit(frame, max_iter=20)
+    assert _r2(model, frame, "d") < 0.5
+    model.set_params(warm_start=True, column_weight={"d": 50.0}).fit(frame)
+    assert _r2(model, frame, "d") > 0.5
+
+
+# ---------------------------------------------------------------- columns that number rows
+
+
+@pytest.mark.parametrize("name", ["Id", "PassengerId", "customer_id", "Unnamed: 0", "key"])
+def test_a_column_of_keys_takes_no_code(name):
+    frame = _frame(**{name: 37 * _keys()})
+    model, (message,) = _fit(frame)
+    assert name in message
+    assert "take no code" in message
+    assert abs(_r2(model, frame, name)) < 0.05
+    assert _r2(model, frame, "a") > 0.8
+    remedy = re.search(r"column_weight=(\{.*?\})", message).group(1)
+    asked, told = _fit(frame, 4, column_weight=eval(remedy))
+    assert not told
+    assert _r2(asked, frame, name) > 0.5
+
+
+def test_numbers_that_follow_each_other_are_keys_unless_they_go_with_a_column():
+    frame = _frame(place=_keys())
+    assert _fit(frame)[1]
+    ranked = frame.assign(place=frame["c"].rank().astype(int))
+    assert not _fit(ranked)[1]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Id": _keys() % 50},  # recur
+        {"Id": _keys() + 0.5},  # no whole numbers
+        {"width": 3 * _keys()},  # neither named so nor in succession
+        {"humid": 3 * _keys()},
+    ],
+)
+def test_other_numbers_are_no_keys(more):
+    assert not _fit(_frame(**more))[1]
+
+
+def test_a_matrix_has_no_keys():
+    X = _frame(Id=_keys()).drop(columns="kind").to_numpy()
+    model, told = _fit(X)
+    assert not told
+    assert reconstruction_r2(model, X) > 0.5
+
+
+def test_table_of_keys_only_is_refused():
+    frame = pd.DataFrame({"Id": _keys(), "key": 5 * _keys(2)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match=r"No column is left.*column_weight="):
+            AutoencoderTransformer(1).fit(frame)
+
+
+def test_columns_of_a_stream_stay_what_they_were():
+    frame = _frame(Id=_keys())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        stream = AutoencoderTransformer(2, random_state=0).partial_fit(frame)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stream.partial_fit(_frame(1, Id=np.arange(N) % 7))
+    assert abs(_r2(stream, frame, "Id")) < 0.05
