@@ -107,7 +107,9 @@ def _answering(client, n_workers):
                 places = client.run(_free_place, workers=addresses)
                 return addresses, places[addresses[0]]
         time.sleep(1.0)
-    raise TimeoutError(f"fewer than {n_workers} workers of Dask answer after {START} seconds")
+    raise TimeoutError(
+        f"fewer than {n_workers} workers of Dask answer after {START} seconds"
+    )
 
 
 def _free_place(dask_worker):
