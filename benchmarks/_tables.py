@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import numpy as np
@@ -198,7 +198,8 @@ def describe_machine(n_threads):
     if n_threads is not None:
         torch.set_num_threads(n_threads)
         threadpool_limits(n_threads)
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    there = [name for name in PACKAGES if list(distributions(name=name))]
+    packages = ", ".join(f"{name} {version(name)}" for name in there)
     print(
         f"{packages}; {os.cpu_count()} cores, {torch.get_num_threads()} torch threads",
         flush=True,

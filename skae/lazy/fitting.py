@@ -16,7 +16,7 @@ from skae.lazy.prefetch import prefetched
 from skae.lazy.sampling import generator_of, joined, rest_of, rows_in_memory, sample_size
 from skae.lazy.shards import MAX_COMMON, ShardRows, sample_of_shards
 from skae.lazy.sources import refuse_row_arguments, told_where
-from skae.lazy.spilled import N_PARTS, Kept, Spill, refuse_full_disk
+from skae.lazy.spilled import N_PARTS, N_PARTS_OF_FILE, Kept, Spill, refuse_full_disk
 from skae.lazy.summary import Reservoir
 from skae.table.encoder import TableEncoder
 from skae.table.rows import DenseRows, TrainingRows
@@ -147,14 +147,15 @@ class LazyFitMixin(EntryPoints):
         """Encode all rows, into files and those that are held out; delete the files in the end."""
         design, n_features = self._table.design_, self._table.design_.n_features
         n_bytes = n_own * (4 * design.n_inputs + n_features)
-        n_parts = n_bytes * N_PARTS / bytes_of(self.memory_limit)
+        n_limits = n_bytes / bytes_of(self.memory_limit)
         rngs = generator_of(seed, self._workers).spawn(2)
         is_held_out = self._hold_out_of(n_rows, rngs[0]) if own_held_out else None
-        if self._workers.size > 1 and n_parts <= 1:
+        if self._workers.size > 1 and n_limits * N_PARTS <= 1:
             spill = Kept(design.n_inputs, n_features)
         else:
             refuse_full_disk(n_bytes)
-            spill = Spill(max(2, math.ceil(n_parts)), design.n_inputs, n_features, rngs[1])
+            n_files = max(2, math.ceil(n_limits * N_PARTS_OF_FILE))
+            spill = Spill(n_files, design.n_inputs, n_features, rngs[1])
         try:
             data = self._workers.agreed(
                 lambda: self._encode_chunks(source, spill, n_own, is_held_out)

@@ -225,8 +225,19 @@ def _pieces(fragments):
 def _of_fragments(fragments, schema, bounds):
     for fragment in fragments:
         with _named_file(fragment):
-            for batch in fragment.to_batches(schema=schema, **bounds):
+            options = {**bounds, **_frugal(fragment)}
+            for batch in fragment.to_batches(schema=schema, **options):
                 yield Part(_table_of(batch), _place_of(fragment))
+
+
+def _frugal(fragment):
+    """Return arguments with which a Parquet file is read without a whole row group at once."""
+    if not hasattr(fragment, "split_by_row_group"):
+        return {}
+    from pyarrow.dataset import ParquetFragmentScanOptions
+
+    options = ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
+    return {"fragment_scan_options": options}
 
 
 def _place_of(fragment):

@@ -12,9 +12,11 @@ from skae.lazy.prefetch import prefetched
 from skae.table.rows import DenseRows, RowsOfPart
 from skae.table.states import OBSERVED
 
-# Parts of the memory limit that a file takes when it is read: one is trained on, one is
-# read meanwhile, and taking the rows of a batch needs some.
+# Parts of the memory limit that rows take at most where they are kept, in a sample for one.
 N_PARTS = 8
+# And that a file takes: of the one that is trained on and of the one that is read meanwhile
+# there are copies, in another order and together.
+N_PARTS_OF_FILE = 32
 # Rows, in cells of the design matrix, that wait to be written.
 WAITING_CELLS = 1_000_000
 
