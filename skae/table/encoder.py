@@ -119,7 +119,7 @@ class TableEncoder:
         rows = np.arange(X.shape[0]) if rows is None else rows
         kinds = self._begin(X, names)
         self._start_anew(kinds, X, rows, sample_weight)
-        self.identifiers_ = self._by_feature("identifiers")
+        self.identifiers_, self.empty_ = map(self._by_feature, ("identifiers", "empty"))
         if self.leave_out_identifiers and self.identifiers_.any():
             refuse_identifiers_only(self)
             pairs = zip(kinds, self.identifiers_, strict=True)
