@@ -132,6 +132,7 @@ def find(name):
 
 def _of_torch(name):
     """Return a module class of torch.nn, or None if there is none of that name."""
-    found = vars(torch.nn).get(name)
+    # The second room has a layer of `MultiheadAttention` that the first does not show.
+    found = vars(torch.nn).get(name) or vars(torch.nn.modules.linear).get(name)
     is_module = isinstance(found, type) and issubclass(found, torch.nn.Module)
     return found if is_module else None
