@@ -219,10 +219,13 @@ def test_torch_export_takes_any_batch():
         assert_same(codes, estimator.transform(X)[:n_rows])
 
 
-def test_torch_export_fills_cells():
-    estimator = fitted("AutoencoderTransformer", "numbers")
+def test_torch_export_fills_cells_and_finds_levels():
+    levels = np.random.default_rng(0).choice([0.1, 3.0], (120, 1))
+    complete = np.hstack([number_rows(), levels])
+    estimator = make("AutoencoderTransformer", categorical_features=[5]).fit(complete)
+    holed = with_holes(complete)
+    holed[:2, 5] = np.nan, 7.0
     module = skae.export.module(estimator)
-    complete, holed = TABLES["numbers"], OTHERS["numbers"]
     dynamic = ({0: torch.export.Dim.DYNAMIC},)
     program = torch.export.export(module, module.tensors(complete), dynamic_shapes=dynamic)
     for X in (complete, holed, holed[:1]):

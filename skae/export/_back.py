@@ -150,12 +150,6 @@ def _decoded(nodes, columns, results):
 def _number(nodes, column, own):
     if column.is_plain:
         return own, TensorProto.DOUBLE
-    if column.by_clock:
-        raise ValueError(
-            f"Column {column.name!r} holds times that are regular on the clocks of "
-            f"{column.zone}, which an ONNX graph does not know; convert it to UTC before "
-            "the fit, or leave method='reconstruct' out."
-        )
     whole = nodes.add("Cast", [nodes.add("Round", [own])], to=TensorProto.INT64)
     return nodes.add(
         "Add", [whole, nodes.constant(np.int64(column.base))]

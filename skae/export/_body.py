@@ -1,4 +1,4 @@
-"""The networks' part of an ONNX graph: torch's exporter, and what onnxruntime needs beside it."""
+"""The networks' part of an ONNX graph, by torch's exporter."""
 
 import logging
 import re
@@ -12,49 +12,12 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from skae._processes import without_warnings
+from skae.export._nodes import rename, resolve_aliases, without
+from skae.export._operations import TRANSLATIONS, work_around_float64
 
 OPSET = 18
 # Files of which no line is the user's.
 NOT_THE_USERS = "/torch/", "/skae/", "/onnxscript/", "/onnx_ir/", "/onnx/", "<"
-# Operations that onnxruntime has no kernels of for float64 on a CPU.
-WITHOUT_FLOAT64 = {
-    "Acos",
-    "Acosh",
-    "Asin",
-    "Asinh",
-    "Atan",
-    "Atanh",
-    "AveragePool",
-    "Celu",
-    "Conv",
-    "ConvTranspose",
-    "Cosh",
-    "Erf",
-    "GRU",
-    "Gelu",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "GroupNormalization",
-    "InstanceNormalization",
-    "LSTM",
-    "LpPool",
-    "RNN",
-    "Resize",
-    "Sinh",
-    "Tan",
-}
-# Lanczos' coefficients for g = 7, of which the errors are below 1e-15.
-LANCZOS = (
-    0.99999999999980993,
-    676.5203681218851,
-    -1259.1392167224028,
-    771.32342877765313,
-    -176.61502916214059,
-    12.507343278686905,
-    -0.13857109526572012,
-    9.9843695780195716e-6,
-    1.5056327351493116e-7,
-)
 
 
 class Body(nn.Module):
@@ -165,11 +128,7 @@ def _export(body):
         dynamo=True,
         opset_version=OPSET,
         verbose=False,
-        custom_translation_table={
-            torch.ops.aten.lgamma.default: log_gamma,
-            torch.ops.aten.log2.default: log2,
-            torch.ops.aten.silu.default: silu,
-        },
+        custom_translation_table=TRANSLATIONS,
     )
     _register_constants(exported.model.graph)
     return exported.model_proto
@@ -232,7 +191,7 @@ def _register_constants(graph):
 def _stitch(graph, body):
     """Connect the parts of a body: fill as often as need be, then finish."""
     n_given, n_parts, n_filled = len(body.names), body.n_parts, body.n_filled
-    aliases = _resolve_aliases(graph)
+    aliases = resolve_aliases(graph)
     inputs = [value.name for value in graph.input]
     names = [value.name for value in graph.output]
     outputs = [aliases.get(name, name) for name in names]
@@ -243,8 +202,8 @@ def _stitch(graph, body):
     if n_fills:
         holed, steps, left = left[0], left[1 : 1 + n_filled], left[1 + n_filled :]
         of_step, of_finish = of_finish[:n_parts], of_finish[n_parts:]
-    first, rest = _without(graph.node, {*of_step, *of_finish})
-    of_step_nodes, of_finish_nodes = _without(rest, set(of_finish))
+    first, rest = without(graph.node, {*of_step, *of_finish})
+    of_step_nodes, of_finish_nodes = without(rest, set(of_finish))
     nodes = list(first)
     if n_fills:
         filled = [f"{name}/filled" for name in filled]
@@ -253,7 +212,7 @@ def _stitch(graph, body):
         )
     nodes += of_finish_nodes
     parts = [*filled, *encoded[n_filled:]]
-    _rename(of_finish_nodes, dict(zip(of_finish, parts, strict=True)))
+    rename(of_finish_nodes, dict(zip(of_finish, parts, strict=True)))
     results = list(graph.output)[len(names) - len(left) :]
     for value, name in zip(results, left, strict=True):
         value.name = name
@@ -268,28 +227,11 @@ def _stitch(graph, body):
     del graph.value_info[:]
 
 
-def _resolve_aliases(graph):
-    """Take out the nodes that give a value a second name; return the first names.
-
-    onnxruntime would do it, but warns where the value is used inside a loop.
-    """
-    aliases: dict[str, str] = {}
-    for node in graph.node:
-        if node.op_type == "Identity":
-            (name,) = node.input
-            aliases[node.output[0]] = aliases.get(name, name)
-    nodes = [node for node in graph.node if node.op_type != "Identity"]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    _rename(graph.node, aliases)
-    return aliases
-
-
 def _loop(graph, nodes, holed, given, encoded, steps, filled, n_fills):
     """Return the nodes that repeat a step `n_fills` times, or never where nothing is holed."""
     n_filled = len(steps)
     names = [*given[:n_filled], *encoded[n_filled:]]
-    _rename(nodes, dict(zip(given, names, strict=True)))
+    rename(nodes, dict(zip(given, names, strict=True)))
     by_name = {value.name: value for value in graph.input}
 
     def value(name, like):
@@ -319,152 +261,3 @@ def _loop(graph, nodes, holed, given, encoded, steps, filled, n_fills):
             "Loop", ["fill/times", "", *encoded[:n_filled]], filled, body=body
         ),
     ]
-
-
-def _without(nodes, names):
-    """Return the nodes that do not depend on values of these names, and the others."""
-    names, free, bound = set(names), [], []
-    for node in nodes:
-        if names & used_by(node):
-            names.update(node.output)
-            bound.append(node)
-        else:
-            free.append(node)
-    return free, bound
-
-
-def used_by(node):
-    """Return the names of the values that a node takes, those in its subgraphs as well."""
-    used = set(node.input)
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            for inner in attribute.g.node:
-                used |= used_by(inner)
-    return used
-
-
-def rename_all(graph, prefix, given):
-    """Give all values of a graph names of their own.
-
-    Parameters
-    ----------
-    graph : onnx.GraphProto
-    prefix : str
-    given : list of str
-        What stands in place of the graph's inputs.
-    """
-    names = dict(zip((value.name for value in graph.input), given, strict=True))
-    _prefix(graph, prefix, {"": "", **names})
-
-
-def _prefix(graph, prefix, names):
-    for value in graph.input:
-        names.setdefault(value.name, prefix + value.name)
-    for tensor in graph.initializer:
-        names[tensor.name] = prefix + tensor.name
-    for node in graph.node:
-        for name in node.output:
-            if name:
-                names[name] = prefix + name
-    for tensor in graph.initializer:
-        tensor.name = names[tensor.name]
-    for number, node in enumerate(graph.node):
-        node.name = f"{prefix}{node.op_type}_{number}"
-        node.input[:] = [names[name] for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                _prefix(attribute.g, prefix, dict(names))
-    for value in (*graph.input, *graph.output):
-        value.name = names[value.name]
-
-
-def _rename(nodes, names):
-    for node in nodes:
-        for place, name in enumerate(node.input):
-            if name in names:
-                node.input[place] = names[name]
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                _rename(attribute.g.node, names)
-
-
-def log_gamma(x):
-    """Return log Gamma(x) of positive x as nodes.
-
-    References
-    ----------
-    Lanczos, A Precision Approximation of the Gamma Function, 1964.
-    """
-    from onnxscript import opset18 as op
-
-    def constant(value):
-        return op.CastLike(op.Constant(value_float=value), x)
-
-    def exactly(value):
-        tensor = onnx.numpy_helper.from_array(np.array(value))
-        return op.CastLike(op.Constant(value=tensor), x)
-
-    # Gamma(x + 1) = x Gamma(x): x may be near 0.
-    total = exactly(LANCZOS[0])
-    for i, coefficient in enumerate(LANCZOS[1:], start=1):
-        total = op.Add(total, op.Div(exactly(coefficient), op.Add(x, constant(float(i)))))
-    t = op.Add(x, constant(7.5))
-    half = exactly(0.9189385332046727)
-    series = op.Add(half, op.Log(total))
-    power = op.Mul(op.Add(x, constant(0.5)), op.Log(t))
-    return op.Sub(op.Sub(op.Add(series, power), t), op.Log(x))
-
-
-def log2(x):
-    """Return log2 x as nodes, with all digits."""
-    from onnxscript import opset18 as op
-
-    log_of_2 = op.Constant(value=onnx.numpy_helper.from_array(np.log(2.0)))
-    return op.Div(op.Log(x), op.CastLike(log_of_2, x))
-
-
-def silu(x):
-    """Return x / (1 + exp(-x)) as nodes: h + h tanh(h) with h = x / 2.
-
-    onnxruntime's logistic function of float64 takes longer than all else together.
-    """
-    from onnxscript import opset18 as op
-
-    half = op.Mul(x, op.CastLike(op.Constant(value_float=0.5), x))
-    return op.Add(half, op.Mul(half, op.Tanh(half)))
-
-
-def work_around_float64(graph, types=None):
-    """Let nodes work in float32 of whose operation there is no kernel for float64."""
-    types = dict(types or {})
-    types.update({value.name: value.data_type for value in graph.initializer})
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        types[value.name] = value.type.tensor_type.elem_type
-    nodes = []
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                work_around_float64(attribute.g, types)
-        if node.op_type not in WITHOUT_FLOAT64:
-            nodes.append(node)
-            continue
-        before, after = [], []
-        for place, name in enumerate(node.input):
-            if types.get(name) == TensorProto.DOUBLE:
-                narrow = f"{node.name}/{place}/float32"
-                before.append(
-                    helper.make_node("Cast", [name], [narrow], to=TensorProto.FLOAT)
-                )
-                node.input[place] = narrow
-        if before:
-            for place, name in enumerate(node.output):
-                if name:
-                    narrow = f"{node.name}/float32/{place}"
-                    after.append(
-                        helper.make_node("Cast", [narrow], [name], to=TensorProto.DOUBLE)
-                    )
-                    node.output[place] = narrow
-        nodes += [*before, node, *after]
-    del graph.node[:]
-    graph.node.extend(nodes)

@@ -117,7 +117,8 @@ def _convert(scope, operator, container):
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    from skae.export._body import OPSET, rename_all
+    from skae.export._body import OPSET
+    from skae.export._nodes import rename_all
 
     estimator = operator.raw_operator
     if container.target_opset_any_domain("") < OPSET:
@@ -127,9 +128,9 @@ def _convert(scope, operator, container):
         )
     is_detector = isinstance(estimator, AEAnomalyDetector)
     methods = OF_DETECTOR[: len(operator.outputs)] if is_detector else ("transform",)
-    graph, _ = make_graph(estimator, methods)
-    proto, nodes = graph.proto, []
-    for domain, version in (("", graph.opset), ("ai.onnx.ml", ML_OPSET)):
+    proto, _ = make_graph(estimator, methods)
+    nodes: list = []
+    for domain, version in (("", OPSET), ("ai.onnx.ml", ML_OPSET)):
         container.node_domain_version_pair_sets.add((domain, version))
     prefix = scope.get_unique_variable_name("skae") + "/"
 
@@ -157,28 +158,13 @@ def _convert(scope, operator, container):
     container.initializers.extend([*proto.initializer, column])
     container.nodes.extend(nodes)
     # skl2onnx's own knows neither left out inputs nor what subgraphs use.
-    container.ensure_topological_order = partial(_sort, container)
+    container.ensure_topological_order = partial(_sort_nodes, container)
 
 
-def _sort(container):
-    """Order the nodes of a container so that each comes after what it uses."""
-    from skae.export._body import used_by
+def _sort_nodes(container):
+    from skae.export._nodes import in_order
 
-    made = {name for node in container.nodes for name in node.output}
-    known: set[str] = set()
-    left, ordered = list(container.nodes), []
-    while left:
-        waiting = []
-        for node in left:
-            if used_by(node) & made <= known:
-                ordered.append(node)
-                known.update(node.output)
-            else:
-                waiting.append(node)
-        if len(waiting) == len(left):
-            raise RuntimeError(f"The nodes {[node.name for node in left]} form a cycle.")
-        left = waiting
-    container.nodes = ordered
+    container.nodes = in_order(container.nodes)
 
 
 def _matching(operator, proto):

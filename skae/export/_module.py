@@ -57,7 +57,8 @@ class EstimatorModule(nn.Module):
         for name, wanted in (("number_columns", False), ("level_columns", True)):
             own = [i for i, of_levels in enumerate(kinds) if of_levels is wanted]
             self.register_buffer(name, torch.tensor(own, dtype=torch.int64))
-        self.n_matched = sum(kinds) if self.is_array else 0
+        self._matched = own if self.is_array else []
+        self.n_matched = len(self._matched)
         levels = [c.levels for c in self.columns if c.levels is not None]
         for j in range(self.n_matched):
             values = torch.tensor([float(v) for v in levels[j]], dtype=torch.float64)
@@ -103,8 +104,8 @@ class EstimatorModule(nn.Module):
         if not self.n_matched:
             return numbers, numbers.new_zeros((numbers.shape[0], 0), dtype=torch.int64)
         found = [
-            match(numbers[:, int(i)], self._buffers[f"levels_{j}"])
-            for j, i in enumerate(self.level_columns.tolist())
+            match(numbers[:, i], self._buffers[f"levels_{j}"])
+            for j, i in enumerate(self._matched)
         ]
         return numbers.index_select(1, self.number_columns), torch.stack(found, dim=1)
 

@@ -153,24 +153,19 @@ def _umask():
     return mask
 
 
-def make_model(estimator, methods, **asked):
-    """Return the ONNX model of a fitted estimator, checked.
-
-    Parameters
-    ----------
-    estimator : estimator
-    methods : tuple of str
-    **asked
-        As in `make_graph`.
-    """
+def make_model(estimator, methods):
+    """Return the ONNX model of a fitted estimator, checked."""
     import onnx
 
-    graph, description = make_graph(estimator, methods, **asked)
-    opsets = [onnx.helper.make_opsetid("", graph.opset)]
-    opsets.append(onnx.helper.make_opsetid("ai.onnx.ml", ML_OPSET))
+    from skae.export._body import OPSET
+
+    graph, description = make_graph(estimator, methods)
     model = onnx.helper.make_model(
-        graph.proto,
-        opset_imports=opsets,
+        graph,
+        opset_imports=[
+            onnx.helper.make_opsetid("", OPSET),
+            onnx.helper.make_opsetid("ai.onnx.ml", ML_OPSET),
+        ],
         ir_version=IR_VERSION,
         producer_name="skae",
         producer_version=__version__,
@@ -181,20 +176,14 @@ def make_model(estimator, methods, **asked):
     return model
 
 
-class MadeGraph:
-    """A graph and the opset that it is written in."""
-
-    def __init__(self, proto, opset):
-        self.proto, self.opset = proto, opset
-
-
 def make_graph(estimator, methods):
     """Return the ONNX graph of a fitted estimator, and its description."""
     from onnx import TensorProto, helper
 
     from skae.export._back import add_results
-    from skae.export._body import OPSET, export_body, rename_all
+    from skae.export._body import export_body
     from skae.export._front import Nodes, add_columns, input_names
+    from skae.export._nodes import rename_all
 
     # Of p-values the graph's last nodes make what it has no network for.
     inner = tuple("fold_scores" if name == "pvalues" else name for name in methods)
@@ -211,8 +200,8 @@ def make_graph(estimator, methods):
         parts, described = {"numbers": "X"}, _of_matrix(columns)
     else:
         parts, described = add_columns(nodes, columns, names)
-    if not module.is_array:
-        _check_reconstruction(methods, columns)
+    if "reconstruct" in methods and not module.is_array:
+        _check_times(columns)
     with usual_settings():
         body = export_body(module)
     rename_all(body, f"{prefix}net/", list(parts.values()))
@@ -240,7 +229,7 @@ def make_graph(estimator, methods):
     if hasattr(estimator, "offset_"):
         description["offset"] = float(estimator.offset_)
         description["n_known"] = float(estimator._calibration.total)
-    return MadeGraph(proto, OPSET), description
+    return proto, description
 
 
 def _of_matrix(columns):
@@ -264,10 +253,8 @@ def _of_matrix(columns):
     return described
 
 
-def _check_reconstruction(methods, columns):
-    """Raise, before any work, if a column cannot be reconstructed."""
-    if "reconstruct" not in methods:
-        return
+def _check_times(columns):
+    """Raise, before any work, if a column of times cannot be reconstructed."""
     for column in columns:
         if column.by_clock and not column.is_empty:
             raise ValueError(

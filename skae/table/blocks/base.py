@@ -53,6 +53,8 @@ class Block:
         The table's columns that they belong to: themselves, but of an `AbsenceBlock`.
     sizes : ndarray of int of shape (n_features,)
         How many columns of the design matrix each column of the table has.
+    part_sizes : list of int or None
+        `sizes`, in the lean copies that compute; None elsewhere.
     first : int
         Where the block starts in the design matrix.
     n_missing : ndarray of int of shape (n_features,)
@@ -71,6 +73,7 @@ class Block:
         self.n_missing = np.zeros(len(self.features), dtype=np.int64)
         self.empty = np.zeros(len(self.features), dtype=bool)
         self.sizes, self.first = np.zeros(len(self.features), dtype=np.int64), 0
+        self.part_sizes: list[int] | None = None
 
     # ------------------------------------------------------------------- place
 
@@ -93,6 +96,7 @@ class Block:
             one = copy.copy(lean)
             one.features, one.sizes = self.features[j : j + 1], self.sizes[j : j + 1]
             one.owners, one.first = self.owners[j : j + 1], start
+            one.part_sizes = one.sizes.tolist()
             one._pick(self, j)
             blocks.append(one)
         return blocks
@@ -104,6 +108,8 @@ class Block:
         lean = copy.copy(self)
         for name in self.of_table:
             lean.__dict__.pop(name, None)
+        # As graphs want them: numbers, not an array of numbers.
+        lean.part_sizes = self.sizes.tolist()
         return lean
 
     # ------------------------------------------------------- encoding (numpy)

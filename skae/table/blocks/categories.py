@@ -57,7 +57,7 @@ class CategoryBlock(LevelBlock):
         return 1.0 - self._sum_levels(self.proportions.square())
 
     def _parts(self, values):
-        return [part for part in values.split(self.sizes.tolist(), -1) if part.shape[-1]]
+        return [part for part in values.split(self.part_sizes, -1) if part.shape[-1]]
 
     def _one_hot(self, scores):
         """Return 1 for the largest score of every column, 0 for the others."""
@@ -72,7 +72,7 @@ class CategoryBlock(LevelBlock):
         return output.masked_fill(~self.seen, -torch.inf)
 
     def level_numbers(self, output):
-        parts = self._of_seen(output).split(self.sizes.tolist(), dim=-1)
+        parts = self._of_seen(output).split(self.part_sizes, dim=-1)
         levels = [p.argmax(-1) if p.shape[-1] else p.sum(-1).long() for p in parts]
         return torch.stack(levels, dim=-1)
 
@@ -97,7 +97,7 @@ class CategoryBlock(LevelBlock):
         nll = total - (is_level * logits) @ self.members
         if unknown is None or not any_of(unknown):
             return nll
-        parts = logits.split(self.sizes.tolist(), dim=-1)
+        parts = logits.split(self.part_sizes, dim=-1)
         least = [p.amin(dim=-1) if p.shape[-1] else p.sum(dim=-1) for p in parts]
         least = torch.stack(least, dim=-1)
         of_unknown = torch.maximum(total - least, self.least_likely)
@@ -123,7 +123,7 @@ class CategoryBlock(LevelBlock):
 
     def soft_draw(self, output, generator, temperature):
         noisy = (self._of_seen(output) + gumbel(output, generator)) / temperature
-        levels = [part.softmax(dim=1) for part in noisy.split(self.sizes.tolist(), dim=1)]
+        levels = [part.softmax(dim=1) for part in noisy.split(self.part_sizes, dim=1)]
         return torch.cat(levels, dim=1) - self.proportions
 
     def hard_draw(self, output, generator):
