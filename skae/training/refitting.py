@@ -8,7 +8,8 @@ class Refitting:
 
     Every step has the learning rate that it had: the schedule is that of the training that
     chose how many there are. Afterwards no row is left to judge the state, which is kept
-    unless its loss on all rows is higher than that of the chosen one.
+    unless its loss on all rows is higher than that of the chosen one; than that of the start
+    where other held-out rows have confirmed that so many steps are better than it.
 
     Parameters
     ----------
@@ -31,8 +32,10 @@ class Refitting:
 
     def begin(self):
         """Go back to the start."""
-        self.stopping.best.restore()
-        self._chosen = self._loss()
+        # Where other rows have judged these steps as well, no single state need be reached.
+        judged = self.stopping.first if self.stopping.is_confirmed else self.stopping.best
+        judged.restore()
+        self._limit = self._loss()
         self.stopping.first.restore()
         # Not another optimiser: callbacks may hold this one.
         self.net.optimizer_.state.clear()
@@ -53,7 +56,7 @@ class Refitting:
 
     def finish(self):
         """Keep the state, if it is not worse than the one that was chosen."""
-        if not self.has_diverged and self._loss() <= self._chosen:
+        if not self.has_diverged and self._loss() <= self._limit:
             self.stopping.best.save()
             self.net.is_refit_ = True
 
