@@ -14,7 +14,7 @@ from skae._parameters import RandomState
 from skae._typing import Table
 from skae._warnings import warn
 from skae.conditionals.conditions import LEAST_PROBABILITY, read_conditions
-from skae.conditionals.model import MAX_ROWS, Conditionals, facts_of
+from skae.conditionals.model import MAX_ROWS, MAX_WIDTH, Conditionals, facts_of
 from skae.table.private import conceal
 from skae.table.validation import check_fitted_table, check_n_samples
 
@@ -82,6 +82,9 @@ class ConditionalsMixin(EntryPoints):
         """
         check_is_fitted(self)
         _check_n_draws(n_draws)
+        if self._conditionals is None:
+            refuse_without_columns(n_draws=n_draws)
+            return super().impute(X)  # type: ignore[misc]
         X = check_fitted_table(self, X, self._table)
         values = self._table.values(X.tocsr() if issparse(X) else X)
         if n_draws is None:
@@ -130,6 +133,17 @@ def _check_n_draws(n_draws):
             f"n_draws={n_draws!r}; ask for a whole number of tables, 1 or more, or leave it "
             "out for the expected cells."
         )
+
+
+def refuse_without_columns(**asked):
+    """Raise if anything is `asked` that takes the columns' conditional distributions."""
+    for name, value in asked.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}={value!r} is for cells that are drawn column by column, but "
+                "sampler_='codes'; fit with sampler='columns' a table that is neither sparse "
+                f"nor wider than {MAX_WIDTH} numbers and categories."
+            )
 
 
 def check_sample_size(n_samples):

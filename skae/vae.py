@@ -1,45 +1,33 @@
 """The variational autoencoder as a transformer."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from skae._conditionals import ConditionalsMixin, check_sample_size
 from skae._estimator import BaseAutoencoder
-from skae._imputation import ImputationMixin
-from skae._parameters import RandomState, documented
-from skae._typing import Table
+from skae._parameters import documented
+from skae._variational_sampling import VariationalSamplingMixin
 from skae._warnings import warn
-from skae.conditionals.model import MAX_WIDTH
 from skae.divergences import DIVERGENCES, Divergence, Unit, choose_divergence
 from skae.likelihoods import LIKELIHOODS, FittedLikelihood, Likelihood, choose_likelihood
 from skae.models.losses import ColumnLosses
-from skae.models.mixture_prior import fit_prior
 from skae.models.variational import VariationalModel
-from skae.table.choice import positions_of
-from skae.table.marginals import Marginals
 
 # A latent dimension is active where the posterior mean varies by more than this over the
 # rows (Burda et al., Importance Weighted Autoencoders, 2016, section 5.2).
 ACTIVE_VARIANCE = 0.01
-# Draws, and cells of them, that show how the model's columns are distributed.
-MAX_DRAWS, MAX_DRAWN_CELLS = 10_000, 10_000_000
 
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
-class VAETransformer(ConditionalsMixin, BaseAutoencoder):
+class VAETransformer(VariationalSamplingMixin, BaseAutoencoder):
     """Variational autoencoder: codes, a density and new rows.
 
     The model is ``p(z) = N(0, I)`` and ``p(x|z) = N(d(z), diag s)`` (or another
@@ -232,9 +220,6 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
         "min_noise_variance",
     )
 
-    # Learned by `fit` alone.
-    _marginals = None
-
     def _check_parameters(self):
         super()._check_parameters()
         choose_divergence(self.divergence).check()
@@ -289,27 +274,13 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
             blocks = data.blocks(data.n_train, len(data.source))
             self.net_.module_.pool_noise(blocks, data.valid_weights, data.n_train)
         self._describe_codes(data)
-        self._marginals = self._conditionals = None
-        self.sampler_ = "codes"
+        self._learn_to_sample(data, given)
         if given is None:
             return
-        if self.prior == "mixture":
-            self._fit_prior(data)
-        if self.sampler == "columns" and self._knows_columns(given[0]):
-            max_steps = None
-            if self.max_iter is not None:
-                max_steps = self.max_iter * math.ceil(data.n_train / self.batch_size_)
-            self._fit_conditionals(*given, max_steps)
-            self.sampler_ = "columns"
-        elif self.match_marginals and self.net_.module_.likelihood.is_density:
-            self._fit_marginals(*given)
         if self.n_active_components_ < self.n_components_:
             self._warn_of_collapse()
         elif self._stayed_at_start():
             self._warn_of_start(data.n_valid)
-
-    def _knows_columns(self, X):
-        return not issparse(X) and self._table.design_.n_outputs <= MAX_WIDTH
 
     def _describe_codes(self, data):
         """Learn which codes are in use and how noisy the columns are."""
@@ -323,39 +294,6 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
         self.noise_variance_ = np.full(self.n_features_in_, np.nan)
         numeric = self._table.design_.numeric.features
         self.noise_variance_[numeric] = noise * self._table.scale_**2
-        self.net_.module_.prior, self.prior_ = None, "normal"
-
-    def _fit_prior(self, data):
-        codes = self._draw_codes(data)
-        # Without held-out rows a fifth is set aside to choose by.
-        n_held_out = data.n_valid or max(1, len(codes) // 5)
-        parts = codes[:-n_held_out], codes[-n_held_out:]
-        prior = fit_prior(*parts, learn_both=not data.is_separate)
-        self.net_.module_.prior = prior
-        self.prior_ = "normal" if prior is None else "mixture"
-
-    def _fit_marginals(self, X, rows, sample_weight):
-        """Learn the distribution of every numeric column, of the table and of the model."""
-        numeric = self._table.design_.numeric
-        if not len(numeric.features):
-            return
-        taken, raw = self._table.some_numbers(X, rows)
-        weights = None if sample_weight is None else sample_weight[taken]
-        n_draws = max(1000, MAX_DRAWN_CELLS // self._table.design_.n_outputs)
-        drawn = self._sample_design(min(MAX_DRAWS, n_draws), np.random.RandomState(0))
-        self._marginals = Marginals(raw, weights, drawn[:, numeric.columns])
-
-    def _draw_codes(self, data):
-        """Return a draw of the posterior of every row, in float32, in the rows' order."""
-        generator = torch.Generator(self.device_).manual_seed(0)
-        codes = []
-        with self._model_for(np.float32) as (model, _):
-            for x, _ in data.blocks(0, len(data.source)):
-                mean, log_variance = model.posterior(x)
-                draws = torch.empty_like(mean).normal_(generator=generator)
-                codes.append(torch.addcmul(mean, (0.5 * log_variance).exp(), draws))
-        codes = torch.cat(codes)
-        return codes if data.weights is None else _in_proportion(codes, data)
 
     def _stayed_at_start(self):
         """Return whether held-out rows found no epoch clearly better than PCA."""
@@ -385,123 +323,3 @@ class VAETransformer(ConditionalsMixin, BaseAutoencoder):
             "active_components_). Use a smaller n_components or a smaller beta.",
             ConvergenceWarning,
         )
-
-    # ------------------------------------------------------------------ sampling
-
-    def sample(
-        self,
-        n_samples: int | None = None,
-        random_state: RandomState = None,
-        *,
-        given: Any = None,
-        missing: bool = False,
-    ) -> Any:
-        """Draw new rows.
-
-        Parameters
-        ----------
-        n_samples : int, default=None
-            Number of rows. None: 1, or as many as `given` has.
-        random_state : int, RandomState instance or None, default=None
-            Seeds the draws.
-        given : dict or data frame, default=None
-            What holds of the rows. A dict says of columns what their cells are: a value, a
-            range ``(low, high)`` of numbers or dates, with None for an open end, or a list of
-            categories. A data frame holds the known cells of each row to draw; missing cells
-            are drawn. What is given is met exactly.
-        missing : bool, default=False
-            Whether cells are missing where rows of the table have missing cells: as often,
-            and beside the same others.
-
-        Returns
-        -------
-        rows : ndarray or data frame of shape (n_samples, n_features_in_)
-            In the original columns and units; a frame of the library that was fitted, if
-            one was, with its labels and dtypes. Categories are of those that rows of the
-            fit hold. In a frame a column that held whole numbers only in fit holds whole
-            numbers, within its range in fit.
-
-        Raises
-        ------
-        ValueError
-            If `given` names a column or a category that was not there in fit, or what it
-            asks for does not exist or hardly; or ``sampler_="codes"`` and `given` or
-            `missing` are asked for.
-        TypeError
-            If `given` holds a value that is not of the kind of its column.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from skae import VAETransformer
-        >>> flats = pd.DataFrame({"area": [31.5, 48.0, 62.5, 90.0], "rooms": [1, 2, 2, 3]})
-        >>> vae = VAETransformer(1, random_state=0).fit(flats)
-        >>> vae.sample(2, random_state=0, given={"rooms": 2})["rooms"].tolist()
-        [2, 2]
-        """
-        check_is_fitted(self)
-        check_sample_size(n_samples)
-        if self._conditionals is not None:
-            rng = check_random_state(random_state)
-            revealed = positions_of("reveal", self.reveal, self._table.names)
-            return self._sample_conditionally(n_samples, rng, given, missing, revealed)
-        for name, asked in (("given", given is not None), ("missing", bool(missing))):
-            if asked:
-                raise ValueError(
-                    f"{name}= is for rows that are drawn column by column, but sampler_="
-                    f"'codes'; fit with sampler='columns' a table that is neither sparse nor "
-                    f"wider than {MAX_WIDTH} numbers and categories."
-                )
-        return super().sample(n_samples or 1, random_state)
-
-    def impute(
-        self, X: Table, *, n_draws: int | None = None, random_state: RandomState = None
-    ) -> Any:
-        if self._conditionals is not None or not hasattr(self, "net_"):
-            return super().impute(X, n_draws=n_draws, random_state=random_state)
-        if n_draws is not None:
-            raise ValueError(
-                f"n_draws={n_draws!r} is for cells that are drawn column by column, but "
-                "sampler_='codes'; fit with sampler='columns' a table that is neither sparse "
-                f"nor wider than {MAX_WIDTH} numbers and categories."
-            )
-        return ImputationMixin.impute(self, X)
-
-    impute.__doc__ = ConditionalsMixin.impute.__doc__
-
-    def _sample(self, n_samples, rng):
-        design, raw = self._sample_design(n_samples, rng), None
-        numbers = design[:, self._table.design_.numeric.columns]
-        if self._marginals is not None:
-            raw = self._marginals.map(numbers)
-        elif not self.net_.module_.likelihood.is_density:
-            # Not 2.9999999 counts, nor -0.
-            raw = self._table.decode_numbers(numbers).round() + 0.0
-        return self._table.decode(design, np.float64, rng=rng, numbers=raw)
-
-    def _sample_design(self, n_samples, rng):
-        """Return decoded draws of the prior, with noise, shape (n_samples, n_outputs)."""
-        design = self._decode_design(self._sample_codes(n_samples, rng))
-        numeric = self._table.design_.numeric.columns
-        design[:, numeric] = self.net_.module_.likelihood.draw(design[:, numeric], rng)
-        return design
-
-    def _sample_codes(self, n_samples, rng):
-        prior = self.net_.module_.prior
-        if prior is None:
-            return super()._sample_codes(n_samples, rng)
-        return prior.sample(n_samples, rng)
-
-
-def _in_proportion(codes, data):
-    """Return as many codes, each as often as its row weighs; held-out ones stay last."""
-    parts = []
-    for part, weights in (
-        (codes[: data.n_train], data.train_weights),
-        (codes[data.n_train :], data.valid_weights),
-    ):
-        sums = weights.double().cumsum(0)
-        places = (torch.arange(len(part), device=sums.device) + 0.5) / max(len(part), 1)
-        at = torch.searchsorted(sums, places * sums[-1:]).clamp(max=len(part) - 1)
-        parts.append(part[at])
-    return torch.cat(parts)
