@@ -1,4 +1,4 @@
-"""Training once more, on all rows, for as many steps as held-out rows have chosen."""
+"""Training once more, on all rows, for as many epochs as held-out rows have chosen."""
 
 import math
 
@@ -6,10 +6,10 @@ import math
 class Refitting:
     """Trains from the start on all rows, in place of a state that some were held out from.
 
-    Every step has the learning rate that it had: the schedule is that of the training that
-    chose how many there are. Afterwards no row is left to judge the state, which is kept
-    unless its loss on all rows is higher than that of the chosen one; than that of the start
-    where other held-out rows have confirmed that so many steps are better than it.
+    Every epoch has the learning rates that it had: the schedule is that of the training that
+    chose how many there are. With more rows it has more steps: each row is learned from as
+    often. Afterwards no row is left to judge the state, which is kept
+    unless its loss on all rows is higher than that of the chosen one.
 
     Parameters
     ----------
@@ -26,16 +26,14 @@ class Refitting:
     def __init__(self, net, stopping):
         rows, schedule = stopping.rows, stopping.schedule
         self.net, self.stopping = net, stopping
-        self.n_steps = net.best_epoch_ * schedule.steps_per_epoch(rows.n_train)
         self.rows = rows.all_to_train()
+        self.n_steps = net.best_epoch_ * schedule.steps_per_epoch(self.rows.n_train)
         self.has_diverged = False
 
     def begin(self):
         """Go back to the start."""
-        # Where other rows have judged these steps as well, no single state need be reached.
-        judged = self.stopping.first if self.stopping.is_confirmed else self.stopping.best
-        judged.restore()
-        self._limit = self._loss()
+        self.stopping.best.restore()
+        self._chosen = self._loss()
         self.stopping.first.restore()
         # Not another optimiser: callbacks may hold this one.
         self.net.optimizer_.state.clear()
@@ -56,7 +54,7 @@ class Refitting:
 
     def finish(self):
         """Keep the state, if it is not worse than the one that was chosen."""
-        if not self.has_diverged and self._loss() <= self._limit:
+        if not self.has_diverged and self._loss() <= self._chosen:
             self.stopping.best.save()
             self.net.is_refit_ = True
 
