@@ -16,6 +16,7 @@ from torch import nn
 
 from skae.training.batches import Batches
 from skae.training.callback_copies import keep_portable
+from skae.training.confirming import Confirmation
 from skae.training.early_stopping import EarlyStopping
 from skae.training.endings import how_it_ended
 from skae.training.generators import use_generator
@@ -211,6 +212,7 @@ class Net(NeuralNet):
                 self.start_loss_ = stopping.begin()
                 with use_generator(generator, self.module_):
                     self._run_epochs(X, schedule, stopping, generator)
+                self._decide(schedule, stopping)
                 if schedule.refit and self.best_epoch_ and not self._was_stopped:
                     self._refit(schedule, stopping)
             except KeyboardInterrupt:
@@ -221,6 +223,14 @@ class Net(NeuralNet):
                 self.optimizer_.zero_grad()
                 stopping.restore_best()
         return self
+
+    def _decide(self, schedule, stopping):
+        """Settle whether the start is left, by other held-out rows too where that is open."""
+        if stopping.rows.n_valid:
+            stopping.judge(stopping.falls, stopping.rows.valid_weights)
+            if schedule.confirm and not self._was_stopped:
+                Confirmation(self, stopping).run()
+            stopping.restore_best()
 
     def _dataset(self, rows, start, stop):
         """Return what callbacks get to see of rows `start` to `stop`, if there are any."""
@@ -235,9 +245,9 @@ class Net(NeuralNet):
         return self.stop_reason_ not in ("epochs", "no_change")
 
     def _refit(self, schedule, stopping):
-        """Train from the start on all rows, for as many steps as were best."""
+        """Train from the start on all rows, for as many epochs as were best."""
         reason, refitting = self.stop_reason_, Refitting(self, stopping)
-        n_all = schedule.n_epochs * schedule.steps_per_epoch(stopping.rows.n_train)
+        n_all = schedule.n_epochs * schedule.steps_per_epoch(refitting.rows.n_train)
         generator = torch.Generator(self.device).manual_seed(schedule.seed)
         refitting.begin()
         with use_generator(generator, self.module_):

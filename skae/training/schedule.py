@@ -49,7 +49,10 @@ class Schedule:
     corrupt : callable (x, observed, generator) -> x, or None
         What the network sees of a batch, whose clean rows it learns to reconstruct.
     refit : bool
-        Whether to train once more, on all rows, for the steps that held-out rows chose.
+        Whether to train once more, on all rows, for the epochs that held-out rows chose.
+    confirm : bool
+        Whether other rows are held out in turn where the first ones leave it open if the start
+        is to be left.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -67,6 +70,7 @@ class Schedule:
     warmup: float = 0.0
     corrupt: Callable | None = None
     refit: bool = False
+    confirm: bool = False
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
     draws: Callable[[], AbstractContextManager] = nullcontext
