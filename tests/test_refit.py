@@ -78,10 +78,10 @@ def test_every_row_is_learned_from_as_often_as_was_chosen(curved):
 def test_no_rows_held_out_and_none_missed_is_one_training(curved):
     """The refit is a fit without held-out rows that ends as early."""
     fitted = AutoencoderTransformer(
-        2, refit=True, learning_rate="constant", batch_size=600, **FEW
+        2, refit=True, learning_rate="constant", batch_size=500, **FEW
     ).fit(curved.train)
     alone = AutoencoderTransformer(
-        2, early_stopping=False, learning_rate="constant", batch_size=600, random_state=0
+        2, early_stopping=False, learning_rate="constant", batch_size=500, random_state=0
     ).set_params(max_iter=fitted.best_iter_)
     alone.fit(curved.train)
     assert fitted.score(curved.test) == pytest.approx(alone.score(curved.test), abs=0.01)
