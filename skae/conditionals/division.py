@@ -23,7 +23,7 @@ BATCH_SIZE, CROSSED_BATCH_SIZE = 256, 128
 # variables there are at most: a quarter of them where rows have missing cells, whose patterns
 # no others share.
 MIXTURES = (4, SHRINKAGE), (4, 1.0), (8, SHRINKAGE)
-LEAST_ROWS, MAX_CELLS = 20, 512
+LEAST_ROWS, MAX_CELLS = 20, 256
 
 
 def batch_size_for(n):
