@@ -10,7 +10,7 @@ from sklearn.utils import gen_batches
 MAX_FACTORS = 64
 # Smallest variance of a score given all others.
 LEAST_NOISE = 1e-3
-# How much of the correlations is taken back where there are as many variables as rows.
+# How much of the correlations is taken back, see `Gaussian.of_covariance`.
 SHRINKAGE = 0.2
 # Rounds of expectation and maximisation, and rows that are worked on at a time.
 N_ROUNDS, BLOCK = 8, 256
@@ -54,7 +54,7 @@ class Gaussian:
         weights = np.ones(len(x)) if weights is None else weights
         pairs = (known * weights[:, None]).T @ known
         moments = (x * weights[:, None]).T @ x
-        normal = cls._of(moments / np.maximum(pairs, 1e-12), len(x))
+        normal = cls.of_covariance(moments / np.maximum(pairs, 1e-12), len(x))
         if there.all():
             return normal
         for _ in range(N_ROUNDS):
@@ -62,23 +62,43 @@ class Gaussian:
                 normal._moments(x[rows], there[rows], weights[rows])
                 for rows in gen_batches(len(x), BLOCK)
             )
-            normal = cls._of(moments / weights.sum(), len(x))
+            normal = cls.of_covariance(moments / weights.sum(), len(x))
         return normal
 
     @classmethod
-    def _of(cls, covariance, n):
-        """Return the distribution with about this covariance, of `n` rows."""
+    def of_covariance(
+        cls,
+        covariance,
+        n,
+        shrinkage=SHRINKAGE,
+        least_noise=LEAST_NOISE,
+        max_factors=MAX_FACTORS,
+    ):
+        """Return the distribution with about this covariance.
+
+        Parameters
+        ----------
+        covariance : ndarray of shape (n_variables, n_variables)
+        n : int
+            Rows that tell it.
+        shrinkage : float
+            How much of the correlations is taken back where these are as few as variables.
+        least_noise : float
+            Smallest variance of a variable given all others.
+        max_factors : int
+            Latent dimensions at most.
+        """
         n_variables = len(covariance)
-        off = covariance * (1.0 - SHRINKAGE * n_variables / (n + n_variables))
+        off = covariance * (1.0 - shrinkage * n_variables / (n + n_variables))
         covariance = np.where(np.eye(n_variables, dtype=bool), covariance, off)
         values, axes = np.linalg.eigh(covariance)
-        n_factors = min(n_variables, MAX_FACTORS)
+        n_factors = min(n_variables, max_factors)
         left = values[:-n_factors]
-        common = max(float(left.mean()) if len(left) else 0.0, LEAST_NOISE)
+        common = max(float(left.mean()) if len(left) else 0.0, least_noise)
         kept = np.sqrt(np.maximum(values[-n_factors:] - common, 0.0))
         loadings = axes[:, -n_factors:] * kept
         explained = np.square(loadings).sum(axis=1)
-        noise = np.maximum(covariance.diagonal() - explained, LEAST_NOISE)
+        noise = np.maximum(covariance.diagonal() - explained, least_noise)
         return cls(loadings, noise)
 
     def _moments(self, x, there, weights):
@@ -96,6 +116,23 @@ class Gaussian:
         spread = torch.einsum("nik,njk->ij", left, of_hidden[..., None] * W)
         alone = ((of_hidden * own[:, None]).sum(0) * noise).diag()
         return ((filled * own[:, None]).T @ filled + spread + alone).numpy()
+
+    def completed(self, x, seed):
+        """Return rows, NaN where they are unknown, with draws in place of that."""
+        generator, filled = torch.Generator().manual_seed(seed), x.copy()
+        W, noise, _ = self._tensors
+        for rows in gen_batches(len(x), BLOCK):
+            visible = torch.from_numpy(~np.isnan(x[rows]))
+            known = torch.where(visible, torch.from_numpy(x[rows]), 0.0)
+            factors, _ = self._factors(visible)
+            mean = (((known / noise) @ W)[:, None] @ factors).squeeze(1)
+            normal = torch.randn(len(known), sum(W.shape), generator=generator).double()
+            of_factors, of_noise = normal.tensor_split([W.shape[1]], dim=1)
+            scale = torch.linalg.cholesky(factors)
+            latent = mean + (scale @ of_factors[..., None]).squeeze(2)
+            drawn = latent @ W.T + of_noise * noise.sqrt()
+            filled[rows] = torch.where(visible, known, drawn).numpy()
+        return filled
 
     def _factors(self, visible):
         """Return the factors' covariance for every pattern, and W times it."""
@@ -119,13 +156,13 @@ class Gaussian:
         Returns
         -------
         mean : torch.Tensor of shape (n_patterns, n_each, n_variables)
-        spread : torch.Tensor of shape (n_patterns, n_variables)
+        spread : torch.Tensor of shape (n_patterns, 1, n_variables)
         """
         W, noise, _ = self._tensors
         _, solved = self._factors(visible)
         spread = ((solved * W).sum(2) + noise).sqrt()
         weights = (((visible / noise)[:, :, None] * W) @ solved.mT).to(x.dtype)
-        return x @ weights, spread.to(x.dtype)
+        return x @ weights, spread.to(x.dtype)[:, None]
 
     @cached_property
     def _tensors(self):
