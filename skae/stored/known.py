@@ -18,7 +18,7 @@ KNOWN = {
     "architectures.recurrent": ("Recurrent", "RecurrentDecoder", "RecurrentEncoder"),
     "architectures.tied": ("TiedDecoder",),
     "conditionals.gaussian": ("Gaussian",),
-    "conditionals.mixture": ("Mixture",),
+    "conditionals.mixture": ("Levels", "Mixture"),
     "conditionals.model": ("Conditionals",),
     "conditionals.network": ("ConditionalNetworks",),
     "conditionals.ranks": ("Ranks",),
