@@ -18,7 +18,15 @@ class CorrelatedNoise(nn.Module):
     ----------
     correlations : torch.Tensor of shape (n_numbers, n_numbers)
         R, positive definite.
+
+    Attributes
+    ----------
+    in_steps : bool
+        Whether rows with unknown cells are worked out column by column, which takes longer,
+        but needs no factorisation, of which ONNX has none.
     """
+
+    in_steps = False
 
     def __init__(self, correlations):
         super().__init__()
@@ -47,18 +55,42 @@ class CorrelatedNoise(nn.Module):
         cost : torch.Tensor of shape (n, n_draws)
         """
         if known is None:
-            white = noise @ self.whitening.T
+            squares = (noise @ self.whitening.T).square().sum(-1)
+            half_log_det = self.half_log_det()
         else:
             noise = noise * known[:, None]
-            lower = self._lower_of(known)
-            white = torch.linalg.solve_triangular(lower, noise.mT, upper=False).mT
-        squares = (white.square() - noise.square()).sum(-1)
-        return 0.5 * squares + self.half_log_det(known).unsqueeze(-1)
+            squares, half_log_det = self._whitened(noise, known)
+        squares = squares - noise.square().sum(-1)
+        return 0.5 * squares + half_log_det.unsqueeze(-1)
 
     def half_log_det(self, known=None):
         """Return half the logarithm of det R, of the known cells: shape () or (n,)."""
-        lower = self.spread if known is None else self._lower_of(known)
-        return lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        if known is None:
+            return self.spread.diagonal().log().sum()
+        return self._whitened(
+            self.correlations.new_zeros(len(known), 1, known.shape[1]), known
+        )[1]
+
+    def _whitened(self, noise, known):
+        """Return u' R^-1 u of known cells, (n, n_draws), and half log det R, (n,)."""
+        if self.in_steps:
+            return self._eliminated(noise, known)
+        lower = self._lower_of(known)
+        white = torch.linalg.solve_triangular(lower, noise.mT, upper=False)
+        return white.square().sum(-2), lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    def _eliminated(self, noise, known):
+        """Return what `_whitened` does, by R = L D L', in sums and products only."""
+        rest, squares = self._of_known(known), 0.0
+        half_log_det = 0.0
+        for j in range(rest.shape[-1]):
+            row = rest[:, j]
+            pivot = row[:, j, None]
+            squares = squares + noise[..., j].square() / pivot
+            half_log_det = half_log_det + 0.5 * pivot.squeeze(-1).log()
+            noise = noise - noise[..., j, None] * (row / pivot)[:, None]
+            rest = rest - row[:, :, None] * (row / pivot)[:, None]
+        return squares, half_log_det
 
     def expected(self, noise, known):
         """Return the mean of all cells' noise given the known ones', (n, n_numbers)."""
@@ -73,11 +105,13 @@ class CorrelatedNoise(nn.Module):
 
     def _lower_of(self, known):
         """Return the Cholesky factors of R with unknown cells independent, one per row."""
+        return torch.linalg.cholesky(self._of_known(known))
+
+    def _of_known(self, known):
+        """Return R with unknown cells independent, of every row."""
         known = known.to(self.correlations)
         both = known[:, :, None] * known[:, None, :]
-        return torch.linalg.cholesky(
-            self.correlations * both + torch.diag_embed(1.0 - known)
-        )
+        return self.correlations * both + torch.diag_embed(1.0 - known)
 
 
 @torch.no_grad()
