@@ -59,7 +59,7 @@ def arf(train, n_samples, seed, categories):
     from arfpy import arf as forests
 
     # numpy 2.4 took away a name that it needs.
-    np.in1d = np.isin  # noqa: NPY201
+    np.in1d = np.isin  # noqa: NPY201  the name that arfpy asks for
     # Levels are numbered: text of pandas' newer type is not "object" to it.
     levels = {name: pd.factorize(train[name], sort=True) for name in categories}
     coded = train.assign(
@@ -114,7 +114,7 @@ def main(name, train_path, samples_path, n_samples, seed, *categories):
     warnings.simplefilter("ignore")
     train = pd.read_csv(train_path, dtype=dict.fromkeys(categories, object))
     # Some of them draw from the global state.
-    np.random.seed(int(seed))  # noqa: NPY002
+    np.random.seed(int(seed))  # noqa: NPY002  they draw from it
     start = time.perf_counter()
     rows = GENERATORS[name](train, int(n_samples), int(seed), list(categories))
     print(time.perf_counter() - start)

@@ -15,7 +15,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401  which IterativeImputer needs
 from sklearn.impute import IterativeImputer, KNNImputer
 
 MAX_ROUNDS = 10

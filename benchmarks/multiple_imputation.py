@@ -46,7 +46,7 @@ from _tables import (
 from imputation import all_loaders
 from mixed import OneHot, remove_cells
 from sklearn.datasets import load_diabetes
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401  which IterativeImputer needs
 from sklearn.impute import IterativeImputer
 
 import skae

@@ -41,10 +41,10 @@ import skae.export
 SERVICE = Path(__file__).parents[1] / "examples" / "service"
 sys.path.insert(0, str(SERVICE))
 
-from app import create_app  # noqa: E402
-from by_onnx import OnnxScorer  # noqa: E402
-from by_skae import SkaeScorer  # noqa: E402
-from cells import parse  # noqa: E402
+from app import create_app  # noqa: E402  of the folder named above
+from by_onnx import OnnxScorer  # noqa: E402  of the folder named above
+from by_skae import SkaeScorer  # noqa: E402  of the folder named above
+from cells import parse  # noqa: E402  of the folder named above
 
 N_CLIENTS = 8
 # Calls of one path before the next has its turn, and those before that are not timed.

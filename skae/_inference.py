@@ -20,6 +20,7 @@ from skae.models.precision import in_float64
 from skae.table.row_blocks import row_blocks
 from skae.table.row_metadata import check_weights
 from skae.table.rows import encode_block
+from skae.table.sources import refuse_source
 from skae.table.support import check_support
 from skae.table.validation import (
     as_frame_like,
@@ -230,6 +231,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
             refuse_row_arguments(sample_weight=sample_weight)
             check_is_fitted(self)
             return mean_over(source, self.score_samples)
+        refuse_source(X)
         scores = self.score_samples(X)
         return float(np.average(scores, weights=check_weights(sample_weight, scores)))
 

@@ -3,12 +3,10 @@
 import io
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from importlib import import_module
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from sklearn.base import BaseEstimator
 
 from skae._component import Setting
 from skae._entry import EntryPoints
+from skae._new_file import new_file
 from skae.stored.known import KNOWN
 
 # Of a file, unpacked: so many times its size, and so many bytes besides.
@@ -85,21 +84,8 @@ def save(estimator: BaseEstimator, file: str | os.PathLike) -> None:
     skops.io.dump : The same, without the file beside.
     """
     data = _skops().dumps(estimator)
-    path = Path(file)
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        # As other new files, readable by those whom the user's mask admits.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(beside, 0o666 & ~mask)
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    with new_file(file) as beside:
+        beside.write_bytes(data)
 
 
 def load(file: str | os.PathLike, *, trusted: Sequence[str | type] = ()) -> Any:

@@ -25,7 +25,7 @@ def _discrepancy(codes):
 
 def _quick(divergence="adversary", **params):
     params = {"max_iter": 4, "random_state": 0, **params}
-    return VAETransformer(2, divergence=divergence, **params)
+    return VAETransformer(2, sampler="codes", divergence=divergence, **params)
 
 
 def _normal(n_rows, n_dimensions, seed):
@@ -42,10 +42,12 @@ def test_codes_are_not_told_from_the_prior(curved, divergence):
 
     Fresh rows differ from the prior by what the few rows of the fit do, besides.
     """
-    vae = VAETransformer(2, divergence=divergence, max_iter=80, random_state=0).fit(
+    vae = VAETransformer(
+        2, sampler="codes", divergence=divergence, max_iter=80, random_state=0
+    ).fit(curved.train)
+    usual = VAETransformer(2, sampler="codes", max_iter=20, random_state=0).fit(
         curved.train
     )
-    usual = VAETransformer(2, max_iter=20, random_state=0).fit(curved.train)
     found, others = (
         [_discrepancy(model.transform(rows)) for rows in (curved.train, curved.test)]
         for model in (vae, usual)
@@ -58,7 +60,7 @@ def test_codes_are_not_told_from_the_prior(curved, divergence):
 
 def test_samples_lie_on_the_surface(curved):
     """Draws of the prior decode to rows like the table's: u, v, u^2, v^2, u v, sin 2u."""
-    vae = VAETransformer(2, divergence="mmd", max_iter=80, random_state=0)
+    vae = VAETransformer(2, sampler="codes", divergence="mmd", max_iter=80, random_state=0)
     rows = vae.fit(curved.train).sample(1000, random_state=0)
     assert np.abs(rows[:, 2] - rows[:, 0] ** 2).mean() < 0.25
     np.testing.assert_allclose(rows.std(axis=0), curved.train.std(axis=0), rtol=0.25)
@@ -166,7 +168,12 @@ def test_your_own_divergence_holds_the_codes_to_the_prior(curved):
 
     def codes(beta):
         vae = VAETransformer(
-            2, divergence=Wasserstein(), beta=beta, max_iter=20, random_state=0
+            2,
+            sampler="codes",
+            divergence=Wasserstein(),
+            beta=beta,
+            max_iter=20,
+            random_state=0,
         ).fit(curved.train)
         again = pickle.loads(pickle.dumps(clone(vae).fit(curved.train)))
         np.testing.assert_array_equal(

@@ -74,14 +74,16 @@ class Ray:
         pytest.importorskip("ray.data")
         if not self.ray.is_initialized():
             root = os.path.dirname(os.path.dirname(__file__))
-            self.ray.init(
-                num_cpus=2,
-                include_dashboard=False,
-                log_to_driver=False,
-                runtime_env={
-                    "env_vars": {"PYTHONPATH": os.pathsep.join([root, *sys.path])}
-                },
-            )
+            paths = os.pathsep.join([root, *filter(None, sys.path)])
+            try:
+                self.ray.init(
+                    num_cpus=2,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    runtime_env={"env_vars": {"PYTHONPATH": paths}},
+                )
+            except (OSError, RuntimeError, ConnectionError, TimeoutError) as error:
+                pytest.skip(f"Ray does not start: {error}")
         self.ray.data.DataContext.get_current().enable_progress_bars = False
 
     def table(self, parts):

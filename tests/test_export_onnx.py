@@ -194,17 +194,15 @@ def test_bad_paths_and_methods_are_told_before_any_work(tmp_path, monkeypatch):
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    import skae.export._onnx as room
-
     path = tmp_path / "model.onnx"
     path.write_bytes(b"old")
 
     def fail(*args):
         raise OSError("no space left")
 
-    monkeypatch.setattr(room.os, "replace", fail)
+    monkeypatch.setattr("skae._new_file.os.replace", fail)
     with pytest.raises(OSError, match="no space"):
-        room._write(b"new", path)
+        skae.export.onnx(detector_of_numbers(), path)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
 

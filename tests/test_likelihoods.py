@@ -104,7 +104,9 @@ def rates():
 
 
 def _score(likelihood, X, **params):
-    vae = VAETransformer(2, likelihood=likelihood, random_state=0, **params).fit(X[:600])
+    vae = VAETransformer(
+        2, sampler="codes", likelihood=likelihood, random_state=0, **params
+    ).fit(X[:600])
     return vae, vae.score(X[600:])
 
 
@@ -135,7 +137,7 @@ def test_probabilities_of_zeros_and_ones_add_up_to_one():
     z = rng.normal(size=(400, 1))
     X = (z + 0.7 * rng.normal(size=(400, 5)) > 0).astype(float)
     vae = VAETransformer(
-        1, likelihood="bernoulli", n_importance_samples=512, random_state=0
+        1, sampler="codes", likelihood="bernoulli", n_importance_samples=512, random_state=0
     ).fit(X)
     rows = np.array(np.meshgrid(*[[0.0, 1.0]] * 5)).reshape(5, -1).T
     assert np.exp(vae.score_samples(rows)).sum() == pytest.approx(1.0, abs=0.03)
@@ -155,7 +157,9 @@ def test_heavy_tails_are_a_student_ts():
 @pytest.mark.parametrize("factor", [1.0, 10.0])
 def test_densities_are_in_the_original_units(factor):
     X = np.random.default_rng(0).normal(size=(300, 3))
-    vae = VAETransformer(1, likelihood="student_t", max_iter=3, random_state=0)
+    vae = VAETransformer(
+        1, sampler="codes", likelihood="student_t", max_iter=3, random_state=0
+    )
     expected = vae.fit(X).score(X) - 3 * np.log(factor)
     assert vae.fit(factor * X).score(factor * X) == pytest.approx(expected, abs=0.01)
 
@@ -176,7 +180,9 @@ def test_other_numbers_are_an_error(likelihood, bad, message):
     X = np.random.default_rng(0).integers(2, size=(50, 4)).astype(float)
     spoilt = X.copy()
     spoilt[5, 2] = bad
-    vae = VAETransformer(1, likelihood=likelihood, max_iter=1, random_state=0)
+    vae = VAETransformer(
+        1, sampler="codes", likelihood=likelihood, max_iter=1, random_state=0
+    )
     with pytest.raises(ValueError, match=message):
         vae.fit(spoilt)
     with pytest.raises(ValueError, match=message):
@@ -190,7 +196,9 @@ def test_other_numbers_are_an_error(likelihood, bad, message):
 def test_a_name_stands_for_the_object(name):
     X = np.random.default_rng(0).integers(2, size=(80, 4)).astype(float)
     one, other = (
-        VAETransformer(1, likelihood=given, max_iter=3, random_state=0).fit(X)
+        VAETransformer(
+            1, sampler="codes", likelihood=given, max_iter=3, random_state=0
+        ).fit(X)
         for given in (name, LIKELIHOODS[name]())
     )
     np.testing.assert_array_equal(one.score_samples(X), other.score_samples(X))
@@ -216,14 +224,18 @@ def laplace():
 
     train, test = draw(1500), draw(3000)
     vae = VAETransformer(
-        1, likelihood=OwnLikelihood(), match_marginals=False, random_state=0
+        1,
+        sampler="codes",
+        likelihood=OwnLikelihood(),
+        match_marginals=False,
+        random_state=0,
     ).fit(train)
     return SimpleNamespace(vae=vae, train=train, test=test, log_density=log_density)
 
 
 def test_your_own_likelihood_is_a_density(laplace):
     """Laplace noise has one: it beats the Gaussian, and is not above the truth."""
-    gaussian = VAETransformer(1, random_state=0).fit(laplace.train)
+    gaussian = VAETransformer(1, sampler="codes", random_state=0).fit(laplace.train)
     excess = laplace.vae.score_samples(laplace.test) - laplace.log_density(laplace.test)
     assert laplace.vae.score(laplace.test) > gaussian.score(laplace.test) + 0.15
     assert -0.15 < excess.mean() < 3 * excess.std() / np.sqrt(len(excess))
@@ -272,7 +284,8 @@ class NormalOfScale(Likelihood):
 def test_what_is_fitted_keeps_its_likelihood(X):
     """Settings that change afterwards are for the next fit, of which warm_start is none."""
     vae = VAETransformer(
-        2, likelihood=NormalOfScale(), match_marginals=False, warm_start=True, max_iter=3,
+        2,
+        likelihood=NormalOfScale(), match_marginals=False, warm_start=True, max_iter=3,
         random_state=0, sampler="codes",
     ).fit(X)  # fmt: skip
     before = vae.score_samples(X)
@@ -292,7 +305,9 @@ def test_what_is_fitted_keeps_its_likelihood(X):
 
 
 def test_wasserstein_codes_have_the_distribution_of_the_prior(curved):
-    vae = VAETransformer(2, divergence="mmd", random_state=0).fit(curved.train)
+    vae = VAETransformer(2, sampler="codes", divergence="mmd", random_state=0).fit(
+        curved.train
+    )
     codes = vae.transform(curved.test)
     np.testing.assert_allclose(codes.mean(0), 0.0, atol=0.2)
     np.testing.assert_allclose(codes.std(0), 1.0, atol=0.25)
@@ -303,6 +318,7 @@ def test_free_bits_keep_dimensions_in_use(ppca):
     pressed, free = (
         VAETransformer(
             2,
+            sampler="codes",
             beta=60.0,
             divergence=KL(free_bits=bits),
             max_iter=15,
@@ -343,7 +359,9 @@ def test_whole_columns_of_a_frame_are_the_counts_that_they_are():
     rng = np.random.default_rng(0)
     counts = 50 + rng.poisson(0.3, (300, 2))
     scores = [
-        VAETransformer(1, likelihood="poisson", max_iter=20, random_state=0)
+        VAETransformer(
+            1, sampler="codes", likelihood="poisson", max_iter=20, random_state=0
+        )
         .fit(table)
         .score_samples(table)
         for table in (pd.DataFrame(counts), pd.DataFrame(counts.astype(float)), counts)
@@ -354,7 +372,9 @@ def test_whole_columns_of_a_frame_are_the_counts_that_they_are():
 
 def test_counts_of_a_float_frame_are_sampled_whole():
     counts = np.random.default_rng(0).poisson(3, (200, 2)).astype(float)
-    vae = VAETransformer(1, likelihood="poisson", max_iter=5, random_state=0)
+    vae = VAETransformer(
+        1, sampler="codes", likelihood="poisson", max_iter=5, random_state=0
+    )
     rows = vae.fit(pd.DataFrame(counts, columns=["a", "b"])).sample(300, 0).to_numpy()
     assert (rows == rows.round()).all()
     assert rows.min() >= 0.0

@@ -18,12 +18,14 @@ pytestmark = pytest.mark.rounding
 
 @pytest.fixture(scope="module")
 def fitted(ppca):
-    return VAETransformer(2, random_state=0).fit(ppca.train)
+    return VAETransformer(2, sampler="codes", random_state=0).fit(ppca.train)
 
 
 @pytest.fixture(scope="module")
 def bent(curved):
-    return VAETransformer(2, max_iter=150, random_state=0).fit(curved.train)
+    return VAETransformer(2, sampler="codes", max_iter=150, random_state=0).fit(
+        curved.train
+    )
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def rough(curved):
 
     With it 150 rows, and their exact log densities.
     """
-    vae = VAETransformer(2, max_iter=8, random_state=0).fit(curved.train)
+    vae = VAETransformer(2, sampler="codes", max_iter=8, random_state=0).fit(curved.train)
     rows = curved.test[:150]
     return SimpleNamespace(vae=vae, rows=rows, exact=_log_likelihood(vae, rows))
 
@@ -80,21 +82,21 @@ def test_density_of_a_curved_surface_beats_pca(curved, bent):
 
 
 def test_default_training_is_long_enough(curved, bent):
-    by_default = VAETransformer(2, random_state=0).fit(curved.train)
+    by_default = VAETransformer(2, sampler="codes", random_state=0).fit(curved.train)
     assert by_default.score(curved.test) > bent.score(curved.test) - 1.0
 
 
 @pytest.mark.parametrize("scale", [True, False])
 def test_density_is_in_the_original_units(ppca, scale):
     """Ten times wider, a tenth as dense."""
-    vae = VAETransformer(2, scale=scale, max_iter=8, random_state=0)
+    vae = VAETransformer(2, sampler="codes", scale=scale, max_iter=8, random_state=0)
     before = vae.fit(ppca.train).score(ppca.test)
     all_columns = vae.fit(10 * ppca.train).score(10 * ppca.test)
     assert all_columns == pytest.approx(before - 6 * np.log(10), abs=1e-3)
 
 
 def test_rescaling_a_column_lowers_the_log_density_by_the_log_of_the_factor(ppca):
-    vae = VAETransformer(2, max_iter=8, random_state=0)
+    vae = VAETransformer(2, sampler="codes", max_iter=8, random_state=0)
     before = vae.fit(ppca.train).score_samples(ppca.test)
     factors = np.array([1, 1, 10, 1, 1, 1])
     after = vae.fit(ppca.train * factors).score_samples(ppca.test * factors)
@@ -163,14 +165,16 @@ def test_noise_variance_is_in_squared_original_units():
     rng = np.random.default_rng(0)
     loadings, units = rng.normal(size=(6, 2)), np.array([0.1, 1.0, 10.0, 1.0, 100.0, 3.0])
     X = rng.normal(size=(600, 2)) @ loadings.T + 0.5 * rng.normal(size=(600, 6))
-    vae = VAETransformer(2, random_state=0).fit(X * units)
+    vae = VAETransformer(2, sampler="codes", random_state=0).fit(X * units)
     np.testing.assert_allclose(vae.noise_variance_, (0.5 * units) ** 2, rtol=0.5)
 
 
 def test_noise_variance_has_a_floor(X):
     """A column that is a copy of another leaves no noise, and yet a finite density."""
     twins = np.column_stack([X, X[:, 0]])
-    vae = VAETransformer(5, min_noise_variance=0.01, random_state=0).fit(twins)
+    vae = VAETransformer(5, sampler="codes", min_noise_variance=0.01, random_state=0).fit(
+        twins
+    )
     assert (vae.noise_variance_ >= 0.01 * twins.var(axis=0) * 0.999).all()
 
 
@@ -228,7 +232,7 @@ def test_collapse_is_counted_and_warned_of(n_components):
 
 def test_more_components_than_columns_collapse(X):
     with pytest.warns(ConvergenceWarning, match="collapsed"):
-        vae = VAETransformer(8, max_iter=5, random_state=0).fit(X)
+        vae = VAETransformer(8, sampler="codes", max_iter=5, random_state=0).fit(X)
     assert vae.n_active_components_ <= 5
     assert vae.active_components_.shape == (8,)
 
@@ -236,20 +240,20 @@ def test_more_components_than_columns_collapse(X):
 def test_large_beta_collapses_noise():
     noise = np.random.default_rng(0).normal(size=(400, 5))
     with pytest.warns(ConvergenceWarning, match="3 of 3 latent dimensions"):
-        vae = VAETransformer(3, beta=20.0, random_state=0).fit(noise)
+        vae = VAETransformer(3, sampler="codes", beta=20.0, random_state=0).fit(noise)
     assert vae.n_active_components_ == 0
 
 
 @pytest.mark.filterwarnings("error")
 def test_no_collapse_and_no_warning_where_factors_are_strong(ppca):
-    vae = VAETransformer(2, random_state=0).fit(ppca.train[:500])
+    vae = VAETransformer(2, sampler="codes", random_state=0).fit(ppca.train[:500])
     assert vae.n_active_components_ == 2
 
 
 @pytest.mark.filterwarnings("error")
 def test_posterior_does_not_collapse_in_training(curved):
     """With default settings all dimensions of a curved surface stay in use."""
-    vae = VAETransformer(2, random_state=0).fit(curved.train)
+    vae = VAETransformer(2, sampler="codes", random_state=0).fit(curved.train)
     assert vae.n_active_components_ == 2
     assert (vae.transform(curved.test).var(axis=0) > 0.5).all()
 
@@ -258,7 +262,7 @@ def test_beta_presses_the_codes_towards_the_prior(curved):
     def divergence(beta):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            vae = VAETransformer(2, beta=beta, max_iter=20, random_state=0)
+            vae = VAETransformer(2, sampler="codes", beta=beta, max_iter=20, random_state=0)
             codes = vae.fit(curved.train).transform(curved.test)
         return np.square(codes).sum(axis=1).mean()
 
@@ -271,7 +275,9 @@ def test_beta_presses_the_codes_towards_the_prior(curved):
 def test_warm_up_changes_the_first_steps_only(X):
     """Without a warm-up the first training loss holds the whole divergence."""
     one, other = (
-        VAETransformer(2, divergence=KL(warmup=warmup), max_iter=10, random_state=0).fit(X)
+        VAETransformer(
+            2, sampler="codes", divergence=KL(warmup=warmup), max_iter=10, random_state=0
+        ).fit(X)
         for warmup in (0.0, 1.0)
     )
     assert one.loss_curve_[0] > other.loss_curve_[0] + 1.0
@@ -281,7 +287,9 @@ def test_warm_up_changes_the_first_steps_only(X):
 def test_loss_curve_is_minus_the_bound_in_standard_units(ppca):
     """At the optimum the bound is tight: the held-out loss is minus the score."""
     rows = ppca.train[:500]
-    vae = VAETransformer(2, divergence=KL(warmup=0.0), random_state=0).fit(rows)
+    vae = VAETransformer(2, sampler="codes", divergence=KL(warmup=0.0), random_state=0).fit(
+        rows
+    )
     expected = -(vae.score(rows) + np.log(rows.std(axis=0)).sum())
     assert min(vae.validation_loss_curve_) == pytest.approx(expected, abs=0.3)
 
@@ -302,7 +310,7 @@ def test_divergence_falls_with_its_weight(ppca):
     """Also where probabilistic PCA is the truth, which is the best for a weight of 1 only."""
     X = ppca.train[:500]
     by_beta = [
-        _mean_kl(VAETransformer(2, beta=beta, random_state=0).fit(X), X)
+        _mean_kl(VAETransformer(2, sampler="codes", beta=beta, random_state=0).fit(X), X)
         for beta in (0.25, 1.0, 4.0)
     ]
     assert by_beta[0] > by_beta[1] + 0.3
@@ -313,15 +321,17 @@ def test_fit_that_stays_at_pca_says_so(ppca):
     message = r"stays at its start, probabilistic PCA .*early_stopping=False"
     with pytest.warns(ConvergenceWarning, match=message):
         # Steps so small that none is better.
-        vae = VAETransformer(2, max_iter=2, learning_rate_init=1e-30).fit(ppca.train[:400])
+        vae = VAETransformer(2, sampler="codes", max_iter=2, learning_rate_init=1e-30).fit(
+            ppca.train[:400]
+        )
     assert vae.best_iter_ == 0
 
 
 @pytest.mark.filterwarnings("error")
 def test_fit_that_leaves_pca_or_holds_nothing_out_is_quiet(ppca, curved):
-    VAETransformer(2, random_state=0).fit(curved.train)
+    VAETransformer(2, sampler="codes", random_state=0).fit(curved.train)
     params = {"early_stopping": False, "max_iter": 10, "random_state": 0}
-    VAETransformer(2, **params).fit(ppca.train[:400])
+    VAETransformer(2, sampler="codes", **params).fit(ppca.train[:400])
 
 
 def test_noise_is_learned_from_held_out_rows_too():
@@ -331,7 +341,7 @@ def test_noise_is_learned_from_held_out_rows_too():
     curve = np.hstack([u, u**2, u**3, np.sin(3 * u)]) + 0.05 * rng.normal(size=(300, 4))
     groups = np.arange(300)
     with_rare = np.column_stack([curve, np.zeros(300)])
-    vae = VAETransformer(1, refit=False, max_iter=60, random_state=0)
+    vae = VAETransformer(1, sampler="codes", refit=False, max_iter=60, random_state=0)
     held_out = []
 
     class Watch(Callback):

@@ -339,13 +339,6 @@ def test_failed_fit_is_no_fit(quick_any, X):
         estimator.score_samples(X)
 
 
-def test_a_lazy_frame_is_to_be_collected(quick_any):
-    polars = pytest.importorskip("polars")
-    lazy = polars.DataFrame({"a": [1.0, 2.0, 3.0]}).lazy()
-    with pytest.raises(TypeError, match=r"LazyFrame, .*give X\.collect\(\)"):
-        quick_any().fit(lazy)
-
-
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_refused_rows_leave_a_fit_as_it_was(trained, X, method):
     rows = pd.DataFrame(X, columns=list("abcde"))

@@ -15,6 +15,7 @@ from skae.attribution.division import check_max_columns
 from skae.detector.calibration import CrossConformal, ordinary_proportion
 from skae.detector.encoded_table import EncodedTable, max_kept_rows
 from skae.detector.ensemble import Ensemble
+from skae.lazy.results import LazyRows
 from skae.table.encoder import BLOCK, TableEncoder
 from skae.table.row_blocks import row_blocks
 from skae.table.validation import as_frame_like, check_fitted_table, with_index_of
@@ -146,6 +147,8 @@ class ScoresRows(OutlierMixin, EntryPoints):
                 f"fdr={fdr!r}; ask for a proportion between 0 and 1, such as 0.05."
             )
         pvalues = self.pvalues(X)
+        if isinstance(pvalues, LazyRows):
+            pvalues = pvalues.to_numpy().ravel()
         return false_discovery_control(pvalues) * ordinary_proportion(pvalues) <= fdr
 
     @overload

@@ -26,18 +26,14 @@ def _shared(estimator, session):
     """Return something whose `value` is the model, which a worker unpacks once."""
     context = getattr(session, "_sc", None)
     # Spark Connect has no broadcast variables: there it is sent with every task.
-    return (
-        SimpleNamespace(value=estimator)
-        if context is None
-        else context.broadcast(estimator)
-    )
+    if context is None:
+        return SimpleNamespace(value=estimator)
+    return context.broadcast(estimator)
 
 
 def _run(part, estimator, method, kwargs, names):
     try:
         results = run(estimator, method, part, kwargs, names)
-        if method in LIKE_TABLE | PER_COLUMN:
-            return results
         return beside(part, results, method)
     except (ValueError, TypeError) as error:
         raise about("A batch of X", error) from error

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skae._isolation import usual_settings
+from skae._new_file import new_file
 from skae._version import __version__
 from skae.export._copies import MAX_STEPS
 from skae.export._methods import check_methods
@@ -109,7 +109,8 @@ def onnx(
     target = None if path is None else _check_target(path)
     model = make_model(estimator, methods)
     if target is not None:
-        _write(model.SerializeToString(), target)
+        with new_file(target) as beside:
+            beside.write_bytes(model.SerializeToString())
     return model
 
 
@@ -133,25 +134,6 @@ def _check_target(path):
     if target.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a directory; name a file in it.")
     return target
-
-
-def _write(content, target):
-    """Write a file beside the target, and rename it."""
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(beside, 0o666 & ~_umask())
-        os.replace(beside, target)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def make_model(estimator, methods):

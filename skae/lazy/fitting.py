@@ -83,6 +83,7 @@ class LazyFitMixin(EntryPoints):
             return join(head) if source.table is None else source.table
         refuse_row_arguments(**of_rows)
         self._check_lazily()
+        self._check_held_out(None, None, None, X_val, sample_weight_val)
         device = resolve_device(self.device)
         rng = check_random_state(self.random_state)
         seed = rng.randint(np.iinfo(np.int32).max)

@@ -1,12 +1,10 @@
 """What a method gives for a table that is read in chunks: chunk by chunk, when asked for."""
 
-import os
-from contextlib import contextmanager, suppress
-
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from skae._new_file import new_file
 from skae.lazy.prefetch import prefetched
 from skae.lazy.sources import join
 
@@ -53,6 +51,11 @@ class LazyRows:
         """Return all results as one data frame, in memory."""
         return join(list(self))
 
+    def to_numpy(self):
+        """Return all results as one array, in memory."""
+        frames = (nw.from_native(frame, eager_only=True) for frame in self)
+        return np.concatenate([frame.to_numpy() for frame in frames])
+
     def write_parquet(self, path):
         """Write the results to a Parquet file.
 
@@ -64,13 +67,13 @@ class LazyRows:
         """
         import pyarrow.parquet as pq
 
-        with written_beside(path) as temporary:
+        with new_file(path) as beside:
             writer = None
             try:
                 for frame in self:
                     table = nw.from_native(frame, eager_only=True).to_arrow()
                     if writer is None:
-                        writer = pq.ParquetWriter(temporary, table.schema)
+                        writer = pq.ParquetWriter(beside, table.schema)
                     writer.write_table(table.cast(writer.schema))
             finally:
                 if writer is not None:
@@ -90,19 +93,6 @@ def mean_over(source, method):
     if not n_rows:
         raise ValueError(f"X is a {source.kind} without rows.")
     return float(total / n_rows)
-
-
-@contextmanager
-def written_beside(path):
-    """Yield a path beside `path`, which takes its place if nothing goes wrong."""
-    path = os.fspath(path)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.remove(temporary)
 
 
 def named(result, names, like):

@@ -67,8 +67,8 @@ def open_source(X):
     ------
     FileNotFoundError
         If X is a path at which there is nothing to read.
-    TypeError
-        If X can be read only once.
+    ValueError
+        If X stands for files of several formats.
     """
     if isinstance(X, np.memmap):
         return _of_memmap(X)
@@ -128,20 +128,18 @@ def _of_duckdb(X):
 
 def _of_dataset(X):
     """Return the source of a dataset of pyarrow, which names the file that it cannot read."""
+    n_rows = _rows_per_chunk(len(X.schema))
+    bounds = {"batch_size": n_rows, "batch_readahead": READ_AHEAD}
 
     def read():
-        n_rows, schema = _rows_per_chunk(len(X.schema)), X.schema
-        for fragment in X.get_fragments():
+        try:
+            fragments = list(X.get_fragments())
+        except ValueError:  # filtered
+            yield from map(_table_of, X.to_batches(**bounds, fragment_readahead=1))
+            return
+        for fragment in fragments:
             try:
-                yield from map(
-                    _table_of,
-                    fragment.to_batches(
-                        schema=schema,
-                        batch_size=n_rows,
-                        batch_readahead=READ_AHEAD,
-                        filter=getattr(X, "_scan_options", {}).get("filter"),
-                    ),
-                )
+                yield from map(_table_of, fragment.to_batches(schema=X.schema, **bounds))
             except (OSError, ValueError, TypeError, NotImplementedError) as error:
                 where = getattr(fragment, "path", None)
                 if where is None:

@@ -114,7 +114,8 @@ def _judge_result(ending, verdict, law, result):
 
 def is_ours(error):
     """Whether a check of skae or scikit-learn raised an error, with `raise` and on purpose."""
-    if not isinstance(error, (ValueError, TypeError)):
+    # A path of a table at which nothing is, is told as Python tells it.
+    if not isinstance(error, (ValueError, TypeError, FileNotFoundError)):
         return False
     trace = error.__traceback__
     while trace.tb_next is not None:
