@@ -282,8 +282,8 @@ class TrainingParameters(ComputeParameters):
         Fraction of the rows, or of their groups, that is held out. None: 0.1, or as much
         as gives 100 rows, but at most 0.3.
     refit : "auto" or bool, default="auto"
-        Whether the network, once held-out rows have chosen the number of epochs, is trained
-        again from its start, on all rows, for as many epochs with the same learning rates.
+        Whether the network, once held-out rows have chosen the number of steps, is trained
+        again from its start, on all rows, for as many steps with the same learning rates.
         That state is kept unless its loss is higher than that of the chosen one. "auto":
         with fewer than 1,000 rows, of which more than a tenth is held out otherwise, and
         without `callbacks`, which would see the epochs of both. With `X_val`, and in
@@ -315,7 +315,7 @@ class TrainingParameters(ComputeParameters):
     n_iter_ : int
         Number of epochs run.
     best_iter_ : int
-        Epoch whose weights were kept, or from which a refit took its number; 0 is
+        Epoch whose weights were kept, or from which a refit took its number of steps; 0 is
         the start.
     n_iter_refit_ : int
         Number of epochs, of all rows, of the refit whose weights were kept; else 0.

@@ -1,6 +1,7 @@
 """How the variational autoencoder draws rows: its codes, or one column after the other."""
 
 import math
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
             return
         if self.prior == "mixture":
             self._fit_prior(data)
-        if self.noise == "correlated" and self.net_.module_.can_correlate:
+        if self._correlates and model.can_correlate:
             self._fit_noise(data)
         if self.sampler == "columns" and self._knows_columns(given[0]):
             max_steps = None
@@ -56,6 +57,15 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
 
     def _knows_columns(self, X):
         return not issparse(X) and self._table.design_.n_outputs <= MAX_WIDTH
+
+    @property
+    def _correlates(self):
+        """Whether columns may share noise: codes that the user counts are to explain them."""
+        if self.noise != "auto":
+            return self.noise == "correlated"
+        n_numbers = len(self._table.design_.numeric.features)
+        is_counted = isinstance(self.n_components, Integral)
+        return not is_counted or self.n_components_ >= n_numbers
 
     def _fit_prior(self, data):
         codes = self._draw_codes(data)
@@ -82,14 +92,12 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
             blocks = self._blocks(most - n_train, model.copies_per_row)
             parts = [(n_train + block.start, n_train + block.stop) for block in blocks]
 
-            def score(noise):
-                model.noise = noise
-                return torch.cat(
-                    [model.score(*data.source[slice(*part)]) for part in parts]
-                )
+            def scores(noises):
+                of_parts = [model.scores(*data.source[slice(*p)], noises) for p in parts]
+                return [torch.cat(of_noise) for of_noise in zip(*of_parts, strict=True)]
 
             noise = choose_noise(
-                score,
+                scores,
                 moments,
                 None if data.is_separate else held_out,
                 None if weights is None else weights[n_train:most],

@@ -58,12 +58,15 @@ class VAETransformer(VariationalSamplingMixin, BaseAutoencoder):
         "mixture": it is estimated after training, and taken where held-out rows clearly
         prefer it. "normal": N(0, I) stays, as it does in a stream (`partial_fit`). The
         codes are the same.
-    noise : {"correlated", "diagonal"}, default="correlated"
+    noise : {"auto", "correlated", "diagonal"}, default="auto"
         The covariance of a normal likelihood, in `score_samples` and what follows from it.
         "correlated": correlations of the columns' noise are estimated after training, and
         taken where held-out rows clearly prefer them: columns that are tied to each other
         beyond what few codes can say. "diagonal": every column has a noise of its own, as in
-        training, in a stream (`partial_fit`) and beyond 300 columns of numbers.
+        training, in a stream (`partial_fit`) and beyond 300 columns of numbers. "auto":
+        "correlated" where `n_components` is a fraction, or as many as columns of numbers.
+        A smaller number is judged by what so many codes explain: noise that explains the
+        rest would score alike with any number of them, and a search would find none.
     match_marginals : bool, default=True
         Whether `sample` with ``sampler="codes"`` gives every numeric column the distribution that it has in the
         training rows: limits, whole numbers and decimals, values that repeat. False, and
@@ -202,7 +205,7 @@ class VAETransformer(VariationalSamplingMixin, BaseAutoencoder):
     ) = "gaussian"
     sampler: Literal["columns", "codes"] = "columns"
     prior: Literal["mixture", "normal"] = "mixture"
-    noise: Literal["correlated", "diagonal"] = "correlated"
+    noise: Literal["auto", "correlated", "diagonal"] = "auto"
     match_marginals: bool = True
     divergence: Literal["kl", "mmd", "adversary"] | Divergence = "kl"
     beta: float = 1.0
@@ -215,7 +218,7 @@ class VAETransformer(VariationalSamplingMixin, BaseAutoencoder):
         "likelihood": [StrOptions(set(LIKELIHOODS)), Likelihood],
         "sampler": [StrOptions({"columns", "codes"})],
         "prior": [StrOptions({"normal", "mixture"})],
-        "noise": [StrOptions({"correlated", "diagonal"})],
+        "noise": [StrOptions({"auto", "correlated", "diagonal"})],
         "match_marginals": ["boolean"],
         "divergence": [StrOptions(set(DIVERGENCES)), Divergence],
         "beta": [Interval(Real, 0, None, closed="left")],

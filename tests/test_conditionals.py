@@ -10,6 +10,7 @@ from skae.conditionals import fitting
 from skae.conditionals.division import CROSSED_BELOW, Division, fit_networks
 from skae.conditionals.gaussian import Gaussian
 from skae.conditionals.mixture import Levels, Mixture
+from skae.conditionals.mixture_fitting import MixtureFits
 from skae.conditionals.model import ColumnFacts, Conditionals
 from skae.conditionals.network import ConditionalNetworks, log_probability_between
 from skae.conditionals.ranks import FARTHEST, N_KEPT, Ranks
@@ -343,7 +344,7 @@ def test_levels_tell_components_by_how_frequent_they_are_in_them():
     x = np.column_stack(
         [8.0 * cluster - 4 + rng.normal(size=2000), (codes - p) / levels.units[1]]
     )
-    mixture = Mixture.fit(x, np.ones(2000), 2, 0.2, levels)
+    [mixture] = MixtureFits(x, np.ones((1, 2000)), levels).fit(2, 0.2)
     rows = torch.from_numpy(x[[int(np.argmax(level)), int(np.argmax(~level))]])
     visible = torch.tensor([[False, True, True]])
     belongs = mixture._look(rows[None], visible)[0][:, 0]  # (n_components, 2)

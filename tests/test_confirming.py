@@ -39,7 +39,11 @@ class Judged:
     def __init__(self, falls):
         model = SimpleNamespace(starts_at_optimum=True)
         self.net = SimpleNamespace(
-            module_=model, history=[1, 2], best_epoch_=2, stop_reason_="epochs"
+            module_=model,
+            history_=[1, 2],
+            callbacks_=["heard"],
+            best_epoch_=2,
+            stop_reason_="epochs",
         )
         self.rows = TrainingRows(DenseRows(torch.zeros(200, 1), None), None, 40)
         self.falls = falls
@@ -60,7 +64,8 @@ def test_others_are_asked_until_all_agree(own, others, n_asked, is_clear, monkey
 
     def hold_out(self, fold, n_epochs):
         assert n_epochs == 2
-        self.net.history.append("judging")
+        self.net.history_.append("judging")
+        assert not self.net.callbacks_
         self.falls.append(_falls(others))
         self.weights.append(None)
 
@@ -70,7 +75,8 @@ def test_others_are_asked_until_all_agree(own, others, n_asked, is_clear, monkey
     assert len(confirmation.falls) == 1 + n_asked
     assert (stopping.strength > N_ERRORS_CONFIRMED) == is_clear
     assert stopping.is_confirmed == bool(n_asked)
-    assert stopping.net.history == [1, 2]
+    assert stopping.net.history_ == [1, 2]
+    assert stopping.net.callbacks_ == ["heard"]
 
 
 def test_seeds_that_learn_little_do_no_harm():

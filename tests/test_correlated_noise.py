@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal
+from sklearn.base import clone
 
 from skae import VAETransformer
 from skae.metrics import reconstruction_r2
@@ -75,11 +76,15 @@ def test_missing_noise_is_expected_as_the_known_implies(correlations):
         )
 
 
+def _alike(n):
+    return lambda noises: [torch.zeros(n)] * len(noises)
+
+
 def test_noise_that_few_rows_cannot_tell_stays_independent():
     products = torch.eye(3, dtype=torch.float64)
     moments = products, torch.ones_like(products)
-    assert choose_noise(lambda noise: torch.zeros(50), moments, moments) is None
-    assert choose_noise(lambda noise: torch.ones(1), moments, moments) is None
+    assert choose_noise(_alike(50), moments, moments) is None
+    assert choose_noise(_alike(1), moments, moments) is None
 
 
 # ---------------------------------------------------------------- of a model
@@ -145,7 +150,8 @@ def test_contributions_show_cells_that_contradict_each_other(fitted):
 
 
 def test_a_stream_goes_on_without(fitted):
-    vae = VAETransformer(1, **QUICK).fit(_rows(600, 0)).partial_fit(_rows(200, 1))
+    vae = VAETransformer(1, noise="correlated", **QUICK).fit(_rows(600, 0))
+    assert vae.partial_fit(_rows(200, 1)).noise_ == "diagonal"
     assert vae.noise_ == "diagonal"
 
 
@@ -160,8 +166,25 @@ def test_independent_noise_is_left_so():
     assert abs(chosen.score(test) - diagonal.score(test)) < 0.02
 
 
+@pytest.mark.parametrize(
+    ("n_components", "found"), [(1, "diagonal"), (4, "diagonal"), (5, "correlated")]
+)
+def test_a_number_of_codes_is_judged_by_what_they_explain(n_components, found):
+    vae = VAETransformer(n_components, sampler="codes", max_iter=5, random_state=0)
+    vae = vae.fit(_rows(600, 0))
+    if found == "diagonal":
+        assert vae.noise_ == "diagonal"
+    alone = clone(vae).set_params(noise=found).fit(_rows(600, 0))
+    assert vae.score(_rows(100, 1)) == alone.score(_rows(100, 1))
+
+
+def test_a_fraction_of_the_variance_leaves_the_rest_to_shared_noise():
+    vae = VAETransformer(0.5, sampler="codes", max_iter=20, random_state=0)
+    assert vae.fit(_rows(1000, 0)).noise_ == "correlated"
+
+
 @pytest.mark.parametrize("likelihood", ["student_t", "poisson"])
 def test_other_likelihoods_have_independent_noise(likelihood):
     X = np.round(np.abs(_rows(200, 0)))
-    vae = VAETransformer(1, likelihood=likelihood, **QUICK).fit(X)
+    vae = VAETransformer(1, likelihood=likelihood, noise="correlated", **QUICK).fit(X)
     assert vae.noise_ == "diagonal"

@@ -8,12 +8,13 @@ import torch
 from skae.conditionals.fitting import DROPOUT, N_LAYERS, N_UNITS, Training
 from skae.conditionals.gaussian import SHRINKAGE, Gaussian
 from skae.conditionals.likelihood import Group, Rows
-from skae.conditionals.mixture import Levels, Mixture
+from skae.conditionals.mixture import Levels
+from skae.conditionals.mixture_fitting import MixtureFits
 from skae.conditionals.network import ConditionalNetworks
 
 # Below so many rows every network holds out other ones, one part of so many; all rows are
 # learned from there.
-CROSSED_BELOW, N_CROSSED = 2000, 5
+CROSSED_BELOW, N_CROSSED = 2000, 4
 # Networks of more rows, and the fraction of these that all of them hold out.
 N_NETWORKS, HELD_OUT = 2, 0.15
 # Rows in a step; fewer where more networks look at each.
@@ -57,10 +58,14 @@ class Division(NamedTuple):
         parts = order.tensor_split(n_parts)
         return cls(list(parts), torch.eye(n_parts, dtype=torch.bool))
 
+    @property
+    def is_crossed(self):
+        """Whether every part is held out by networks that learn from the others."""
+        return len(self.parts) > 1 and not bool(self.held_by.all(1).any())
+
     def learned_for(self, k):
         """Return the rows that tell what networks see of those of part `k`."""
-        others = [part for i, part in enumerate(self.parts) if i != k]
-        return torch.cat(others or self.parts)
+        return torch.cat([part for i, part in enumerate(self.parts) if i != k])
 
     @property
     def learned(self):
@@ -96,30 +101,6 @@ def fit_networks(variables, visibility, values, weights, max_steps, seed):
     """
     division = Division.of(len(values), seed)
     rows = Rows.of(variables, values, weights)
-    x, known = variables.encode(values)
-    unknown = np.where(known[:, variables.owner.numpy()], x, np.nan)
-    levels = Levels(*variables.indicators)
-
-    def prepared(fit, *settings):
-        def of_rows(index):
-            return fit(unknown[index.numpy()], weights[index.numpy()], *settings)
-
-        return _prepared(variables, visibility, rows, division, of_rows, seed)
-
-    fits = [prepared(Gaussian.fit)]
-    most = min(
-        len(values) / LEAST_ROWS, MAX_CELLS / variables.width / (1 if known.all() else 4)
-    )
-    for n_components, shrinkage in MIXTURES:
-        if n_components <= most:
-            fits.append(prepared(Mixture.fit, n_components, shrinkage, levels, seed))
-    best = min(fits, key=lambda fit: fit.training.check()) if len(fits) > 1 else fits[0]
-    best.training.run(max_steps)
-    return best
-
-
-def _prepared(variables, visibility, rows, division, of_rows, seed):
-    """Return networks and their training, not yet begun, from what `of_rows` fits to some."""
     networks = ConditionalNetworks(
         variables,
         division.held_by.shape[1],
@@ -128,11 +109,45 @@ def _prepared(variables, visibility, rows, division, of_rows, seed):
         DROPOUT,
         torch.Generator().manual_seed(seed),
     )
-    base = of_rows(division.learned)
-    groups = []
-    for k, part in enumerate(division.parts):
-        is_shared = bool(division.held_by.all(1).any()) or len(division.parts) == 1
-        own = base if is_shared else of_rows(division.learned_for(k))
-        groups.append(Group(rows.take(part), own, division.held_by[k]))
-    training = Training(networks, visibility, groups, batch_size_for(len(rows)), seed)
-    return Fitted(networks, base, training)
+
+    def prepared(bases):
+        """Return what is trained from the bases of all learned rows, and of each part's."""
+        own = bases[1:] or bases * len(division.parts)
+        groups = [
+            Group(rows.take(part), base, held_by)
+            for part, base, held_by in zip(
+                division.parts, own, division.held_by, strict=True
+            )
+        ]
+        training = Training(networks, visibility, groups, batch_size_for(len(rows)), seed)
+        return Fitted(networks, bases[0], training)
+
+    fits = [prepared(bases) for bases in _bases(variables, division, values, weights, seed)]
+    best = min(fits, key=lambda fit: fit.training.check()) if len(fits) > 1 else fits[0]
+    best.training.run(max_steps)
+    return best
+
+
+def _bases(variables, division, values, weights, seed):
+    """Yield what networks may start from: of all learned rows, then of those of each part.
+
+    Without parts whose networks hold out others there is only the first.
+    """
+    x, known = variables.encode(values)
+    x = np.where(known[:, variables.owner.numpy()], x, np.nan)
+    learned = [division.learned.numpy()]
+    if division.is_crossed:
+        learned += [division.learned_for(k).numpy() for k in range(len(division.parts))]
+    normal = Gaussian.fit(x[learned[0]], weights[learned[0]])
+    parts = (Gaussian.fit(x[own], weights[own], normal) for own in learned[1:])
+    yield [normal, *parts]
+    most = len(values) / LEAST_ROWS
+    most = min(most, MAX_CELLS / variables.width / (1 if known.all() else 4))
+    settings = [one for one in MIXTURES if one[0] <= most]
+    if settings:
+        of_parts = np.zeros((len(learned), len(x)))
+        for own, index in zip(of_parts, learned, strict=True):
+            own[index] = weights[index]
+        fits = MixtureFits(x, of_parts, Levels(*variables.indicators), normal, seed)
+        for n_components, shrinkage in settings:
+            yield fits.fit(n_components, shrinkage)

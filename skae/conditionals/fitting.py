@@ -13,7 +13,7 @@ LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
 MAX_STEPS, N_WARM = 2000, 50
 # The weights that count are a moving average of those of the last steps, with this decay.
 AVERAGED = 0.99
-# Patterns of visible variables in a step and in a check, where no cell is missing.
+# Masks of visible variables in a step and in a check: rows share them.
 N_PATTERNS, N_CHECKED_PATTERNS = 32, 64
 # After how many steps each a training is checked on held-out rows, and how many these are at
 # most; fewer are looked at several times, with other patterns.
@@ -49,7 +49,6 @@ class Training:
         self.networks, self.visibility = networks, visibility
         self.batch_size = batch_size
         self.generator = torch.Generator().manual_seed(seed)
-        self.complete = all(bool(group.rows.known.all()) for group in groups)
         self.learned = [group for group in groups if not group.held_by.all()]
         self.checked = self._checked([group for group in groups if group.held_by.any()])
         self.losses, self.n_steps, self.interrupted = [], 0, False
@@ -61,11 +60,9 @@ class Training:
             n = min(len(group.rows), math.ceil(MAX_CHECKED / len(groups)))
             n_fresh = n * max(1, min(8, MAX_CHECKED // (n * len(groups))))
             n_patterns = math.ceil(N_CHECKED_PATTERNS / len(groups))
-            if self.complete:  # so that rows can share patterns
-                n_fresh = n_patterns * math.ceil(n_fresh / n_patterns)
+            n_fresh = n_patterns * math.ceil(n_fresh / n_patterns)
             rows = group.rows.take(torch.arange(n_fresh) % n)
-            n_masks = n_patterns if self.complete else n_fresh
-            mask = self.visibility.draw(n_masks, generator)
+            mask = self.visibility.draw(n_patterns, generator)
             checked.append((group._replace(rows=rows), mask))
         return checked
 
@@ -82,8 +79,7 @@ class Training:
         rows = group.rows.take(index)
         # Drawn by weight, rows count alike.
         group = group._replace(rows=Rows(*rows[:-1], torch.ones(n_rows)))
-        n_masks = N_PATTERNS if self.complete else n_rows
-        return group, self.visibility.draw(n_masks, self.generator)
+        return group, self.visibility.draw(N_PATTERNS, self.generator)
 
     @torch.no_grad()
     def check(self):
@@ -127,7 +123,7 @@ class Training:
     def _step(self, optimizer):
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * min(1.0, (self.n_steps + 1) / N_WARM)
-        loss = loss_of_learned(self.networks, self.visibility, [self._batch()])
+        loss = loss_of_learned(self.networks, self.visibility, *self._batch())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -12,8 +12,9 @@ MAX_FACTORS = 64
 LEAST_NOISE = 1e-3
 # How much of the correlations is taken back, see `Gaussian.of_covariance`.
 SHRINKAGE = 0.2
-# Rounds of expectation and maximisation, and rows that are worked on at a time.
-N_ROUNDS, BLOCK = 8, 256
+# Rounds of expectation and maximisation: from nothing, and where most is known; rows that
+# are worked on at a time.
+N_ROUNDS, N_MORE_ROUNDS, BLOCK = 8, 2, 256
 
 
 class Gaussian:
@@ -36,13 +37,16 @@ class Gaussian:
         self.loadings, self.noise = loadings, noise
 
     @classmethod
-    def fit(cls, x, weights=None):
+    def fit(cls, x, weights=None, start=None):
         """Return the distribution of rows of mean zero, NaN where they are unknown.
 
         Parameters
         ----------
         x : ndarray of shape (n, n_variables)
         weights : ndarray of shape (n,) or None
+        start : Gaussian, default=None
+            What more rows, of which these are some, are distributed as: few rounds are
+            enough from there.
 
         References
         ----------
@@ -52,12 +56,13 @@ class Gaussian:
         there = ~np.isnan(x)
         known, x = there.astype(np.float64), np.where(there, x, 0.0)
         weights = np.ones(len(x)) if weights is None else weights
-        pairs = (known * weights[:, None]).T @ known
-        moments = (x * weights[:, None]).T @ x
-        normal = cls.of_covariance(moments / np.maximum(pairs, 1e-12), len(x))
-        if there.all():
-            return normal
-        for _ in range(N_ROUNDS):
+        normal, n_rounds = start, N_MORE_ROUNDS
+        if start is None or there.all():
+            pairs = (known * weights[:, None]).T @ known
+            moments = (x * weights[:, None]).T @ x
+            normal = cls.of_covariance(moments / np.maximum(pairs, 1e-12), len(x))
+            n_rounds = 0 if there.all() else N_ROUNDS
+        for _ in range(n_rounds):
             moments = sum(
                 normal._moments(x[rows], there[rows], weights[rows])
                 for rows in gen_batches(len(x), BLOCK)
@@ -88,24 +93,14 @@ class Gaussian:
         max_factors : int
             Latent dimensions at most.
         """
-        n_variables = len(covariance)
-        off = covariance * (1.0 - shrinkage * n_variables / (n + n_variables))
-        covariance = np.where(np.eye(n_variables, dtype=bool), covariance, off)
-        values, axes = np.linalg.eigh(covariance)
-        n_factors = min(n_variables, max_factors)
-        left = values[:-n_factors]
-        common = max(float(left.mean()) if len(left) else 0.0, least_noise)
-        kept = np.sqrt(np.maximum(values[-n_factors:] - common, 0.0))
-        loadings = axes[:, -n_factors:] * kept
-        explained = np.square(loadings).sum(axis=1)
-        noise = np.maximum(covariance.diagonal() - explained, least_noise)
-        return cls(loadings, noise)
+        return cls(*factorised(covariance, n, shrinkage, least_noise, max_factors))
 
     def _moments(self, x, there, weights):
         """Return the expected sum of x x' over rows, given what is known of each."""
         W, noise, _ = self._tensors
         visible = torch.from_numpy(there)
-        factors, solved = self._factors(visible)
+        patterns, of_row = visible.unique(dim=0, return_inverse=True)
+        factors, solved = (part[of_row] for part in self._factors(patterns))
         x = torch.from_numpy(x)
         seen = (x * (visible / noise)) @ W
         mean = (seen[:, None] @ factors).squeeze(1) @ W.T
@@ -143,7 +138,7 @@ class Gaussian:
         factors = torch.cholesky_inverse(torch.linalg.cholesky(inner))
         return factors, W @ factors
 
-    def given(self, x, visible):
+    def given(self, x, visible, own=None):
         """Return mean and standard deviation of all variables, given those that are visible.
 
         Parameters
@@ -152,6 +147,8 @@ class Gaussian:
             Rows; what stands where nothing is visible does not matter.
         visible : torch.Tensor of bool of shape (n_patterns, n_variables)
             What rows of each pattern show.
+        own : torch.Tensor of int of shape (n,), default=None
+            The pattern of every row, where x is of shape (n, 1, n_variables).
 
         Returns
         -------
@@ -162,6 +159,8 @@ class Gaussian:
         _, solved = self._factors(visible)
         spread = ((solved * W).sum(2) + noise).sqrt()
         weights = (((visible / noise)[:, :, None] * W) @ solved.mT).to(x.dtype)
+        if own is not None:
+            weights, spread = weights[own], spread[own]
         return x @ weights, spread.to(x.dtype)[:, None]
 
     @cached_property
@@ -172,3 +171,23 @@ class Gaussian:
 
     def __getstate__(self):
         return {"loadings": self.loadings, "noise": self.noise}
+
+
+def factorised(covariance, n, shrinkage, least_noise, max_factors):
+    """Return loadings and noise with about these covariances, of shape (*, d, d).
+
+    The others are as in `Gaussian.of_covariance`.
+    """
+    n_variables = covariance.shape[-1]
+    own = np.eye(n_variables, dtype=bool)
+    off = covariance * (1.0 - shrinkage * n_variables / (n + n_variables))
+    covariance = np.where(own, covariance, off)
+    values, axes = np.linalg.eigh(covariance)
+    n_factors = min(n_variables, max_factors)
+    left = values[..., :-n_factors]
+    common = left.mean(axis=-1, keepdims=True) if left.shape[-1] else 0.0
+    kept = values[..., -n_factors:] - np.maximum(common, least_noise)
+    loadings = axes[..., -n_factors:] * np.sqrt(np.maximum(kept, 0.0))[..., None, :]
+    explained = np.square(loadings).sum(axis=-1)
+    variances = np.diagonal(covariance, axis1=-2, axis2=-1)
+    return loadings, np.maximum(variances - explained, least_noise)

@@ -69,16 +69,18 @@ class Group(NamedTuple):
     held_by: torch.Tensor
 
 
-def loss_of_learned(networks, visibility, batch):
+def loss_of_learned(networks, visibility, group, mask):
     """Return the negative log-likelihood of rows that networks learn from, averaged.
 
-    Per variable that is asked for. As many rows one after the other have the same mask,
-    whose cells are known then, as there are more rows than masks.
+    Per variable that is asked for. As many rows one after the other have the same mask as
+    there are more rows than masks.
     """
-    log_p, n_asked, _ = _log_p(networks, visibility, batch)
-    learned = torch.cat([~g.held_by[:, None] * g.rows.weights for g, _ in batch], 1)
+    learning = (~group.held_by).nonzero().squeeze(1)
+    if len(learning) < networks.n_networks:
+        networks = networks.only(learning)
+    log_p, n_asked, weights = _log_p(networks, visibility, [(group, mask)])
     of_rows = log_p.sum(-1) / n_asked
-    return -((of_rows * learned).sum(1) / learned.sum(1).clamp(min=1e-12)).mean()
+    return -(of_rows * weights).sum(1).mean() / weights.sum()
 
 
 def loss_of_held_out(networks, visibility, batch):
@@ -124,12 +126,16 @@ def _log_p(networks, visibility, batch):
 
 def _seen(networks, visibility, group, mask):
     """Return what is visible and asked for, how much of it, and what the base gives."""
-    rows = group.rows
-    n_each = len(rows) // len(mask)
+    rows, n_each = group.rows, len(group.rows) // len(mask)
     of_row = mask.repeat_interleave(n_each, 0)
     visible, asked = visibility.of_rows(of_row, rows.known)
-    seen = visible[::n_each, networks.owner]
-    mean, spread = group.base.given(rows.x.unflatten(0, (len(mask), n_each)), seen)
+    if rows.known.all():
+        seen, own = visible[::n_each], None
+        x = rows.x.unflatten(0, (len(mask), n_each))
+    else:
+        seen, own = visible.unique(dim=0, return_inverse=True)
+        x = rows.x[:, None]
+    mean, spread = group.base.given(x, seen[:, networks.owner], own)
     spread = spread.expand(mean.shape)
     n_asked = visibility.n_asked(of_row)
     return visible, asked, n_asked, mean.flatten(0, 1), spread.flatten(0, 1)

@@ -115,7 +115,7 @@ class CorrelatedNoise(nn.Module):
 
 
 @torch.no_grad()
-def choose_noise(score, moments, held_out, weights=None):
+def choose_noise(scores, moments, held_out, weights=None):
     """Return the correlated noise that held-out rows clearly prefer to none, or None.
 
     That the maximum-likelihood noise given the posteriors has the covariance of the
@@ -124,8 +124,8 @@ def choose_noise(score, moments, held_out, weights=None):
 
     Parameters
     ----------
-    score : callable (CorrelatedNoise or None) -> torch.Tensor of shape (n,)
-        Log densities of held-out rows.
+    scores : callable (list of CorrelatedNoise or None) -> list of torch.Tensor of shape (n,)
+        Log densities of held-out rows with each.
     moments : tuple (products, counts) of torch.Tensor of shape (n_numbers, n_numbers)
         Of the standardised errors of rows that were trained on: the sums of their
         products, and how many pairs of known cells were summed.
@@ -139,14 +139,14 @@ def choose_noise(score, moments, held_out, weights=None):
     Rubin & Thayer, EM Algorithms for ML Factor Analysis, 1982. Shrinkage: Ledoit & Wolf, A
     Well-Conditioned Estimator for Large-Dimensional Covariance Matrices, 2004.
     """
-    best_gain, best, without = 0.0, None, score(None).double()
+    noises = {shrinkage: _noise_of(moments, shrinkage) for shrinkage in SHRINKAGES}
+    noises = {shrinkage: noise for shrinkage, noise in noises.items() if noise is not None}
+    without, *of_noises = (part.double() for part in scores([None, *noises.values()]))
     if len(without) < 2:  # too few to tell
         return None
-    for shrinkage in SHRINKAGES:
-        noise = _noise_of(moments, shrinkage)
-        if noise is None:
-            continue
-        gain, error = _weighted_mean(score(noise).double() - without, weights)
+    best_gain, best = 0.0, None
+    for shrinkage, with_noise in zip(noises, of_noises, strict=True):
+        gain, error = _weighted_mean(with_noise - without, weights)
         if gain > max(best_gain, N_ERRORS * error):
             best_gain, best = gain, shrinkage
     if best is None:

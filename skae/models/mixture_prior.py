@@ -14,8 +14,9 @@ from skae._processes import one_openmp_thread, without_warnings
 SIZES = 2, 4, 8, 16, 32
 # After so many sizes in sequence without a gain, larger ones are not tried.
 MAX_VAIN = 2
-# Maximum number of codes that a mixture is fitted to, and of its steps.
-N_CODES, MAX_ITER = 5000, 50
+# Maximum number of codes that a mixture is fitted to, and of its steps: from clusters, and
+# from what was fitted to most of the codes.
+N_CODES, MAX_ITER, MAX_MORE = 5000, 30, 10
 # Codes are about one wide.
 REGULARISATION = 1e-4
 # Rows per dimension for which the covariance of all codes counts in that of a component.
@@ -175,6 +176,7 @@ def _fit_mixture(codes, size, start=None):
     codes = codes[-N_CODES:].cpu().double().numpy()
     settings = {"reg_covar": REGULARISATION, "max_iter": MAX_ITER, "random_state": 0}
     if start is not None:
+        settings["max_iter"] = MAX_MORE
         settings["weights_init"] = start.weights_ / start.weights_.sum()
         settings["means_init"], settings["precisions_init"] = (
             start.means_,

@@ -220,6 +220,10 @@ class VariationalModel(Model):
         ----------
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016, eq. 8.
         """
+        return self.scores(x, observed, [self.noise])[0]
+
+    def scores(self, x, observed, noises):
+        """Return what `score` does, with each of several noises, as a list."""
         mean, log_variance = self.posterior(x)
         draws = self.fixed_draws
         if draws is None:
@@ -231,15 +235,20 @@ class VariationalModel(Model):
         nll = self.columns.total(
             output, x[:, None], None if observed is None else observed[:, None]
         )
-        if self.noise is not None:
-            errors = self.standardised_errors(output, x[:, None])
-            nll = nll + self.noise.cost(errors, self._known(observed))
         # log p(z) - log q(z|x); the constants of the two normal densities cancel.
         log_ratio = 0.5 * (draws.square() + log_variance[:, None] - codes.square()).sum(-1)
         if self.prior is not None:
             log_ratio = log_ratio + self.prior.log_ratio(codes)
-        bound = torch.logsumexp(log_ratio - nll, dim=1) - math.log(len(draws))
-        return bound + self._sum_of_numbers(self._log_jacobian(x), x, observed)
+        raw = self._sum_of_numbers(self._log_jacobian(x), x, observed)
+        scores = []
+        for noise in noises:
+            of_draws = log_ratio - nll
+            if noise is not None:
+                errors = self.standardised_errors(output, x[:, None])
+                of_draws = of_draws - noise.cost(errors, self._known(observed))
+            bound = torch.logsumexp(of_draws, dim=1) - math.log(len(draws))
+            scores.append(bound + raw)
+        return scores
 
     def standardised_errors(self, output, x):
         """Return what numeric cells are above their means, in units of the noise's deviation."""

@@ -1,16 +1,19 @@
 """Whether a state is better than the start, where few held-out rows leave that open."""
 
 import math
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+from skorch.history import History
 
 from skae.training.generators import use_generator
 
 # Times that other rows are held out.
 MAX_FOLDS = 4
-# Standard errors of a fall between which more rows are asked; beyond, nothing is open.
-OPEN = 0.0, 4.0
+# Standard errors of a fall between which other rows are asked, and then more of them;
+# beyond, nothing is open. The first rows have chosen the state, and flatter it.
+OPEN, OPEN_STILL = (0.0, 4.0), (0.5, 3.0)
 
 
 class Confirmation:
@@ -40,19 +43,16 @@ class Confirmation:
 
     def run(self):
         """Let other rows judge, fold by fold, until they agree."""
-        net, n_epochs = self.net, len(self.net.history)
-        best_epoch, reason = net.best_epoch_, net.stop_reason_
-        try:
+        net, best_epoch = self.net, self.net.best_epoch_
+        with _unheard(net):
             for fold in range(1, self.n_folds + 1):
-                if not OPEN[0] < self.stopping.strength < OPEN[1]:
+                least, most = OPEN_STILL if fold > 1 else OPEN
+                if not least < self.stopping.strength < most:
                     break
                 self._hold_out(fold, best_epoch)
                 if net.stop_reason_ == "diverged":
                     break
                 self._judge()
-        finally:
-            del net.history[n_epochs:]
-            net.best_epoch_, net.stop_reason_ = best_epoch, reason
 
     def _hold_out(self, fold, n_epochs):
         """Train from the start with the rows of a fold held out."""
@@ -83,6 +83,18 @@ class Confirmation:
             weights = torch.cat(self.weights)
         self.stopping.judge(torch.cat(self.falls), weights)
         self.stopping.is_confirmed = True
+
+
+@contextmanager
+def _unheard(net):
+    """Have no callback and no history know of epochs, and no trace of them in the net."""
+    names = "callbacks_", "history_", "best_epoch_", "stop_reason_"
+    kept = {name: vars(net)[name] for name in names if name in vars(net)}
+    net.callbacks_, net.history_ = [], History()
+    try:
+        yield
+    finally:
+        vars(net).update(kept)
 
 
 class _Epochs:

@@ -245,9 +245,9 @@ class Net(NeuralNet):
         return self.stop_reason_ not in ("epochs", "no_change")
 
     def _refit(self, schedule, stopping):
-        """Train from the start on all rows, for as many epochs as were best."""
+        """Train from the start on all rows, for as many steps as were best."""
         reason, refitting = self.stop_reason_, Refitting(self, stopping)
-        n_all = schedule.n_epochs * schedule.steps_per_epoch(refitting.rows.n_train)
+        n_all = schedule.n_epochs * schedule.steps_per_epoch(stopping.rows.n_train)
         generator = torch.Generator(self.device).manual_seed(schedule.seed)
         refitting.begin()
         with use_generator(generator, self.module_):

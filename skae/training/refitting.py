@@ -1,4 +1,4 @@
-"""Training once more, on all rows, for as many epochs as held-out rows have chosen."""
+"""Training once more, on all rows, for as many steps as held-out rows have chosen."""
 
 import math
 
@@ -6,9 +6,8 @@ import math
 class Refitting:
     """Trains from the start on all rows, in place of a state that some were held out from.
 
-    Every epoch has the learning rates that it had: the schedule is that of the training that
-    chose how many there are. With more rows it has more steps: each row is learned from as
-    often. Afterwards no row is left to judge the state, which is kept
+    Every step has the learning rate that it had: the schedule is that of the training that
+    chose how many there are. Afterwards no row is left to judge the state, which is kept
     unless its loss on all rows is higher than that of the chosen one.
 
     Parameters
@@ -26,8 +25,8 @@ class Refitting:
     def __init__(self, net, stopping):
         rows, schedule = stopping.rows, stopping.schedule
         self.net, self.stopping = net, stopping
+        self.n_steps = net.best_epoch_ * schedule.steps_per_epoch(rows.n_train)
         self.rows = rows.all_to_train()
-        self.n_steps = net.best_epoch_ * schedule.steps_per_epoch(self.rows.n_train)
         self.has_diverged = False
 
     def begin(self):

@@ -49,7 +49,7 @@ class Schedule:
     corrupt : callable (x, observed, generator) -> x, or None
         What the network sees of a batch, whose clean rows it learns to reconstruct.
     refit : bool
-        Whether to train once more, on all rows, for the epochs that held-out rows chose.
+        Whether to train once more, on all rows, for the steps that held-out rows chose.
     confirm : bool
         Whether other rows are held out in turn where the first ones leave it open if the start
         is to be left.
