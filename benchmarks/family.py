@@ -40,7 +40,8 @@ from skae import AutoencoderTransformer
 from skae.architectures import Convolutional, Recurrent
 from skae.corruption import GaussianNoise, MaskingNoise
 from skae.metrics import reconstruction_r2
-from skae.penalties import Contractive, KLSparsity, L1Activity, jacobian
+from skae.penalties import Contractive, KLSparsity, L1Activity
+from skae.penalties.contractive import jacobian
 
 COLUMNS = {
     "estimator": "<26",

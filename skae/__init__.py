@@ -15,7 +15,13 @@ from skae.divergences import KL, MMD, Adversary
 from skae.files import load, save, trusted_types
 from skae.gan import GANSampler
 from skae.imputer import AutoencoderImputer
-from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal
+from skae.penalties import (
+    Contractive,
+    KLSparsity,
+    L1Activity,
+    NeighborEmbedding,
+    Orthogonal,
+)
 from skae.vae import VAETransformer
 from skae.vqvae import VQVAETransformer
 
@@ -36,6 +42,7 @@ __all__ = [
     "L1Activity",
     "MaskingNoise",
     "Modules",
+    "NeighborEmbedding",
     "Orthogonal",
     "Recurrent",
     "SaltAndPepperNoise",

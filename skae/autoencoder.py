@@ -17,7 +17,8 @@ from skae.models.deterministic import DeterministicModel
 from skae.models.links import LINKS
 from skae.models.losses import ERRORS, NUMBER_LOSSES, BinaryDivergence, ColumnLosses
 from skae.models.watched import Watched
-from skae.penalties import Penalties, Penalty, as_list, shared_code_activation
+from skae.penalties import Penalty
+from skae.penalties.together import Penalties, as_list, shared_code_activation
 from skae.table.support import PROPORTIONS
 from skae.training.pretraining import N_ROWS as N_PRETRAINED
 from skae.training.pretraining import pretrain_layers
@@ -58,7 +59,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         helps deep networks whose gradients vanish, as those of many logistic layers do.
     penalties : Penalty or list of Penalty, default=None
         What is asked of the codes besides: `L1Activity`, `KLSparsity`, `Contractive`,
-        `Orthogonal` of `skae.penalties`, or your own. They are searched through the
+        `Orthogonal`, `NeighborEmbedding` of `skae.penalties`, or your own. They are searched through the
         estimator: ``penalties__weight``, in a list ``penalties__0__weight``. They are added
         to the loss of training and held-out rows, but not to scores. A and B are trained as
         well then, and sparse codes may be wider than the table.

@@ -37,7 +37,14 @@ from skae.corruption import (
 from skae.divergences import KL, Divergence
 from skae.likelihoods import LIKELIHOODS, Likelihood
 from skae.models.losses import NUMBER_LOSSES
-from skae.penalties import Contractive, KLSparsity, L1Activity, Orthogonal, Penalty
+from skae.penalties import (
+    Contractive,
+    KLSparsity,
+    L1Activity,
+    NeighborEmbedding,
+    Orthogonal,
+    Penalty,
+)
 
 QUICK = {"max_iter": 4, "random_state": 0}
 
@@ -215,6 +222,7 @@ FAMILY = {
     "AE L1Activity": (AutoencoderTransformer, {"penalties": L1Activity()}),
     "AE KLSparsity": (AutoencoderTransformer, {"penalties": [KLSparsity()]}),
     "AE Contractive": (AutoencoderTransformer, {"penalties": [Contractive()]}),
+    "AE NeighborEmbedding": (AutoencoderTransformer, {"penalties": NeighborEmbedding()}),
     "AE Orthogonal": (AutoencoderTransformer, {"penalties": (Orthogonal(), Contractive())}),
     "AE of one's own": (
         AutoencoderTransformer,

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA, KernelPCA
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import average_precision_score, get_scorer, roc_auc_score
+from sklearn.metrics import average_precision_score, get_scorer, r2_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -107,6 +107,16 @@ def test_takes_and_gets_data_frames(X, output):
     assert reconstruction_r2(pca, frame) == pytest.approx(
         reconstruction_r2(PCA(2).fit(X), X)
     )
+
+
+def test_a_cell_reconstructed_as_missing_counts_as_the_mean(X):
+    holes = np.zeros(X.shape)
+    holes[::2, 0] = np.nan
+    expected = X.copy()
+    expected[::2, 0] = X[:, 0].mean()
+    r2 = reconstruction_r2(_Shift(holes), X, multioutput="raw_values")
+    np.testing.assert_allclose(r2, r2_score(X, expected, multioutput="raw_values"))
+    assert r2[0] < 0.9
 
 
 def test_one_grid_compares_pca_and_the_autoencoder(curved):

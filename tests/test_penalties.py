@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier
 
 from skae import AutoencoderTransformer
 from skae.architectures.architecture import Layers
@@ -12,17 +14,18 @@ from skae.penalties import (
     Contractive,
     KLSparsity,
     L1Activity,
+    NeighborEmbedding,
     Orthogonal,
-    Penalties,
     Penalty,
-    jacobian,
-    shared_code_activation,
 )
+from skae.penalties.contractive import jacobian
+from skae.penalties.together import Penalties, shared_code_activation
 from skae.table.encoder import TableEncoder
 
 pytestmark = pytest.mark.rounding
 
 PENALTIES = [L1Activity(0.3), KLSparsity(0.1), Contractive(0.1), Orthogonal()]
+PENALTIES += [NeighborEmbedding()]
 
 
 def _normal(*shape, seed=0):
@@ -243,6 +246,42 @@ def test_scores_are_of_the_reconstruction_alone(curved):
     back = estimator.inverse_transform(estimator.transform(curved.test))
     errors = (((back - curved.test) / curved.train.std(axis=0)) ** 2).mean(axis=1)
     np.testing.assert_allclose(estimator.score_samples(curved.test), -errors, rtol=1e-3)
+
+
+def test_neighbors_stay_neighbors_of_fresh_rows_too():
+    X, y = load_digits(return_X_y=True)
+    train, test = slice(0, 900), slice(900, 1400)
+    accuracies = {}
+    for name, penalties in {"plain": None, "map": NeighborEmbedding()}.items():
+        fitted = AutoencoderTransformer(2, penalties=penalties, random_state=0).fit(
+            X[train]
+        )
+        codes = [fitted.transform(X[part]) for part in (train, test)]
+        labels = KNeighborsClassifier(10).fit(codes[0], y[train])
+        accuracies[name] = labels.score(codes[1], y[test])
+    assert accuracies["map"] > accuracies["plain"] + 0.05
+
+
+def test_codes_of_neighbors_cost_least_where_they_are_near():
+    x = _normal(40, 6)
+    penalty = NeighborEmbedding()
+    costs = [penalty.penalise(codes, x, None) for codes in (x, _normal(40, 6, seed=1))]
+    assert costs[0] < costs[1] - 0.5
+    # All pairs alike cost nothing, either way.
+    assert penalty.penalise(torch.eye(40), x, None) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_equal_rows_are_no_neighbors():
+    x = torch.cat([_normal(5, 6)] * 4)
+    codes = _normal(20, 2).requires_grad_()
+    cost = NeighborEmbedding(n_neighbors=3).penalise(codes, x, None)
+    cost.backward()
+    assert torch.isfinite(codes.grad).all()
+    for alike in (torch.ones(7, 6), torch.zeros(7, 6), torch.ones(1, 6)):
+        assert NeighborEmbedding().penalise(_normal(len(alike), 2), alike, None) == 0
+    equal = torch.zeros(20, 2).requires_grad_()
+    NeighborEmbedding().penalise(equal, x, None).backward()
+    assert torch.isfinite(equal.grad).all()
 
 
 def test_a_penalty_of_ones_own(curved):

@@ -28,7 +28,8 @@ def reconstruction_r2(
         `Pipeline`, skae's transformers.
     X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
         Rows, preferably not those of the fit; at least two. In a frame only numeric columns
-        count, and in these only the cells that are there.
+        count, and in these only the cells that are there. Where one of these is
+        reconstructed as missing (`missing="level"`), its column's mean stands for it.
     y : Ignored
         Present so that the function serves as `scoring=` in a search.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -60,6 +61,8 @@ def reconstruction_r2(
     weights = ~missing * (1.0 if weights is None else weights[:, None])
     truth, n_known = np.where(missing, 0.0, truth), weights.sum(axis=0)
     means = (weights * truth).sum(axis=0) / np.where(n_known > 0, n_known, 1.0)
+    # "Nothing is there" about a cell that is: no better than its column's mean.
+    reconstruction = np.where(np.isnan(reconstruction), means, reconstruction)
     left = np.where(missing, 0.0, truth - reconstruction)
     left = (weights * np.square(left)).sum(axis=0)
     total = (weights * np.square(truth - means)).sum(axis=0)

@@ -35,10 +35,7 @@ KNOWN = {
     "detector.space": ("CellSpace",),
     "detector.subsets": ("Subsets",),
     "detector.window": ("PastScores", "Window"),
-    "divergences": (
-        *("KL", "MMD", "Adversary", "AdversarialTerm", "DiscrepancyTerm", "PerRowTerm"),
-        "Unit",
-    ),
+    "divergences": ("KL", "MMD", "Adversary", "Unit"),
     "likelihoods": (
         *("Bernoulli", "FittedLikelihood", "Gaussian", "NegativeBinomial", "Poisson"),
         "StudentT",
@@ -49,6 +46,7 @@ KNOWN = {
     "models.deterministic": ("Decoder", "DeterministicModel", "Encoder"),
     "models.correlated_noise": ("CorrelatedNoise",),
     "models.discrepancy": ("RecentCodes",),
+    "models.divergence_terms": ("AdversarialTerm", "DiscrepancyTerm", "PerRowTerm"),
     "models.gan": ("Critic", "Generator", "SpectralLinear"),
     "models.links": ("Exponential", "Logistic"),
     "models.losses": (
@@ -59,7 +57,11 @@ KNOWN = {
     "models.quantized": ("QuantizedModel", "Quantizer"),
     "models.variational": ("Linked", "VariationalModel"),
     "models.watched": ("Watched",),
-    "penalties": ("Contractive", "KLSparsity", "L1Activity", "Orthogonal", "Penalties"),
+    "penalties.contractive": ("Contractive",),
+    "penalties.neighbors": ("NeighborEmbedding",),
+    "penalties.orthogonal": ("Orthogonal",),
+    "penalties.sparsity": ("KLSparsity", "L1Activity"),
+    "penalties.together": ("Penalties",),
     "table.blocks.absence": ("AbsenceBlock",),
     "table.blocks.base": ("BlockModule", "Settings"),
     "table.blocks.categories": ("CategoryBlock",),
