@@ -12,6 +12,9 @@ ADVERSARIAL_STEPS = 2000
 DEEP_FROM = 10_000
 # Below that many rows, more than a tenth of them is held out.
 REFIT_BELOW = 1000
+# Below that many, other rows are held out in turn where the first ones leave it open whether
+# training has gained anything: no more than 200 are held out then.
+CONFIRM_BELOW = 2000
 
 
 def choose_hidden_layer_sizes(n_samples):

@@ -254,6 +254,8 @@ class BaseAutoencoder(
             self._start(source, rows, sample_weight, data.n_train, rng)
         data = self._with_validation_rows(data, *held_out)
         schedule = self._schedule(data, rng)
+        # Rows of a group would be told apart, and rows that were trained on before judge.
+        schedule.confirm = groups is None and not resume and self._confirms(data)
         if resume:
             self.net_ = self.net_.branch()
             self._configure()
@@ -418,6 +420,14 @@ class BaseAutoencoder(
             return bool(self.refit)
         n_rows = len(data.source)
         return n_rows < _defaults.REFIT_BELOW and not listed(self.callbacks)
+
+    def _confirms(self, data):
+        """Return whether more rows are held out where the first ones leave it open."""
+        n_rows = len(data.source)
+        few = 2 * data.n_valid <= n_rows < _defaults.CONFIRM_BELOW
+        return (
+            few and data.n_valid > 0 and not data.is_separate and not listed(self.callbacks)
+        )
 
     def _train(self, data, schedule, given):
         """Train the net, and return the rows as they were trained on in the end."""

@@ -52,7 +52,7 @@ class ImputationMixin(EntryPoints):
         if observed is None:
             return filled
         rows = (observed == MISSING).any(1).nonzero().squeeze(1)
-        filled[rows] = model(x[rows])
+        filled[rows] = model.expected(x[rows], observed[rows])
         return filled
 
     def _fill_unforeseen(self, model, x, observed):

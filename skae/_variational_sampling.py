@@ -1,6 +1,7 @@
 """How the variational autoencoder draws rows: its codes, or one column after the other."""
 
 import math
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,15 @@ from skae._conditionals import ConditionalsMixin, check_sample_size, refuse_with
 from skae._parameters import RandomState
 from skae._sampling import SamplingMixin
 from skae.conditionals.model import MAX_WIDTH
+from skae.models.correlated_noise import choose_noise
 from skae.models.mixture_prior import fit_prior
 from skae.table.choice import positions_of
 from skae.table.marginals import Marginals
 
 # Draws, and cells of them, that show how the model's columns are distributed.
 MAX_DRAWS, MAX_DRAWN_CELLS = 10_000, 10_000_000
+# Held-out rows that judge the correlations of the noise at most.
+MAX_JUDGES = 1000
 
 
 class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
@@ -31,13 +35,17 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
 
     def _learn_to_sample(self, data, given):
         """Learn what rows are drawn from: of codes, and of columns where that can be."""
-        self.net_.module_.prior, self.prior_ = None, "normal"
+        model = self.net_.module_
+        model.prior, model.noise = None, None
+        self.prior_, self.noise_ = "normal", "diagonal"
         self._marginals = self._conditionals = None
         self.sampler_ = "codes"
         if given is None:
             return
         if self.prior == "mixture":
             self._fit_prior(data)
+        if self._correlates and model.can_correlate:
+            self._fit_noise(data)
         if self.sampler == "columns" and self._knows_columns(given[0]):
             max_steps = None
             if self.max_iter is not None:
@@ -50,6 +58,15 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
     def _knows_columns(self, X):
         return not issparse(X) and self._table.design_.n_outputs <= MAX_WIDTH
 
+    @property
+    def _correlates(self):
+        """Whether columns may share noise: codes that the user counts are to explain them."""
+        if self.noise != "auto":
+            return self.noise == "correlated"
+        n_numbers = len(self._table.design_.numeric.features)
+        is_counted = isinstance(self.n_components, Integral)
+        return not is_counted or self.n_components_ >= n_numbers
+
     def _fit_prior(self, data):
         codes = self._draw_codes(data)
         # Without held-out rows a fifth is set aside to choose by.
@@ -58,6 +75,35 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
         prior = fit_prior(*parts, learn_both=not data.is_separate)
         self.net_.module_.prior = prior
         self.prior_ = "normal" if prior is None else "mixture"
+
+    def _fit_noise(self, data):
+        """Learn how the noise of numeric columns is correlated, if held-out rows prefer it."""
+        n_rows = len(data.source)
+        n_held_out = data.n_valid or max(1, n_rows // 5)
+        n_train, weights = n_rows - n_held_out, data.weights
+        with self._model_for(np.float32) as (model, _):
+            moments, held_out = (
+                model.error_moments(
+                    data.blocks(*part), None if weights is None else weights[slice(*part)]
+                )
+                for part in ((0, n_train), (n_train, n_rows))
+            )
+            most = n_train + min(n_held_out, MAX_JUDGES)
+            blocks = self._blocks(most - n_train, model.copies_per_row)
+            parts = [(n_train + block.start, n_train + block.stop) for block in blocks]
+
+            def scores(noises):
+                of_parts = [model.scores(*data.source[slice(*p)], noises) for p in parts]
+                return [torch.cat(of_noise) for of_noise in zip(*of_parts, strict=True)]
+
+            noise = choose_noise(
+                scores,
+                moments,
+                None if data.is_separate else held_out,
+                None if weights is None else weights[n_train:most],
+            )
+        self.net_.module_.noise = noise
+        self.noise_ = "diagonal" if noise is None else "correlated"
 
     def _fit_marginals(self, X, rows, sample_weight):
         """Learn the distribution of every numeric column, of the table and of the model."""
@@ -162,7 +208,7 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
         """Return decoded draws of the prior, with noise, shape (n_samples, n_outputs)."""
         design = self._decode_design(self._sample_codes(n_samples, rng))
         numeric = self._table.design_.numeric.columns
-        design[:, numeric] = self.net_.module_.likelihood.draw(design[:, numeric], rng)
+        design[:, numeric] = self.net_.module_.draw_numbers(design[:, numeric], rng)
         return design
 
     def _sample_codes(self, n_samples, rng):

@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from skae._conditionals import ConditionalsMixin
 from skae._parameters import ColumnParameters, MemoryParameters, RandomState, documented
 from skae._typing import Table
-from skae.conditionals.fitting import BATCH_SIZE
+from skae.conditionals.division import batch_size_for
 from skae.lazy.sampling import sample_of
 from skae.table.encoder import TableEncoder
 from skae.table.frame import Frame
@@ -43,9 +43,10 @@ class AutoencoderImputer(
 
     The networks are masked autoencoders: in training they see a random part of a row's
     cells and give the distributions of the others, numbers and categories alike. They start
-    at the conditional normal distributions of the columns' normal scores, and leave these
-    where held-out rows are better for it. A cell is filled with what is expected given all
-    cells of its row that are there, in one pass: no chain of imputations has to settle.
+    at the conditional normal distributions of the columns' normal scores, or mixtures of
+    them, and leave these where held-out rows are better for it. A cell is filled with what
+    is expected given all cells of its row that are there, in one pass: no chain of
+    imputations has to settle.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class AutoencoderImputer(
         imputation, with another `random_state` each; see also `impute` with `n_draws`.
     max_iter : int, default=None
         Maximum number of epochs. None: as long as held-out rows gain, at most 2000 steps of
-        256 rows.
+        256 rows, of 128 below 2,000 rows.
     random_state : int, RandomState instance or None, default=None
         Seeds the training, and the draws with ``sample_posterior=True``.
 
@@ -160,10 +161,12 @@ class AutoencoderImputer(
         self._draw_seed = rng.randint(np.iinfo(np.int32).max)
         max_steps = None
         if self.max_iter is not None:
-            max_steps = self.max_iter * math.ceil(len(rows) / BATCH_SIZE)
+            max_steps = self.max_iter * math.ceil(len(rows) / batch_size_for(len(rows)))
         self._fit_conditionals(X, rows, weights, max_steps)
         self.loss_curve_ = self._conditionals.losses
-        self.n_iter_ = math.ceil(self._conditionals.n_steps * BATCH_SIZE / len(rows))
+        self.n_iter_ = math.ceil(
+            self._conditionals.n_steps * batch_size_for(len(rows)) / len(rows)
+        )
         return self
 
     def transform(self, X: Table) -> Any:

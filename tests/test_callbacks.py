@@ -112,7 +112,7 @@ def test_callback_stops_every_network_of_a_detector(X):
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_scoring_monitor_logs_a_score_an_epoch(quick, X, early_stopping):
     monitor = ScoringMonitor(scoring={"r2": reconstruction_r2})
-    estimator = quick(early_stopping=early_stopping, max_iter=5)
+    estimator = quick(early_stopping=early_stopping, refit=False, max_iter=5)
     estimator.set_callbacks(monitor).fit(X)
     log = monitor.get_logs().data_as_pandas
     scores = log.loc[log["task_name"] == "epoch", "r2"]

@@ -7,11 +7,14 @@ import torch
 from scipy.special import log_ndtr, ndtr
 
 from skae.conditionals import fitting
-from skae.conditionals.drawing import State
+from skae.conditionals.division import CROSSED_BELOW, Division, fit_networks
 from skae.conditionals.gaussian import Gaussian
+from skae.conditionals.mixture import Levels, Mixture
+from skae.conditionals.mixture_fitting import MixtureFits
 from skae.conditionals.model import ColumnFacts, Conditionals
 from skae.conditionals.network import ConditionalNetworks, log_probability_between
 from skae.conditionals.ranks import FARTHEST, N_KEPT, Ranks
+from skae.conditionals.state import State
 from skae.conditionals.ties import find_constants, find_hierarchies, find_ties
 from skae.conditionals.variables import Variables
 from skae.conditionals.visibility import Visibility
@@ -248,7 +251,7 @@ def test_given_is_the_conditional_normal_distribution():
         left = covariance[np.ix_(hidden, hidden)] - gain @ covariance[np.ix_(seen, hidden)]
         np.testing.assert_allclose(mean[k][:, hidden], expected, atol=1e-8)
         np.testing.assert_allclose(
-            spread[k][hidden], np.sqrt(left.diagonal()), rtol=1e-8, atol=1e-8
+            spread[k, 0][hidden], np.sqrt(left.diagonal()), rtol=1e-8, atol=1e-8
         )
 
 
@@ -286,6 +289,129 @@ def test_more_variables_than_rows_have_a_distribution():
     )
     assert torch.isfinite(mean).all()
     assert (spread > 0).all()
+
+
+def test_unknown_cells_are_completed_as_the_distribution_has_them():
+    rng = np.random.default_rng(0)
+    covariance = _covariance(4)
+    x = rng.multivariate_normal(np.zeros(4), covariance, 4000)
+    holed = np.where(rng.random(x.shape) < 0.3, np.nan, x)
+    filled = Gaussian.fit(holed).completed(holed, 0)
+    there = ~np.isnan(holed)
+    np.testing.assert_array_equal(filled[there], x[there])
+    np.testing.assert_allclose(np.cov(filled.T), np.cov(x.T), atol=0.12)
+
+
+# ---------------------------------------------------------------- mixtures
+
+
+def _levels(n_numbers, *proportions):
+    p = [np.array(own) for own in proportions]
+    units = [np.full(len(own), np.sqrt(1 - np.square(own).sum())) for own in p]
+    ones, is_level = np.ones(n_numbers), np.repeat([False, True], [n_numbers, len(p) * 2])
+    return Levels(is_level, np.concatenate([ones, *p]), np.concatenate([ones, *units]))
+
+
+@pytest.mark.parametrize("shown", [[], [0, 2, 4], [1], [0, 1, 2, 3, 4]])
+def test_given_is_the_conditional_distribution_of_a_mixture(shown):
+    rng = np.random.default_rng(0)
+    parts = [Gaussian(rng.normal(size=(5, 5)), rng.uniform(0.1, 1, 5)) for _ in range(3)]
+    mixture = Mixture(
+        parts, 2 * rng.normal(size=(3, 5)), np.array([0.2, 0.3, 0.5]), _levels(5)
+    )
+    x, visible = rng.normal(size=5), np.isin(np.arange(5), shown)
+    log_p, means, variances = [], [], []
+    for part, center, p in zip(parts, mixture.means, mixture.proportions, strict=True):
+        whole = part.loadings @ part.loadings.T + np.diag(part.noise)
+        own, cross = whole[np.ix_(visible, visible)], whole[np.ix_(~visible, visible)]
+        away = x[visible] - center[visible]
+        square = away @ np.linalg.solve(own, away) if shown else 0.0
+        size = np.linalg.slogdet(2 * np.pi * own)[1] if shown else 0.0
+        log_p.append(np.log(p) - 0.5 * (square + size))
+        gain = cross @ np.linalg.pinv(own)
+        means.append(center[~visible] + gain @ away)
+        variances.append((whole[np.ix_(~visible, ~visible)] - gain @ cross.T).diagonal())
+    p = np.exp(log_p) / np.exp(log_p).sum()
+    mean = p @ np.array(means)
+    spread = np.sqrt(p @ (np.array(variances) + np.square(means - mean)))
+    found = mixture.given(torch.from_numpy(x[None, None]), torch.from_numpy(visible[None]))
+    np.testing.assert_allclose(found[0][0, 0][~visible], mean, rtol=1e-6)
+    np.testing.assert_allclose(found[1][0, 0][~visible], spread, rtol=1e-6)
+
+
+def test_levels_tell_components_by_how_frequent_they_are_in_them():
+    """Of numbers that stand apart, each cluster has its own odds of the level."""
+    rng = np.random.default_rng(0)
+    cluster = rng.integers(0, 2, 2000)
+    level = rng.random(2000) < np.where(cluster, 0.9, 0.2)
+    p = np.array([1 - level.mean(), level.mean()])
+    levels = _levels(1, p)
+    codes = np.column_stack([~level, level])
+    x = np.column_stack(
+        [8.0 * cluster - 4 + rng.normal(size=2000), (codes - p) / levels.units[1]]
+    )
+    [mixture] = MixtureFits(x, np.ones((1, 2000)), levels).fit(2, 0.2)
+    rows = torch.from_numpy(x[[int(np.argmax(level)), int(np.argmax(~level))]])
+    visible = torch.tensor([[False, True, True]])
+    belongs = mixture._look(rows[None], visible)[0][:, 0]  # (n_components, 2)
+    upper = int(np.argmax(mixture.means[:, 0]))
+    assert belongs[upper, 0] == pytest.approx(0.9 / 1.1, abs=0.04)
+    assert belongs[upper, 1] == pytest.approx(0.1 / 0.9, abs=0.04)
+
+
+# ---------------------------------------------------------------- which rows are held out
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 11, 300, CROSSED_BELOW, 5000])
+def test_every_network_holds_rows_out_and_has_others_to_learn_from(n):
+    division = Division.of(n, 0)
+    assert sorted(torch.cat(division.parts).tolist()) == list(range(n))
+    held = [
+        sum(len(p) for p, own in zip(division.parts, by, strict=True) if own)
+        for by in division.held_by.T
+    ]
+    assert all(h < n / 2 + 1 for h in held)
+    assert all(held) == (n > 3)
+    # All of few rows are learned from.
+    assert len(division.learned) == (n if n < CROSSED_BELOW else n - round(0.15 * n))
+
+
+def test_what_rows_start_from_has_not_seen_them():
+    """Otherwise the start seems better than it is, and is left too seldom."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 12))
+    variables = Variables(values, [ColumnFacts()] * 12)
+    fitted = fit_networks(variables, Visibility(variables), values, np.ones(40), 1, 0)
+    # Columns are independent: honestly judged, knowing others is of no use.
+    scores = torch.from_numpy(variables.encode(values)[0])
+    own, of_all = [], []
+    for group in fitted.training.learned:
+        for base, errors in ((group.base, own), (fitted.base, of_all)):
+            for j in range(12):
+                visible = (torch.arange(12) != j)[None]
+                mean, _ = base.given(group.rows.x[None].double(), visible)
+                errors.append((mean[0, :, j] - group.rows.x[:, j]).square().mean())
+    assert torch.stack(own).mean() > scores.square().mean()
+    assert torch.stack(of_all).mean() < scores.square().mean()
+
+
+def test_held_out_rows_count_as_often_as_they_weigh(mixed):
+    """What rows of no weight hold does not change the loss that networks are judged by."""
+    values, facts = mixed
+    variables = Variables(values[:60], facts)
+    fitted = fit_networks(
+        variables, Visibility(variables), values[:60], np.ones(60), 1, seed=0
+    )
+    rows = [group.rows for group, _ in fitted.training.checked]
+    losses = []
+    for weight, moved in ((0.0, 0.0), (0.0, 4.0), (1.0, 0.0)):
+        for part in rows:
+            part.weights[::2] = weight
+            part.low[::2] += moved
+            part.high[::2] += moved
+        losses.append(fitted.training.check())
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
+    assert losses[2] > losses[0] + 1.0
 
 
 # ---------------------------------------------------------------- networks
@@ -336,7 +462,7 @@ def test_training_ends_no_worse_than_it_started(learned):
 
 
 def test_interrupted_training_keeps_the_best_state(mixed, monkeypatch):
-    losses, taken = fitting._loss, []
+    losses, taken = fitting.loss_of_learned, []
 
     def interrupt(*args):
         taken.append(1)
@@ -344,7 +470,7 @@ def test_interrupted_training_keeps_the_best_state(mixed, monkeypatch):
             raise KeyboardInterrupt
         return losses(*args)
 
-    monkeypatch.setattr(fitting, "_loss", interrupt)
+    monkeypatch.setattr(fitting, "loss_of_learned", interrupt)
     stopped = Conditionals().fit(*mixed)
     assert stopped.interrupted
     assert 50 < stopped.n_steps <= 100

@@ -12,7 +12,7 @@ from registry import make
 from torch import nn
 
 import skae.export
-from skae import AutoencoderTransformer, Convolutional, Modules
+from skae import AutoencoderTransformer, Convolutional, Modules, VAETransformer
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -236,3 +236,17 @@ def test_files_that_are_not_ours_are_not_fed():
     _, session = detector_of_mixed()
     with pytest.raises(ValueError, match="lacks the columns \\['size'\\]"):
         skae.export.feed(session, mixed_rows().drop(columns="size"))
+
+
+def test_noise_that_columns_share_is_in_the_score():
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((500, 2)) @ rng.standard_normal((2, 5))
+    rows += rng.standard_normal((500, 1)) * np.array([0.0, 0.0, 0.0, 1.0, 1.0])
+    rows += 0.1 * rng.standard_normal(rows.shape)
+    vae = VAETransformer(
+        2, noise="correlated", sampler="codes", max_iter=20, random_state=0
+    ).fit(rows)
+    assert vae.noise_ == "correlated"
+    session = session_of(skae.export.onnx(vae, None, method="score_samples"))
+    for X in (rows[:40], with_holes(rows[:40])):
+        assert_equals(session, vae, X)

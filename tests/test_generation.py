@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from skae import AutoencoderTransformer, VAETransformer, autoencoder
-from skae.models.mixture_prior import fit_prior
+from skae.models.mixture_prior import _average, fit_prior
 from skae.table.marginals import Marginals
 
 pytestmark = pytest.mark.rounding
@@ -119,6 +119,19 @@ def test_log_ratio_is_that_of_the_normal_densities():
     standard = torch.distributions.Normal(0.0, 1.0).log_prob(codes).sum(-1)
     expected = mixture.log_prob(codes) - standard
     torch.testing.assert_close(prior.double().log_ratio(codes), expected)
+
+
+def test_sizes_are_averaged_in_the_likeliest_proportions():
+    """Of two densities of which rows hold 7 to 3, and one that is of no use."""
+    rng = np.random.default_rng(0)
+    is_first = torch.from_numpy(rng.uniform(size=4000) < 0.7)
+    one, other = torch.where(is_first, 0.0, -5.0), torch.where(is_first, -5.0, 0.0)
+    gains = torch.stack([one, other, torch.full_like(one, -6.0)], dim=1).double()
+    proportions = _average(gains)
+    assert proportions[2] == 0.0
+    torch.testing.assert_close(
+        proportions[:2], torch.tensor([0.7, 0.3], dtype=torch.float64), atol=0.03, rtol=0.0
+    )
 
 
 # ---------------------------------------------------------------- marginals

@@ -193,16 +193,21 @@ def test_own_rows_choose_the_state_alone(quick, rows, own):
     assert one.validation_loss_curve_ != other.validation_loss_curve_
 
 
-def test_own_rows_choose_the_size_of_a_prior_but_not_its_place():
+def _shared_means(one, other):
+    """Return how many components of two priors, but for N(0, I), lie at the same place."""
+    return int((one.means[:-1, None] == other.means[:-1]).all(-1).any(1).sum())
+
+
+def test_own_rows_choose_the_sizes_of_a_prior_but_not_its_place():
     rng = np.random.default_rng(0)
     codes, one, other = (
         torch.from_numpy(0.1 * rng.normal(size=(n, 2)) + rng.choice([-1.0, 1.0], (n, 1)))
         for n in (400, 100, 100)
     )
     priors = [fit_prior(codes, part, learn_both=False) for part in (one, other)]
-    assert torch.equal(priors[0].means, priors[1].means)
+    assert _shared_means(*priors) >= 2
     both = [fit_prior(codes, part) for part in (one, other)]
-    assert not torch.equal(both[0].means, both[1].means)
+    assert _shared_means(*both) == 0
 
 
 @pytest.mark.parametrize("fitted_to", ["dense", "sparse"])

@@ -85,7 +85,10 @@ def test_fills_of_mixed_columns_are_closer_than_mean_and_mode():
 
 
 def test_curves_are_learned():
-    """The normal start fills with means: x says nothing of x squared in a straight line."""
+    """The normal start fills with means: x says nothing of x squared in a straight line.
+
+    A mixture, from which training may start, says some of it.
+    """
     rng = np.random.default_rng(0)
     x = rng.uniform(-2, 2, 1000)
     truth = np.column_stack([x, x**2 + 0.1 * rng.normal(size=1000)])
@@ -94,7 +97,7 @@ def test_curves_are_learned():
     imputer = AutoencoderImputer(random_state=0, max_iter=100).fit(X)
     error = (imputer.transform(X) - truth)[gone, 1]
     assert np.sqrt(np.square(error).mean()) < 0.4 * truth[:, 1].std()
-    assert min(imputer.loss_curve_) < imputer.loss_curve_[0] - 0.3
+    assert min(imputer.loss_curve_) < imputer.loss_curve_[0] - 0.15
 
 
 def test_ordered_categories_are_filled_with_levels_of_rows():

@@ -126,7 +126,9 @@ def test_weighted_start_is_that_of_repeated_rows(transformer):
     counts = 1 + np.arange(len(TALL)) % 3
     # A mixture of so few codes is learned after the start, and one of several that are as
     # good.
-    params = {"prior": "normal"} if transformer is VAETransformer else {}
+    params = (
+        {"prior": "normal", "noise": "diagonal"} if transformer is VAETransformer else {}
+    )
     weighted = _untrained(transformer, 2, **params).fit(TALL, sample_weight=counts)
     repeated = _untrained(transformer, 2, **params).fit(np.repeat(TALL, counts, axis=0))
     for method in ("transform", "score_samples"):

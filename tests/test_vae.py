@@ -62,9 +62,13 @@ def _log_likelihood(vae, X, n_points=400, reach=6.0):
     prior = vae.net_.module_.prior
     if prior is not None:
         log_prior += prior.log_ratio(torch.from_numpy(codes).float()).double().numpy()
-    means, variances = vae.inverse_transform(codes), vae.noise_variance_
-    constant = -0.5 * np.log(2 * np.pi * variances).sum()
-    squares = [0.5 * np.square(x - means) @ (1.0 / variances) for x in X]
+    means, deviations = vae.inverse_transform(codes), np.sqrt(vae.noise_variance_)
+    noise, correlations = vae.net_.module_.noise, np.eye(len(deviations))
+    if noise is not None:
+        correlations = noise.correlations.double().numpy()
+    white = np.linalg.inv(np.linalg.cholesky(correlations)) / deviations
+    constant = np.log(np.diag(white)).sum() - 0.5 * len(white) * np.log(2 * np.pi)
+    squares = [0.5 * np.square((x - means) @ white.T).sum(axis=1) for x in X]
     return np.array([np.logaddexp.reduce(log_prior + constant - s) for s in squares])
 
 

@@ -2,20 +2,18 @@
 
 import math
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import torch
 
-from skae.conditionals.network import log_probability_between
+from skae.conditionals.likelihood import Rows, loss_of_held_out, loss_of_learned
 
-N_NETWORKS, N_UNITS, N_LAYERS, DROPOUT = 2, 128, 2, 0.3
+N_UNITS, N_LAYERS, DROPOUT = 128, 2, 0.3
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
 # Steps at most, and how many of the first raise the learning rate; it stays where it is then.
 MAX_STEPS, N_WARM = 2000, 50
-BATCH_SIZE = 256
 # The weights that count are a moving average of those of the last steps, with this decay.
 AVERAGED = 0.99
-# Patterns of visible variables in a step and in a check, where no cell is missing.
+# Masks of visible variables in a step and in a check: rows share them.
 N_PATTERNS, N_CHECKED_PATTERNS = 32, 64
 # After how many steps each a training is checked on held-out rows, and how many these are at
 # most; fewer are looked at several times, with other patterns.
@@ -25,157 +23,133 @@ N_BETWEEN, MAX_CHECKED = 50, 1000
 LEAST_VAIN, VAIN, LEAST_GAIN = 200, 0.25, 1e-3
 # Steps where no rows can be held out.
 N_UNCHECKED = 100
-# Fraction of the rows that is held out, at least so many.
-HELD_OUT, LEAST_HELD_OUT = 0.15, 5
 
 
-class Rows(NamedTuple):
-    """Rows to learn from, as tensors.
-
-    Attributes
-    ----------
-    x : of shape (n, width)
-    known : of bool of shape (n, n_variables)
-    low, high : of shape (n, n_ranked)
-    levels : of shape (n, n_levels in all)
-        1 for the level of each variable of levels, 0 for others.
-    weights : of shape (n,)
-    """
-
-    x: torch.Tensor
-    known: torch.Tensor
-    low: torch.Tensor
-    high: torch.Tensor
-    levels: torch.Tensor
-    weights: torch.Tensor
-
-    def take(self, index):
-        return Rows(*(part[index] for part in self))
-
-    def __len__(self):
-        return len(self.x)
-
-
-def train(networks, gaussian, visibility, rows, max_steps, seed):
-    """Train the networks, and keep the state that is best on held-out rows.
+class Training:
+    """Trains networks, and keeps the state that is best on the rows that each holds out.
 
     Parameters
     ----------
     networks : ConditionalNetworks
-    gaussian : Gaussian
     visibility : Visibility
-    rows : Rows
-    max_steps : int or None
-    seed : int
+    groups : list of Group
+    batch_size, seed : int
 
-    Returns
-    -------
+    Attributes
+    ----------
     losses : list of float
         In nats per variable, of held-out rows: before the first step, and at every check.
-    n_done : int
+    n_steps : int
         Steps that were taken.
     interrupted : bool
         Whether Ctrl-C ended the training.
     """
-    generator = torch.Generator().manual_seed(seed)
-    n_held_out = max(LEAST_HELD_OUT, round(HELD_OUT * len(rows)))
-    n_held_out = min(n_held_out, len(rows) // 3)
-    order = torch.randperm(len(rows), generator=generator)
-    rest = rows.take(order[n_held_out:])
-    checked = order[: min(n_held_out, MAX_CHECKED)]
-    complete = bool(rows.known.all())
-    n_copies = max(1, min(8, MAX_CHECKED // max(1, len(checked))))
-    n_fresh = n_copies * len(checked)
-    if complete:  # so that rows can share patterns
-        n_fresh = N_CHECKED_PATTERNS * math.ceil(n_fresh / N_CHECKED_PATTERNS)
-    fresh = rows.take(checked[torch.arange(n_fresh) % len(checked)]) if n_held_out else None
-    n_steps = MAX_STEPS if n_held_out else N_UNCHECKED
-    n_steps = n_steps if max_steps is None else min(n_steps, max_steps)
 
-    def loss_of(part, seed_of_masks=None):
-        own = generator if seed_of_masks is None else torch.Generator().manual_seed(1)
-        n_patterns = N_PATTERNS if seed_of_masks is None else N_CHECKED_PATTERNS
-        shared = complete and len(part) % n_patterns == 0
-        mask = visibility.draw(n_patterns if shared else len(part), own)
-        return _loss(networks, gaussian, visibility, part, mask)
+    def __init__(self, networks, visibility, groups, batch_size, seed):
+        self.networks, self.visibility = networks, visibility
+        self.batch_size = batch_size
+        self.generator = torch.Generator().manual_seed(seed)
+        self.learned = [group for group in groups if not group.held_by.all()]
+        self.checked = self._checked([group for group in groups if group.held_by.any()])
+        self.losses, self.n_steps, self.interrupted = [], 0, False
+
+    def _checked(self, groups):
+        """Return groups of rows to check on, some of them repeated, with their masks."""
+        generator, checked = torch.Generator().manual_seed(1), []
+        for group in groups:
+            n = min(len(group.rows), math.ceil(MAX_CHECKED / len(groups)))
+            n_fresh = n * max(1, min(8, MAX_CHECKED // (n * len(groups))))
+            n_patterns = math.ceil(N_CHECKED_PATTERNS / len(groups))
+            n_fresh = n_patterns * math.ceil(n_fresh / n_patterns)
+            rows = group.rows.take(torch.arange(n_fresh) % n)
+            mask = self.visibility.draw(n_patterns, generator)
+            checked.append((group._replace(rows=rows), mask))
+        return checked
+
+    def _batch(self):
+        """Return rows of one group to learn from, with their masks."""
+        sizes = torch.stack([group.rows.weights.sum() for group in self.learned])
+        chosen = torch.multinomial(sizes, 1, generator=self.generator)
+        group = self.learned[int(chosen)]
+        n_each = math.ceil(min(self.batch_size, len(group.rows)) / N_PATTERNS)
+        n_rows = N_PATTERNS * n_each
+        index = torch.multinomial(
+            group.rows.weights, n_rows, True, generator=self.generator
+        )
+        rows = group.rows.take(index)
+        # Drawn by weight, rows count alike.
+        group = group._replace(rows=Rows(*rows[:-1], torch.ones(n_rows)))
+        return group, self.visibility.draw(N_PATTERNS, self.generator)
 
     @torch.no_grad()
-    def check():
-        networks.eval()
-        loss = loss_of(fresh, 1).item()
-        networks.train()
+    def check(self):
+        """Return the loss of the rows that are held out."""
+        self.networks.eval()
+        loss = loss_of_held_out(self.networks, self.visibility, self.checked).item()
+        self.networks.train()
         return loss
 
-    decayed = [p for p in networks.parameters() if p.shape[1] > 1]
-    others = [p for p in networks.parameters() if p.shape[1] == 1]
-    groups = [
-        {"params": decayed, "weight_decay": WEIGHT_DECAY},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
-    mean = [p.detach().clone() for p in networks.parameters()]
-    losses = [check()] if n_held_out else []
-    best = reference = losses[0] if losses else math.inf
-    kept = _state(networks)
-    every, n_done, n_best, interrupted = min(N_BETWEEN, n_steps), 0, 0, False
-    networks.generator = generator
-    networks.train()
-    batch = min(BATCH_SIZE, N_PATTERNS * math.ceil(len(rest) / N_PATTERNS))
-    try:
-        for step in range(n_steps):
-            for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / N_WARM)
-            index = torch.multinomial(rest.weights, batch, True, generator=generator)
-            loss = loss_of(rest.take(index))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            n_done = step + 1
-            torch._foreach_lerp_(mean, list(networks.parameters()), 1.0 - AVERAGED)
-            if n_held_out and n_done % every == 0:
-                with _exchanged(networks, mean):
-                    losses.append(check())
-                    if losses[-1] < best:
-                        best, kept = losses[-1], _state(networks)
-                if losses[-1] < reference - LEAST_GAIN:
-                    reference, n_best = losses[-1], n_done
-                if n_done - n_best >= max(LEAST_VAIN, VAIN * n_done):
+    def run(self, max_steps):
+        """Train, of `max_steps` (or None) at most."""
+        networks = self.networks
+        n_steps = MAX_STEPS if self.checked else N_UNCHECKED
+        n_steps = n_steps if max_steps is None else min(n_steps, max_steps)
+        networks.generator = self.generator
+        networks.train()
+        try:
+            self._run(n_steps, _optimizer_of(networks))
+        except KeyboardInterrupt:
+            self.interrupted = True
+        if self.checked:
+            networks.load_state_dict(self._kept)
+        networks.generator = None
+        networks.eval().requires_grad_(False)
+
+    def _run(self, n_steps, optimizer):
+        self._kept = _state(self.networks)
+        mean = [p.detach().clone() for p in self.networks.parameters()]
+        self.losses = [self.check()] if self.checked else []
+        every, self._n_best = min(N_BETWEEN, n_steps), 0
+        self._reference = self.losses[0] if self.losses else math.inf
+        for _ in range(n_steps):
+            self._step(optimizer)
+            torch._foreach_lerp_(mean, list(self.networks.parameters()), 1.0 - AVERAGED)
+            if self.checked and self.n_steps % every == 0:
+                with _exchanged(self.networks, mean):
+                    self._compare(self.check())
+                if self.n_steps - self._n_best >= max(LEAST_VAIN, VAIN * self.n_steps):
                     break
-    except KeyboardInterrupt:
-        interrupted = True
-    if n_held_out:
-        networks.load_state_dict(kept)
-    networks.generator = None
-    networks.eval().requires_grad_(False)
-    return losses, n_done, interrupted
+
+    def _step(self, optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * min(1.0, (self.n_steps + 1) / N_WARM)
+        loss = loss_of_learned(self.networks, self.visibility, *self._batch())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        self.n_steps += 1
+
+    def _compare(self, loss):
+        """Keep the networks if they are the best so far."""
+        if loss < min(self.losses):
+            self._kept = _state(self.networks)
+        if loss < self._reference - LEAST_GAIN:
+            self._reference, self._n_best = loss, self.n_steps
+        self.losses.append(loss)
 
 
-def _loss(networks, gaussian, visibility, rows, mask):
-    """Return the mean of the negative log-likelihood per variable that is asked for.
-
-    As many rows one after the other have the same mask, whose cells are known then, as there
-    are more rows than masks.
-    """
-    n_each = len(rows) // len(mask)
-    of_row = mask.repeat_interleave(n_each, 0)
-    visible, asked = visibility.of_rows(of_row, rows.known)
-    seen = visible[::n_each, networks.owner]
-    mean, spread = gaussian.given(rows.x.unflatten(0, (len(mask), n_each)), seen)
-    mean, spread = mean.flatten(0, 1), spread.repeat_interleave(n_each, 0)
-    hidden = networks.hidden(rows.x, visible, mean, spread)
-    nll = rows.x.new_zeros(networks.n_networks, len(rows))
-    n = networks.n_ranked
-    if n:
-        log_weights, means, scales = networks.mixture(hidden, mean, spread)
-        low = (rows.low[..., None] - means) / scales
-        high = (rows.high[..., None] - means) / scales
-        log_p = (log_weights + log_probability_between(low, high)).logsumexp(-1)
-        nll = nll - torch.where(asked[:, :n], log_p, 0.0).sum(-1)
-    if networks.sizes:
-        log_p = networks.log_probabilities(hidden, mean)
-        of_level = asked[:, networks.owner][:, n:] * rows.levels
-        nll = nll - (log_p * of_level).sum(-1)
-    return (nll / visibility.n_asked(of_row)).mean()
+def _optimizer_of(networks):
+    groups = [
+        {
+            "params": [p for p in networks.parameters() if p.shape[1] > 1],
+            "weight_decay": WEIGHT_DECAY,
+        },
+        {
+            "params": [p for p in networks.parameters() if p.shape[1] == 1],
+            "weight_decay": 0.0,
+        },
+    ]
+    return torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
 
 
 @contextmanager

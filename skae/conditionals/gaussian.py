@@ -10,10 +10,11 @@ from sklearn.utils import gen_batches
 MAX_FACTORS = 64
 # Smallest variance of a score given all others.
 LEAST_NOISE = 1e-3
-# How much of the correlations is taken back where there are as many variables as rows.
+# How much of the correlations is taken back, see `Gaussian.of_covariance`.
 SHRINKAGE = 0.2
-# Rounds of expectation and maximisation, and rows that are worked on at a time.
-N_ROUNDS, BLOCK = 8, 256
+# Rounds of expectation and maximisation: from nothing, and where most is known; rows that
+# are worked on at a time.
+N_ROUNDS, N_MORE_ROUNDS, BLOCK = 8, 2, 256
 
 
 class Gaussian:
@@ -36,13 +37,16 @@ class Gaussian:
         self.loadings, self.noise = loadings, noise
 
     @classmethod
-    def fit(cls, x, weights=None):
+    def fit(cls, x, weights=None, start=None):
         """Return the distribution of rows of mean zero, NaN where they are unknown.
 
         Parameters
         ----------
         x : ndarray of shape (n, n_variables)
         weights : ndarray of shape (n,) or None
+        start : Gaussian, default=None
+            What more rows, of which these are some, are distributed as: few rounds are
+            enough from there.
 
         References
         ----------
@@ -52,40 +56,51 @@ class Gaussian:
         there = ~np.isnan(x)
         known, x = there.astype(np.float64), np.where(there, x, 0.0)
         weights = np.ones(len(x)) if weights is None else weights
-        pairs = (known * weights[:, None]).T @ known
-        moments = (x * weights[:, None]).T @ x
-        normal = cls._of(moments / np.maximum(pairs, 1e-12), len(x))
-        if there.all():
-            return normal
-        for _ in range(N_ROUNDS):
+        normal, n_rounds = start, N_MORE_ROUNDS
+        if start is None or there.all():
+            pairs = (known * weights[:, None]).T @ known
+            moments = (x * weights[:, None]).T @ x
+            normal = cls.of_covariance(moments / np.maximum(pairs, 1e-12), len(x))
+            n_rounds = 0 if there.all() else N_ROUNDS
+        for _ in range(n_rounds):
             moments = sum(
                 normal._moments(x[rows], there[rows], weights[rows])
                 for rows in gen_batches(len(x), BLOCK)
             )
-            normal = cls._of(moments / weights.sum(), len(x))
+            normal = cls.of_covariance(moments / weights.sum(), len(x))
         return normal
 
     @classmethod
-    def _of(cls, covariance, n):
-        """Return the distribution with about this covariance, of `n` rows."""
-        n_variables = len(covariance)
-        off = covariance * (1.0 - SHRINKAGE * n_variables / (n + n_variables))
-        covariance = np.where(np.eye(n_variables, dtype=bool), covariance, off)
-        values, axes = np.linalg.eigh(covariance)
-        n_factors = min(n_variables, MAX_FACTORS)
-        left = values[:-n_factors]
-        common = max(float(left.mean()) if len(left) else 0.0, LEAST_NOISE)
-        kept = np.sqrt(np.maximum(values[-n_factors:] - common, 0.0))
-        loadings = axes[:, -n_factors:] * kept
-        explained = np.square(loadings).sum(axis=1)
-        noise = np.maximum(covariance.diagonal() - explained, LEAST_NOISE)
-        return cls(loadings, noise)
+    def of_covariance(
+        cls,
+        covariance,
+        n,
+        shrinkage=SHRINKAGE,
+        least_noise=LEAST_NOISE,
+        max_factors=MAX_FACTORS,
+    ):
+        """Return the distribution with about this covariance.
+
+        Parameters
+        ----------
+        covariance : ndarray of shape (n_variables, n_variables)
+        n : int
+            Rows that tell it.
+        shrinkage : float
+            How much of the correlations is taken back where these are as few as variables.
+        least_noise : float
+            Smallest variance of a variable given all others.
+        max_factors : int
+            Latent dimensions at most.
+        """
+        return cls(*factorised(covariance, n, shrinkage, least_noise, max_factors))
 
     def _moments(self, x, there, weights):
         """Return the expected sum of x x' over rows, given what is known of each."""
         W, noise, _ = self._tensors
         visible = torch.from_numpy(there)
-        factors, solved = self._factors(visible)
+        patterns, of_row = visible.unique(dim=0, return_inverse=True)
+        factors, solved = (part[of_row] for part in self._factors(patterns))
         x = torch.from_numpy(x)
         seen = (x * (visible / noise)) @ W
         mean = (seen[:, None] @ factors).squeeze(1) @ W.T
@@ -97,6 +112,23 @@ class Gaussian:
         alone = ((of_hidden * own[:, None]).sum(0) * noise).diag()
         return ((filled * own[:, None]).T @ filled + spread + alone).numpy()
 
+    def completed(self, x, seed):
+        """Return rows, NaN where they are unknown, with draws in place of that."""
+        generator, filled = torch.Generator().manual_seed(seed), x.copy()
+        W, noise, _ = self._tensors
+        for rows in gen_batches(len(x), BLOCK):
+            visible = torch.from_numpy(~np.isnan(x[rows]))
+            known = torch.where(visible, torch.from_numpy(x[rows]), 0.0)
+            factors, _ = self._factors(visible)
+            mean = (((known / noise) @ W)[:, None] @ factors).squeeze(1)
+            normal = torch.randn(len(known), sum(W.shape), generator=generator).double()
+            of_factors, of_noise = normal.tensor_split([W.shape[1]], dim=1)
+            scale = torch.linalg.cholesky(factors)
+            latent = mean + (scale @ of_factors[..., None]).squeeze(2)
+            drawn = latent @ W.T + of_noise * noise.sqrt()
+            filled[rows] = torch.where(visible, known, drawn).numpy()
+        return filled
+
     def _factors(self, visible):
         """Return the factors' covariance for every pattern, and W times it."""
         W, noise, products = self._tensors
@@ -106,7 +138,7 @@ class Gaussian:
         factors = torch.cholesky_inverse(torch.linalg.cholesky(inner))
         return factors, W @ factors
 
-    def given(self, x, visible):
+    def given(self, x, visible, own=None):
         """Return mean and standard deviation of all variables, given those that are visible.
 
         Parameters
@@ -115,17 +147,21 @@ class Gaussian:
             Rows; what stands where nothing is visible does not matter.
         visible : torch.Tensor of bool of shape (n_patterns, n_variables)
             What rows of each pattern show.
+        own : torch.Tensor of int of shape (n,), default=None
+            The pattern of every row, where x is of shape (n, 1, n_variables).
 
         Returns
         -------
         mean : torch.Tensor of shape (n_patterns, n_each, n_variables)
-        spread : torch.Tensor of shape (n_patterns, n_variables)
+        spread : torch.Tensor of shape (n_patterns, 1, n_variables)
         """
         W, noise, _ = self._tensors
         _, solved = self._factors(visible)
         spread = ((solved * W).sum(2) + noise).sqrt()
         weights = (((visible / noise)[:, :, None] * W) @ solved.mT).to(x.dtype)
-        return x @ weights, spread.to(x.dtype)
+        if own is not None:
+            weights, spread = weights[own], spread[own]
+        return x @ weights, spread.to(x.dtype)[:, None]
 
     @cached_property
     def _tensors(self):
@@ -135,3 +171,23 @@ class Gaussian:
 
     def __getstate__(self):
         return {"loadings": self.loadings, "noise": self.noise}
+
+
+def factorised(covariance, n, shrinkage, least_noise, max_factors):
+    """Return loadings and noise with about these covariances, of shape (*, d, d).
+
+    The others are as in `Gaussian.of_covariance`.
+    """
+    n_variables = covariance.shape[-1]
+    own = np.eye(n_variables, dtype=bool)
+    off = covariance * (1.0 - shrinkage * n_variables / (n + n_variables))
+    covariance = np.where(own, covariance, off)
+    values, axes = np.linalg.eigh(covariance)
+    n_factors = min(n_variables, max_factors)
+    left = values[..., :-n_factors]
+    common = left.mean(axis=-1, keepdims=True) if left.shape[-1] else 0.0
+    kept = values[..., -n_factors:] - np.maximum(common, least_noise)
+    loadings = axes[..., -n_factors:] * np.sqrt(np.maximum(kept, 0.0))[..., None, :]
+    explained = np.square(loadings).sum(axis=-1)
+    variances = np.diagonal(covariance, axis1=-2, axis2=-1)
+    return loadings, np.maximum(variances - explained, least_noise)

@@ -3,12 +3,11 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from skae.conditionals.drawing import Drawer, State
-from skae.conditionals.fitting import DROPOUT, N_LAYERS, N_NETWORKS, N_UNITS, Rows, train
-from skae.conditionals.gaussian import Gaussian
-from skae.conditionals.network import ConditionalNetworks
+from skae.conditionals.division import fit_networks
+from skae.conditionals.drawing import Drawer
+from skae.conditionals.expecting import Expecter
+from skae.conditionals.state import State
 from skae.conditionals.variables import Variables
 from skae.conditionals.visibility import Visibility
 from skae.table.blocks.ordered import OrderedBlock
@@ -100,42 +99,23 @@ class Conditionals:
             Rows that every value which is kept is of, or a mean of.
         """
         self.variables = variables = Variables(values, columns, weights, least_rows)
-        x, known = variables.encode(values)
-        if weights is not None:
-            weights = weights / weights.mean()
-        self.gaussian = Gaussian.fit(
-            np.where(known[:, variables.owner.numpy()], x, np.nan), weights
-        )
-        self.visibility = Visibility(variables)
-        generator = torch.Generator().manual_seed(seed)
-        self.networks = ConditionalNetworks(
-            variables, N_NETWORKS, N_UNITS, N_LAYERS, DROPOUT, generator
-        )
-        low, high, codes = variables.targets(values)
-        levels = [
-            codes[:, [k]] == np.arange(size) for k, size in enumerate(variables.sizes)
-        ]
-        own = np.ones(len(values)) if weights is None else weights
-        rows = Rows(
-            torch.from_numpy(x).float(),
-            torch.from_numpy(known),
-            torch.from_numpy(low).float(),
-            torch.from_numpy(high).float(),
-            torch.from_numpy(np.hstack([*levels, np.empty((len(values), 0))])).float(),
-            torch.from_numpy(own).float(),
-        )
+        weights = np.ones(len(values)) if weights is None else weights / weights.mean()
+        visibility = Visibility(variables)
         self.losses, self.n_steps, self.interrupted = [], 0, False
+        self.networks = self.base = None
         if not variables.n_variables:  # no cell is there
             return self
         with threads_for(0):
-            self.losses, self.n_steps, self.interrupted = train(
-                self.networks, self.gaussian, self.visibility, rows, max_steps, seed
+            self.networks, self.base, training = fit_networks(
+                variables, visibility, values, weights, max_steps, seed
             )
+        self.losses, self.n_steps = training.losses, training.n_steps
+        self.interrupted = training.interrupted
         return self
 
     @property
     def _drawer(self):
-        return Drawer(self.variables, self.gaussian, self.networks)
+        return Drawer(self.variables, self.base, self.networks)
 
     # ------------------------------------------------------------------ cells
 
@@ -148,7 +128,8 @@ class Conditionals:
             NaN where hidden.
         """
         with threads_for(0):
-            filled = self._drawer.expect(State(self.variables, values))
+            expecter = Expecter(self.variables, self.base, self.networks)
+            filled = expecter.expect(State(self.variables, values))
         for column, (cells, proportions) in self.variables.alone.items():
             hidden = np.isnan(values[:, column])
             filled[hidden, column] = cells[proportions.argmax()]

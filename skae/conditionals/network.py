@@ -1,5 +1,6 @@
 """Networks that give every variable's distribution from those that are visible."""
 
+import copy
 import math
 
 import numpy as np
@@ -67,6 +68,21 @@ class ConditionalNetworks(nn.Module):
         self.register_buffer("proportions", torch.from_numpy(p))
         self.register_buffer("units", torch.from_numpy(units))
         self.register_buffer("owner", variables.owner)
+
+    def only(self, chosen):
+        """Return some of the networks, which share their weights with these.
+
+        Parameters
+        ----------
+        chosen : torch.Tensor of int
+        """
+        some = copy.copy(self)
+        some._parameters, some._modules = {}, {}
+        some.n_networks = len(chosen)
+        some.weights = [weight[chosen] for weight in self.weights]
+        some.biases = [bias[chosen] for bias in self.biases]
+        some.last, some.offsets = self.last[chosen], self.offsets[chosen]
+        return some
 
     def hidden(self, x, visible, mean, spread):
         """Return the last hidden layer, shape (n_networks, n, n_units).

@@ -226,6 +226,14 @@ class Variables:
         x /= np.sqrt(max(1.0 - np.square(p).sum(), TINY))
         return np.where(codes[:, None] >= 0, x, 0.0)
 
+    @property
+    def indicators(self):
+        """Which numbers of a row indicate levels, and their proportions and units."""
+        is_level = np.repeat([False, True], [self.n_ranked, self.width - self.n_ranked])
+        p = np.concatenate([np.ones(self.n_ranked), *self.proportions])
+        units = [np.sqrt(max(1.0 - np.square(own).sum(), TINY)) for own in self.proportions]
+        return is_level, p, np.append(np.ones(self.n_ranked), np.repeat(units, self.sizes))
+
     def targets(self, values):
         """Return what the networks' distributions are compared with.
 

@@ -7,6 +7,8 @@ import torch
 from skae.models.variational import VariationalModel, sobol_normal
 from skae.models.watched import Watched
 
+# Columns, at most, whose noise is worked out in as many steps.
+MAX_STEPS = 64
 # Of use in training only.
 OF_TRAINING = "penalties", "divergence", "generator"
 
@@ -46,3 +48,5 @@ def _fix_draws(model):
     model.fixed_draws = sobol_normal(model.n_importance_samples, model.n_components)
     log_jacobian = torch.from_numpy(model.__dict__.pop("log_jacobian").copy())
     model.register_buffer("log_jacobian", log_jacobian)
+    if model.noise is not None:
+        model.noise.in_steps = len(model.noise.correlations) <= MAX_STEPS

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._isolation import usual_settings
 from skae._new_file import new_file
 from skae._version import __version__
+from skae.export._copies import MAX_STEPS
 from skae.export._methods import check_methods
 from skae.export._module import EstimatorModule
 
@@ -158,6 +159,21 @@ def make_model(estimator, methods):
     return model
 
 
+def _refuse_wide_noise(estimator, methods):
+    """Raise if a score takes a factorisation, which no graph can do, of too many columns."""
+    model = getattr(getattr(estimator, "net_", None), "module_", None)
+    noise = getattr(model, "noise", None)
+    if noise is None or "score_samples" not in methods:
+        return
+    n_columns = len(noise.correlations)
+    if n_columns > MAX_STEPS:
+        raise ValueError(
+            f"The noise of {n_columns} columns is correlated, and with missing cells that is "
+            f"too much for a graph beyond {MAX_STEPS}; fit with noise='diagonal', or leave "
+            "method='score_samples' out."
+        )
+
+
 def make_graph(estimator, methods):
     """Return the ONNX graph of a fitted estimator, and its description."""
     from onnx import TensorProto, helper
@@ -169,6 +185,7 @@ def make_graph(estimator, methods):
 
     # Of p-values the graph's last nodes make what it has no network for.
     inner = tuple("fold_scores" if name == "pvalues" else name for name in methods)
+    _refuse_wide_noise(estimator, methods)
     with usual_settings():
         module = EstimatorModule(estimator, inner).eval()
     columns = module.columns

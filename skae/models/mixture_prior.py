@@ -1,6 +1,7 @@
 """The distribution of a variational autoencoder's codes, learned after training."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,11 +11,12 @@ from torch import nn
 from skae._processes import one_openmp_thread, without_warnings
 
 # Numbers of components that are tried, while there are more codes than parameters of means.
-SIZES = 2, 4, 8, 16
+SIZES = 2, 4, 8, 16, 32
 # After so many sizes in sequence without a gain, larger ones are not tried.
 MAX_VAIN = 2
-# Maximum number of codes that a mixture is fitted to, and of its steps.
-N_CODES, MAX_ITER = 5000, 50
+# Maximum number of codes that a mixture is fitted to, and of its steps: from clusters, and
+# from what was fitted to most of the codes.
+N_CODES, MAX_ITER, MAX_MORE = 5000, 30, 10
 # Codes are about one wide.
 REGULARISATION = 1e-4
 # Rows per dimension for which the covariance of all codes counts in that of a component.
@@ -23,6 +25,10 @@ STRENGTHS = 0.1, 1.0
 # the logarithm of this. Hesterberg, Weighted Average Importance Sampling and Defensive
 # Mixture Distributions, 1995.
 DEFENCE = 0.01
+# Weight below which a mixture is left out of the average: all cost time in every score.
+LEAST_WEIGHT = 0.1
+# Steps of the weights, each of which raises a concave likelihood.
+N_WEIGHTINGS = 100
 # Standard errors by which a mixture must be better on held-out rows.
 N_ERRORS = 2.0
 
@@ -69,18 +75,27 @@ class MixturePrior(nn.Module):
         return codes
 
 
+class Candidate(NamedTuple):
+    """A mixture fitted to codes, and what each held-out code gains by it, in nats."""
+
+    mixture: Any
+    strength: float
+    gains: torch.Tensor
+
+
 @torch.no_grad()
 def fit_prior(codes, held_out, *, learn_both=True):
     """Return a mixture that describes held-out codes clearly better than N(0, I), or None.
 
-    Its size is the best on held-out codes.
+    It is an average of mixtures of several sizes, in the proportions for which held-out
+    codes are likeliest: each errs elsewhere.
 
     Parameters
     ----------
     codes, held_out : torch.Tensor of shape (n, n_components)
         Draws from the posteriors of rows that were trained on, and of others.
     learn_both : bool, default=True
-        Whether the mixture is in the end fitted to the held-out codes as well.
+        Whether the mixtures are in the end fitted to the held-out codes as well.
 
     Returns
     -------
@@ -90,32 +105,68 @@ def fit_prior(codes, held_out, *, learn_both=True):
     ----------
     The bound is highest for the prior that is the aggregated posterior: Tomczak & Welling,
     VAE with a VampPrior, 2018, eq. 5. Its density is estimated after training: Ghosh et
-    al., From Variational to Deterministic Autoencoders, 2020, section 4.
+    al., From Variational to Deterministic Autoencoders, 2020, section 4. The average: Smyth
+    & Wolpert, Linearly Combining Density Estimators via Stacking, 1999.
     """
     if len(held_out) < 2:  # too few to tell
         return None
-    best, best_gain, settings, n_vain = None, 0.0, None, 0
+    candidates = _fit_candidates(codes, held_out)
+    if not candidates:
+        return None
+    proportions = _average(torch.stack([c.gains for c in candidates], dim=1))
+    kept = [c for c, part in zip(candidates, proportions, strict=True) if part > 0]
+    proportions = proportions[proportions > 0]
+    gain = (torch.stack([c.gains for c in kept], dim=1) + proportions.log()).logsumexp(1)
+    sure = N_ERRORS * gain.std().item() / math.sqrt(len(gain))
+    if not gain.mean().item() > sure:
+        return None
+    learned = torch.cat([codes, held_out]) if learn_both else codes
+    fitted: dict = {}
+    priors = []
+    for mixture, strength, _ in kept:
+        if learn_both and id(mixture) not in fitted:
+            again = _fit_mixture(learned, mixture.n_components, mixture)
+            fitted[id(mixture)] = again or mixture
+        priors.append(_make_prior(fitted.get(id(mixture), mixture), learned, strength))
+    return _joined(priors, proportions).to(codes)
+
+
+def _fit_candidates(codes, held_out):
+    """Return mixtures of more and more components, as long as held-out codes gain."""
+    candidates: list[Candidate] = []
+    best, n_vain = 0.0, 0
     for size in SIZES:
         if len(codes) < size * (codes.shape[1] + 1) or n_vain == MAX_VAIN:
             break
         n_vain += 1
-        fitted = _fit_mixture(codes, size)
-        for strength in STRENGTHS if fitted else ():
-            prior = _make_prior(*fitted, strength).to(codes)
-            gains = prior.log_ratio(held_out)
-            gain = gains.mean().item()
-            sure = N_ERRORS * gains.std().item() / math.sqrt(len(gains))
-            if gain > max(best_gain, 0.0 if best else sure):
-                best, best_gain, settings, n_vain = prior, gain, (size, strength), 0
-    if best is None or not learn_both:
-        return best
-    size, strength = settings
-    fitted = _fit_mixture(torch.cat([codes, held_out]), size)
-    return _make_prior(*fitted, strength).to(codes) if fitted else best
+        mixture = _fit_mixture(codes, size)
+        for strength in STRENGTHS if mixture else ():
+            prior = _make_prior(mixture, codes, strength).to(codes)
+            gains = prior.log_ratio(held_out).double()
+            candidates.append(Candidate(mixture, strength, gains))
+            if gains.mean().item() > best:
+                best, n_vain = gains.mean().item(), 0
+    return candidates
 
 
-def _fit_mixture(codes, size):
-    """Return a scikit-learn mixture, the covariance of all codes, and their number.
+def _average(gains):
+    """Return the proportions of mixtures by expectation and maximisation; few are not 0.
+
+    Parameters
+    ----------
+    gains : torch.Tensor of shape (n, n_mixtures)
+        Log densities of held-out codes.
+    """
+    proportions = torch.full_like(gains[0], 1.0 / gains.shape[1])
+    for least in (0.0, min(LEAST_WEIGHT, 1.0 / gains.shape[1])):
+        proportions = torch.where(proportions >= least, proportions, 0.0)
+        for _ in range(N_WEIGHTINGS):
+            proportions = (gains + proportions.log()).softmax(dim=1).mean(dim=0)
+    return proportions
+
+
+def _fit_mixture(codes, size, start=None):
+    """Return a scikit-learn mixture, which starts where another, if given, ended.
 
     None where far outliers leave a component without a covariance.
     """
@@ -124,20 +175,27 @@ def _fit_mixture(codes, size):
 
     codes = codes[-N_CODES:].cpu().double().numpy()
     settings = {"reg_covar": REGULARISATION, "max_iter": MAX_ITER, "random_state": 0}
+    if start is not None:
+        settings["max_iter"] = MAX_MORE
+        settings["weights_init"] = start.weights_ / start.weights_.sum()
+        settings["means_init"], settings["precisions_init"] = (
+            start.means_,
+            start.precisions_,
+        )
     # The held-out rows judge it, converged or not.
     with one_openmp_thread(), without_warnings(ConvergenceWarning):
         try:
-            mixture = GaussianMixture(size, **settings).fit(codes)
+            return GaussianMixture(size, **settings).fit(codes)
         except ValueError:
             return None
-    return mixture, np.atleast_2d(np.cov(codes.T)), len(codes)
 
 
-def _make_prior(mixture, total, n_codes, strength):
-    width = len(total)
+def _make_prior(mixture, codes, strength):
+    codes = codes[-N_CODES:].cpu().double().numpy()
+    total, width = np.atleast_2d(np.cov(codes.T)), codes.shape[1]
     # The covariance of a component with few rows is shrunk towards that of all codes.
     n_lent = strength * (width + 1.0)
-    lean = (n_lent / (n_lent + mixture.weights_ * n_codes))[:, None, None]
+    lean = (n_lent / (n_lent + mixture.weights_ * len(codes)))[:, None, None]
     covariances = mixture.covariances_ + lean * (total - mixture.covariances_)
     return MixturePrior(
         np.append((1.0 - DEFENCE) * mixture.weights_, DEFENCE),
@@ -146,4 +204,22 @@ def _make_prior(mixture, total, n_codes, strength):
         np.concatenate(
             [np.linalg.inv(np.linalg.cholesky(covariances)), np.eye(width)[None]]
         ),
+    )
+
+
+def _joined(priors, proportions):
+    """Return the mixture of mixtures; their last components, N(0, I), become one."""
+    parts = [
+        [part.double().cpu().numpy() for part in (p.weights, p.means, p.factors)]
+        for p in priors
+    ]
+    weights, means, factors = (
+        np.concatenate([part[:-1] for part in of_all])
+        for of_all in zip(*parts, strict=True)
+    )
+    shares = np.repeat(proportions.cpu().numpy(), [len(p.weights) - 1 for p in priors])
+    return MixturePrior(
+        np.append(weights * shares, DEFENCE),
+        np.vstack([means, np.zeros(means.shape[1])]),
+        np.concatenate([factors, np.eye(means.shape[1])[None]]),
     )

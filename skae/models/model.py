@@ -117,6 +117,10 @@ class Model(nn.Module):
         """Return the reconstruction of rows, shape (n, n_outputs)."""
         return self.decode(self.encode(x))
 
+    def expected(self, x, observed):
+        """Return decoder output in which missing cells are what the others imply."""
+        return self(x)
+
     def score(self, x, observed):
         """Return how normal rows are, shape (n,); higher is more normal."""
         return -self.error(x, observed)

@@ -6,12 +6,15 @@ import numpy as np
 import torch
 
 from skae.architectures import MLP
+from skae.likelihoods import Gaussian
 from skae.models.arrangement import ArrangedDecoder, ArrangedEncoder
 from skae.models.model import Model
 from skae.models.principal_axes import PrincipalAxes
 
 # Codes of one row that are at work anyway, about: more of them are more copies.
 WIDTH = 256
+# Numeric columns whose correlations are learned at most: they are so many squared.
+MAX_CORRELATED = 300
 
 
 class VariationalModel(Model):
@@ -42,6 +45,8 @@ class VariationalModel(Model):
         beta.
     prior : MixturePrior or None
         What p(z) was replaced by after training; None: N(0, I).
+    noise : CorrelatedNoise or None
+        How the numeric columns' noise is correlated, as learned after training; None: not.
     log_jacobian : ndarray of shape (n_numbers,)
         log |d standard / d raw| of the numeric columns: turns log densities into raw units.
     n_importance_samples : int
@@ -72,7 +77,7 @@ class VariationalModel(Model):
         self.encoder = ArrangedEncoder(block, n_components)
         block = architecture.build_decoder(n_components, design.n_outputs, layers)
         self.decoder = ArrangedDecoder(block, likelihood.link)
-        self.likelihood, self.prior = likelihood, None
+        self.likelihood, self.prior, self.noise = likelihood, None, None
         self.divergence = divergence(layers.generator)
         self.log_jacobian = np.zeros(len(likelihood.center))
         features = torch.from_numpy(design.numeric.features)
@@ -89,6 +94,12 @@ class VariationalModel(Model):
         # Probabilistic PCA is that of the evidence lower bound, of which beta is 1, and whose
         # columns count alike.
         return self.divergence_weight == 1.0 and self.columns.column_weight is None
+
+    @property
+    def can_correlate(self):
+        """Whether the noise of several numeric columns is normal, and may be correlated."""
+        is_normal = type(self.likelihood.likelihood) is Gaussian
+        return is_normal and 2 <= len(self.numeric_features) <= MAX_CORRELATED
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
@@ -187,7 +198,13 @@ class VariationalModel(Model):
     @property
     def copies_per_row(self):
         n_values = 1 if self.prior is None else self.prior.means.numel()
-        return self.n_importance_samples * max(1, n_values // WIDTH)
+        copies = self.n_importance_samples * max(1, n_values // WIDTH)
+        # Beside missing cells there is a matrix for each row.
+        return (
+            copies
+            if self.noise is None
+            else max(copies, len(self.numeric_features) ** 2 // WIDTH)
+        )
 
     def score(self, x, observed):
         """Return the importance-weighted bound of log p(x), shape (n,), in raw units.
@@ -199,6 +216,10 @@ class VariationalModel(Model):
         ----------
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016, eq. 8.
         """
+        return self.scores(x, observed, [self.noise])[0]
+
+    def scores(self, x, observed, noises):
+        """Return what `score` does, with each of several noises, as a list."""
         mean, log_variance = self.posterior(x)
         draws = self.fixed_draws
         if draws is None:
@@ -206,15 +227,82 @@ class VariationalModel(Model):
         draws = draws.to(x)
         # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
         codes = mean[:, None] + (0.5 * log_variance).exp()[:, None] * draws
+        output = self.decode(codes)
         nll = self.columns.total(
-            self.decode(codes), x[:, None], None if observed is None else observed[:, None]
+            output, x[:, None], None if observed is None else observed[:, None]
         )
         # log p(z) - log q(z|x); the constants of the two normal densities cancel.
         log_ratio = 0.5 * (draws.square() + log_variance[:, None] - codes.square()).sum(-1)
         if self.prior is not None:
             log_ratio = log_ratio + self.prior.log_ratio(codes)
-        bound = torch.logsumexp(log_ratio - nll, dim=1) - math.log(len(draws))
-        return bound + self._sum_of_numbers(self._log_jacobian(x), x, observed)
+        raw = self._sum_of_numbers(self._log_jacobian(x), x, observed)
+        scores = []
+        for noise in noises:
+            of_draws = log_ratio - nll
+            if noise is not None:
+                errors = self.standardised_errors(output, x[:, None])
+                of_draws = of_draws - noise.cost(errors, self._known(observed))
+            bound = torch.logsumexp(of_draws, dim=1) - math.log(len(draws))
+            scores.append(bound + raw)
+        return scores
+
+    def standardised_errors(self, output, x):
+        """Return what numeric cells are above their means, in units of the noise's deviation."""
+        n_numbers = len(self.numeric_features)
+        errors = x[..., :n_numbers] - output[..., :n_numbers]
+        return errors / self.likelihood.variance().to(x).sqrt()
+
+    def _known(self, observed):
+        """Return which numeric cells are known; None: all."""
+        return None if observed is None else observed[:, self.numeric_features] > 0
+
+    def expected(self, x, observed):
+        noise, output = self.noise, self(x)
+        known = self._known(observed)
+        if noise is None or known is None:
+            return output
+        given = noise.expected(self.standardised_errors(output, x), known)
+        n_numbers = len(self.numeric_features)
+        output[:, :n_numbers] += given * self.likelihood.variance().to(x).sqrt()
+        return output
+
+    def draw_numbers(self, mean, rng):
+        """Return numbers drawn about `mean`, ndarrays of shape (n, n_numbers)."""
+        if self.noise is None:
+            return self.likelihood.draw(mean, rng)
+        spread = self.likelihood.variance().detach().double().cpu().sqrt().numpy()
+        return mean + spread * self.noise.draw(len(mean), rng)
+
+    @torch.no_grad()
+    def error_moments(self, blocks, weights):
+        """Return the sums of products of rows' standardised errors, and the pairs' weights.
+
+        Parameters
+        ----------
+        blocks : iterable of tuple (x, observed)
+        weights : torch.Tensor of shape (n,) or None
+            Of the rows.
+
+        Returns
+        -------
+        products, counts : torch.Tensor of float64 of shape (n_numbers, n_numbers)
+        """
+        generator, first = torch.Generator(self.numeric_features.device).manual_seed(0), 0
+        products = counts = 0.0
+        for x, observed in blocks:
+            mean, log_variance = self.posterior(x)
+            draw = torch.empty_like(mean).normal_(generator=generator)
+            output = self.decode(torch.addcmul(mean, (0.5 * log_variance).exp(), draw))
+            errors = self.standardised_errors(output, x).double()
+            known, of_rows = self._known(observed), errors.new_ones(len(x), 1)
+            known = torch.ones_like(errors) if known is None else known.to(errors)
+            if weights is not None:
+                of_rows = weights[first : first + len(x), None].to(errors)
+            first += len(x)
+            errors = errors * known
+            products = products + errors.T @ (of_rows * errors)
+            counts = counts + known.T @ (of_rows * known)
+        return products, counts
 
     def _log_jacobian(self, x):
         """Return the log-determinant's part of every numeric column; 0 for probabilities."""
@@ -235,6 +323,8 @@ class VariationalModel(Model):
         """
         best = self.likelihood.mode_nll().to(x) - self._log_jacobian(x)
         distance = -self._sum_of_numbers(best, x, observed) - self.score(x, observed)
+        if self.noise is not None:
+            distance = distance - self.noise.half_log_det(self._known(observed))
         return distance.clamp(min=0.0)
 
     def cell_errors(self, x, observed):

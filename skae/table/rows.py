@@ -61,6 +61,10 @@ class DenseRows(_Rows):
         """Return the first of the rows."""
         return DenseRows(*self[:n_rows])
 
+    def taken(self, order):
+        """Return the rows in another order, a tensor of row numbers."""
+        return DenseRows(*self[order.to(self.device)])
+
     def followed_by(self, other):
         """Return these rows and then those of `other`."""
         observed = None
@@ -114,6 +118,10 @@ class SparseRows(_Rows):
     def first(self, n_rows):
         """Return the first of the rows."""
         return replace(self, rows=self.rows[:n_rows])
+
+    def taken(self, order):
+        """Return the rows in another order, a tensor of row numbers."""
+        return replace(self, rows=self.rows[order.numpy()])
 
     def followed_by(self, other):
         """Return these rows and then those of `other`."""
@@ -206,6 +214,15 @@ class TrainingRows:
         """Return these rows, none of them held out."""
         weights = None if self.weights is None else self.weights / self.weights.mean()
         return replace(self, n_valid=0, weights=weights)
+
+    def rotated(self, n_rows):
+        """Return these rows with the last `n_rows` first: others are held out."""
+        order = torch.arange(len(self.source)).roll(n_rows)
+        weights = None
+        if self.weights is not None:
+            weights = self.weights[order.to(self.weights.device)]
+            weights = weights / weights[: self.n_train].mean()
+        return replace(self, source=self.source.taken(order), weights=weights)
 
     @property
     def learned(self):

@@ -11,12 +11,14 @@ from skae.training.generators import use_generator
 N_CHECKED = 2048
 # Standard errors by which the start must be beaten.
 N_ERRORS = 2.0
+# The same where most of the rows had no part in choosing the state: one chance in twenty.
+N_ERRORS_CONFIRMED = 1.645
 # Fraction of the rows, at either end, that counts no more than the next ones do.
 WINSORISED = 0.05
 # A loss that exceeds its start by this factor will not come back.
 DIVERGED = 1e3
 # What an epoch changes of `EarlyStopping`, beside the best state.
-PROGRESS = "best_loss", "left_start", "reference", "reference_epoch", "_lowest"
+PROGRESS = "best_loss", "falls", "reference", "reference_epoch", "_lowest"
 # Rows whose codes a dataset-level regulariser compares with the prior at most.
 N_COMPARED = 1024
 
@@ -52,19 +54,29 @@ class Checkpoint:
 class EarlyStopping:
     """Keeps the best state and says when to stop.
 
-    With held-out rows, the start is replaced only by a state whose loss on them is lower
-    by more than two standard errors of the rows' paired differences: on few rows a smaller
-    gain is luck. So may be the mean of differences of which a few are huge: the
-    differences are winsorised as well, and a mean fall of one standard error is enough where
-    the winsorised one is clear. After that, the lowest mean loss wins; the lowest winsorised one
-    where a row's loss has no bound (`Model.has_unbounded_losses`). A start that is not the
-    best of its kind (`Model.starts_at_optimum`) is a state like others.
+    With held-out rows that is the state of the lowest mean loss on them; of the lowest
+    winsorised one where a row's loss has no bound (`Model.has_unbounded_losses`). It
+    replaces the start only if its loss is lower by more than two standard errors of the
+    rows' paired differences: on few rows a smaller gain is luck. So may be the mean of
+    differences of which a few are huge: the differences are winsorised as well, and a mean
+    fall of one standard error is enough where the winsorised one is clear. A start that is
+    not the best of its kind (`Model.starts_at_optimum`) is a state like others.
 
     Parameters
     ----------
     net : Net
     rows : TrainingRows
     schedule : Schedule
+
+    Attributes
+    ----------
+    falls : torch.Tensor of shape (n_valid,) or None
+        By how much the best state's losses are below the start's, row by row.
+    strength : float or None
+        Standard errors by which the best state is better than the start; infinite for a
+        start that is a state like others; None until it is settled.
+    is_confirmed : bool
+        Whether rows that had no part in choosing the best state have judged its steps.
 
     References
     ----------
@@ -76,7 +88,7 @@ class EarlyStopping:
     def __init__(self, net, rows, schedule):
         self.net, self.rows, self.schedule = net, rows, schedule
         self.first, self.best = Checkpoint(net.module_), Checkpoint(net.module_)
-        self.left_start = not net.module_.starts_at_optimum
+        self.falls, self.strength, self.is_confirmed = None, None, False
         self._is_robust = net.module_.has_unbounded_losses
         self._compared = None
         self.start = self.best_loss = math.nan
@@ -120,25 +132,12 @@ class EarlyStopping:
         if holds_out:
             with Batches(self.net, "valid") as told:
                 losses = self.losses(self.rows.n_train, len(self.rows.source), told)
-            figures += [self._mean(losses), *self._falls(losses)]
+            figures += [self._mean(losses), self._robust_fall(losses)]
         # The epoch's only synchronisation with the device.
         train_loss, *held_out = torch.stack(figures).tolist()
         loss = held_out[0] if holds_out else train_loss
-        compared = loss
-        if holds_out:
-            fall, clear, robust_fall, robustly_clear = held_out[1:]
-            if self._is_robust:
-                fall, clear, compared = (
-                    robust_fall,
-                    robustly_clear,
-                    self.start - robust_fall,
-                )
+        compared = self.start - held_out[1] if holds_out and self._is_robust else loss
         better = compared < self.best_loss
-        if holds_out and not self.left_start:
-            # `clear` is the fall less two standard errors: their sum is twice what lies above
-            # one, the least where only the winsorised fall is clear.
-            likely = fall + clear > 0
-            better = better and (clear > 0 or (robustly_clear > 0 and likely))
         self._record("train_loss", train_loss)
         if holds_out:
             self._record("valid_loss", loss)
@@ -146,10 +145,25 @@ class EarlyStopping:
         if not max(train_loss, loss) < limit:  # NaN included
             return "diverged"
         if better:
-            self.best_loss, self.left_start = compared, True
+            self.best_loss = compared
             self.net.best_epoch_ = epoch
             self.best.save()
+            if holds_out:
+                self.falls = self.start_losses - losses
         return self._no_change(epoch, compared) if holds_out else None
+
+    def judge(self, falls, weights):
+        """Settle how clearly the best state is better than the start, from rows' falls."""
+        if falls is None:
+            self.strength = 0.0
+        elif self.net.module_.starts_at_optimum:
+            mean, robust = _strengths(falls, weights)
+            # Above two where the mean fall is, or the winsorised one and half as much of the mean.
+            self.strength = (
+                robust if self._is_robust else max(mean, min(robust, 2.0 * mean))
+            )
+        else:
+            self.strength = math.inf
 
     def _record(self, key, loss):
         """Record a loss, and whether it is the lowest so far, as skorch's callbacks ask."""
@@ -169,7 +183,12 @@ class EarlyStopping:
         net = self.net
         net.train_start_loss_ = self.start
         if self.rows.holds_out:
-            self.best.restore()
+            if self.strength is None:  # interrupted
+                self.judge(self.falls, self.rows.valid_weights)
+            least = N_ERRORS_CONFIRMED if self.is_confirmed else N_ERRORS
+            if not self.strength > least:
+                net.best_epoch_ = 0
+            (self.best if net.best_epoch_ else self.first).restore()
             if net.loss_curves()[0] and not net.best_epoch_:
                 net.train_start_loss_ = self._checked_loss()
             return
@@ -184,13 +203,13 @@ class EarlyStopping:
             net.best_epoch_ = epoch
 
     @torch.no_grad()
-    def losses(self, start, stop, told=None):
+    def losses(self, start, stop, told=None, rows=None):
         """Return the losses of rows `start` to `stop`, with the same draws at every call.
 
-        They are followed by those of the other workers' rows.
-
-        Callbacks are told of the blocks by `told`, a `Batches`.
+        They are followed by those of the other workers' rows. Of other rows if `rows` are
+        given. Callbacks are told of the blocks by `told`, a `Batches`.
         """
+        rows = self.rows if rows is None else rows
         net, corrupt = self.net, self.schedule.corrupt
         net._set_training(False)
         workers = self.schedule.workers
@@ -202,7 +221,7 @@ class EarlyStopping:
             common = 0.0
             if self._compared is not None:
                 common = net.module_.dataset_loss(*self._compared)
-            for x, observed in self.rows.blocks(start, stop):
+            for x, observed in rows.blocks(start, stop):
                 if told is not None:
                     told.begin(x)
                 seen = x if corrupt is None else corrupt(x, observed, generator)
@@ -223,27 +242,28 @@ class EarlyStopping:
             losses.mean() if weights is None else torch.dot(losses, weights) / weights.sum()
         )
 
-    def _falls(self, losses):
-        """Return the mean fall of the rows' losses since the start, and how clear it is.
+    def _robust_fall(self, losses):
+        """Return the winsorised mean fall of the rows' losses since the start."""
+        falls = self.start_losses - losses
+        fractions = _fractions(falls, self.rows.valid_weights)
+        return torch.dot(fractions, _winsorised(falls, fractions))
 
-        Clear is what lies more than two standard errors above 0. Then the same of the
-        winsorised falls.
-        """
-        falls, weights = self.start_losses - losses, self.rows.valid_weights
-        if weights is None:
-            weights = torch.ones_like(falls)
-        fractions = weights / weights.sum()
-        mean, error = _mean_and_error(falls, fractions)
-        robust_mean, robust_error = _mean_and_error(
-            _winsorised(falls, fractions), fractions
-        )
-        robust_error = robust_error / (1.0 - 2.0 * WINSORISED)
-        return (
-            mean,
-            mean - N_ERRORS * error,
-            robust_mean,
-            robust_mean - N_ERRORS * robust_error,
-        )
+
+def _fractions(values, weights):
+    if weights is None:
+        weights = torch.ones_like(values)
+    return weights / weights.sum()
+
+
+def _strengths(falls, weights):
+    """Return how many standard errors the mean fall is above 0, and the winsorised one."""
+    fractions = _fractions(falls, weights)
+    mean, error = _mean_and_error(falls, fractions)
+    robust_mean, robust_error = _mean_and_error(_winsorised(falls, fractions), fractions)
+    robust_error = robust_error / (1.0 - 2.0 * WINSORISED)
+    tiny = torch.finfo(falls.dtype).tiny
+    strengths = mean / error.clamp(min=tiny), robust_mean / robust_error.clamp(min=tiny)
+    return [strength.item() for strength in strengths]
 
 
 def _winsorised(values, fractions):

@@ -16,6 +16,7 @@ from torch import nn
 
 from skae.training.batches import Batches
 from skae.training.callback_copies import keep_portable
+from skae.training.confirming import Confirmation
 from skae.training.early_stopping import EarlyStopping
 from skae.training.endings import how_it_ended
 from skae.training.generators import use_generator
@@ -215,6 +216,7 @@ class Net(NeuralNet):
                 resuming = Resuming(self, stopping, generator, schedule)
                 with use_generator(generator, self.module_):
                     self._run_epochs(X, schedule, stopping, generator, resuming=resuming)
+                self._decide(schedule, stopping)
                 if schedule.refit and self.best_epoch_ and not self._was_stopped:
                     self._refit(schedule, stopping)
             except KeyboardInterrupt:
@@ -225,6 +227,14 @@ class Net(NeuralNet):
                 self.optimizer_.zero_grad()
                 stopping.restore_best()
         return self
+
+    def _decide(self, schedule, stopping):
+        """Settle whether the start is left, by other held-out rows too where that is open."""
+        if stopping.rows.holds_out:
+            stopping.judge(stopping.falls, stopping.rows.valid_weights)
+            if schedule.confirm and not self._was_stopped:
+                Confirmation(self, stopping).run()
+            stopping.restore_best()
 
     def _dataset(self, rows, start, stop):
         """Return what callbacks get to see of rows `start` to `stop`, if there are any."""

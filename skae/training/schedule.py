@@ -54,6 +54,9 @@ class Schedule:
         Whether to train once more, on all rows, for the steps that held-out rows chose.
     before_refit : callable () -> None
         Called when the model is in the state that held-out rows chose.
+    confirm : bool
+        Whether other rows are held out in turn where the first ones leave it open if the start
+        is to be left.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -74,6 +77,7 @@ class Schedule:
     corrupt: Callable | None = None
     refit: bool = False
     before_refit: Callable[[], None] = field(default=lambda: None)
+    confirm: bool = False
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
     draws: Callable[[], AbstractContextManager] = nullcontext

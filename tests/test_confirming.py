@@ -1,0 +1,119 @@
+"""Other rows are held out in turn where the first ones leave open if the start is left."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_diabetes
+
+from skae import AutoencoderTransformer
+from skae.table.rows import DenseRows, TrainingRows
+from skae.training.confirming import Confirmation
+from skae.training.early_stopping import N_ERRORS_CONFIRMED, EarlyStopping
+
+SEEDS = range(5)
+
+
+def _bent(n, seed, noise=0.35):
+    """A curve under noise."""
+    rng = np.random.default_rng(seed)
+    u = rng.uniform(-1.5, 1.5, (n, 2))
+    curve = np.column_stack([u, u**2, np.sin(2 * u), u[:, 0] * u[:, 1]])
+    return curve + noise * rng.normal(size=curve.shape)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return [
+        AutoencoderTransformer(2, refit=True, random_state=seed).fit(_bent(130, 0))
+        for seed in SEEDS
+    ]
+
+
+class Judged:
+    """An `EarlyStopping` whose net has a start that is the best of its kind."""
+
+    judge, _is_robust, is_confirmed = EarlyStopping.judge, False, False
+
+    def __init__(self, falls):
+        model = SimpleNamespace(starts_at_optimum=True)
+        self.net = SimpleNamespace(
+            module_=model,
+            history_=[1, 2],
+            callbacks_=["heard"],
+            best_epoch_=2,
+            stop_reason_="epochs",
+        )
+        self.rows = TrainingRows(DenseRows(torch.zeros(200, 1), None), None, 40)
+        self.falls = falls
+        self.judge(falls, None)
+
+
+def _falls(mean, n=40):
+    values = torch.linspace(-1.0, 1.0, n)
+    return mean + values / values.std()
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "n_asked", "is_clear"),
+    [(0.2, 0.25, 4, True), (0.2, -0.3, 1, False), (0.9, 0.0, 0, True), (0.2, 1.0, 1, True)],
+)
+def test_others_are_asked_until_all_agree(own, others, n_asked, is_clear, monkeypatch):
+    stopping = Judged(_falls(own))
+
+    def hold_out(self, fold, n_epochs):
+        assert n_epochs == 2
+        self.net.history_.append("judging")
+        assert not self.net.callbacks_
+        self.falls.append(_falls(others))
+        self.weights.append(None)
+
+    monkeypatch.setattr(Confirmation, "_hold_out", hold_out)
+    confirmation = Confirmation(stopping.net, stopping)
+    confirmation.run()
+    assert len(confirmation.falls) == 1 + n_asked
+    assert (stopping.strength > N_ERRORS_CONFIRMED) == is_clear
+    assert stopping.is_confirmed == bool(n_asked)
+    assert stopping.net.history_ == [1, 2]
+    assert stopping.net.callbacks_ == ["heard"]
+
+
+def test_seeds_that_learn_little_do_no_harm():
+    X = load_diabetes().data
+    train, test = X[:300], X[300:]
+    start = AutoencoderTransformer(3, max_iter=1, learning_rate_init=1e-30).fit(train)
+    for seed in SEEDS:
+        fit = AutoencoderTransformer(3, random_state=seed).fit(train)
+        assert fit.score(test) > start.score(test) - 0.015
+
+
+def test_nothing_is_left_of_the_trainings_that_only_judged(fitted):
+    for fit in fitted:
+        start, stop = fit.net_.refit_span_
+        assert len(fit.net_.history) == fit.n_iter_ + stop - start
+        assert len(fit.validation_loss_curve_) == fit.n_iter_ + 1
+        assert np.isfinite(fit.validation_loss_curve_).all()
+        assert fit.net_.stop_reason_ in ("epochs", "no_change")
+
+
+def test_where_nothing_is_to_be_learned_the_start_stays():
+    rng = np.random.default_rng(0)
+    for seed in range(6):
+        fit = AutoencoderTransformer(2, max_iter=30, random_state=seed)
+        assert fit.fit(rng.normal(size=(130, 5))).best_iter_ == 0
+
+
+def test_rotated_rows_are_the_same_with_others_last():
+    x, weights = torch.arange(7.0)[:, None], torch.arange(1.0, 8.0)
+    observed = (torch.arange(7) % 2).to(torch.uint8)[:, None]
+    rows = TrainingRows(DenseRows(x, observed), weights, 2)
+    rotated = rows.rotated(2)
+    assert rotated.source.x[:, 0].tolist() == [5, 6, 0, 1, 2, 3, 4]
+    assert rotated.source.observed[:, 0].tolist() == [1, 0, 0, 1, 0, 1, 0]
+    assert rotated.n_valid == 2
+    assert rotated.train_weights.mean() == pytest.approx(1.0)
+    order = [6.0, 7.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    np.testing.assert_allclose(
+        rotated.weights / rotated.weights[0], np.array(order) / 6.0, rtol=1e-6
+    )
