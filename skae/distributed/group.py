@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from contextlib import suppress
 
 import torch
 import torch.distributed as dist
@@ -110,6 +111,11 @@ class Group(Workers):
             self.error = errors[0]
             raise self.error
         return result
+
+    def leave(self):
+        """Wait for the others: they may still be reading what this worker has sent."""
+        with suppress(RuntimeError):  # they have nothing to say any more
+            self.gathered(None)
 
     # ------------------------------------------------------------------ tensors
 

@@ -64,4 +64,5 @@ def outcome_in_worker(estimator, X, workers):
             if raised is not workers.error and workers.size > 1:
                 raise
             fitted, error = None, raised
+    workers.leave()
     return Outcome(fitted, error, [entry.message for entry in caught])

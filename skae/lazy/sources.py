@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 # Rows of a chunk, at most, and cells: fewer of wide tables.
-CHUNK_ROWS, CHUNK_CELLS = 65_536, 1_000_000
+CHUNK_ROWS, CHUNK_CELLS = 65_536, 250_000
 # Chunks that pyarrow may read ahead of the one that is used.
 READ_AHEAD = 2
 FORMATS = {

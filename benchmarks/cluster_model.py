@@ -1,0 +1,96 @@
+"""How fast 4, 16 and 64 workers would train, reckoned from measured steps of one.
+
+    python benchmarks/cluster_model.py FIGURES [--plot PATH]
+
+FIGURES is what `cluster.py --json` has written. Assumed is that
+
+- a step takes ``a + b m`` seconds for the m rows of a worker's part of a batch: a and b are
+  those of the line through the measured steps of one worker with a whole and half a batch;
+- gradients are reduced in a ring, after the step and not beside it: k workers send
+  ``2 (k - 1) / k`` times the bytes of the gradients each, in 2 (k - 1) messages of 0.1 ms;
+- every worker has a core, and a network connection, of its own, and all are equally fast;
+- the passes before and what follows the epochs are left out.
+
+Two workers on one machine, where the connection is the loopback, are shown beside their
+measured rate: what the model says is checked there, and nowhere else.
+"""
+
+import argparse
+import json
+
+from _tables import TextTable, heading, remark
+
+LATENCY = 1e-4
+# Bits per second.
+CONNECTIONS = {"1 Gbit/s": 1e9, "10 Gbit/s": 1e10}
+# What the loopback carries, about.
+LOOPBACK = 1e10
+WORKERS = (1, 2, 4, 16, 64)
+
+
+def line(training):
+    """Return the seconds of a step without rows, and of a row."""
+    batch, rates = training["batch"], training["rows_per_second"]
+    whole, half = (n / rates[f"1,{n}"] for n in (batch, batch // 2))
+    per_row = max(whole - half, 0.0) / (batch - batch // 2)
+    return whole - per_row * batch, per_row
+
+
+def rows_per_second(n_workers, batch, n_bytes, bits_per_second, step, per_row):
+    seconds = step + per_row * batch / n_workers
+    if n_workers > 1:
+        n_sent = 2 * (n_workers - 1) / n_workers * n_bytes
+        seconds += 8 * n_sent / bits_per_second + 2 * (n_workers - 1) * LATENCY
+    return batch / seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("figures")
+    parser.add_argument("--plot", help="picture to write")
+    args = parser.parse_args()
+    with open(args.figures) as file:
+        training = json.load(file)["training"]
+    step, per_row = line(training)
+    n_bytes, batch = training["n_bytes"], training["batch"]
+    heading("Reckoned speed-up over one worker")
+    table = TextTable(
+        {
+            "batch": ">9,.0f",
+            "connection": "<12",
+            **{f"{k} workers": ">11.1f" for k in WORKERS},
+        }
+    )
+    curves = {}
+    for size in (batch, 16 * batch):
+        for name, bits in CONNECTIONS.items():
+            rates = [
+                rows_per_second(k, size, n_bytes, bits, step, per_row) for k in WORKERS
+            ]
+            curves[f"{size:,} rows, {name}"] = speed_up = [r / rates[0] for r in rates]
+            table.row(size, name, *speed_up)
+    measured = training["rows_per_second"]
+    rate = rows_per_second(2, batch, n_bytes, LOOPBACK, step, per_row)
+    remark(
+        f"Two workers on one machine: reckoned {rate / measured[f'1,{batch}']:.2f} times one, "
+        f"measured {measured[f'2,{batch}'] / measured[f'1,{batch}']:.2f}."
+    )
+    remark(f"A step takes {1e3 * step:.2f} ms and {1e6 * per_row:.2f} us a row.")
+    if args.plot:
+        plot(curves, args.plot)
+
+
+def plot(curves, path):
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for label, speed_up in curves.items():
+        axes.loglog(WORKERS, speed_up, marker="o", label=label, base=2)
+    axes.loglog(WORKERS, WORKERS, color="0.7", linestyle=":", label="as many times", base=2)
+    axes.set(xlabel="workers", ylabel="times one worker's rows per second")
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
