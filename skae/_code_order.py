@@ -47,7 +47,7 @@ class OrderedCodesMixin(EntryPoints):
         weights = None if data.weights is None else data.weights[rows]
         with self._model_for(np.float32) as (model, _):
             first = self._first_codes(model, *data.source[rows], weights)
-            keeps_order = model.is_nested or self.net_.goes_on
+            keeps_order = self.net_.goes_on  # in a stream a code stays what it was
             order = list(range(self.n_components_)) if keeps_order else first.best_order()
             return order, np.array(first.ratios(order))
 
@@ -81,7 +81,7 @@ class OrderedCodesMixin(EntryPoints):
         if judged is None:
             return
         order, self.explained_variance_ratio_ = judged
-        if self.net_.goes_on:  # in a stream a code stays what it was
+        if self.net_.goes_on:
             return
         model, design = self.net_.module_, self._table.design_
         n_rows = max(2, min(N_ROWS, N_CELLS // max(design.n_inputs, 1)))
