@@ -1,13 +1,14 @@
 """A contact sheet: every display of four kinds of tables, to be opened and looked at.
 
-    python benchmarks/displays.py FOLDER
+    python benchmarks/displays.py FOLDER [--tables mixed] [--displays traversal codes]
 
 It writes one picture per display and table, each drawn into one half of a figure whose other half
 belongs to a neighbour, and sheets of all of them.
 """
 
-import sys
+import argparse
 import warnings
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -30,6 +31,7 @@ from skae.display import (
 )
 
 N = 500
+TABLES = "numeric", "mixed", "many levels", "missing"
 
 
 def tables(rng):
@@ -61,48 +63,69 @@ def tables(rng):
 
 
 def drawers(table, labels):
-    """Return name of a display -> function that draws it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ae = AutoencoderTransformer(3, random_state=0).fit(table)
-        vae = VAETransformer(2, sampler="codes", max_iter=20, random_state=0).fit(table)
-        detector = AEAnomalyDetector(n_estimators=4, max_iter=50, random_state=0).fit(table)
+    """Return name of a display -> function that draws it; what it takes is fitted then."""
+
+    def fitted(make):
+        @cache
+        def fit():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return make().fit(table)
+
+        return fit
+
+    ae = fitted(lambda: AutoencoderTransformer(3, max_iter=30, random_state=0))
+    vae = fitted(
+        lambda: VAETransformer(2, sampler="codes", max_iter=20, random_state=0),
+    )
+    detector = fitted(
+        lambda: AEAnomalyDetector(n_estimators=4, max_iter=50, random_state=0)
+    )
+    draw = {
+        "latent": (LatentSpaceDisplay, ae, (table, labels)),
+        "latent of two": (LatentSpaceDisplay, vae, (table, labels)),
+        "traversal": (LatentTraversalDisplay, ae, (table,)),
+        "codes": (CodeDisplay, ae, (table,)),
+        "reconstruction": (ReconstructionDisplay, ae, (table,)),
+        "sample": (SampleDisplay, vae, (table,)),
+        "loss": (LossCurveDisplay, ae, ()),
+        "scores": (AnomalyScoreDisplay, detector, (table, labels)),
+        "explanation": (ExplanationDisplay, ae, (table[:1],)),
+        "explanations": (ExplanationDisplay, ae, (table[:8],)),
+    }
     return {
-        "latent": lambda ax: LatentSpaceDisplay.from_estimator(ae, table, labels, ax=ax),
-        "latent of two": lambda ax: LatentSpaceDisplay.from_estimator(
-            vae, table, labels, ax=ax
-        ),
-        "traversal": lambda ax: LatentTraversalDisplay.from_estimator(ae, table, ax=ax),
-        "codes": lambda ax: CodeDisplay.from_estimator(ae, table, ax=ax),
-        "reconstruction": lambda ax: ReconstructionDisplay.from_estimator(ae, table, ax=ax),
-        "sample": lambda ax: SampleDisplay.from_estimator(vae, table, ax=ax),
-        "loss": lambda ax: LossCurveDisplay.from_estimator(ae, ax=ax),
-        "scores": lambda ax: AnomalyScoreDisplay.from_estimator(
-            detector, table, labels, ax=ax
-        ),
-        "explanation": lambda ax: ExplanationDisplay.from_estimator(ae, table[:1], ax=ax),
-        "explanations": lambda ax: ExplanationDisplay.from_estimator(ae, table[:8], ax=ax),
+        name: lambda ax, c=cls, e=estimator, a=arguments: c.from_estimator(e(), *a, ax=ax)
+        for name, (cls, estimator, arguments) in draw.items()
     }
 
 
-def main(folder):
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for table_name, (table, labels) in tables(np.random.default_rng(0)).items():
-        for name, draw in drawers(table, labels).items():
-            display = draw(None)
-            title = f"{name}_{table_name}".replace(" ", "_")
-            display.figure_.savefig(folder / f"{title}.png", dpi=70)
-            plt.close("all")
-            figure, axes = plt.subplots(1, 2, figsize=(12, 5))
-            axes[1].set_title("a neighbour")
-            axes[1].plot([0, 1])
-            draw(axes[0])
-            figure.savefig(folder / f"beside_{title}.png", dpi=50)
-            plt.close("all")
-    for prefix in ("", "beside_"):
-        for table_name in ("numeric", "mixed", "many_levels", "missing"):
-            _sheet(folder, prefix, table_name)
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
+    parser.add_argument("--displays", nargs="+", metavar="DISPLAY")
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    made = tables(np.random.default_rng(0))
+    for table_name in args.tables:
+        for name, draw in drawers(*made[table_name]).items():
+            if not args.displays or name in args.displays:
+                _draw(args.folder, f"{name}_{table_name}".replace(" ", "_"), draw)
+        for prefix in ("", "beside_"):
+            _sheet(args.folder, prefix, table_name.replace(" ", "_"))
+
+
+def _draw(folder, title, draw):
+    """Draw once alone and once beside a neighbour."""
+    draw(None).figure_.savefig(folder / f"{title}.png", dpi=70)
+    figure, axes = plt.subplots(1, 2, figsize=(12, 5))
+    axes[1].set_title("a neighbour")
+    axes[1].plot([0, 1])
+    draw(axes[0])
+    figure.savefig(folder / f"beside_{title}.png", dpi=50)
+    plt.close("all")
 
 
 def _sheet(folder, prefix, table_name):
@@ -120,4 +143,4 @@ def _sheet(folder, prefix, table_name):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

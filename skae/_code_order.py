@@ -36,20 +36,25 @@ class OrderedCodesMixin(EntryPoints):
         Parameters
         ----------
         data : TrainingRows
-            The last rows are judged, if they are held out.
+            The order is that of all rows, which principal axes are learned from as well; the
+            ratios are of those that are held out.
         """
         if not self._warns_of_columns:  # of a part of a table nobody asks
             return None
-        design = self._table.design_
-        start = data.n_train if data.n_valid else 0
-        n_rows = max(1, min(N_ROWS, N_CELLS // max(design.n_inputs, 1)))
-        rows = slice(start, min(len(data.source), start + n_rows))
-        weights = None if data.weights is None else data.weights[rows]
+        held_out = data.n_train if data.n_valid else 0
         with self._model_for(np.float32) as (model, _):
-            first = self._first_codes(model, *data.source[rows], weights)
-            keeps_order = model.is_nested or self.net_.goes_on
-            order = list(range(self.n_components_)) if keeps_order else first.best_order()
+            order = list(range(self.n_components_))
+            if not self.net_.goes_on:  # in a stream a code stays what it was
+                order = self._first_codes_of(model, data, 0, len(data.learned)).best_order()
+            first = self._first_codes_of(model, data, held_out, len(data.source))
             return order, np.array(first.ratios(order))
+
+    def _first_codes_of(self, model, data, start, stop):
+        """Return the `FirstCodes` of rows `start` to `stop`, of so many as are worth it."""
+        n_rows = max(1, min(N_ROWS, N_CELLS // max(self._table.design_.n_inputs, 1)))
+        rows = slice(start, min(stop, start + n_rows))
+        weights = None if data.weights is None else data.weights[rows]
+        return self._first_codes(model, *data.source[rows], weights)
 
     def _explained_by_codes(self, X):
         """Return what every code adds to what those before explain of rows, list."""
@@ -81,7 +86,7 @@ class OrderedCodesMixin(EntryPoints):
         if judged is None:
             return
         order, self.explained_variance_ratio_ = judged
-        if self.net_.goes_on:  # in a stream a code stays what it was
+        if self.net_.goes_on:
             return
         model, design = self.net_.module_, self._table.design_
         n_rows = max(2, min(N_ROWS, N_CELLS // max(design.n_inputs, 1)))

@@ -26,9 +26,11 @@ class ColumnWeightMixin:
         table = self._table
         weights, named = weights_of_columns(self.column_weight, table.names)
         if X is not None:
-            self._numbering = numbered_columns(table, X, rows)
+            # In a part of a table, where nobody would be told, all columns count.
+            tells = self._warns_of_columns
+            self._numbering = numbered_columns(table, X, rows) if tells else []
         numbering = [i for i in self._numbering if i not in named]
-        if X is not None and numbering and self._warns_of_columns:
+        if X is not None and numbering:
             _warn_of_numbers([table.names[i] for i in numbering])
         weights[numbering] = 0.0
         tells = (weights > 0) & ~table.empty_ & ~table.identifiers_

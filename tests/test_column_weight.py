@@ -160,6 +160,10 @@ def test_numbers_that_follow_each_other_are_keys_unless_they_go_with_a_column():
     assert _fit(frame)[1]
     ranked = frame.assign(place=frame["c"].rank().astype(int))
     assert not _fit(ranked)[1]
+    blocks = pd.DataFrame({"place": np.arange(N), "kind": np.repeat(["x", "y"], N // 2)})
+    assert not _fit(blocks, 1)[1]
+    alone = pd.DataFrame({"place": np.arange(N)})
+    assert not _fit(alone, 1)[1]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
 from skae.display._codes import MAX_CODES
-from skae.display._display import Display, Kwargs, name_of, of_estimator
+from skae.display._display import Display, Kwargs
 from skae.display._style import COLORS, QUIET
 from skae.display._tables import Table, short
 
@@ -36,8 +36,6 @@ class CodeDisplay(Display):
     ----------
     description : pandas.DataFrame
         What `describe_codes` returns.
-    name : str, default=None
-        Name of the estimator. If None, it is not shown.
 
     Attributes
     ----------
@@ -67,8 +65,6 @@ class CodeDisplay(Display):
     """
 
     description: pd.DataFrame
-    _: KW_ONLY
-    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -109,7 +105,7 @@ class CodeDisplay(Display):
             If `components` are not among the codes, or `max_bars` is below 1.
         """
         cls._check_methods(estimator, "describe_codes")
-        display = cls(estimator.describe_codes(X), name=name_of(estimator))
+        display = cls(estimator.describe_codes(X))
         return display.plot(ax=ax, components=components, max_bars=max_bars, **kwargs)
 
     @classmethod
@@ -119,7 +115,6 @@ class CodeDisplay(Display):
         *,
         components: Sequence[int] | None = None,
         max_bars: int = 8,
-        name: str | None = None,
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
@@ -131,8 +126,6 @@ class CodeDisplay(Display):
             What `describe_codes` returned.
         components, max_bars, ax, **kwargs
             See `from_estimator`.
-        name : str, default=None
-            Name of the estimator. If None, it is not shown.
 
         Returns
         -------
@@ -149,7 +142,7 @@ class CodeDisplay(Display):
             raise ValueError(
                 f"description has no columns {lacking}; give what describe_codes returns."
             )
-        display = cls(description, name=name)
+        display = cls(description)
         return display.plot(ax=ax, components=components, max_bars=max_bars, **kwargs)
 
     def plot(
@@ -205,8 +198,7 @@ class CodeDisplay(Display):
             [Patch(color=NUMBERS), Patch(color=LEVELS)],
             ["number, in standard deviations", "probability of a level"],
         )
-        step = f"change by a standard deviation\nof the code{of_estimator(self.name)}"
-        self.axes_[-1].set_xlabel(step, fontsize="small")
+        self.axes_[0].set_xlabel("change by one deviation\nof the code", fontsize="small")
 
 
 def _draw_bars(panel: Axes, part: pd.DataFrame, kwargs: Kwargs) -> BarContainer:

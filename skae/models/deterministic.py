@@ -148,7 +148,7 @@ class DeterministicModel(Model):
 
     @property
     def is_nested(self):
-        """Whether training gives the codes their order."""
+        """Whether rows of a training step are decoded from their first codes."""
         return self.nested_dropout > 0 and self.n_components > 1 and self.penalties is None
 
     def losses(self, seen, x, observed, weights=None):

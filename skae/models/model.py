@@ -35,8 +35,6 @@ class Model(nn.Module):
         clearly.
     arranges_codes : bool
         Whether the codes can be put into another order: encoder and decoder are `Arranged`.
-    is_nested : bool
-        Whether training has put them into one.
     codes_have_signs : bool
         Whether a code may as well be multiplied by -1.
     """
@@ -48,7 +46,6 @@ class Model(nn.Module):
     has_unbounded_losses = False
     starts_at_optimum = True
     arranges_codes = False
-    is_nested = False
     codes_have_signs = True
 
     @torch.no_grad()

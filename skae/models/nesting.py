@@ -4,6 +4,8 @@ import torch
 
 # Rows that are decoded, in all, to find an order.
 N_DECODED, LEAST_ROWS = 50_000, 50
+# A code that explains less of all cost than another by this is as good as that.
+AS_MUCH = 0.01
 # Entries of a loading that are this near to the largest one are as large.
 AS_LARGE = 0.99
 
@@ -90,17 +92,23 @@ class FirstCodes:
         return ((costs[:-1] - costs[1:]) / start).tolist()
 
     def best_order(self):
-        """Return the codes in an order in which each explains the most beside those before."""
+        """Return the codes in an order in which each explains the most beside those before.
+
+        Codes that explain about as much stay in the order that they have.
+        """
         n_codes = self.codes.shape[1]
         kept, left, order = self.codes.new_zeros(n_codes).bool(), list(range(n_codes)), []
         rows = max(LEAST_ROWS, 2 * N_DECODED // (n_codes * (n_codes + 1)))
+        x = self.rows[0][:rows]
+        as_much = AS_MUCH * self._mean(self.nothing.to(x).expand(len(x), -1))
         while left:
             costs = []
             for code in left:
                 tried = kept.clone()
                 tried[code] = True
                 costs.append(self._cost_of(tried, rows))
-            order.append(left.pop(int(torch.stack(costs).argmin())))
+            least = torch.stack(costs) <= min(costs) + as_much
+            order.append(left.pop(int(least.to(torch.uint8).argmax())))
             kept[order[-1]] = True
         return order
 

@@ -41,7 +41,7 @@ def numbered_columns(table, X, rows):
     """Return the columns of whole numbers that only tell the rows of a frame apart, list of int.
 
     All of their numbers are different, and the column is called as keys are; or they
-    follow each other without a gap, and go up or down with no other column of numbers.
+    follow each other without a gap, and go up or down with no other column.
 
     Parameters
     ----------
@@ -63,35 +63,28 @@ def numbered_columns(table, X, rows):
             continue
         is_dense = int(values[-1]) - int(values[0]) == len(values) - 1
         if KEY.fullmatch(str(table.names[column])) or (
-            is_dense and not _goes_with_others(X, numeric.features, column, rows)
+            is_dense and not _goes_with_others(table, X, column, rows)
         ):
             found.append(column)
     return found
 
 
-def _goes_with_others(X, numeric, column, rows):
-    """Return whether a column of numbers is correlated with another, beyond chance."""
+def _goes_with_others(table, X, column, rows):
+    """Return whether a column of numbers is correlated with another, beyond chance.
+
+    So is one that is alone in its table: there is nothing else to learn.
+    """
     rows = rows[:N_COMPARED]
-    own = X.column(column).floats()[rows]
-    for other in numeric.tolist():
-        if other == column or X.column(other).kind not in ("number", "date", "duration"):
-            continue
-        values = _as_floats(X.column(other))[rows]
-        known = np.isfinite(values) & np.isfinite(own)
-        if known.sum() < LEAST_CELLS:
-            continue
-        pair = np.stack([own[known], values[known]])
-        ranks = pair.argsort(axis=1).argsort(axis=1)
-        r = np.corrcoef(ranks)[0, 1]
-        if abs(r) > N_ERRORS / np.sqrt(known.sum()):
-            return True
-    return False
-
-
-def _as_floats(cells):
-    if cells.data.dtype.kind not in "mM":
-        return cells.floats()
-    return np.where(np.isnat(cells.data), np.nan, cells.data.astype(np.int64))
+    design = table.design_
+    others = (design.feature_of_output != column).numpy()
+    x = table.encode_rows(X, rows)[0][:, : design.n_outputs][:, others].astype(np.float64)
+    x = x[:, x.std(axis=0) > 0]
+    if not x.shape[1]:
+        return True
+    ranks = X.column(column).floats()[rows].argsort().argsort()
+    ranks = (ranks - ranks.mean()) / ranks.std()
+    correlations = ranks @ ((x - x.mean(axis=0)) / x.std(axis=0)) / len(rows)
+    return bool(np.abs(correlations).max() > N_ERRORS / np.sqrt(len(rows)))
 
 
 def refuse_identifiers_only(table):
