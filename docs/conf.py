@@ -57,7 +57,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
-    "min_reported_time": 0,
+    # Its pages load scripts from elsewhere.
+    "write_computation_times": False,
     "show_memory": False,
     # Pictures are the figure that a script leaves open; closing and seeds are its affair.
     "reset_modules": ("matplotlib",),
