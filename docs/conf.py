@@ -20,13 +20,13 @@ version = release = skae.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
     "sphinx_design",
     "sphinx_copybutton",
     "figures",
+    "mathml",
     "reference_pages",
 ]
 nitpicky = True
@@ -36,8 +36,7 @@ exclude_patterns = ["_build", "_examples", "**/README.md"]
 templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
-# Pages show numbered lines of equations as MathJax finds them, from the files of the build.
-suppress_warnings = ["config.cache"]
+html_math_renderer = "mathml"
 
 autodoc_typehints = "none"
 autodoc_default_options = {"member-order": "alphabetical"}
@@ -58,7 +57,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
-    "min_reported_time": 0,
+    # Its pages load scripts from elsewhere.
+    "write_computation_times": False,
     "show_memory": False,
     # Pictures are the figure that a script leaves open; closing and seeds are its affair.
     "reset_modules": ("matplotlib",),

@@ -35,7 +35,7 @@ rng = np.random.default_rng(0)
 train = draw(rng.uniform(LOW, HIGH, (2000, 2)))
 settings = {"init": "random", "scale": False, "max_iter": 60, "random_state": 0}
 plain = AutoencoderTransformer(2, **settings).fit(train)
-variational = VAETransformer(2, **settings).fit(train)
+variational = VAETransformer(2, sampler="codes", **settings).fit(train)
 
 draws = rng.normal(size=(N_DRAWS, 2))
 codes = plain.transform(train)

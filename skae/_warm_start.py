@@ -33,7 +33,8 @@ def _comparable(value):
     """Return what a parameter says of the weights of a network, to be compared."""
     if hasattr(value, "structure"):
         return value.structure()
-    return value if isinstance(value, str) else repr(np.asarray(value).tolist())
+    # A number stands for a sequence of one: hidden_layer_sizes=64 is (64,).
+    return value if isinstance(value, str) else repr(np.atleast_1d(value).tolist())
 
 
 def _other_network(name, fitted, now):

@@ -116,7 +116,7 @@ class Likelihood(Setting):
         return {}
 
     def nll(self, x, mean, parameters, units):
-        """Return -log p(x | z) of every cell in nats, shape (*, n_columns)."""
+        """Return ``-log p(x | z)`` of every cell in nats, shape ``(*, n_columns)``."""
         raise NotImplementedError(f"{type(self).__name__} needs a method nll.")
 
     def mode_nll(self, parameters, units):
@@ -405,7 +405,7 @@ class FittedLikelihood(nn.Module):
         return self.likelihood.is_density
 
     def forward(self, output, x):
-        """Return -log p(x | z) of every cell in nats, shape (*, n_columns)."""
+        """Return ``-log p(x | z)`` of every cell in nats, shape ``(*, n_columns)``."""
         given = x, output, *self.learned.values()
         if self.watched is None:
             losses = self._nll(*given)

@@ -63,3 +63,13 @@ def test_refused_rows_leave_the_model_as_it_was(X):
 def test_warm_start_is_off_by_default(quick, X):
     one = quick().fit(X)
     _assert_same_codes(one.fit(X), quick().fit(X), X)
+
+
+def test_a_number_of_units_is_a_layer_of_that_many(X):
+    """A stream and a warm start go on with the layer that they began with."""
+    stream = AutoencoderTransformer(2, hidden_layer_sizes=8, random_state=0)
+    stream.partial_fit(X).partial_fit(X)
+    again = AutoencoderTransformer(2, hidden_layer_sizes=8, warm_start=True, **STEPS).fit(X)
+    again.set_params(hidden_layer_sizes=(8,)).fit(X)
+    with pytest.raises(ValueError, match="hidden_layer_sizes=9"):
+        again.set_params(hidden_layer_sizes=9).fit(X)

@@ -21,6 +21,8 @@ def skip_foreign(app, what, name, obj, skip, options):
     module = getattr(function, "__module__", None)
     if skip or what not in ("class", "exception"):
         return skip or None
+    if name == "forward":  # of torch modules: the docstring of the class says what it does
+        return True
     if not (callable(function) or isinstance(obj, property)):
         return True
     return True if module and not module.startswith("skae") else None
