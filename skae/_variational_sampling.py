@@ -89,7 +89,8 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
                 for part in ((0, n_train), (n_train, n_rows))
             )
             most = n_train + min(n_held_out, MAX_JUDGES)
-            blocks = self._blocks(most - n_train, model.copies_per_row)
+            copies = max(model.copies_per_row, model.copies_of_noise)
+            blocks = self._blocks(most - n_train, copies)
             parts = [(n_train + block.start, n_train + block.stop) for block in blocks]
 
             def scores(noises):

@@ -359,6 +359,38 @@ def test_levels_tell_components_by_how_frequent_they_are_in_them():
     assert belongs[upper, 1] == pytest.approx(0.1 / 0.9, abs=0.04)
 
 
+def test_a_mixture_knows_nothing_of_rows_that_its_part_holds_out():
+    """Two clusters that both parts learn from, and one that only the second does."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2)) + np.repeat([-6.0, 6.0, 30.0], 100)[:, None]
+    weights = np.ones((2, 300))
+    weights[0, 200:] = 0.0
+    without, whole = MixtureFits(x, weights, _levels(2)).fit(3, 0.2)
+    assert sorted(without.means[:, 0].round()) == [-6.0, 0.0, 6.0]
+    assert without.proportions.min() < 0.01
+    assert max(part.noise.max() for part in without.parts) < 2.0
+    assert sorted(whole.means[:, 0].round()) == [-6.0, 6.0, 30.0]
+    np.testing.assert_allclose(whole.proportions, 1 / 3, atol=0.01)
+
+
+@pytest.mark.parametrize("n_components", [1, 3])
+def test_rows_that_share_a_pattern_are_given_as_if_each_had_its_own(n_components):
+    rng = np.random.default_rng(0)
+    p = np.array([0.3, 0.7])
+    parts = [Gaussian(rng.normal(size=(4, 4)), np.full(4, 0.3)) for _ in range(3)]
+    base = parts[0]
+    if n_components > 1:
+        means, proportions = 0.2 * rng.normal(size=(3, 4)), np.array([0.2, 0.3, 0.5])
+        base = Mixture(parts, means, proportions, _levels(2, p))
+    x = torch.from_numpy(rng.normal(size=(12, 1, 4)))
+    visible = torch.from_numpy(rng.random((3, 4)) < 0.5)
+    own = torch.arange(12) % 3
+    for shared, each in zip(
+        base.given(x, visible, own), base.given(x, visible[own]), strict=True
+    ):
+        torch.testing.assert_close(shared.expand_as(each), each)
+
+
 # ---------------------------------------------------------------- which rows are held out
 
 

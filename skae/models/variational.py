@@ -199,12 +199,12 @@ class VariationalModel(Model):
     def copies_per_row(self):
         n_values = 1 if self.prior is None else self.prior.means.numel()
         copies = self.n_importance_samples * max(1, n_values // WIDTH)
-        # Beside missing cells there is a matrix for each row.
-        return (
-            copies
-            if self.noise is None
-            else max(copies, len(self.numeric_features) ** 2 // WIDTH)
-        )
+        return copies if self.noise is None else max(copies, self.copies_of_noise)
+
+    @property
+    def copies_of_noise(self):
+        """The same of correlated noise: beside missing cells there is a matrix for each row."""
+        return len(self.numeric_features) ** 2 // WIDTH
 
     def score(self, x, observed):
         """Return the importance-weighted bound of log p(x), shape (n,), in raw units.
