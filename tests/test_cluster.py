@@ -121,36 +121,18 @@ def test_ray_divides_the_networks_of_a_detector(ray, rows, chunks):
     np.testing.assert_allclose(detector.score_samples(rows), expected.score_samples(rows))
 
 
-def test_scores_of_ray_are_those_of_a_worker_that_has_not_died(
-    ray, detector, chunks, rows, tmp_path
-):
-    path = tmp_path / "scoring"
-    path.touch()
-    table = ray.table(chunks).map_batches(dying, fn_args=[str(path)], batch_format="pandas")
-    results = ray.results(detector.score_samples(table))
-    assert not path.exists(), "no worker has died"
-    expected = np.sort(detector.score_samples(rows))
-    np.testing.assert_allclose(np.sort(results["score_samples"]), expected, rtol=1e-12)
-
-
 def test_too_few_workers_are_told(ray, dask, chunks):
     for engine, message in ((ray, "take a CPU each"), (dask, "Dask's cluster has 2")):
         with pytest.raises(ValueError, match=f"n_workers=99.*{message}"):
             fit(AutoencoderTransformer(2), engine.table(chunks), n_workers=99)
 
 
-@pytest.mark.parametrize("engine", ["ray", "dask"])
-def test_a_search_is_done_by_the_workers(engine, request, rows):
-    request.getfixturevalue(engine)
-    if engine == "ray":
-        from ray.util.joblib import register_ray
-
-        register_ray()
+def test_a_search_is_done_by_the_workers_of_dask(dask, rows):
     params = {"n_components": [1, 2]}
     estimator = AutoencoderTransformer(max_iter=2, random_state=0)
     searches = [GridSearchCV(estimator, params, cv=2) for _ in range(2)]
     searches[0].fit(rows)
-    with parallel_config(backend=engine, n_jobs=2):
+    with parallel_config(backend="dask", n_jobs=2):
         searches[1].fit(rows)
     for search in searches:
         assert search.best_params_ == {"n_components": 2}
