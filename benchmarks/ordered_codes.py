@@ -34,9 +34,9 @@ from skae import AutoencoderTransformer, VAETransformer
 # Small differences are the rounding of float32.
 ROUNDING = 1e-3
 CONTENDERS = {
-    "nested": lambda k, seed: AutoencoderTransformer(k, random_state=seed),
-    "sorted": lambda k, seed: AutoencoderTransformer(
-        k, nested_dropout=0.0, random_state=seed
+    "sorted": lambda k, seed: AutoencoderTransformer(k, random_state=seed),
+    "nested": lambda k, seed: AutoencoderTransformer(
+        k, nested_dropout=0.1, random_state=seed
     ),
     "VAE": lambda k, seed: VAETransformer(k, sampler="codes", random_state=seed),
 }

@@ -60,12 +60,12 @@ class AutoencoderTransformer(CodeDescriptionMixin, OrderedCodesMixin, BaseAutoen
         "layerwise": every hidden layer and its mirror image learn, one pair after the
         other, to reconstruct the layer before, and only then all of them together. It
         helps deep networks whose gradients vanish, as those of many logistic layers do.
-    nested_dropout : float, default=0.1
+    nested_dropout : float, default=0.0
         Fraction of the rows of each training step of which only the first codes are decoded,
-        one, two or more at random, and the others are 0. So the first codes reconstruct as
-        much as so few can, as the first principal components do, at a small cost to what
-        all of them do. 0: codes are trained together and sorted afterwards, as they are with
-        `penalties` and with `Modules`.
+        one, two or more at random, and the others are 0. With 0.1 the first codes
+        reconstruct about as much as so few can, as the first principal components do, and
+        all of them somewhat less. 0: codes are trained together and sorted afterwards, as
+        they are with `penalties` and with `Modules`.
     penalties : Penalty or list of Penalty, default=None
         What is asked of the codes besides: `L1Activity`, `KLSparsity`, `Contractive`,
         `Orthogonal`, `NeighborEmbedding` of `skae.penalties`, or your own. They are searched through the
@@ -120,7 +120,7 @@ class AutoencoderTransformer(CodeDescriptionMixin, OrderedCodesMixin, BaseAutoen
     ) = "squared"
     tied_weights: bool = False
     pretraining: Literal["layerwise"] | None = None
-    nested_dropout: float = 0.1
+    nested_dropout: float = 0.0
     penalties: Penalty | Sequence[Penalty] | None = None
 
     _parameter_constraints: ClassVar[dict] = {

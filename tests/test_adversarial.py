@@ -50,7 +50,7 @@ def test_codes_are_hardly_told_from_the_prior(aae, train, curved):
         model = model if not seed else model.fit(train)
         assert prior_mmd(torch.from_numpy(model.transform(train))) < level
         fresh.append(prior_mmd(torch.from_numpy(model.transform(curved.test))))
-        other = AutoencoderTransformer(2, nested_dropout=0.0, random_state=seed).fit(train)
+        other = AutoencoderTransformer(2, random_state=seed).fit(train)
         codes = other.transform(curved.test)
         codes = torch.from_numpy((codes - codes.mean(axis=0)) / codes.std(axis=0))
         plain.append(prior_mmd(codes))

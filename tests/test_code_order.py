@@ -38,7 +38,8 @@ def digits():
 @pytest.fixture(scope="module")
 def nested(digits):
     train, test = digits
-    return AutoencoderTransformer(5, max_iter=40, random_state=0).fit(train, X_val=test)
+    estimator = AutoencoderTransformer(5, nested_dropout=0.1, max_iter=40, random_state=0)
+    return estimator.fit(train, X_val=test)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_first_codes_reconstruct_at_least_as_components_do(digits, nested):
     for k in range(1, 6):
         assert _explained(nested, test, k) > _explained(pca, test, k) - 0.01
     assert _explained(nested, test, 5) > _explained(pca, test, 5) + 0.02
-    together = AutoencoderTransformer(5, max_iter=40, nested_dropout=0.0, random_state=0)
+    together = AutoencoderTransformer(5, max_iter=40, random_state=0)
     together.fit(train)
     assert _explained(together, test, 1) < _explained(pca, test, 1) - 0.03
 

@@ -72,7 +72,7 @@ def test_no_loss_is_below_zero_where_probabilities_are_rounded():
 def test_weight_of_two_is_a_row_twice_in_the_loss(X):
     """With all rows in one batch the first training loss is that of the start on them."""
     params = {"max_iter": 1, "batch_size": 1000, "early_stopping": False}
-    estimator = AutoencoderTransformer(2, nested_dropout=0.0, random_state=0, **params)
+    estimator = AutoencoderTransformer(2, random_state=0, **params)
     counts = np.arange(len(X)) % 3
     weighted = estimator.fit(X, sample_weight=counts).loss_curve_[0]
     repeated = estimator.fit(np.repeat(X, counts, axis=0)).loss_curve_[0]

@@ -89,7 +89,7 @@ def test_as_many_steps_are_taken_as_were_chosen(curved):
 
 def test_no_rows_held_out_and_none_missed_is_one_training(curved):
     """The refit is a fit without held-out rows that ends as early, where nothing is drawn."""
-    undrawn = {"learning_rate": "constant", "batch_size": 600, "nested_dropout": 0.0}
+    undrawn = {"learning_rate": "constant", "batch_size": 600}
     fitted = AutoencoderTransformer(2, refit=True, **undrawn, **FEW).fit(curved.train)
     alone = AutoencoderTransformer(2, early_stopping=False, random_state=0, **undrawn)
     alone.set_params(max_iter=fitted.best_iter_).fit(curved.train)
