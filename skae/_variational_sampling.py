@@ -37,7 +37,7 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
         """Learn what rows are drawn from: of codes, and of columns where that can be."""
         model = self.net_.module_
         model.prior, model.noise = None, None
-        self.prior_, self.noise_ = "normal", "diagonal"
+        self.prior_, self.noise_covariance_ = "normal", "diagonal"
         self._marginals = self._conditionals = None
         self.sampler_ = "codes"
         if given is None:
@@ -61,8 +61,8 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
     @property
     def _correlates(self):
         """Whether columns may share noise: codes that the user counts are to explain them."""
-        if self.noise != "auto":
-            return self.noise == "correlated"
+        if self.noise_covariance != "auto":
+            return self.noise_covariance == "full"
         n_numbers = len(self._table.design_.numeric.features)
         is_counted = isinstance(self.n_components, Integral)
         return not is_counted or self.n_components_ >= n_numbers
@@ -104,7 +104,7 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
                 None if weights is None else weights[n_train:most],
             )
         self.net_.module_.noise = noise
-        self.noise_ = "diagonal" if noise is None else "correlated"
+        self.noise_covariance_ = "diagonal" if noise is None else "full"
 
     def _fit_marginals(self, X, rows, sample_weight):
         """Learn the distribution of every numeric column, of the table and of the model."""

@@ -66,13 +66,13 @@ class VAETransformer(
         "mixture": it is estimated after training, and taken where held-out rows clearly
         prefer it. "normal": N(0, I) stays, as it does in a stream (`partial_fit`). The
         codes are the same.
-    noise : {"auto", "correlated", "diagonal"}, default="auto"
+    noise_covariance : {"auto", "full", "diagonal"}, default="auto"
         The covariance of a normal likelihood, in `score_samples` and what follows from it.
-        "correlated": correlations of the columns' noise are estimated after training, and
+        "full": correlations of the columns' noise are estimated after training, and
         taken where held-out rows clearly prefer them: columns that are tied to each other
         beyond what few codes can say. "diagonal": every column has a noise of its own, as in
         training, in a stream (`partial_fit`) and beyond 300 columns of numbers. "auto":
-        "correlated" where `n_components` is a fraction, or as many as columns of numbers.
+        "full" where `n_components` is a fraction, or as many as columns of numbers.
         A smaller number is judged by what so many codes explain: noise that explains the
         rest would score alike with any number of them, and a search would find none.
     match_marginals : bool, default=True
@@ -120,7 +120,7 @@ class VAETransformer(
         "student_t"); NaN for categories, and where the mean determines the variance.
     prior_ : {"mixture", "normal"}
         What was chosen for p(z).
-    noise_ : {"correlated", "diagonal"}
+    noise_covariance_ : {"full", "diagonal"}
         What was chosen for the noise of numeric columns.
     sampler_ : {"columns", "codes"}
         What draws rows and fills missing cells.
@@ -213,7 +213,7 @@ class VAETransformer(
     ) = "gaussian"
     sampler: Literal["columns", "codes"] = "columns"
     prior: Literal["mixture", "normal"] = "mixture"
-    noise: Literal["auto", "correlated", "diagonal"] = "auto"
+    noise_covariance: Literal["auto", "full", "diagonal"] = "auto"
     match_marginals: bool = True
     divergence: Literal["kl", "mmd", "adversary"] | Divergence = "kl"
     beta: float = 1.0
@@ -226,7 +226,7 @@ class VAETransformer(
         "likelihood": [StrOptions(set(LIKELIHOODS)), Likelihood],
         "sampler": [StrOptions({"columns", "codes"})],
         "prior": [StrOptions({"normal", "mixture"})],
-        "noise": [StrOptions({"auto", "correlated", "diagonal"})],
+        "noise_covariance": [StrOptions({"auto", "full", "diagonal"})],
         "match_marginals": ["boolean"],
         "divergence": [StrOptions(set(DIVERGENCES)), Divergence],
         "beta": [Interval(Real, 0, None, closed="left")],

@@ -25,8 +25,8 @@ def _rows(n, seed):
 @pytest.fixture(scope="module")
 def fitted():
     return {
-        noise: VAETransformer(1, noise=noise, **QUICK).fit(_rows(1000, 0))
-        for noise in ("correlated", "diagonal")
+        noise: VAETransformer(1, noise_covariance=noise, **QUICK).fit(_rows(1000, 0))
+        for noise in ("full", "diagonal")
     }
 
 
@@ -93,11 +93,11 @@ def test_noise_that_few_rows_cannot_tell_stays_independent():
 def test_density_comes_near_that_of_the_rows(fitted):
     test = _rows(2000, 1)
     truth = multivariate_normal(np.zeros(5), COVARIANCE).logpdf(test).mean()
-    assert fitted["correlated"].noise_ == "correlated"
-    assert fitted["diagonal"].noise_ == "diagonal"
+    assert fitted["full"].noise_covariance_ == "full"
+    assert fitted["diagonal"].noise_covariance_ == "diagonal"
     gaps = {noise: truth - vae.score(test) for noise, vae in fitted.items()}
-    assert -0.02 < gaps["correlated"] < 0.25
-    assert gaps["diagonal"] > gaps["correlated"] + 0.5
+    assert -0.02 < gaps["full"] < 0.25
+    assert gaps["diagonal"] > gaps["full"] + 0.5
 
 
 def test_codes_and_reconstructions_are_those_of_independent_noise(fitted):
@@ -113,12 +113,12 @@ def test_samples_hold_what_columns_share(fitted):
         noise: (vae.sample(4000, random_state=0) @ [0.0, 0.0, 0.0, -1.0, 1.0]).var()
         for noise, vae in fitted.items()
     }
-    assert differences["correlated"] < 0.3
+    assert differences["full"] < 0.3
     assert differences["diagonal"] > 0.5
 
 
 def test_density_of_known_cells_is_the_integral_over_the_missing_one(fitted):
-    vae = fitted["correlated"].set_params(n_importance_samples=1000)
+    vae = fitted["full"].set_params(n_importance_samples=1000)
     X = _rows(5, 3)
     grid = np.linspace(-12.0, 12.0, 241)
     filled = np.repeat(X, len(grid), axis=0)
@@ -137,54 +137,54 @@ def test_missing_cells_are_filled_by_what_their_columns_share(fitted):
         noise: np.square(vae.impute(holes)[:, 4] - X[:, 4]).mean()
         for noise, vae in fitted.items()
     }
-    assert errors["correlated"] < 0.6 * errors["diagonal"]
+    assert errors["full"] < 0.6 * errors["diagonal"]
 
 
 def test_contributions_show_cells_that_contradict_each_other(fitted):
     X = _rows(5, 5)
     X[:, 4] = X[:, 3] + 3.0
     parts = {noise: vae.explain(X).to_numpy() for noise, vae in fitted.items()}
-    assert (parts["correlated"] >= 0.0).all()
+    assert (parts["full"] >= 0.0).all()
     pair = {noise: part[:, 3:].sum(1) for noise, part in parts.items()}
-    assert (pair["correlated"] > pair["diagonal"] + 2.0).all()
+    assert (pair["full"] > pair["diagonal"] + 2.0).all()
 
 
 def test_a_stream_goes_on_without(fitted):
-    vae = VAETransformer(1, noise="correlated", **QUICK).fit(_rows(600, 0))
-    assert vae.partial_fit(_rows(200, 1)).noise_ == "diagonal"
-    assert vae.noise_ == "diagonal"
+    vae = VAETransformer(1, noise_covariance="full", **QUICK).fit(_rows(600, 0))
+    assert vae.partial_fit(_rows(200, 1)).noise_covariance_ == "diagonal"
+    assert vae.noise_covariance_ == "diagonal"
 
 
 def test_independent_noise_is_left_so():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(800, 1)) * LOADINGS + rng.normal(size=(800, 5))
     diagonal, chosen = (
-        VAETransformer(1, noise=noise, **QUICK).fit(X)
-        for noise in ("diagonal", "correlated")
+        VAETransformer(1, noise_covariance=noise, **QUICK).fit(X)
+        for noise in ("diagonal", "full")
     )
     test = rng.normal(size=(800, 1)) * LOADINGS + rng.normal(size=(800, 5))
     assert abs(chosen.score(test) - diagonal.score(test)) < 0.02
 
 
 @pytest.mark.parametrize(
-    ("n_components", "found"), [(1, "diagonal"), (4, "diagonal"), (5, "correlated")]
+    ("n_components", "found"), [(1, "diagonal"), (4, "diagonal"), (5, "full")]
 )
 def test_a_number_of_codes_is_judged_by_what_they_explain(n_components, found):
     vae = VAETransformer(n_components, sampler="codes", max_iter=5, random_state=0)
     vae = vae.fit(_rows(600, 0))
     if found == "diagonal":
-        assert vae.noise_ == "diagonal"
-    alone = clone(vae).set_params(noise=found).fit(_rows(600, 0))
+        assert vae.noise_covariance_ == "diagonal"
+    alone = clone(vae).set_params(noise_covariance=found).fit(_rows(600, 0))
     assert vae.score(_rows(100, 1)) == alone.score(_rows(100, 1))
 
 
 def test_a_fraction_of_the_variance_leaves_the_rest_to_shared_noise():
     vae = VAETransformer(0.5, sampler="codes", max_iter=20, random_state=0)
-    assert vae.fit(_rows(1000, 0)).noise_ == "correlated"
+    assert vae.fit(_rows(1000, 0)).noise_covariance_ == "full"
 
 
 @pytest.mark.parametrize("likelihood", ["student_t", "poisson"])
 def test_other_likelihoods_have_independent_noise(likelihood):
     X = np.round(np.abs(_rows(200, 0)))
-    vae = VAETransformer(1, likelihood=likelihood, noise="correlated", **QUICK).fit(X)
-    assert vae.noise_ == "diagonal"
+    vae = VAETransformer(1, likelihood=likelihood, noise_covariance="full", **QUICK).fit(X)
+    assert vae.noise_covariance_ == "diagonal"

@@ -244,9 +244,9 @@ def test_noise_that_columns_share_is_in_the_score():
     rows += rng.standard_normal((500, 1)) * np.array([0.0, 0.0, 0.0, 1.0, 1.0])
     rows += 0.1 * rng.standard_normal(rows.shape)
     vae = VAETransformer(
-        2, noise="correlated", sampler="codes", max_iter=20, random_state=0
+        2, noise_covariance="full", sampler="codes", max_iter=20, random_state=0
     ).fit(rows)
-    assert vae.noise_ == "correlated"
+    assert vae.noise_covariance_ == "full"
     session = session_of(skae.export.onnx(vae, None, method="score_samples"))
     for X in (rows[:40], with_holes(rows[:40])):
         assert_equals(session, vae, X)

