@@ -62,16 +62,18 @@ def test_rows_beside_rows_with_holes_score_as_alone(fitted, fresh):
 
 
 def test_density_of_the_observed_cells_after_complete_rows(ppca):
-    vae = VAETransformer(2, max_iter=30, random_state=0).fit(ppca.train)
+    # The hidden column tells most of the codes: few draws from a posterior that has it
+    # filled are some tenths of a nat off.
+    params = {"sampler": "codes", "n_importance_samples": 1000}
+    vae = VAETransformer(2, max_iter=30, random_state=0, **params).fit(ppca.train)
     test = ppca.test[:1000].copy()
     test[:, 1] = np.nan
     kept = [0, 2, 3, 4, 5]
     covariance = ppca.covariance[np.ix_(kept, kept)]
     truth = multivariate_normal(ppca.mean[kept], covariance).logpdf(test[:, kept])
     error = vae.score_samples(test) - truth
-    # Of a nat; as the column's mean in its place, the rows would be several nats off.
-    assert abs(error.mean()) < 0.4
-    assert np.abs(error).mean() < 0.5
+    assert abs(error.mean()) < 0.25
+    assert np.abs(error).mean() < 0.35
 
 
 def test_holes_of_every_kind_of_column(transformer):
