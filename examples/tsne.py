@@ -40,7 +40,13 @@ rows = {
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.9), layout="constrained")
 for ax, (name, codes) in zip(axes, rows.items(), strict=True):
     display = LatentSpaceDisplay.from_predictions(
-        codes, y_test, label_name="digit", random_state=0, ax=ax
+        codes,
+        y_test,
+        layout="tsne",
+        color_by="label",
+        label_name="digit",
+        random_state=0,
+        ax=ax,
     )
     neighbours = KNeighborsClassifier(5)
     accuracy = cross_val_score(neighbours, display.embedding, y_test, cv=10).mean()
