@@ -53,7 +53,9 @@ for ax, (name, rows) in zip(axes, codes.items(), strict=False):
         classifier, np.vstack([rows, draws]), is_drawn, cv=folds, scoring="roc_auc"
     ).mean()
     print(f"{name:20s} distinguished from normal draws: AUROC {auroc:.2f}")
-    LatentSpaceDisplay.from_predictions(rows, y_test, label_name="digit", ax=ax, s=14)
+    LatentSpaceDisplay.from_predictions(
+        rows, y_test, color_by="label", label_name="digit", ax=ax, s=14
+    )
     for proportion in (0.5, 0.95):
         ax.plot(*chi(2).ppf(proportion) * circle.T, "k--", lw=0.8)
     ax.set_title(f"{name}: AUROC {auroc:.2f}")
