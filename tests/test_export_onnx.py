@@ -238,7 +238,7 @@ def test_files_that_are_not_ours_are_not_fed():
         skae.export.feed(session, mixed_rows().drop(columns="size"))
 
 
-def test_noise_that_columns_share_is_in_the_score():
+def test_noise_that_columns_share_is_in_the_score(monkeypatch):
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((500, 2)) @ rng.standard_normal((2, 5))
     rows += rng.standard_normal((500, 1)) * np.array([0.0, 0.0, 0.0, 1.0, 1.0])
@@ -250,3 +250,8 @@ def test_noise_that_columns_share_is_in_the_score():
     session = session_of(skae.export.onnx(vae, None, method="score_samples"))
     for X in (rows[:40], with_holes(rows[:40])):
         assert_equals(session, vae, X)
+    monkeypatch.setattr("skae.export._onnx.MAX_STEPS", 4)
+    remedy = "noise_covariance='diagonal'"
+    with pytest.raises(ValueError, match=remedy):
+        skae.export.onnx(vae, None, method="score_samples")
+    assert remedy.partition("=")[0] in vae.get_params()

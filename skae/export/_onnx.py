@@ -169,8 +169,8 @@ def _refuse_wide_noise(estimator, methods):
     if n_columns > MAX_STEPS:
         raise ValueError(
             f"The noise of {n_columns} columns is correlated, and with missing cells that is "
-            f"too much for a graph beyond {MAX_STEPS}; fit with noise='diagonal', or leave "
-            "method='score_samples' out."
+            f"too much for a graph beyond {MAX_STEPS}; fit with "
+            "noise_covariance='diagonal', or leave method='score_samples' out."
         )
 
 
@@ -215,6 +215,11 @@ def make_graph(estimator, methods):
         outputs,
         [*body.initializer, *nodes.constants.values()],
     )
+    return proto, _description(estimator, methods, described, of_results)
+
+
+def _description(estimator, methods, columns, outputs):
+    """Return what a file says of itself."""
     description = {
         "format": FORMAT,
         "skae": __version__,
@@ -222,13 +227,13 @@ def make_graph(estimator, methods):
         "scikit-learn": sklearn.__version__,
         "estimator": type(estimator).__name__,
         "methods": list(methods),
-        "columns": described,
-        "outputs": of_results,
+        "columns": columns,
+        "outputs": outputs,
     }
     if hasattr(estimator, "offset_"):
         description["offset"] = float(estimator.offset_)
         description["n_known"] = float(estimator._calibration.total)
-    return proto, description
+    return description
 
 
 def _of_matrix(columns):
