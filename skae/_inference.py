@@ -1,9 +1,8 @@
-"""What a fitted transformer does with rows: block by block, in bounded memory."""
+"""What a fitted transformer makes of rows: codes, reconstructions and scores."""
 
-from contextlib import contextmanager
 from functools import partial
 from numbers import Integral
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,44 +10,31 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skae._explanation import ExplanationMixin
 from skae._imputation import ImputationMixin
 from skae._typing import Table
-from skae.attribution.division import check_max_columns
-from skae.attribution.occlusion import attribute
 from skae.lazy.results import mean_over
 from skae.lazy.sources import open_source, refuse_row_arguments
-from skae.models.precision import in_float64
-from skae.table.row_blocks import row_blocks
 from skae.table.row_metadata import check_weights
 from skae.table.rows import encode_block
 from skae.table.sources import refuse_source
-from skae.table.support import check_support
 from skae.table.validation import (
-    as_frame_like,
     check_codes,
     check_fitted_table,
     float_dtype,
     with_index_of,
 )
 
-# Cells of work space: what bounds the memory.
-BLOCK_CELLS = 2_000_000
 
-
-class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class InferenceMixin(
+    ImputationMixin, ExplanationMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+):
     """Codes, reconstructions, scores, explanations and imputed cells from a fitted model.
 
     What a row scores is for the model to say (see `skae.models.model.Model`). A subclass
     may override `_encode_rows`, if `transform` returns something else than the codes, and
     `_read_codes`, which makes codes of that again.
     """
-
-    _table: Any
-    net_: Any
-    network_: Any
-    device_: torch.device
-    n_components_: int
-    hidden_layer_sizes_: tuple[int, ...]
 
     # ------------------------------------------------------------------ codes
 
@@ -302,93 +288,7 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
         scores = self.score_samples(X)
         return float(np.average(scores, weights=check_weights(sample_weight, scores)))
 
-    @overload
-    def explain(
-        self, X: Table, *, expected: Literal[False] = ..., max_columns: int | None = ...
-    ) -> Any: ...
-    @overload
-    def explain(
-        self, X: Table, *, expected: Literal[True], max_columns: int | None = ...
-    ) -> tuple[Any, Any]: ...
-
-    def explain(
-        self, X: Table, *, expected: bool = False, max_columns: int | None = None
-    ) -> Any:
-        """Attribute the anomaly score of every row to its cells.
-
-        Parameters
-        ----------
-        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows with the columns seen in fit.
-        expected : bool, default=False
-            Whether to return as well what each cell should have been.
-        max_columns : int, default=None
-            Number of cells of a row that its score is divided among: those with the
-            largest errors; all others contribute 0. None: all. The time grows with it.
-
-        Returns
-        -------
-        contributions : data frame of shape (n_samples, n_features_in_)
-            Of the library of X, with its labels and index; of pandas, if X is an array. How
-            much each cell adds to the row's anomaly score: none is negative, a
-            missing cell adds 0 unless that is a level. A cell bears the more of it, the more the score falls
-            when the cell is replaced by what the others imply. See the class for the
-            score that they sum to.
-        expected : data frame or ndarray of shape (n_samples, n_features_in_)
-            Only with ``expected=True``: every cell as the network reconstructs it from
-            the others, within the range of its column and with the decimals of it in
-            fit. With `max_columns`, the other cells as it reconstructs the row.
-
-        Raises
-        ------
-        ValueError
-            If `max_columns` is not a whole number, 1 or more.
-        """
-        check_is_fitted(self)
-        check_max_columns(max_columns)
-        X = check_fitted_table(self, X, self._table)
-        contributions, output = self._explain(X, max_columns)
-        contributions = as_frame_like(self, X, contributions)
-        if not expected:
-            return contributions
-        decoded = self._table.decode(output, float_dtype(X), possible=True)
-        return contributions, with_index_of(X, decoded)
-
-    def _errors(self, X):
-        """Return what the contributions of `_explain` sum to."""
-        self._check_support(X)
-        return self._map_rows(_error, X, None, scored=True).astype(np.float64)
-
-    def _explain(self, X, max_columns=None):
-        """Return the cells' contributions, and what the decoder expects in their place."""
-        self._check_support(X)
-        design = self._table.design_
-
-        def explain_block(model, x, observed):
-            formulas = model.forward, model.error, model.cell_errors
-            parts = attribute(*formulas, x, observed, design, max_columns)
-            return torch.cat(parts, dim=1)
-
-        n_columns = design.n_columns
-        width = n_columns + design.n_outputs
-        both = self._map_rows(explain_block, X, width, scored=True).astype(np.float64)
-        return both[:, :n_columns], both[:, n_columns:]
-
-    def _number_support(self):
-        """Return the support of the numeric columns' loss, and the parameter that asks it.
-
-        None and "": any number can be scored.
-        """
-        return None, ""
-
-    def _check_support(self, X, rows=None):
-        """Raise unless the numeric columns hold what can be scored."""
-        support, parameter = self._number_support()
-        if support is not None:
-            rows = np.arange(X.shape[0]) if rows is None else rows
-            check_support(support, self._table, X, rows, parameter)
-
-    # ------------------------------------------------------------------ parts, blocks
+    # ------------------------------------------------------------------ parts
 
     @property
     def encoder_(self) -> torch.nn.Module:
@@ -403,62 +303,6 @@ class InferenceMixin(ImputationMixin, ClassNamePrefixFeaturesOutMixin, Transform
     @property
     def _n_features_out(self):
         return self.n_components_
-
-    def _map_rows(self, function, X, width, scored=False):
-        """Apply `function(model, design, observed)` block by block; see `_model_for`.
-
-        Cells of the design that the network has not learned to miss are filled.
-        """
-        n_rows = X.shape[0]
-        shape = (n_rows,) if width is None else (n_rows, width)
-        with self._model_for(float_dtype(X)) as (model, dtype):
-            copies = model.copies_per_row if scored else 1
-            out = np.empty(shape, dtype=dtype)
-            for block in self._blocks(n_rows, copies):
-                out[block] = self._map_block(function, model, dtype, X[block])
-        return out
-
-    def _map_block(self, function, model, dtype, X):
-        """Return the result for one block; halves it where the device has too little memory."""
-        try:
-            design, observed = encode_block(self._table, X, self.device_, dtype)
-            if observed is not None:
-                self._fill_unforeseen(model, design, observed)
-            return function(model, design, observed).cpu().numpy()
-        except torch.OutOfMemoryError:
-            half = X.shape[0] // 2
-            if not half:
-                raise
-        halves = X[:half], X[half:]
-        parts = [self._map_block(function, model, dtype, part) for part in halves]
-        return np.concatenate(parts)
-
-    def _blocks(self, n_rows, copies=1):
-        design = self._table.design_
-        widest = max(
-            design.n_inputs,
-            *self.hidden_layer_sizes_,
-            self.n_components_,
-            self.network_.width(design),
-        )
-        return row_blocks(n_rows, max(1, BLOCK_CELLS // (widest * copies)))
-
-    @contextmanager
-    def _model_for(self, dtype):
-        """Give the model, ready for inference, and the dtype of its rows.
-
-        float64 rows are worked on in float64: a row's result then does not depend, to
-        float32's last digits, on which rows stand beside it.
-        """
-        model = self.net_.module_
-        if dtype == np.float64 and self.device_.type != "mps":
-            model = in_float64(model)
-        else:
-            model, dtype = model.eval(), np.float32
-        for name in model.scoring_parameters:
-            setattr(model, name, getattr(self, name))
-        with torch.no_grad():
-            yield model, dtype
 
 
 def _one_row(name, row):
@@ -489,7 +333,3 @@ def _reconstruct_by(n_codes, model, x, observed):
 
 def _score(model, x, observed):
     return model.score(x, observed)
-
-
-def _error(model, x, observed):
-    return model.error(x, observed)

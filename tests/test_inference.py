@@ -43,7 +43,7 @@ def test_private_block_size_does_not_matter(quick, X, dtype, monkeypatch):
     fitted, rows = quick().fit(X), X.astype(dtype)
     codes, scores = fitted.transform(rows), fitted.score_samples(rows)
     restored = fitted.inverse_transform(codes)
-    monkeypatch.setattr("skae._inference.BLOCK_CELLS", 1000)
+    monkeypatch.setattr("skae._blockwise.BLOCK_CELLS", 1000)
     tolerance = {"rtol": 1e-5, "atol": 1e-5}
     np.testing.assert_allclose(fitted.transform(rows), codes, **tolerance)
     np.testing.assert_allclose(fitted.score_samples(rows), scores, **tolerance)

@@ -2,7 +2,7 @@
 
 import torch
 
-from skae._imputation import N_FILLS
+from skae._blockwise import N_FILLS
 from skae.export._copies import copy_for_inference
 from skae.export._graph import Graph
 from skae.table.blocks import MISSING
