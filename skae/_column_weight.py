@@ -1,6 +1,7 @@
 """How much the columns of a table count in the loss of a transformer."""
 
 import numpy as np
+import torch
 
 from skae._warnings import warn
 from skae.table.identifiers import numbered_columns
@@ -42,6 +43,14 @@ class ColumnWeightMixin:
                 f"column_weight={{{zero[0]!r}: 1.0}}, or add columns."
             )
         self._column_weight = None if np.ptp(weights) == 0 else weights / weights.mean()
+
+    def _design_units(self):
+        """Return what principal axes multiply the design's columns by; None: nothing."""
+        if self._column_weight is None:
+            return None
+        weights = torch.from_numpy(self._column_weight).sqrt().float()
+        design = self._table.design_
+        return weights[design.column_of_feature][design.feature_of_output]
 
 
 def _warn_of_numbers(names):
