@@ -21,7 +21,9 @@ from skae._typing import Table
 from skae._variational_sampling import VariationalSamplingMixin
 from skae._warnings import warn
 from skae.divergences import DIVERGENCES, Divergence, Unit, choose_divergence, gaussian_kl
-from skae.likelihoods import LIKELIHOODS, FittedLikelihood, Likelihood, choose_likelihood
+from skae.likelihoods import Likelihood
+from skae.likelihoods.choice import LIKELIHOODS, choose_likelihood
+from skae.models.fitted_likelihood import FittedLikelihood
 from skae.models.losses import ColumnLosses
 from skae.models.variational import VariationalModel
 from skae.table.validation import check_fitted_table

@@ -35,7 +35,8 @@ from skae.corruption import (
     SwapNoise,
 )
 from skae.divergences import KL, Divergence
-from skae.likelihoods import LIKELIHOODS, Likelihood
+from skae.likelihoods import Likelihood
+from skae.likelihoods.choice import LIKELIHOODS
 from skae.models.losses import NUMBER_LOSSES
 from skae.penalties import (
     Contractive,

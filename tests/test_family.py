@@ -38,7 +38,8 @@ from skae.corruption import (
     SwapNoise,
 )
 from skae.divergences import KL, MMD, Adversary, Divergence
-from skae.likelihoods import Likelihood, StudentT, choose_likelihood
+from skae.likelihoods import Likelihood, StudentT
+from skae.likelihoods.choice import choose_likelihood
 from skae.penalties import KLSparsity, L1Activity, Orthogonal, Penalty
 from skae.table.support import COUNTS
 

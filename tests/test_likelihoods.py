@@ -12,7 +12,10 @@ from sklearn.base import clone
 
 from skae import AutoencoderTransformer, VAETransformer
 from skae.divergences import KL, gaussian_kl
-from skae.likelihoods import LIKELIHOODS, NOISE_GAIN, FittedLikelihood, Likelihood
+from skae.likelihoods import Likelihood
+from skae.likelihoods.choice import LIKELIHOODS
+from skae.likelihoods.likelihood import NOISE_GAIN
+from skae.models.fitted_likelihood import FittedLikelihood
 
 pytestmark = pytest.mark.rounding
 

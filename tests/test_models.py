@@ -13,11 +13,12 @@ from skae.architectures.architecture import Layers
 from skae.architectures.linear_plus import Dropout
 from skae.architectures.recurrent import clock, with_clock
 from skae.divergences import KL, MMD, SQUARED_ERRORS, Adversary, Unit
-from skae.likelihoods import FittedLikelihood, Gaussian
+from skae.likelihoods import Gaussian
 from skae.models.adversarial import AdversarialModel
 from skae.models.code_activations import CODE_ACTIVATIONS
 from skae.models.deterministic import DeterministicModel
 from skae.models.discrepancy import prior_mmd
+from skae.models.fitted_likelihood import FittedLikelihood
 from skae.models.losses import ColumnLosses, squared_error
 from skae.models.principal_axes import principal_axes
 from skae.models.quantized import QuantizedModel

@@ -36,10 +36,8 @@ KNOWN = {
     "detector.subsets": ("Subsets",),
     "detector.window": ("PastScores", "Window"),
     "divergences": ("KL", "MMD", "Adversary", "Unit"),
-    "likelihoods": (
-        *("Bernoulli", "FittedLikelihood", "Gaussian", "NegativeBinomial", "Poisson"),
-        "StudentT",
-    ),
+    "likelihoods.discrete": ("Bernoulli", "NegativeBinomial", "Poisson"),
+    "likelihoods.normal": ("Gaussian", "StudentT"),
     "models.adversarial": ("AdversarialModel",),
     "models.arrangement": ("ArrangedDecoder", "ArrangedEncoder"),
     "models.chow_liu": ("ChowLiuTree",),
@@ -49,6 +47,7 @@ KNOWN = {
     "models.discrepancy": ("RecentCodes",),
     "models.divergence_terms": ("AdversarialTerm", "DiscrepancyTerm", "PerRowTerm"),
     "models.gan": ("Critic", "Generator", "SpectralLinear"),
+    "models.fitted_likelihood": ("FittedLikelihood",),
     "models.links": ("Exponential", "Logistic"),
     "models.losses": (
         *("BinaryDivergence", "BlockLoss", "ColumnLosses"),
