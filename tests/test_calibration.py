@@ -1,5 +1,7 @@
 """Thresholds and p-values keep what they promise, in fits and in streams."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -376,6 +378,18 @@ def test_more_is_selected_where_anomalies_are_many(curved):
     assert (by_benjamini_hochberg <= chosen).all()
     assert chosen[50:].sum() >= by_benjamini_hochberg[50:].sum() + 5
     assert chosen[:50].sum() / chosen.sum() < 0.1
+
+
+def test_says_why_nothing_is_selected_after_a_fit_to_contaminated_rows(curved):
+    rows = np.vstack([curved.train[:180], 3 * curved.anomalies[:20]])
+    detector = AEAnomalyDetector(random_state=0).fit(rows)
+    with pytest.warns(
+        UserWarning, match=r"selects no row, though predict flags \d+.*contamination=0.0"
+    ):
+        assert not detector.select(rows, fdr=0.01).any()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.select(curved.train[:5], fdr=0.01)
 
 
 @pytest.mark.parametrize("fdr", [0.0, 1.0, -0.1, "5%"])

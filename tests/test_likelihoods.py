@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from skae import AutoencoderTransformer, VAETransformer
 from skae.divergences import KL, gaussian_kl
-from skae.likelihoods import Likelihood
+from skae.likelihoods import Gaussian, Likelihood, Support
 from skae.likelihoods.choice import LIKELIHOODS
 from skae.likelihoods.likelihood import NOISE_GAIN
 from skae.models.fitted_likelihood import FittedLikelihood
@@ -372,3 +372,18 @@ def test_counts_of_a_float_frame_are_sampled_whole():
     rows = vae.fit(pd.DataFrame(counts, columns=["a", "b"])).sample(300, 0).to_numpy()
     assert (rows == rows.round()).all()
     assert rows.min() >= 0.0
+
+
+class PositiveNumbers(Gaussian):
+    support = Support("positive numbers", "shift them", positive=True)
+
+
+@pytest.mark.parametrize("number", [0.0, -2.0])
+def test_a_support_of_ones_own_refuses_numbers_by_their_column(number):
+    waits = pd.DataFrame({"first": [1.0, 2.0, 3.5], "second": [0.5, number, 1.0]})
+    vae = VAETransformer(1, likelihood=PositiveNumbers(), max_iter=1)
+    message = (
+        rf"PositiveNumbers.* needs positive numbers, but column 'second' holds {number:g}"
+    )
+    with pytest.raises(ValueError, match=message):
+        vae.fit(waits)

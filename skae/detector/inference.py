@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._entry import EntryPoints
 from skae._typing import Frame, Table
+from skae._warnings import warn
 from skae.attribution.division import check_max_columns
 from skae.detector.calibration import CrossConformal, ordinary_proportion
 from skae.detector.encoded_table import EncodedTable, max_kept_rows
@@ -28,6 +29,7 @@ class ScoresRows(OutlierMixin, EntryPoints):
     """
 
     n_features_in_: int
+    contamination: Any
     offset_: float
     _table: TableEncoder
     _ensemble: Ensemble
@@ -88,7 +90,8 @@ class ScoresRows(OutlierMixin, EntryPoints):
         neither. If X comes from the distribution of the training rows, a proportion of
         about `a` of its rows has a p-value of at most `a`, for every `a`: in theory at most
         2 a and a little more, whatever the networks are, and in practice hardly more than
-        `a`. Anomalies among the training rows make p-values larger, which errs on the safe
+        `a`. P-values of the training rows themselves only rank them: a tenth of these is at
+        most 0.1, whatever they hold. Anomalies among the training rows make p-values larger, which errs on the safe
         side. Weights of training rows do not count here. After `partial_fit` the training
         rows are the latest ones.
 
@@ -127,11 +130,18 @@ class ScoresRows(OutlierMixin, EntryPoints):
         -------
         is_anomaly : ndarray of shape (n_samples,), dtype bool
 
+        Warns
+        -----
+        UserWarning
+            If no row is selected though `predict` flags some, after a fit to rows that may
+            have held anomalies.
+
         Notes
         -----
         k of m rows can be selected only if the smallest p-value, ``1 / (n + 1)`` with n
         the training rows, is at most ``fdr * k / m``: to find few anomalies among many rows
-        takes many training rows. Among 20 rows or more the proportion of ordinary ones is
+        takes many training rows, and clean ones: of n training rows of which a are
+        anomalies no p-value of such an anomaly is much below ``a / n``. Among 20 rows or more the proportion of ordinary ones is
         estimated, and the rate is met in view of it: where anomalies are many, more of them
         are selected.
 
@@ -149,7 +159,20 @@ class ScoresRows(OutlierMixin, EntryPoints):
         pvalues = self.pvalues(X)
         if isinstance(pvalues, LazyRows):
             pvalues = pvalues.to_numpy().ravel()
-        return false_discovery_control(pvalues) * ordinary_proportion(pvalues) <= fdr
+        selected = false_discovery_control(pvalues) * ordinary_proportion(pvalues) <= fdr
+        if not selected.any() and self.contamination != 0.0:
+            self._warn_of_none_selected(X, fdr)
+        return selected
+
+    def _warn_of_none_selected(self, X, fdr):
+        n_flagged = int(np.sum(np.asarray(self.predict(X)) == -1))
+        if n_flagged:
+            warn(
+                f"select(fdr={fdr!r}) selects no row, though predict flags {n_flagged}: "
+                "anomalies among the training rows make all p-values larger. Fit with "
+                "contamination=0.0 to rows that are known to be ordinary, or use predict, or "
+                "look at the lowest of score_samples."
+            )
 
     @overload
     def explain(

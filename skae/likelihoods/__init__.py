@@ -4,8 +4,9 @@ A likelihood of your own is a subclass of `Likelihood`; see there.
 """
 
 from skae.likelihoods.discrete import Bernoulli, NegativeBinomial, Poisson
-from skae.likelihoods.likelihood import Likelihood
+from skae.likelihoods.likelihood import Likelihood, Units
 from skae.likelihoods.normal import Gaussian, StudentT
+from skae.table.support import Support
 
 __all__ = [
     "Bernoulli",
@@ -14,4 +15,6 @@ __all__ = [
     "NegativeBinomial",
     "Poisson",
     "StudentT",
+    "Support",
+    "Units",
 ]

@@ -17,22 +17,45 @@ class Support:
     Attributes
     ----------
     name : str
-        What it is, for messages.
+        What it is, for messages: "counts".
     remedy : str
+        What to do with other numbers: "round them".
     whole : bool
         Whether they are whole.
     largest : float
         0 is the smallest.
+    positive : bool
+        Whether 0 itself is outside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.likelihoods import Support
+    >>> waiting_times = Support("positive numbers", "shift them", positive=True)
+    >>> waiting_times.bad(np.array([0.5, 0.0, -3.0, np.nan]))
+    array([False,  True,  True, False])
     """
 
     name: str
     remedy: str
     whole: bool = False
     largest: float = np.inf
+    positive: bool = False
 
     def bad(self, raw):
-        """Return which numbers are outside; missing ones are not."""
-        bad = (raw < -SLACK) | (raw > self.largest + SLACK)
+        """Return which numbers are outside; missing ones are not.
+
+        Parameters
+        ----------
+        raw : ndarray of float
+            In raw units.
+
+        Returns
+        -------
+        bad : ndarray of bool
+        """
+        bad = (raw <= 0.0) if self.positive else (raw < -SLACK)
+        bad |= raw > self.largest + SLACK
         return bad | (np.abs(raw - np.round(raw)) > SLACK * (1 + np.abs(raw))) & self.whole
 
 
