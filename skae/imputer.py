@@ -55,12 +55,14 @@ class AutoencoderImputer(
         that had missing cells in fit, as in `IterativeImputer`.
     sample_posterior : bool, default=False
         Whether cells are drawn from their distribution instead of expected: for multiple
-        imputation, with another `random_state` each; see also `impute` with `n_draws`.
+        imputation, with a fit each for another `random_state`. `impute` with `n_draws`
+        draws as often as you like from one fit.
     max_iter : int, default=None
         Maximum number of epochs. None: as long as held-out rows gain, at most 2000 steps of
         256 rows, of 128 below 2,000 rows.
     random_state : int, RandomState instance or None, default=None
-        Seeds the training, and the draws with ``sample_posterior=True``.
+        Seeds the training, and the draws with ``sample_posterior=True``. Read by `fit`: one
+        that is set later changes nothing until then.
 
     Attributes
     ----------
