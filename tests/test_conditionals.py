@@ -14,8 +14,9 @@ from skae.conditionals.mixture_fitting import MixtureFits
 from skae.conditionals.model import ColumnFacts, Conditionals
 from skae.conditionals.network import ConditionalNetworks, log_probability_between
 from skae.conditionals.ranks import FARTHEST, N_KEPT, Ranks
+from skae.conditionals.rules import find_constants, find_hierarchies
 from skae.conditionals.state import State
-from skae.conditionals.ties import find_constants, find_hierarchies, find_ties
+from skae.conditionals.ties import find_ties
 from skae.conditionals.variables import Variables
 from skae.conditionals.visibility import Visibility
 
@@ -224,6 +225,23 @@ def test_numbers_that_a_level_makes_constant_are_found():
     values = np.column_stack([cash, tip, rng.normal(size=400), mostly])
     (found,) = find_constants(values, [0], [1, 2, 3])
     assert (found.level, found.column, found.value) == (1, 1, 0.0)
+
+
+def test_numbers_of_levels_are_found_of_rare_levels_too():
+    """A grade and its number: most grades are too rare to show the rule alone."""
+    rng = np.random.default_rng(0)
+    grade = rng.choice(16, 300, p=np.r_[0.5, 0.3, np.full(14, 0.2 / 14)])
+    number = rng.permutation(16)[grade] * 10.0
+    age = rng.normal(size=300)
+    found = find_constants(np.column_stack([grade, number, age]), [0], [1, 2])
+    assert {(rule.level, rule.value) for rule in found} == set(
+        zip(grade, number, strict=True)
+    )
+    number[5] += 10.0  # one exception, and it is a rule no more
+    values = np.column_stack([grade, number])
+    assert all(
+        (grade == rule.level).sum() >= 30 for rule in find_constants(values, [0], [1])
+    )
 
 
 # ---------------------------------------------------------------- the normal start
@@ -646,3 +664,22 @@ def test_levels_within_levels_and_constants_hold_in_draws():
     assert (drawn[drawn[:, 2] == 1, 3] == 0.0).all()
     assert (drawn[drawn[:, 2] == 0, 3] > 0.0).mean() > 0.85
     assert (drawn[:, 2] == 1).mean() == pytest.approx(0.4, abs=0.08)
+
+
+def test_a_level_and_its_number_agree_in_draws_and_fills():
+    rng = np.random.default_rng(0)
+    grade = rng.choice(12, 300, p=np.r_[0.5, 0.3, np.full(10, 0.02)])
+    number = rng.permutation(12) * 10.0
+    values = np.column_stack([grade, number[grade], rng.normal(size=300)])
+    facts = [ColumnFacts(12, False, np.bincount(grade, minlength=12) > 0), ColumnFacts()]
+    conditionals = Conditionals().fit(values, [*facts, ColumnFacts()], max_steps=20)
+    drawn, _ = conditionals.sample(300, np.random.RandomState(0))
+    np.testing.assert_array_equal(number[drawn[:, 0].astype(int)], drawn[:, 1])
+    for hidden in (0, 1):
+        holes = values.copy()
+        holes[:, hidden] = np.nan
+        for filled in (
+            conditionals.expect(holes),
+            conditionals.draw(holes, np.random.RandomState(0)),
+        ):
+            np.testing.assert_array_equal(filled[:, hidden], values[:, hidden])

@@ -18,6 +18,9 @@ class Drawer(View):
         Whether a cell is there comes before the cell.
         """
         order = rng.permutation(self.variables.drawn).tolist()
+        for column, level_column in self.variables.numbered:
+            order.remove(column)
+            order.insert(order.index(level_column) + 1, column)
         for tie in self.variables.ties:
             *others, last = tie.columns
             order.remove(last)

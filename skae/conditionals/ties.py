@@ -1,4 +1,4 @@
-"""Columns that others nearly determine: differences, sums, levels within levels, constants."""
+"""Columns that others nearly determine: differences and sums."""
 
 from dataclasses import dataclass, replace
 
@@ -11,8 +11,6 @@ MOST_LEFT = 0.02
 # Columns among which ties are looked for, rows that show them, terms of a sum.
 MAX_COLUMNS, N_ROWS, MAX_TERMS = 64, 2000, 4
 LEAST_ROWS = 30
-# Probability of a rule among levels to hold by chance.
-MOST_CHANCE = 1e-6
 # To which sums are rounded at most: beyond lie the errors of adding.
 MOST_DECIMALS = 9
 
@@ -132,116 +130,3 @@ def _spreads(values):
     away = np.nansum(np.abs(values - middle[..., None]), axis=-1)
     spreads = np.maximum(high - low, away / np.maximum(n_known, 1))
     return np.where(n_known < LEAST_ROWS, np.nan, spreads)
-
-
-@dataclass(frozen=True)
-class Hierarchy:
-    """Levels within levels: every level of one column goes with a single one of another.
-
-    Attributes
-    ----------
-    child, parent : int
-        Columns of levels.
-    parent_of : ndarray of int of shape (n_levels of child,)
-        -1 for levels of the child that no row holds.
-    """
-
-    child: int
-    parent: int
-    parent_of: np.ndarray
-
-    def among(self, columns):
-        """Return the same, the columns numbered as in a table of which these are `columns`."""
-        return replace(
-            self, child=int(columns[self.child]), parent=int(columns[self.parent])
-        )
-
-    def allowed(self, column, level, n_levels):
-        """Return the levels that `column` can have beside those of the other, (n, n_levels)."""
-        if column == self.parent:
-            own = self.parent_of[level][:, None]
-            return (own == np.arange(n_levels)) | (own < 0)
-        return (self.parent_of == level[:, None]) | (self.parent_of < 0)
-
-
-def find_hierarchies(levels, n_levels):
-    """Return the `Hierarchy`s among columns of levels, list.
-
-    Parameters
-    ----------
-    levels : ndarray of int of shape (n, n_columns)
-        -1 where missing.
-    n_levels : sequence of int
-    """
-    found = []
-    for child, n_children in enumerate(n_levels[:MAX_COLUMNS]):
-        for parent, n_parents in enumerate(n_levels[:MAX_COLUMNS]):
-            if parent == child or n_parents > n_children:
-                continue
-            there = (levels[:, child] >= 0) & (levels[:, parent] >= 0)
-            pairs = levels[there, child] * n_parents + levels[there, parent]
-            counts = np.bincount(pairs, minlength=n_children * n_parents)
-            counts = counts.reshape(n_children, n_parents)
-            if _is_nested(counts) and not (n_children == n_parents and child > parent):
-                totals = counts.sum(axis=1)
-                parent_of = np.where(totals > 0, counts.argmax(axis=1), -1)
-                found.append(Hierarchy(child, parent, parent_of))
-    return found
-
-
-def _is_nested(counts):
-    """Return whether rows tell that a child has one parent only, and more than chance does."""
-    of_children = counts.sum(axis=1)
-    if of_children.sum() < LEAST_ROWS or not np.all((counts > 0).sum(axis=1) <= 1):
-        return False
-    proportions = counts.sum(axis=0) / counts.sum()
-    # Rows beyond the first of each child could have shown another parent.
-    more = np.maximum(of_children - 1, 0) @ (counts > 0) if len(counts) else 0.0
-    chance = float((more * np.log(np.maximum(proportions, 1e-12))).sum())
-    return (proportions > 0).sum() > 1 and chance < np.log(MOST_CHANCE)
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A number that is always the same beside one level: no tip where the fare is paid cash.
-
-    Attributes
-    ----------
-    level_column, level, column : int
-    value : float
-    """
-
-    level_column: int
-    level: int
-    column: int
-    value: float
-
-
-def find_constants(values, level_columns, columns):
-    """Return the `Constant`s of a table, list.
-
-    Parameters
-    ----------
-    values : ndarray of float64 of shape (n, n_columns)
-        Numbers, and the numbers of levels; NaN where missing.
-    level_columns, columns : sequence of int
-    """
-    found = []
-    for level_column in level_columns[:MAX_COLUMNS]:
-        levels = values[:, level_column]
-        for level in np.unique(levels[~np.isnan(levels)])[:MAX_COLUMNS]:
-            inside = values[levels == level]
-            if len(inside) < LEAST_ROWS:
-                continue
-            for column in columns[:MAX_COLUMNS]:
-                cells, all_cells = inside[:, column], values[:, column]
-                cells = cells[~np.isnan(cells)]
-                if len(cells) < LEAST_ROWS or np.ptp(cells):
-                    continue
-                proportion = np.mean(all_cells[~np.isnan(all_cells)] == cells[0])
-                if len(cells) * np.log(proportion) < np.log(MOST_CHANCE):
-                    constant = Constant(
-                        *map(int, (level_column, level, column)), float(cells[0])
-                    )
-                    found.append(constant)
-    return found

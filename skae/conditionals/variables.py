@@ -1,11 +1,14 @@
 """A table's columns as variables: ranked ones and levels, ties between them, holes in them."""
 
+from collections import Counter
+
 import numpy as np
 import torch
 from scipy.special import ndtri
 
 from skae.conditionals.ranks import Ranks
-from skae.conditionals.ties import find_constants, find_hierarchies, find_ties
+from skae.conditionals.rules import find_constants, find_hierarchies
+from skae.conditionals.ties import find_ties
 
 # Probability that missing cells of a column are told to depend on others by chance.
 MOST_CHANCE = 0.01
@@ -44,6 +47,8 @@ class Variables:
     ties : list of Tie
     hierarchies : list of Hierarchy
     constants : list of Constant
+    numbered : list of tuple (column, level_column)
+        Numbers of which every level of a column has its own.
     patterns, pattern_weights : ndarray of shape (n_patterns, n_with_holes), (n_patterns,)
         Which cells are missing together, and in what proportion of the rows.
     widths : ndarray of int of shape (n_variables,)
@@ -78,6 +83,7 @@ class Variables:
         self._learn_holes(values, weights)
         self._learn_levels(values, columns, weights)
         self.constants = find_constants(values, self.level, numbers)
+        self.numbered = self._numbered()
         self._place()
 
     def _learn_alone(self, values, columns, weights):
@@ -116,6 +122,11 @@ class Variables:
             own = None if weights is None else weights[there]
             counts = np.bincount(column[there], own, minlength=size) + 0.5
             self.proportions.append(counts / counts.sum())
+
+    def _numbered(self):
+        n_ruled = Counter((rule.column, rule.level_column) for rule in self.constants)
+        n_seen = dict(zip(self.level.tolist(), map(np.sum, self.seen), strict=True))
+        return [pair for pair, n in n_ruled.items() if n == n_seen[pair[1]]]
 
     def _learn_holes(self, values, weights):
         holes = np.isnan(values[:, self.with_holes])

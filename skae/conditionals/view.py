@@ -56,10 +56,13 @@ class View:
         """Return the levels that rows of fit hold, and hold beside those that are visible."""
         variables = self.variables
         possible = np.tile(variables.seen[k], (len(rows), 1))
+        both = possible.copy()
         for rule in variables.constants:
             if rule.level_column == column:
                 cells = state.values[rows, rule.column]
-                possible[~np.isnan(cells) & (cells != rule.value), rule.level] = False
+                both[~np.isnan(cells) & (cells != rule.value), rule.level] = False
+        # A number that no level has leaves all of them.
+        possible = np.where(both.any(axis=1, keepdims=True), both, possible)
         for hierarchy in variables.hierarchies:
             if column not in (hierarchy.child, hierarchy.parent):
                 continue
