@@ -1,7 +1,8 @@
 """Estimators in MLflow: logged models, and runs that a fit writes by itself.
 
-MLflow's scikit-learn flavour stores them; what is logged here is loaded by
-`mlflow.sklearn.load_model` and `mlflow.pyfunc.load_model`. Needs MLflow 3.10 or later.
+MLflow's scikit-learn flavour stores them: what is logged here is loaded by
+`mlflow.sklearn.load_model` and, as of scikit-learn's own estimators, by
+`mlflow.pyfunc.load_model` where there is a `predict`. Needs MLflow 3.10 or later.
 """
 
 import functools
@@ -30,8 +31,8 @@ def log_model(estimator: BaseEstimator, name: str | None = None, **settings: Any
     """Log an estimator, or a Pipeline that holds one, as `mlflow.sklearn.log_model` does.
 
     Unlike there, this package's classes are trusted (`skae.trusted_types`), so that the
-    default format, skops, which runs nothing when it is loaded, takes them; a transformer's
-    pyfunc gives its codes; and requirements are known instead of looked for in a process.
+    default format, skops, which runs nothing when it is loaded, takes them; and
+    requirements are known instead of looked for by a process that loads the model.
 
     Parameters
     ----------
@@ -46,8 +47,8 @@ def log_model(estimator: BaseEstimator, name: str | None = None, **settings: Any
     Returns
     -------
     logged : mlflow.models.model.ModelInfo
-        Its `model_uri` is what `mlflow.sklearn.load_model` and `mlflow.pyfunc.load_model`
-        take.
+        Its `model_uri` is what `mlflow.sklearn.load_model` takes, and, of what has
+        `predict`, `mlflow.pyfunc.load_model`.
 
     Raises
     ------
@@ -139,17 +140,14 @@ def _mlflow():
     except ImportError as error:
         raise ImportError(
             "skae.mlflow needs MLflow, which is not installed; install it, for example by "
-            "pip install 'mlflow>=3.10'."
+            "pip install 'skae[mlflow]'."
         ) from error
     return mlflow
 
 
 def _completed(estimator, settings):
     trusted = {*trusted_types(), *(settings.pop("skops_trusted_types", None) or ())}
-    defaults = {
-        "serialization_format": "skops",
-        "pyfunc_predict_fn": "predict" if hasattr(estimator, "predict") else "transform",
-    }
+    defaults = {"serialization_format": "skops"}
     own = type(estimator).__module__.startswith("skae.")
     if own and not {"pip_requirements", "extra_pip_requirements", "conda_env"} & {
         *settings
