@@ -34,6 +34,7 @@ import argparse
 import ast
 import math
 
+import _figures
 import numpy as np
 from _detection import (
     MORE_PEERS,
@@ -112,6 +113,28 @@ def print_means(protocol, outcome):
         table.row(name, *np.ravel(means), rank, outcome.seconds(name), n_failed)
 
 
+# As the pages call them; what fails on some tables counts as 0.5 there.
+SHOWN = {
+    OURS: "AEAnomalyDetector",
+    TRIO: "the mean ranks of the three best others",
+    "KNN": "PyOD KNN",
+    RIVAL: "PyOD AutoEncoder",
+    "IForest": "IsolationForest",
+    "CBLOF": "PyOD CBLOF (fails on some tables)",
+    "HBOS": "PyOD HBOS",
+    "ECOD": "PyOD ECOD",
+    "LOF": "LOF",
+}
+
+
+def note_figures(protocol, outcome, others):
+    for name, shown in SHOWN.items():
+        figures = others.get(name) or outcome.of.get(name)
+        if figures is not None:
+            value = f"{figures.auroc.mean():.3f} / {figures.ap.mean():.3f}"
+            _figures.cell("detection", shown, protocol, value)
+
+
 def gain(figures, others):
     """Return the mean gain in AUROC over tables, and its standard error."""
     gaps = figures.auroc - others.auroc
@@ -142,6 +165,7 @@ def judge(protocol, name, figures, of_trio, outcome):
         f">= {margin} and two standard errors",
         gap >= margin and gap >= 2 * error,
     )
+    _figures.fact(f"gain_{protocol}", f"{gap:.3f} ± {error:.3f}")
     for collection, mask in outcome.collections().items():
         best = outcome.best_peer(mask)
         gap = figures.auroc[mask].mean() - outcome.of[best].auroc[mask].mean()
@@ -158,6 +182,7 @@ def judge(protocol, name, figures, of_trio, outcome):
 
 def judge_time(protocol, outcome):
     fraction = outcome.seconds(OURS) / outcome.seconds(RIVAL)
+    _figures.fact(f"time_{protocol}", f"{fraction:.2f}")
     claim = f"{protocol}: fit and score, fraction of PyOD AutoEncoder's"
     verdict(claim, f"{fraction:.2f}", "<= 1", fraction <= 1)
 
@@ -207,6 +232,7 @@ def report(protocol, outcome, n_halves):
     if len(outcome.peers) >= N_IN_TRIO:
         others[TRIO], counts = trio(outcome)
         print_derived(f"{TRIO}, their mean ranks", others[TRIO], counts)
+    note_figures(protocol, outcome, others)
     if not outcome.ours:
         return None
     name, figures = outcome.ours[0], outcome.of[outcome.ours[0]]
@@ -233,6 +259,7 @@ def main():
         metavar=("NAME", "PARAMETER=VALUE"),
         help="a configuration of ours beside the default; may be repeated",
     )
+    _figures.add_argument(parser)
     args = parser.parse_args()
 
     if args.data:
@@ -256,6 +283,7 @@ def main():
         if {OURS, RIVAL} <= set(names):
             judge_time(protocol, outcomes[protocol])
         judge_one_hot(protocol, results)
+    _figures.write(args)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ import math
 from collections import defaultdict
 from dataclasses import astuple
 
+import _figures
 import numpy as np
 from _promises import (
     ALPHA,
@@ -216,6 +217,10 @@ def judge(name, figures):
         mistakes - half <= FDR,
     )
     if name == OURS:
+        _figures.fact("pvalues", f"{p:.1%}")
+        _figures.fact("flagged", f"{flagged:.1%}")
+        _figures.fact("false_discoveries", f"{mistakes:.1%}")
+        _figures.fact("selected", f"{found:.0%}")
         verdict(
             f"{name}: fraction of the anomalies that are chosen",
             f"{found:.3f}",
@@ -224,6 +229,8 @@ def judge(name, figures):
         )
     else:
         remark(f"{name}: fraction of the anomalies that are chosen: {found:.3f}")
+    if name == SLOW:
+        _figures.fact("pvalues_pyod", f"{p:.1%}")
 
 
 def run_splits(loaders, n_splits):
@@ -305,6 +312,7 @@ def main():
     parser.add_argument("--draws", type=int, default=10, help="of every case")
     parser.add_argument("--only", nargs="+", metavar="TABLE", default=TABLES)
     add_threads_argument(parser)
+    _figures.add_argument(parser)
     args = parser.parse_args()
     if "splits" in args.part and args.data is None:
         parser.error("--data is needed for the splits; see --part for what needs none.")
@@ -327,6 +335,7 @@ def main():
         verdict(claim, f"{n_met} of {n_figures}", "all", met)
     if streams is not None:
         judge_stream(streams)
+    _figures.write(args)
 
 
 if __name__ == "__main__":

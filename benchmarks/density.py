@@ -15,6 +15,7 @@ import argparse
 import math
 from dataclasses import dataclass
 
+import _figures
 import numpy as np
 from _tables import (
     TextTable,
@@ -189,6 +190,7 @@ def judge_tables(outcomes):
         for name, (pca, vae) in outcomes.items()
         if vae.density < pca.density - ROUNDING
     ]
+    _figures.fact("density_tables", str(len(outcomes) - len(below)))
     fraction = 1.0 - len(below) / len(outcomes)
     verdict(
         f"(b) tables of {len(outcomes)} with a log density of at least PCA's",
@@ -216,6 +218,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", metavar="TABLE")
     add_threads_argument(parser)
+    _figures.add_argument(parser)
     args = parser.parse_args()
     loaders = choose(folder_loaders(args.data), args.only)
 
@@ -229,6 +232,7 @@ def main():
     judge_truth(densities)
     if outcomes:
         judge_tables(outcomes)
+    _figures.write(args)
 
 
 if __name__ == "__main__":

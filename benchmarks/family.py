@@ -11,6 +11,7 @@ most of it for these, the codes of `family_adversarial.py`, convolutions and rec
 
 import argparse
 
+import _figures
 import numpy as np
 import torch
 from _tables import (
@@ -226,6 +227,12 @@ def convolutional(table, seed):
         others = {"dense": fit(train, n_codes, seed), "PCA": PCA(n_codes).fit(train)}
         if data == "shifted digits":
             others["dense, narrow"] = fit(train, n_codes, seed, hidden_layer_sizes=64)
+        if data == "shifted digits":
+            _figures.fact("convolutional_r2", f"{r2:.3f}")
+            _figures.fact("convolutional_weights", f"{round(n_weights(ours), -3):,}")
+            _figures.fact("dense_r2", f"{reconstruction_r2(others['dense'], test):.3f}")
+            _figures.fact("dense_weights", f"{round(n_weights(others['dense']), -3):,}")
+            _figures.fact("pca_r2", f"{reconstruction_r2(others['PCA'], test):.3f}")
         worse = True
         for name, other in others.items():
             weights = "" if name == "PCA" else f", {n_weights(other):,}"
@@ -424,6 +431,7 @@ def main():
     parser.add_argument("--max-rows", type=int, default=2000, help="rows of these at most")
     parser.add_argument("--tvae-python", help="an interpreter that has ctgan")
     add_threads_argument(parser)
+    _figures.add_argument(parser)
     arguments = parser.parse_args()
     describe_machine(arguments.threads)
     table, verdicts = Later(), []
@@ -437,6 +445,7 @@ def main():
     heading("Verdicts of one split; the others stand above, with what they rest on")
     for claim in verdicts:
         verdict(*claim)
+    _figures.write(arguments)
 
 
 if __name__ == "__main__":

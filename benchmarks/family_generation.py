@@ -27,6 +27,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import _figures
 import numpy as np
 import pandas as pd
 from _tables import (
@@ -255,6 +256,7 @@ def judge_densities(gains):
         "most",
         2 * len(lost) < len(gains),
     )
+    _figures.fact("mixtures", str(len(gains) - len(lost)))
     won = 1.0 - len(lost) / len(gains)
     known_for = f"fraction of {len(gains)} tables: higher density"
     return [("variational", known_for, won, "best of 10 mixtures", 1.0 - won)]
@@ -274,6 +276,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=1, help="of the samples")
     parser.add_argument("--tvae-python", help="an interpreter that has ctgan")
     add_threads_argument(parser)
+    _figures.add_argument(parser)
     args = parser.parse_args()
     describe_machine(args.threads)
     if "samples" in args.part:
@@ -283,6 +286,7 @@ def main():
     if "density" in args.part:
         loaders = choose(folder_loaders(args.data), args.only)
         judge_densities(compare_densities(loaders, args.max_rows, 0))
+    _figures.write(args)
 
 
 if __name__ == "__main__":

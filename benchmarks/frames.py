@@ -17,6 +17,7 @@ the machine slows both; rows and fits are timed by the processor's time. skae al
 import argparse
 from functools import partial
 
+import _figures
 import numpy as np
 import pandas as pd
 from _tables import (
@@ -113,6 +114,7 @@ def compare_encoders(args):
         table.row(number, *rounds[-1])
     ours, peer = np.transpose(rounds)
     speeds = peer / ours
+    _figures.fact("frames", f"{1 / np.median(speeds):.2f} times")
     verdict(
         "speed of skae's encoder to ColumnTransformer's",
         f"{np.median(speeds):.2f}, rounds {speeds.min():.2f} to {speeds.max():.2f}",
@@ -173,11 +175,13 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000, help="of `encode`")
     parser.add_argument("--rounds", type=int, default=3)
     add_threads_argument(parser)
+    _figures.add_argument(parser)
     args = parser.parse_args()
 
     describe_machine(args.threads)
     for part in args.part:
         PARTS[part](args)
+    _figures.write(args)
 
 
 if __name__ == "__main__":

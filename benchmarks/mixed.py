@@ -28,6 +28,7 @@ from functools import partial
 from itertools import combinations, pairwise, product
 from pathlib import Path
 
+import _figures
 import numpy as np
 import pandas as pd
 from _tables import (
@@ -272,6 +273,9 @@ METHODS = {
     OURS: partial(fit_ours, AutoencoderTransformer),
     "skae VAE": partial(fit_ours, VAETransformer),
 }
+# As the pages call them.
+COLUMNS = {"PCA": "PCA on one-hot columns", "FAMD": "FAMD", OURS: "skae"}
+ROWS = {"penguins": "penguins", "auto_imports": "automobiles", "adult": "adult"}
 
 
 def reconstruct(loaders, args):
@@ -301,7 +305,11 @@ def reconstruct(loaders, args):
                 result = compare(design, test, reconstructed, observed, (seconds, 0.0))
                 results[contender].append(result)
         for contender, of_seeds in results.items():
-            table.row(name, k, contender, *means(of_seeds, "r2", "accuracy", "fit_seconds"))
+            r2, accuracy, seconds = means(of_seeds, "r2", "accuracy", "fit_seconds")
+            table.row(name, k, contender, r2, accuracy, seconds)
+            if contender in COLUMNS:
+                row, value = f"{ROWS[name]}, {k} codes", f"{r2:.3f} / {accuracy:.3f}"
+                _figures.cell("mixed_reconstruction", row, COLUMNS[contender], value)
         outcomes[name, k] = results
     return outcomes
 
@@ -645,6 +653,8 @@ def judge_explain(hits):
         if label == "all":
             met = ours[found].mean() >= NAMED_FIRST
             verdict(claim, figure, f">= {NAMED_FIRST:.0%}", met)
+            _figures.fact("explained_first", f"{ours[found].mean():.0%}")
+            _figures.fact("largest_z_first", f"{z[found].mean():.0%}")
         else:
             remark(f"{claim}: {figure}")
 
@@ -780,6 +790,13 @@ DETECTORS = {
     "LOF": partial(score_peer, lambda seed: LocalOutlierFactor(novelty=True)),
     "AutoEnc": partial(score_peer, lambda seed: AutoEncoder(random_state=seed, verbose=0)),
 }
+# As the pages call them.
+SHOWN = {
+    OURS: "AEAnomalyDetector",
+    "IForest": "IsolationForest",
+    "LOF": "LOF",
+    "AutoEnc": "PyOD AutoEncoder",
+}
 
 
 def cases(loaders):
@@ -829,6 +846,9 @@ def judge_detect(outcomes):
     for protocol, figures in outcomes.items():
         cases = list(figures.values())
         mean = {name: np.mean([f[name][0] for f in cases]) for name in DETECTORS}
+        for detector, shown in SHOWN.items():
+            column = f"trained on {protocol} rows"
+            _figures.cell("mixed_detection", shown, column, f"{mean[detector]:.3f}")
         for rival in DETECTORS:
             if rival == OURS:
                 continue
@@ -873,6 +893,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=2, help="splits and fits a case")
     parser.add_argument("--only", nargs="+", metavar="TABLE")
     add_threads_argument(parser)
+    _figures.add_argument(parser)
     args = parser.parse_args()
     loaders = choose(frame_loaders(args.data), args.only)
 
@@ -882,6 +903,7 @@ def main():
     heading("Summary")
     for part, outcome in outcomes.items():
         PARTS[part][1](outcome)
+    _figures.write(args)
 
 
 if __name__ == "__main__":

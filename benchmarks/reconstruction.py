@@ -14,6 +14,7 @@ import math
 import time
 from dataclasses import dataclass
 
+import _figures
 import numpy as np
 import torch
 from _tables import (
@@ -300,6 +301,38 @@ def summarise(cases):
         )
 
 
+# As the pages call them.
+SHOWN = {
+    "PCA": "PCA",
+    "MLP": "MLPRegressor on (X, X)",
+    "PyOD": "PyOD AutoEncoder",
+    "skorch": "plain skorch",
+    "skae": "skae",
+}
+
+
+def note_figures(cases):
+    left = {name: np.array([case.left[name] for case in cases]) for name in CONTENDERS}
+    best = np.min([*left.values()], axis=0)
+    seconds = {name: sum(case.seconds[name] for case in cases) for name in CONTENDERS}
+    for name, shown in SHOWN.items():
+        for row, value in (
+            ("mean held-out R²", f"{1.0 - left[name].mean():.3f}"),
+            (
+                f"cases more than {WORSE} below PCA",
+                str(sum(left[name] > left["PCA"] + WORSE)),
+            ),
+            (
+                f"best, or within {WORSE} of the best",
+                f"{np.mean(left[name] <= best + WORSE):.0%}",
+            ),
+            ("total fit time, relative to skae", f"{seconds[name] / seconds['skae']:.2f}"),
+        ):
+            _figures.cell("reconstruction", row, shown, value)
+    unexplained = float(np.median([case.ratio_to_pca() for case in cases]))
+    _figures.fact("unexplained", f"{unexplained:.0%}")
+
+
 def warm_up():
     """Let torch load what it loads at first use, outside the first contender's time."""
     X = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
@@ -317,6 +350,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", metavar="TABLE")
     add_threads_argument(parser)
+    _figures.add_argument(parser)
     args = parser.parse_args()
     loaders = choose({**sklearn_loaders(), **folder_loaders(args.data)}, args.only)
 
@@ -335,6 +369,8 @@ def main():
             print_case(table, case, X_train.shape)
             cases.append(case)
     summarise(cases)
+    note_figures(cases)
+    _figures.write(args)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import _figures
 import httpx
 import numpy as np
 import onnxruntime as ort
@@ -215,7 +216,9 @@ def imports(path, n_times=5):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=1000)
-    n_calls = parser.parse_args().calls
+    _figures.add_argument(parser)
+    args = parser.parse_args()
+    n_calls = args.calls
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     train = rows_of(2000, 1)
@@ -238,6 +241,9 @@ def main():
         over_http("HTTP, skae", Path(folder) / "detector.skops", bodies, n_calls)
         over_http("HTTP, onnxruntime", Path(folder) / "detector.onnx", bodies, n_calls)
         imports(Path(folder) / "detector.onnx")
+    p50 = np.quantile(times["  with label and p-value"], 0.5)
+    _figures.fact("row_by_onnx", f"{p50:.1f} ms")
+    _figures.write(args)
 
 
 if __name__ == "__main__":

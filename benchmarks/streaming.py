@@ -19,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import _figures
 import numpy as np
 import pandas as pd
 import psutil
@@ -180,6 +181,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--stream", help=argparse.SUPPRESS)
     add_threads_argument(parser)
+    _figures.add_argument(parser)
     args = parser.parse_args()
 
     describe_machine(args.threads)
@@ -208,6 +210,8 @@ def main():
         ratio <= ERROR_TARGET,
     )
     remark(f"the file takes {size / 1e6:.0f} MB")
+    _figures.fact("streaming_error", f"{ratio:.2f}")
+    _figures.write(args)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ MODULES = [
             "lazy",
             "likelihoods",
             "metrics",
+            "mlflow",
             "penalties",
         )
     ),
