@@ -19,8 +19,6 @@ from scipy.sparse import issparse
 
 # Rows of a chunk, at most, and cells: fewer of wide tables.
 CHUNK_ROWS, CHUNK_CELLS = 65_536, 250_000
-# Chunks that pyarrow may read ahead of the one that is used.
-READ_AHEAD = 2
 FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -173,14 +171,21 @@ def _of_duckdb(X):
 
 def _of_dataset(X):
     """Return the source of a dataset of pyarrow, which names the file that it cannot read."""
-    bounds = {"batch_size": _rows_per_chunk(len(X.schema)), "batch_readahead": READ_AHEAD}
+    # With threads pyarrow reads on while a chunk is used, and keeps what it has read.
+    bounds = {
+        "batch_size": _rows_per_chunk(len(X.schema)),
+        "batch_readahead": 0,
+        "fragment_readahead": 0,
+        "use_threads": False,
+    }
 
     def read():
         fragments = _fragments(X)
         if fragments is None:
-            yield from map(_table_of, X.to_batches(**bounds, fragment_readahead=1))
+            yield from map(_table_of, X.to_batches(**bounds))
             return
-        yield from _of_fragments(fragments, X.schema, bounds)
+        pieces = (piece for fragment in fragments for piece, _ in _pieces([fragment]))
+        yield from _of_fragments(pieces, X.schema, bounds)
 
     def divide(rank, size):
         pieces = _pieces(_fragments(X) or [])
