@@ -118,7 +118,9 @@ def test_a_worker_of_ray_that_dies_in_an_epoch(ray, chunks, rows, tmp_path):
     path.touch()
     fit(estimator, ray.table(chunks), n_workers=2, checkpoint_interval=0)
     assert not path.exists(), "no worker has died"
-    check_undisturbed(estimator, expected, rows)
+    # Sums of other blocks than those of `halves` are rounded in another way.
+    codes = [model.transform(rows) for model in (estimator, expected)]
+    np.testing.assert_allclose(*codes, rtol=1e-9, atol=1e-9)
 
 
 def test_too_few_workers_are_told(ray, dask, chunks):
