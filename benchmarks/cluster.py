@@ -42,6 +42,11 @@ def rows_of(n_rows, seed):
     return pd.DataFrame(cells, columns=[f"x{i}" for i in range(N_COLUMNS)])
 
 
+def parts_of(rows, n_parts):
+    numbers = np.array_split(np.arange(len(rows)), n_parts)
+    return [rows.iloc[part] for part in numbers]
+
+
 def in_turns(tasks, n_turns):
     """Return the median seconds of tasks, dict, which are run by turns after one run each."""
     seconds = {name: [] for name in tasks}
@@ -83,7 +88,7 @@ def train(ray, rows, n_workers, batch_size):
     model = AutoencoderTransformer(
         N_COMPONENTS, max_iter=EPOCHS, batch_size=batch_size, refit=False, random_state=0
     )
-    fit(model, ray.data.from_pandas(np.array_split(rows, 4)), n_workers=n_workers)
+    fit(model, ray.data.from_pandas(parts_of(rows, 4)), n_workers=n_workers)
     seconds = [epoch["dur"] for epoch in model.net_.history[1:]]
     n_train = len(rows) * (1.0 - model.validation_fraction_)
     n_weights = sum(p.numel() for p in model.net_.module_.parameters() if p.requires_grad)
@@ -125,7 +130,7 @@ def score_by_ray(args, rows, figures):
     for _ in range(args.turns):
         for n_cpus in seconds:
             ray = start_ray(n_cpus)
-            table = ray.data.from_pandas(np.array_split(rows, 8)).materialize()
+            table = ray.data.from_pandas(parts_of(rows, 8)).materialize()
 
             def score(table=table):
                 detector.score_samples(table).materialize()
