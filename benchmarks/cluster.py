@@ -29,7 +29,7 @@ from _tables import TextTable, describe_machine, heading, remark, verdict
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
 
-N_COLUMNS, N_COMPONENTS, EPOCHS, BATCH = 20, 4, 4, 4096
+N_COLUMNS, N_COMPONENTS, EPOCHS, BATCH = 20, 4, 12, 4096
 TRAINING, SCORING, OVERHEAD, ERROR = 1.7, 1.8, 1.1, 1.02
 PATHS = os.pathsep.join([os.getcwd(), *filter(None, sys.path)])
 
