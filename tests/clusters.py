@@ -3,6 +3,8 @@
 import os
 import sys
 import warnings
+from contextlib import contextmanager
+from multiprocessing import forkserver
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,29 @@ class Dask:
     def results(self, lazy):
         done = lazy.compute(scheduler="threads")
         return done.to_frame() if isinstance(done, pd.Series) else done
+
+
+@contextmanager
+def client_of_dask(n_workers):
+    """Yield a client of workers that are forked from a process with skae in it.
+
+    One that has died is there again at once, where it would else import torch for seconds.
+    """
+    dask = pytest.importorskip("dask")
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        distributed = pytest.importorskip("distributed")
+        forkserver.set_forkserver_preload(["distributed", "dask.dataframe", "skae.engines"])
+        forkserver.ensure_running()  # before Dask says what is to be in it
+        with (
+            distributed.LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
 
 
 class Ray:

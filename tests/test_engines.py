@@ -72,7 +72,8 @@ def test_scores_are_those_of_one_machine(engine, detector, rows, method):
     expected = getattr(detector, method)(rows)
     if method == "explain":
         own, theirs = (np.sort(np.asarray(t), axis=0) for t in (results, expected))
-        np.testing.assert_allclose(own, theirs, rtol=1e-12, atol=1e-12)
+        # Cells are tried in single precision, whose rounding depends on the rows beside.
+        np.testing.assert_allclose(own, theirs, rtol=1e-4, atol=1e-4)
         return
     if "size" in results:
         expected = expected[np.argsort(rows["size"].to_numpy())]

@@ -5,7 +5,9 @@ import glob
 import os
 import tempfile
 import threading
+import time
 import warnings
+from string import ascii_letters
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
+from pyarrow import parquet
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -28,6 +31,7 @@ from skae import (
     VAETransformer,
 )
 from skae.lazy import LazyRows, map_rows
+from skae.lazy.sources import open_source
 
 N_ROWS, N_FILES = 30_000, 3
 # Less than the rows take, so that these are trained on from files.
@@ -270,6 +274,19 @@ def test_results_are_those_of_memory(fitted, small, tmp_path, kind):
 
 def _pandas(frame):
     return frame if isinstance(frame, pd.DataFrame) else frame.to_pandas()
+
+
+def test_rows_of_a_file_wait_for_the_one_who_reads_them(tmp_path):
+    rows = pa.table(
+        [np.random.default_rng(0).random(400_000)] * 20, names=list(ascii_letters[:20])
+    )
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(rows, path, row_group_size=10_000)
+    n_bytes, before, most = rows.nbytes, pa.total_allocated_bytes(), 0
+    for _ in open_source(path).chunks():
+        time.sleep(0.02)  # as long as another thread takes to read on
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 0.2 * n_bytes
 
 
 def test_rows_that_a_dataset_filters_out_are_left_out(fitted, small):

@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 TASKS = {
     "Start": (
         "One picture of what there is.",
-        ["quickstart", "pipeline_gridsearch"],
+        ["quickstart", "pipeline_gridsearch", "optuna_pruning"],
     ),
     "Anomalies": (
         "Rows that are not like the others, and the cells that make them so.",

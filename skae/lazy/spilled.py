@@ -175,11 +175,19 @@ class SpilledRows:
         rest, sizes = None, batch_sizes(n_rows, sizes)
         size = next(sizes, None)
         for rows in prefetched(self._files(generator)):
-            rest, first = rows if rest is None else rest.followed_by(rows), 0
-            while size is not None and first + size <= len(rest):
-                yield None, *self._on_device(rest, slice(first, first + size))
-                first, size = first + size, next(sizes, None)
-            rest = DenseRows(*rest[first:])
+            first = 0
+            while size is not None:
+                end = first + size - (0 if rest is None else len(rest))
+                if end > len(rows):
+                    break
+                batch = DenseRows(*rows[first:end])
+                batch = batch if rest is None else rest.followed_by(batch)
+                yield None, *self._on_device(batch, slice(None))
+                rest, first, size = None, end, next(sizes, None)
+            # As a copy: a slice would keep the rows of the whole file.
+            left = DenseRows(*(part.clone() for part in rows[first:]))
+            rest = left if rest is None else rest.followed_by(left)
+            del rows
 
     def _files(self, generator):
         """Yield the files' rows in random order; draws happen in the thread that asks."""
@@ -187,9 +195,13 @@ class SpilledRows:
         order = torch.randperm(self.spill.n_files, generator=generator, device=device)
         seeds = torch.randint(2**62, (len(order),), generator=generator, device=device)
         for i, seed in zip(order.tolist(), seeds.tolist(), strict=True):
-            rows = self.spill.read(i)
-            mixed = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
-            yield DenseRows(*rows[mixed])
+            yield self._mixed(i, seed)
+
+    def _mixed(self, i, seed):
+        """Return the rows of a file, in another order."""
+        rows = self.spill.read(i)
+        mixed = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+        return DenseRows(*rows[mixed])
 
     def _on_device(self, rows, part):
         x, observed = rows[part]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skae.lazy.sources import join, take
+from skae.lazy.chunks import join, take
 
 
 class Reservoir:

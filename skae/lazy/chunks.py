@@ -1,0 +1,132 @@
+"""Tables in chunks of bounded size, which can be read from the first to the last again."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, NamedTuple
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+# Rows of a chunk, at most, and cells: fewer of wide tables.
+CHUNK_ROWS, CHUNK_CELLS = 65_536, 250_000
+
+
+class Part(NamedTuple):
+    """A chunk, and where it comes from, for messages: None if that is not known."""
+
+    chunk: Any
+    where: str | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table whose chunks can be read from the first to the last as often as needed.
+
+    Attributes
+    ----------
+    kind : str
+        What it is, for messages.
+    read : callable () -> iterator of data frames or ndarrays, or of `Part`
+        Starts anew.
+    table : ndarray or None
+        The table itself, where it is on disk but can be used like one in memory.
+    divide : callable (rank, size) -> callable like `read`, or None
+        What reads the part of one of several workers, without reading the others'. None:
+        every worker reads all chunks, and uses its own.
+    """
+
+    kind: str
+    read: Callable[[], Iterator[Any]]
+    table: Any = None
+    divide: Callable[[int, int], Callable[[], Iterator[Any]] | None] | None = None
+
+    def chunks(self):
+        """Yield the chunks that hold rows, of bounded size."""
+        for part in self.parts():
+            yield part.chunk
+
+    def parts(self):
+        """Yield the chunks that hold rows, of bounded size, as `Part`."""
+        with closing(self.read()) as chunks:
+            for chunk in chunks:
+                part = chunk if isinstance(chunk, Part) else Part(chunk, None)
+                with told_where(part.where):
+                    for divided in divided_chunk(part.chunk):
+                        yield Part(divided, part.where)
+
+    def shard(self, rank, size):
+        """Return the part of a worker: rows that no other of `size` workers has."""
+        if size == 1:
+            return self
+        read = None if self.divide is None else self.divide(rank, size)
+        if read is None:
+
+            def read():
+                with closing(self.parts()) as parts:
+                    yield from islice(parts, rank, None, size)
+
+        return replace(self, read=read, table=None, divide=None)
+
+
+@contextmanager
+def told_where(where):
+    """Let errors say which file or partition they are about, if that is known."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if where is None:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{where}: {error}") from error
+
+
+def divided_chunk(chunk):
+    """Yield a chunk in parts of bounded size, none if it has no rows."""
+    chunk = np.asarray(chunk) if isinstance(chunk, list) else chunk
+    if len(getattr(chunk, "shape", ())) != 2:
+        raise ValueError(
+            f"A chunk of X is a {type(chunk).__name__}, not a table; the chunks of an "
+            "iterable are data frames or arrays of shape (n_rows, n_features)."
+        )
+    n_rows, most = chunk.shape[0], rows_per_chunk(chunk.shape[1])
+    if n_rows <= most:
+        if n_rows:
+            yield chunk
+        return
+    for start in range(0, n_rows, most):
+        yield take(chunk, slice(start, start + most))
+
+
+def rows_per_chunk(n_columns):
+    return max(1, min(CHUNK_ROWS, CHUNK_CELLS // max(1, n_columns)))
+
+
+def table_of(batch):
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch])
+
+
+def take(chunk, rows):
+    """Return rows, a slice or row numbers, of a data frame or an array."""
+    if isinstance(chunk, np.ndarray):
+        return chunk[rows]
+    if isinstance(chunk, pd.DataFrame):
+        return chunk.iloc[rows]
+    frame = nw.from_native(chunk, eager_only=True)
+    return frame[rows if isinstance(rows, slice) else rows.tolist()].to_native()
+
+
+def join(chunks):
+    """Return chunks below each other."""
+    if len(chunks) == 1:
+        return chunks[0]
+    if isinstance(chunks[0], np.ndarray):
+        return np.concatenate(chunks)
+    if isinstance(chunks[0], pd.DataFrame):
+        return pd.concat(chunks)
+    frames = [nw.from_native(chunk, eager_only=True) for chunk in chunks]
+    return nw.concat(frames, how="vertical").to_native()
