@@ -15,6 +15,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from skae import VAETransformer
+from skae.conditionals.division import MIXTURES
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -56,6 +57,32 @@ OF_THE_TRAINING = {
     "test_start",
     "test_warm_start",
 }
+
+
+# What columns' networks learn is the subject of these; of others they take most of the time.
+OF_THE_CONDITIONALS = {
+    "test_conditionals",
+    "test_conditions",
+    "test_generation",
+    "test_imputer",
+    "test_privacy",
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_conditionals(request):
+    """The same steps as ever, of smaller networks, that fewer rows judge."""
+    if request.module.__name__ in OF_THE_CONDITIONALS:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skae.conditionals.division.N_UNITS", 32)
+        patch.setattr("skae.conditionals.division.CROSSED_BATCH_SIZE", 64)
+        patch.setattr("skae.conditionals.division.MIXTURES", MIXTURES[:1])
+        patch.setattr("skae.conditionals.fitting.MAX_CHECKED", 100)
+        patch.setattr("skae.conditionals.fitting.N_CHECKED_PATTERNS", 16)
+        patch.setattr("skae.conditionals.fitting.N_PATTERNS", 16)
+        yield
 
 
 def pytest_generate_tests(metafunc):

@@ -42,14 +42,14 @@ STOCHASTIC = {
 
 @parametrize_with_checks(
     [
-        AutoencoderTransformer(max_iter=8),
-        VAETransformer(max_iter=8),
+        AutoencoderTransformer(max_iter=3),
+        VAETransformer(max_iter=3),
         # Four networks: both kinds of the default, in both folds.
         AEAnomalyDetector(n_estimators=4),
-        GANSampler(max_iter=8),
-        VQVAETransformer(max_iter=8),
-        AdversarialAutoencoderTransformer(max_iter=8),
-        AutoencoderImputer(max_iter=8),
+        GANSampler(max_iter=3),
+        VQVAETransformer(max_iter=3),
+        AdversarialAutoencoderTransformer(max_iter=3),
+        AutoencoderImputer(max_iter=3),
     ],
     # A sampler transforms and predicts nothing that could be compared; of the checks' few
     # rows an imputer stays at its start, which is no matter of batches.
