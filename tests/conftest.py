@@ -62,7 +62,6 @@ OF_THE_TRAINING = {
 # What columns' networks learn is the subject of these; of others they take most of the time.
 OF_THE_CONDITIONALS = {
     "test_conditionals",
-    "test_conditions",
     "test_generation",
     "test_imputer",
     "test_privacy",
