@@ -14,7 +14,7 @@ from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from skae import VAETransformer
+from skae.conditionals.division import MIXTURES
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -46,16 +46,55 @@ OF_THE_ROOMS = {
     "test_sparse",
     "test_start",
 }
-# To these it does not matter either how rows are drawn, which takes long to learn.
-OF_THE_TRAINING = {
+# To these it does not matter how rows are drawn, which takes long to learn.
+OF_NO_DRAWS = {
     "test_callbacks",
+    "test_devices",
     "test_diverged_training",
     "test_early_stopping",
+    "test_entry",
+    "test_failed_fits",
+    "test_held_out",
+    "test_identifiers",
+    "test_inference",
     "test_interrupts",
+    "test_loop",
     "test_refit",
+    "test_sklearn_api",
     "test_start",
     "test_warm_start",
+    "test_weights",
 }
+
+
+def _own_settings(request, name):
+    of_no_draws = request.module.__name__ in OF_NO_DRAWS
+    return {"sampler": "codes"} if of_no_draws and name == "VAETransformer" else {}
+
+
+# What columns' networks learn is the subject of these; of others they take most of the time.
+OF_THE_CONDITIONALS = {
+    "test_conditionals",
+    "test_generation",
+    "test_imputer",
+    "test_privacy",
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_conditionals(request):
+    """The same steps as ever, of smaller networks, that fewer rows judge."""
+    if request.module.__name__ in OF_THE_CONDITIONALS:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skae.conditionals.division.N_UNITS", 32)
+        patch.setattr("skae.conditionals.division.CROSSED_BATCH_SIZE", 64)
+        patch.setattr("skae.conditionals.division.MIXTURES", MIXTURES[:1])
+        patch.setattr("skae.conditionals.fitting.MAX_CHECKED", 100)
+        patch.setattr("skae.conditionals.fitting.N_CHECKED_PATTERNS", 16)
+        patch.setattr("skae.conditionals.fitting.N_PATTERNS", 16)
+        yield
 
 
 def pytest_generate_tests(metafunc):
@@ -76,13 +115,13 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture
 def quick_any(request):
     """Make any estimator, with a few short epochs."""
-    return partial(make, request.param)
+    return partial(make, request.param, **_own_settings(request, request.param))
 
 
 @pytest.fixture(scope="module")
 def fitted_any(request, X):
     """Any estimator, fitted as `quick_any` makes it; for tests that leave it as it is."""
-    return make(request.param).fit(X)
+    return make(request.param, **_own_settings(request, request.param)).fit(X)
 
 
 @pytest.fixture
@@ -94,8 +133,7 @@ def transformer(request):
 @pytest.fixture
 def quick(request, transformer):
     """Make a transformer of a few short epochs."""
-    of_training = request.module.__name__ in OF_THE_TRAINING
-    own = {"sampler": "codes"} if of_training and transformer is VAETransformer else {}
+    own = _own_settings(request, transformer.__name__)
 
     def quickly(n_components=2, **params):
         return make(transformer.__name__, n_components=n_components, **{**own, **params})

@@ -146,12 +146,13 @@ def test_arrow_table(quick_any):
     assert expected.schema == table.schema
 
 
-@pytest.mark.parametrize("part", [slice(0, 1), slice(7, 8), slice(1, 60)])
-def test_rows_do_not_depend_on_their_neighbours(quick_any, library, part):
+def test_rows_do_not_depend_on_their_neighbours(quick_any, library):
     """Row 0 alone has a hole; the others are complete with it and without."""
     frame = draw_rows(60, 0)
     frame.loc[frame.index[0], "size"] = np.nan
     frame = as_library(library, frame)
     estimator = quick_any().fit(frame)
-    expected = estimator.score_samples(frame)[part]
-    np.testing.assert_allclose(estimator.score_samples(frame[part]), expected, rtol=1e-9)
+    expected = estimator.score_samples(frame)
+    for part in (slice(0, 1), slice(7, 8), slice(1, 60)):
+        found = estimator.score_samples(frame[part])
+        np.testing.assert_allclose(found, expected[part], rtol=1e-9)

@@ -1,7 +1,7 @@
 """What the caller has set of torch, numpy and scikit-learn changes no result, and stays."""
 
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import numpy as np
@@ -47,17 +47,28 @@ STATES = {
     "pandas": partial(config_context, transform_output="pandas"),
     "routing": partial(config_context, enable_metadata_routing=True),
 }
-OF_FITS = (
-    "inference_mode",
-    "gradients off",
-    "float64",
-    "meta",
-    "autocast",
-    "precision",
-    "deterministic",
-    "errstate",
-    "warnings",
+# What is set at once.
+OF_METHODS = (
+    ("no_grad", "autocast", "deterministic", "assume_finite"),
+    ("inference_mode", "float64", "errstate", "pandas"),
+    ("gradients off", "meta", "precision", "warnings"),
+    ("device mode", "anomalies", "routing"),
 )
+OF_FITS = (
+    ("inference_mode", "float64", "precision", "errstate"),
+    ("gradients off", "autocast", "deterministic"),
+    ("meta", "warnings"),
+)
+
+
+@contextmanager
+def all_set(names):
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(STATES[name]())
+        yield
+
+
 # What fits differently: own modules, cells, transposed weights.
 NAMES = [
     *ESTIMATORS,
@@ -130,21 +141,25 @@ def _assert_same(found, expected):
         np.testing.assert_array_equal(found[name], result, err_msg=name)
 
 
+def test_all_states_are_set():
+    assert {name for names in OF_METHODS for name in names} == STATES.keys()
+
+
 @pytest.mark.filterwarnings("ignore:Anomaly Detection has been enabled")
-@pytest.mark.parametrize("name", STATES)
-def test_methods_say_the_same(known, table, name):
+@pytest.mark.parametrize("names", OF_METHODS, ids=", ".join)
+def test_methods_say_the_same(known, table, names):
     _, fitted, expected = known
-    with STATES[name]():
+    with all_set(names):
         before = state()
         found = results(fitted, table)
         assert state() == before
     _assert_same(found, expected)
 
 
-@pytest.mark.parametrize("name", OF_FITS)
-def test_fits_are_the_same(known, table, name):
+@pytest.mark.parametrize("names", OF_FITS, ids=", ".join)
+def test_fits_are_the_same(known, table, names):
     which, _, expected = known
-    with STATES[name]():
+    with all_set(names):
         estimator = make(which, **_quick(which))
         before = state()
         estimator.fit(table)
@@ -155,10 +170,10 @@ def test_fits_are_the_same(known, table, name):
     )
 
 
-@pytest.mark.parametrize("name", ["inference_mode", "float64", "meta"])
-def test_streams_are_the_same(quick_any, table, name):
+def test_streams_are_the_same(quick_any, table):
     expected = quick_any().partial_fit(table).partial_fit(table).score_samples(table)
-    with STATES[name]():
-        streamed = quick_any().partial_fit(table).partial_fit(table)
-        scores = streamed.score_samples(table)
-    np.testing.assert_array_equal(scores, expected)
+    for names in OF_FITS:
+        with all_set(names):
+            streamed = quick_any().partial_fit(table).partial_fit(table)
+            scores = streamed.score_samples(table)
+        np.testing.assert_array_equal(scores, expected, err_msg=", ".join(names))

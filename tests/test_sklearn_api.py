@@ -42,14 +42,14 @@ STOCHASTIC = {
 
 @parametrize_with_checks(
     [
-        AutoencoderTransformer(max_iter=8),
-        VAETransformer(max_iter=8),
+        AutoencoderTransformer(max_iter=3),
+        VAETransformer(max_iter=3),
         # Four networks: both kinds of the default, in both folds.
         AEAnomalyDetector(n_estimators=4),
-        GANSampler(max_iter=8),
-        VQVAETransformer(max_iter=8),
-        AdversarialAutoencoderTransformer(max_iter=8),
-        AutoencoderImputer(max_iter=8),
+        GANSampler(max_iter=3),
+        VQVAETransformer(max_iter=3),
+        AdversarialAutoencoderTransformer(max_iter=3),
+        AutoencoderImputer(max_iter=3),
     ],
     # A sampler transforms and predicts nothing that could be compared; of the checks' few
     # rows an imputer stays at its start, which is no matter of batches.
@@ -123,10 +123,10 @@ def test_unpickled_estimator_trains_on(quick, X):
 
 def test_pickle_holds_no_training_rows(quick_any):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(6000, 40))
-    small, large = (len(pickle.dumps(quick_any().fit(X[:n]))) for n in (5000, 6000))
-    # 1000 rows as float32 would be 160,000 bytes; a detector keeps a score a row.
-    assert large - small < 20_000
+    X = rng.normal(size=(3200, 20))
+    few, more = (len(pickle.dumps(quick_any().fit(X[:n]))) for n in (2200, 3200))
+    # 1000 rows as float32 would be 80,000 bytes; a detector keeps two numbers a row.
+    assert more - few < 20_000
 
 
 def test_grid_search_needs_no_scoring(quick, ppca):

@@ -1,22 +1,41 @@
 """What bad input gets: an error before training that names what, which value, what to do."""
 
+import pickle
 from datetime import time
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from arrays import correlated_rows
+from registry import make
 from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
 
 pytestmark = pytest.mark.usefixtures("training")
 
 
-@pytest.fixture
-def trained(quick_any, X, training):
-    """Any fitted estimator, whose columns have the names a to e."""
+@cache
+def _pickled(name, make_table):
+    """Return an estimator that was fitted once, for tests that may change it."""
+    return pickle.dumps(make(name).fit(make_table()))
+
+
+def _fitted(quick_any, training, make_table):
+    (name,) = quick_any.args
     with training():
-        return quick_any().fit(pd.DataFrame(X, columns=list("abcde")))
+        return pickle.loads(_pickled(name, make_table))
+
+
+def _numbers():
+    return pd.DataFrame(correlated_rows(60, 0), columns=list("abcde"))
+
+
+@pytest.fixture
+def trained(quick_any, training):
+    """Any fitted estimator, whose columns have the names a to e."""
+    return _fitted(quick_any, training, _numbers)
 
 
 @pytest.fixture
@@ -195,10 +214,8 @@ def test_categorical_features_that_are_not_there(transformer, asked, message):
         transformer(categorical_features=asked).fit(frame)
 
 
-@pytest.fixture
-def mixed(quick_any, training):
-    """Any estimator, fitted to columns of all kinds; beside it the frame."""
-    frame = pd.DataFrame(
+def _all_kinds():
+    return pd.DataFrame(
         {
             "number": np.arange(40.0),
             "flag": np.arange(40) % 3 == 0,
@@ -207,8 +224,12 @@ def mixed(quick_any, training):
             "wait": pd.to_timedelta(np.arange(40), unit="h"),
         }
     )
-    with training():
-        return quick_any().fit(frame), frame
+
+
+@pytest.fixture
+def mixed(quick_any, training):
+    """Any estimator, fitted to columns of all kinds; beside it the frame."""
+    return _fitted(quick_any, training, _all_kinds), _all_kinds()
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ def _quick_scores(weights):
         max_iter=1,
         min_frequency=5,
         n_importance_samples=2,
+        sampler="codes",
         random_state=0,
     )
     return estimator.fit(frame, sample_weight=weights).score_samples(frame)

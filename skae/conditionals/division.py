@@ -123,7 +123,7 @@ def fit_networks(variables, visibility, values, weights, max_steps, seed):
         return Fitted(networks, bases[0], training)
 
     fits = [prepared(bases) for bases in _bases(variables, division, values, weights, seed)]
-    best = min(fits, key=lambda fit: fit.training.check()) if len(fits) > 1 else fits[0]
+    best = min(fits, key=lambda fit: fit.training.first_loss) if len(fits) > 1 else fits[0]
     best.training.run(max_steps)
     return best
 

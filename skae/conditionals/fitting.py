@@ -2,6 +2,7 @@
 
 import math
 from contextlib import contextmanager
+from functools import cached_property
 
 import torch
 
@@ -89,6 +90,11 @@ class Training:
         self.networks.train()
         return loss
 
+    @cached_property
+    def first_loss(self):
+        """The loss before the first step: of several starts the best is trained on."""
+        return self.check()
+
     def run(self, max_steps):
         """Train, of `max_steps` (or None) at most."""
         networks = self.networks
@@ -108,7 +114,7 @@ class Training:
     def _run(self, n_steps, optimizer):
         self._kept = _state(self.networks)
         mean = [p.detach().clone() for p in self.networks.parameters()]
-        self.losses = [self.check()] if self.checked else []
+        self.losses = [self.first_loss] if self.checked else []
         every, self._n_best = min(N_BETWEEN, n_steps), 0
         self._reference = self.losses[0] if self.losses else math.inf
         for _ in range(n_steps):
