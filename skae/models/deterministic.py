@@ -195,6 +195,19 @@ class DeterministicModel(Model):
     def codes_have_signs(self):
         return not isinstance(self.encoder.activation, Logistic)  # these are rates
 
+    @property
+    def turns_codes(self):
+        # A penalty and an activation are of these codes and no others.
+        return self.penalties is None and self.encoder.activation is None
+
+    @torch.no_grad()
+    def turn(self, matrix, inverse, centre):
+        # Inside, the codes are without their scale; the new ones have none yet.
+        scale = self.encoder.code_scale
+        super().turn(scale[:, None] * matrix, inverse / scale, centre / scale)
+        self._set_code_scale(torch.ones_like(scale))
+
     def _set_code_scale(self, scale):
+        self.rescale_completion(scale / self.encoder.code_scale)
         self.encoder.code_scale.copy_(scale)
         self.decoder.code_scale.copy_(scale)

@@ -1,5 +1,8 @@
 """Codes in an order of which the first ones alone reconstruct as much as they can."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 
 # Rows that are decoded, in all, to find an order.
@@ -57,73 +60,88 @@ def told_of_whole(losses, whole):
     return losses + (value - values)
 
 
-class FirstCodes:
-    """What the first codes of some rows reconstruct, the others being 0.
+class Rows(NamedTuple):
+    """Rows as models take them, and what they cost.
+
+    Attributes
+    ----------
+    x, observed : torch.Tensor
+    weights : torch.Tensor of shape (n,) or None
+    cost : callable (output, x, observed) -> torch.Tensor of shape (n,)
+    """
+
+    x: torch.Tensor
+    observed: torch.Tensor | None
+    weights: torch.Tensor | None
+    cost: Callable
+
+    def first(self, n):
+        """Return the first n rows at most."""
+        parts = (None if part is None else part[:n] for part in self[:3])
+        return Rows(*parts, self.cost)
+
+    def fractions(self):
+        """Return the rows' parts of the total weight, shape (n,)."""
+        weights = self.x.new_ones(len(self.x)) if self.weights is None else self.weights
+        weights = weights.double()
+        return weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+    def costs(self, output, rows=slice(None)):
+        """Return the costs of some rows."""
+        observed = None if self.observed is None else self.observed[rows]
+        return self.cost(output, self.x[rows], observed)
+
+    def mean_cost(self, output):
+        """Return the mean cost, shape ()."""
+        return torch.dot(self.costs(output).double(), self.fractions())
+
+
+def ratios(model, rows, nothing):
+    """Return the part of the rows' cost that each code explains beside those before it, list.
 
     Parameters
     ----------
     model : Model
         Ready for inference.
-    cost : callable (output, x, observed) -> torch.Tensor of shape (n,)
-        What a row costs.
-    x, observed : torch.Tensor
-        Rows, as models take them.
-    weights : torch.Tensor of shape (n,) or None
-        Of the rows.
+    rows : Rows
     nothing : torch.Tensor of shape (n_outputs,)
         The decoder's output without any code.
     """
+    codes = model.encode(rows.x)
+    costs = [rows.mean_cost(nothing.to(rows.x).expand(len(codes), -1))]
+    for n_kept in range(1, codes.shape[1] + 1):
+        costs.append(rows.mean_cost(model.decode_first(codes, n_kept)))
+    costs = torch.stack(costs)
+    start = costs[0].clamp(min=torch.finfo(costs.dtype).tiny)
+    return ((costs[:-1] - costs[1:]) / start).tolist()
 
-    def __init__(self, model, cost, x, observed, weights, nothing):
-        self.model, self.cost, self.nothing = model, cost, nothing
-        self.rows, self.weights = (x, observed), weights
-        self.codes = model.encode(x)
 
-    def ratios(self, order):
-        """Return the part of the cost that each code explains beside those before it, list."""
-        (x, _), n_codes = self.rows, self.codes.shape[1]
-        kept = torch.zeros(n_codes, dtype=torch.bool, device=x.device)
-        costs = [self._mean(self.nothing.to(x).expand(len(x), -1))]
-        for code in order:
-            kept[code] = True
-            costs.append(self._cost_of(kept))
-        costs = torch.stack(costs)
-        start = costs[0].clamp(min=torch.finfo(costs.dtype).tiny)
-        return ((costs[:-1] - costs[1:]) / start).tolist()
+def best_order(model, rows, nothing):
+    """Return the codes in an order in which each explains the most beside those before.
 
-    def best_order(self):
-        """Return the codes in an order in which each explains the most beside those before.
+    The codes behind are 0. Codes that explain about as much stay in the order that they have.
 
-        Codes that explain about as much stay in the order that they have.
-        """
-        n_codes = self.codes.shape[1]
-        kept, left, order = self.codes.new_zeros(n_codes).bool(), list(range(n_codes)), []
-        rows = max(LEAST_ROWS, 2 * N_DECODED // (n_codes * (n_codes + 1)))
-        x = self.rows[0][:rows]
-        as_much = AS_MUCH * self._mean(self.nothing.to(x).expand(len(x), -1))
-        while left:
-            costs = []
-            for code in left:
-                tried = kept.clone()
-                tried[code] = True
-                costs.append(self._cost_of(tried, rows))
-            least = torch.stack(costs) <= min(costs) + as_much
-            order.append(left.pop(int(least.to(torch.uint8).argmax())))
-            kept[order[-1]] = True
-        return order
-
-    def _cost_of(self, kept, n_rows=None):
-        codes = torch.where(kept, self.codes[:n_rows], 0.0)
-        return self._mean(self.model.decode(codes))
-
-    def _mean(self, output):
-        (x, observed), n = self.rows, len(output)
-        costs = self.cost(output, x[:n], None if observed is None else observed[:n])
-        if self.weights is None:
-            return costs.double().mean()
-        weights = self.weights[:n].double()
-        total = weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
-        return torch.dot(costs.double(), weights) / total
+    Parameters
+    ----------
+    model, rows, nothing
+        As in `ratios`.
+    """
+    codes = model.encode(rows.x)
+    n_codes = codes.shape[1]
+    rows = rows.first(max(LEAST_ROWS, 2 * N_DECODED // (n_codes * (n_codes + 1))))
+    codes = codes[: len(rows.x)]
+    kept, left, order = codes.new_zeros(n_codes).bool(), list(range(n_codes)), []
+    as_much = AS_MUCH * rows.mean_cost(nothing.to(codes).expand(len(codes), -1))
+    while left:
+        costs = []
+        for code in left:
+            tried = kept.clone()
+            tried[code] = True
+            costs.append(rows.mean_cost(model.decode(torch.where(tried, codes, 0.0))))
+        least = torch.stack(costs) <= min(costs) + as_much
+        order.append(left.pop(int(least.to(torch.uint8).argmax())))
+        kept[order[-1]] = True
+    return order
 
 
 def loading_signs(codes, x):

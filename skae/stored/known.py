@@ -42,6 +42,7 @@ KNOWN = {
     ),
     "models.adversarial": ("AdversarialModel",),
     "models.arrangement": ("ArrangedDecoder", "ArrangedEncoder"),
+    "models.completion": ("CodeCompletion",),
     "models.chow_liu": ("ChowLiuTree",),
     "models.code_activations": ("Logistic", "Shrink"),
     "models.deterministic": ("Decoder", "DeterministicModel", "Encoder"),
