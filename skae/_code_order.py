@@ -5,10 +5,10 @@ import torch
 from numpy.typing import NDArray
 
 from skae._entry import EntryPoints
+from skae.models.code_learning import choose_fractions, learn
+from skae.models.first_codes import Rows, best_order, loading_signs, ratios
 from skae.models.losses import ColumnLosses, squared_error
-from skae.models.nesting import Rows, best_order, loading_signs, ratios
 from skae.models.precision import forget
-from skae.models.turning import choose_fractions, learn
 from skae.table.rows import encode_block
 
 # Rows, and cells of their design, that order, ratios and signs are learned from at most.

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+BUFFERS = "matrix", "inverse", "centre", "places", "back", "signs"
+
 
 class Arranged(nn.Module):
     """z = (y - c) M, or z_i = s_i y_(p_i): the codes y of a block, arranged.
@@ -27,7 +29,7 @@ class Arranged(nn.Module):
 
     def __init__(self):
         super().__init__()
-        for name in ("matrix", "inverse", "centre", "places", "back", "signs"):
+        for name in BUFFERS:
             self.register_buffer(name, None)
 
     def turn(self, matrix, inverse, centre):

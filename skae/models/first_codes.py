@@ -13,53 +13,6 @@ AS_MUCH = 0.01
 AS_LARGE = 0.99
 
 
-def first_codes(codes, fraction, generator):
-    """Return codes of which some rows keep the first ones only, and which rows keep all.
-
-    The codes that a row does not keep are 0.
-
-    A row that is chosen keeps k of K codes, k = 1, ..., K - 1, with a probability
-    proportional to 1 / k: the first codes are few, and have to do the most alone.
-
-    Parameters
-    ----------
-    codes : torch.Tensor of shape (n, n_components)
-    fraction : float
-        Of the rows that are chosen.
-    generator : torch.Generator
-
-    References
-    ----------
-    Rippel, Gelbart & Adams, Learning Ordered Representations with Nested Dropout, 2014.
-    """
-    n_rows, n_components = codes.shape
-    numbers = torch.arange(n_components, device=codes.device)
-    chances = 1.0 / numbers[1:]
-    edges = fraction * chances.cumsum(0) / chances.sum()
-    draws = torch.rand(n_rows, generator=generator, device=codes.device)
-    n_kept = 1 + torch.searchsorted(edges, draws, right=True)
-    kept = torch.where(numbers < n_kept[:, None], codes, 0.0)
-    return kept, n_kept == n_components
-
-
-def told_of_whole(losses, whole):
-    """Return losses with the gradients of all rows and, on average, the value of whole ones.
-
-    What is recorded of training then compares with the losses of held-out rows.
-
-    Parameters
-    ----------
-    losses : torch.Tensor of shape (n,)
-    whole : torch.Tensor of bool of shape (n,)
-        Rows of which all codes were decoded.
-    """
-    values = losses.detach()
-    n_whole = whole.sum()
-    mean = torch.where(whole, values, 0.0).sum() / n_whole.clamp(min=1)
-    value = torch.where(whole | (n_whole == 0), values, mean)
-    return losses + (value - values)
-
-
 class Rows(NamedTuple):
     """Rows as models take them, and what they cost.
 

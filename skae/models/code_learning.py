@@ -95,8 +95,17 @@ def learn(model, rows, n_steps, *, turns):
     _train(model, rows, w, way_back, layers, n_steps, generator)
     if turns:
         model.turn(*(part.float().to(device) for part in (whitening, colouring, centre)))
-        whitening = colouring = torch.eye(n_codes)
-        centre = torch.zeros(n_codes)
+        spread = (
+            model.encode(rows.x)
+            .double()
+            .cpu()
+            .square()
+            .mul(fractions[:, None])
+            .sum(0)
+            .sqrt()
+        )
+        spread = torch.where(spread > 0, spread, 1.0)
+        colouring, whitening, centre = spread.diag(), (1.0 / spread).diag(), 0.0 * spread
     w = w.double().cpu() * fractions[:, None]
     tensors = centre, whitening, colouring, fractions @ output.double().cpu()
     tensors = (*tensors, w.T @ output.double().cpu())
