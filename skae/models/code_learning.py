@@ -5,19 +5,18 @@ import torch
 from skae.architectures.linear_plus import linear
 from skae.models.completion import CodeCompletion, complete, features
 
-N_HIDDEN = 64
+N_HIDDEN = 128
 BATCH = 64
 # Learning rate of the first step; it falls to 0.
 RATE = 0.01
 # Rows are seen with several choices of their first codes where the last layer is solved for.
 N_CHOICES = 3
 # Ridge, as a fraction of the number of rows.
-RIDGE = 1e-3
+RIDGE = 0.01
 # Variances of codes below this fraction of the largest one are not scaled up further.
 LEAST_VARIANCE = 1e-6
 # Fractions of the decoder's output that are tried.
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
-N_ERRORS = 2.0
 
 
 def turn_to_regression(codes, x, fractions):
@@ -121,9 +120,6 @@ def learn(model, rows, n_steps, *, turns):
 def choose_fractions(model, rows):
     """Choose how much of the decoder's output there is, for every number of codes.
 
-    There is some only where it is better than the regression by more than two standard errors
-    of the mean of the rows' differences: on few rows a smaller gain is luck.
-
     Parameters
     ----------
     model : Model
@@ -138,23 +134,9 @@ def choose_fractions(model, rows):
     fractions = torch.ones_like(completion.fractions)
     for n_kept in range(1, len(fractions)):
         parts = completion.parts(model.decode, codes, n_kept)
-        of_regression = rows.costs(parts[0])
-        falls = torch.stack(
-            [of_regression - rows.costs(torch.lerp(*parts, f)) for f in FRACTIONS]
-        )
-        means, errors = _means_and_errors(falls.double(), rows.fractions())
-        best = int(means.argmax())
-        if not means[best] > N_ERRORS * errors[best]:
-            best = 0
-        fractions[n_kept - 1] = FRACTIONS[best]
+        costs = [rows.mean_cost(torch.lerp(*parts, fraction)) for fraction in FRACTIONS]
+        fractions[n_kept - 1] = FRACTIONS[int(torch.stack(costs).argmin())]
     return fractions
-
-
-def _means_and_errors(values, fractions):
-    """Return the means of values, shape (m, n), over rows, and the means' standard errors."""
-    means = values @ fractions
-    errors = ((values - means[:, None]).square() @ fractions.square()).sqrt()
-    return means, errors
 
 
 def _first_layers(w, generator):
