@@ -85,8 +85,9 @@ class OrderedCodesMixin(EntryPoints):
                 order = order.to(self.device_)
                 model.rearrange(order, torch.ones_like(order, dtype=torch.float32))
         if self.n_components_ <= MAX_COMPLETED:
-            per_epoch = -(-n_train // self.batch_size_)
-            n_steps = int(OF_TRAINING * len(self.net_.history) * per_epoch)
+            start, stop = self.net_.refit_span_
+            n_epochs = start if stop > start else len(self.net_.history)
+            n_steps = int(OF_TRAINING * n_epochs * -(-n_train // self.batch_size_))
             learn(model, rows, min(n_steps, MAX_STEPS), turns=turns)
 
     def _keep_order(self, found, judged):
