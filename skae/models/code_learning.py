@@ -4,6 +4,7 @@ import torch
 
 from skae.architectures.linear_plus import linear
 from skae.models.completion import CodeCompletion, complete, features
+from skae.models.first_codes import loading_signs
 
 N_HIDDEN = 128
 BATCH = 64
@@ -11,7 +12,7 @@ BATCH = 64
 RATE = 0.01
 # Rows are seen with several choices of their first codes where the last layer is solved for.
 N_CHOICES = 3
-# Ridge, as a fraction of the number of rows.
+# Ridge, where the rows' weights sum to 1.
 RIDGE = 0.01
 # Variances of codes below this fraction of the largest one are not scaled up further.
 LEAST_VARIANCE = 1e-6
@@ -44,7 +45,23 @@ def turn_to_regression(codes, x, fractions):
     turn = torch.linalg.svd(whitening.T @ (weighted.T @ x), full_matrices=False)[0]
     if turn.shape[1] < len(turn):  # fewer columns than codes
         turn = torch.linalg.qr(turn, mode="complete")[0]
+    # What is learned next is not to depend on the signs that a processor finds.
+    turn = turn * loading_signs(codes @ whitening @ turn, x).double()
     return whitening @ turn, turn.T @ (axes * spread).T
+
+
+def decorrelate(codes, fractions):
+    """Return M and its inverse, upper triangular: what each code says beside those before it.
+
+    Parameters
+    ----------
+    codes, fractions : torch.Tensor
+        As in `turn_to_regression`.
+    """
+    covariance = codes.T @ (codes * fractions[:, None])
+    least = LEAST_VARIANCE * float(covariance.diagonal().max())
+    inverse = torch.linalg.cholesky(covariance + least * torch.eye(len(covariance))).T
+    return torch.linalg.inv(inverse), inverse
 
 
 def learn(model, rows, n_steps, *, turns):
@@ -70,51 +87,38 @@ def learn(model, rows, n_steps, *, turns):
     Representations with Nested Dropout, 2014. Random hidden units: Rahimi & Recht, Weighted
     Sums of Random Kitchen Sinks, 2008.
     """
-    codes, fractions = model.encode(rows.x), rows.fractions().cpu()
-    codes = codes.double().cpu()
-    n_codes = codes.shape[1]
+    fractions, device = rows.fractions().cpu(), rows.x.device
+    codes = model.encode(rows.x)
+    output = model.decode(codes)
+    codes, outcome = codes.double().cpu(), output.double().cpu()
     centre = fractions @ codes
-    centred = codes - centre
-    if not (n_codes > 1 and bool(centred.any()) and bool(centred.isfinite().all())):
+    centred, n_codes = codes - centre, codes.shape[1]
+    if n_codes == 1 or not (centred.any() and outcome.isfinite().all()):
         return
-    output = model.decode(codes.to(rows.x))
     if turns:
         x = rows.x[:, : output.shape[1]].double().cpu()
         whitening, colouring = turn_to_regression(centred, x, fractions)
     else:
-        covariance = centred.T @ (centred * fractions[:, None])
-        diagonal = covariance.diagonal()
-        least = LEAST_VARIANCE * float(diagonal.max())
-        colouring = torch.linalg.cholesky(covariance + least * torch.eye(n_codes)).T
-        whitening = torch.linalg.inv(colouring)
-    w, device = (centred @ whitening).to(rows.x), rows.x.device
+        whitening, colouring = decorrelate(centred, fractions)
+    w = (centred @ whitening).to(rows.x)
     generator = torch.Generator().manual_seed(0)
-    layers = _first_layers(w, generator)
+    layers = _first_layers(w, fractions, generator)
     way_back = colouring.to(rows.x), centre.to(rows.x)
     _train(model, rows, w, way_back, layers, n_steps, generator)
     if turns:
         model.turn(*(part.float().to(device) for part in (whitening, colouring, centre)))
-        spread = (
-            model.encode(rows.x)
-            .double()
-            .cpu()
-            .square()
-            .mul(fractions[:, None])
-            .sum(0)
-            .sqrt()
-        )
-        spread = torch.where(spread > 0, spread, 1.0)
-        colouring, whitening, centre = spread.diag(), (1.0 / spread).diag(), 0.0 * spread
-    w = w.double().cpu() * fractions[:, None]
-    tensors = centre, whitening, colouring, fractions @ output.double().cpu()
-    tensors = (*tensors, w.T @ output.double().cpu())
+        # The new codes are w, but for their scale.
+        scale = (fractions @ model.encode(rows.x).double().cpu().square()).sqrt()
+        scale = torch.where(scale > 0, scale, 1.0)
+        centre, whitening, colouring = 0.0 * scale, (1.0 / scale).diag(), scale.diag()
+    loadings = w.double().cpu().T @ (fractions[:, None] * outcome)
+    tensors = centre, whitening, colouring, fractions @ outcome, loadings
     tensors = [tensor.float().to(device) for tensor in tensors]
     has_link = getattr(model.decoder, "link", None) is not None
     bounds = (output.amin(0), output.amax(0)) if has_link else None
     layers = [layer.detach() for layer in layers]
-    model.completion = CodeCompletion(
-        *tensors, layers, torch.ones(n_codes).to(device), bounds
-    )
+    ones = torch.ones(n_codes).to(device)
+    model.completion = CodeCompletion(*tensors, layers, ones, bounds)
 
 
 def choose_fractions(model, rows):
@@ -139,7 +143,7 @@ def choose_fractions(model, rows):
     return fractions
 
 
-def _first_layers(w, generator):
+def _first_layers(w, fractions, generator):
     """Return layers with random hidden units, and the last weights that least squares give."""
     n_codes = w.shape[1]
     hidden = linear(2 * n_codes, N_HIDDEN, generator).to(w)
@@ -150,8 +154,9 @@ def _first_layers(w, generator):
         given.append(torch.nn.functional.pad(units, (0, 1), value=1.0))
         wanted.append(w)
     a, b = torch.cat(given).double().cpu(), torch.cat(wanted).double().cpu()
-    gram = a.T @ a + RIDGE * len(a) * torch.eye(a.shape[1])
-    last = torch.linalg.solve(gram, a.T @ b).to(w)
+    weighted = a * fractions.repeat(N_CHOICES)[:, None]
+    gram = weighted.T @ a + N_CHOICES * RIDGE * torch.eye(a.shape[1])
+    last = torch.linalg.solve(gram, weighted.T @ b).to(w)
     weights = hidden.weight.detach(), hidden.bias.detach(), last[:-1].T, last[-1]
     return [weight.clone().requires_grad_() for weight in weights]
 
@@ -167,6 +172,7 @@ def _train(model, rows, w, way_back, layers, n_steps, generator):
     """Train the layers in place, on the rows' costs with the first codes alone."""
     (colouring, centre), (n_rows, n_codes) = way_back, w.shape
     optimizer = torch.optim.Adam(layers, lr=RATE)
+    parts = (rows.fractions() * n_rows).to(w)  # weights are relative
     for step in range(n_steps):
         optimizer.param_groups[0]["lr"] = RATE * (1.0 - step / n_steps)
         index = torch.randint(n_rows, (min(BATCH, n_rows),), generator=generator)
@@ -175,7 +181,7 @@ def _train(model, rows, w, way_back, layers, n_steps, generator):
             completed = complete(w[index] * kept, kept, layers) @ colouring + centre
             costs = rows.costs(model.decode(completed), index)
             if rows.weights is not None:
-                costs = costs * rows.weights[index]
+                costs = costs * parts[index]
             # Of these alone: the network is not to have gradients.
             gradients = torch.autograd.grad(costs.mean(), layers)
         for layer, gradient in zip(layers, gradients, strict=True):
