@@ -66,7 +66,7 @@ CODES = {
     "raw": raw,
     "PCA": pca,
     "AE": partial(ours, AutoencoderTransformer),
-    "VAE": partial(ours, VAETransformer),
+    "VAE": partial(ours, partial(VAETransformer, sampler="codes")),
 }
 
 

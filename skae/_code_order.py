@@ -5,13 +5,18 @@ import torch
 from numpy.typing import NDArray
 
 from skae._entry import EntryPoints
+from skae.models.code_learning import choose_fractions, learn
+from skae.models.first_codes import Rows, best_order, loading_signs, ratios
 from skae.models.losses import ColumnLosses, squared_error
-from skae.models.nesting import FirstCodes, loading_signs
 from skae.models.precision import forget
 from skae.table.rows import encode_block
 
-# Rows, and cells of their design, that ratios and signs are learned from at most.
+# Rows, and cells of their design, that order, ratios and signs are learned from at most.
 N_ROWS, N_CELLS = 2000, 4_000_000
+# Steps in which the order is learned: a fraction of those of training, and so many at most.
+OF_TRAINING, MAX_STEPS = 0.1, 100
+# Of more codes than these nothing is learned of those that are left out.
+MAX_COMPLETED = 200
 
 
 class OrderedCodesMixin(EntryPoints):
@@ -20,9 +25,9 @@ class OrderedCodesMixin(EntryPoints):
     Attributes
     ----------
     explained_variance_ratio_ : ndarray of shape (n_components_,)
-        What each code adds to the fraction of the variance that the codes before it
-        reconstruct, those behind it being 0, on held-out rows (at most 2,000; training rows,
-        where none are held out). Their sum is the fraction that all reconstruct. Columns
+        What each code adds to the fraction of the variance that is reconstructed from the
+        codes before it, on held-out rows (at most 2,000; training rows, where none are held
+        out); see `reconstruct`. Their sum is the fraction that all reconstruct. Columns
         count as in the loss, numbers by their squared errors, categories by their
         cross-entropies. Unlike PCA's a ratio may exceed the one before, where a code tells
         more beside another than alone.
@@ -30,31 +35,77 @@ class OrderedCodesMixin(EntryPoints):
 
     explained_variance_ratio_: NDArray[np.float64]
 
-    def _judge_codes(self, data):
-        """Return the order of the codes, and the ratios that they explain in that order.
+    def _order_codes(self, data, model, n_learned):
+        """Put the codes of a model into an order; learn what the first ones say.
 
         Parameters
         ----------
         data : TrainingRows
-            The order is that of all rows, which principal axes are learned from as well; the
-            ratios are of those that are held out.
+        model : Model
+        n_learned : int
+            The first rows, which the model has been trained on; the others judge.
+
+        Returns
+        -------
+        ratios : ndarray of shape (n_components_,)
+        fractions : torch.Tensor of shape (n_components_,) or None
+            See `CodeCompletion`; None: the model has none.
         """
         if not self._warns_of_columns:  # of a part of a table nobody asks
             return None
-        held_out = data.n_train if data.n_valid else 0
-        with self._model_for(np.float32) as (model, _):
-            order = list(range(self.n_components_))
-            if not self.net_.goes_on:  # in a stream a code stays what it was
-                order = self._first_codes_of(model, data, 0, len(data.learned)).best_order()
-            first = self._first_codes_of(model, data, held_out, len(data.source))
-            return order, np.array(first.ratios(order))
+        net, n_rows = self.net_, len(data.source)
+        held_out = n_learned if n_learned < n_rows else 0
+        stays = net.goes_on or (net.best_epoch_ == 0 and self.init == "pca")
+        model.eval()
+        with torch.no_grad():
+            learned = self._rows_of(data, 0, n_learned)
+            judging = self._rows_of(data, held_out, n_rows)
+            if not stays:
+                self._learn_order(model, learned, data.n_train)
+            if not net.goes_on:
+                codes, x = model.encode(learned.x), learned.x
+                signs = torch.ones(codes.shape[1], device=codes.device)
+                if model.codes_have_signs:
+                    signs = loading_signs(codes, x[:, : self._table.design_.n_outputs])
+                if (signs < 0).any():
+                    model.rearrange(torch.arange(len(signs), device=signs.device), signs)
+            fractions = None
+            if model.is_completed:
+                fractions = choose_fractions(model, judging)
+                model.completion.fractions = fractions
+            found = np.array(ratios(model, judging, self._without_codes()))
+        forget(model)
+        return found, fractions
 
-    def _first_codes_of(self, model, data, start, stop):
-        """Return the `FirstCodes` of rows `start` to `stop`, of so many as are worth it."""
-        n_rows = max(1, min(N_ROWS, N_CELLS // max(self._table.design_.n_inputs, 1)))
+    def _learn_order(self, model, rows, n_train):
+        turns = model.turns_codes
+        if not turns:
+            order = torch.tensor(best_order(model, rows, self._without_codes()))
+            if (order != torch.arange(len(order))).any():
+                order = order.to(self.device_)
+                model.rearrange(order, torch.ones_like(order, dtype=torch.float32))
+        if self.n_components_ <= MAX_COMPLETED:
+            start, stop = self.net_.refit_span_
+            n_epochs = start if stop > start else len(self.net_.history)
+            n_steps = int(OF_TRAINING * n_epochs * -(-n_train // self.batch_size_))
+            learn(model, rows, min(n_steps, MAX_STEPS), turns=turns)
+
+    def _keep_order(self, found, judged):
+        """Keep what `_order_codes` returned, or what it did before all rows were trained on."""
+        if found is None:
+            return
+        model = self.net_.module_
+        self.explained_variance_ratio_, fractions = judged or found
+        if model.is_completed and fractions is not None:
+            model.completion.fractions = fractions.clone()
+            forget(model)
+
+    def _rows_of(self, data, start, stop):
+        """Return rows `start` to `stop`, so many as are worth it."""
+        n_rows = max(2, min(N_ROWS, N_CELLS // max(self._table.design_.n_inputs, 1)))
         rows = slice(start, min(stop, start + n_rows))
         weights = None if data.weights is None else data.weights[rows]
-        return self._first_codes(model, *data.source[rows], weights)
+        return Rows(*data.source[rows], weights, self._cost())
 
     def _explained_by_codes(self, X):
         """Return what every code adds to what those before explain of rows, list."""
@@ -63,40 +114,20 @@ class OrderedCodesMixin(EntryPoints):
         step = -(-n_rows // most)
         with self._model_for(np.float32) as (model, _):
             rows = encode_block(self._table, X[np.arange(0, n_rows, step)], self.device_)
-            first = self._first_codes(model, *rows, None)
-            return first.ratios(range(self.n_components_))
+            return ratios(model, Rows(*rows, None, self._cost()), self._without_codes())
 
-    def _first_codes(self, model, x, observed, weights):
-        design = self._table.design_
+    def _cost(self):
+        """Return what rows cost: numbers squared errors, categories cross-entropies."""
         columns = ColumnLosses(
-            design, squared_error, weighted=True, column_weight=self._column_weight
-        ).to(self.device_)
-        nothing = torch.cat([block.start(None, None)[1] for block in design.blocks])
-        return FirstCodes(model, columns.mean, x, observed, weights, nothing)
+            self._table.design_,
+            squared_error,
+            weighted=True,
+            column_weight=self._column_weight,
+        )
+        return columns.to(self.device_).mean
 
-    def _arrange_codes(self, data, judged):
-        """Put the codes into their order, with the signs of their loadings.
-
-        Parameters
-        ----------
-        data : TrainingRows
-        judged : tuple (order, ratios) or None
-            What `_judge_codes` said.
-        """
-        if judged is None:
-            return
-        order, self.explained_variance_ratio_ = judged
-        if self.net_.goes_on:
-            return
-        model, design = self.net_.module_, self._table.design_
-        n_rows = max(2, min(N_ROWS, N_CELLS // max(design.n_inputs, 1)))
-        order = torch.tensor(order, device=self.device_)
-        signs = torch.ones(len(order), device=self.device_)
-        if model.codes_have_signs:
-            with self._model_for(np.float32) as (_, _):
-                x, _ = data.source[: min(data.n_train, n_rows)]
-                signs = loading_signs(model.encode(x), x[:, : design.n_outputs])[order]
-        moved = (order != torch.arange(len(order), device=self.device_)).any()
-        if moved or (signs < 0).any():
-            model.rearrange(order, signs)
-            forget(model)
+    def _without_codes(self):
+        """Return the decoder's output without any code, shape (n_outputs,)."""
+        return torch.cat(
+            [block.start(None, None)[1] for block in self._table.design_.blocks]
+        )

@@ -105,7 +105,8 @@ class InferenceMixin(
             Rows with the columns seen in fit.
         n_components : int, default=None
             Number of codes to reconstruct from: the first ones, which tell the most (see
-            `explained_variance_ratio_`); the others are 0. None: all.
+            `explained_variance_ratio_`); the others are taken to be what these let expect,
+            and 0 in a stream. None: all.
 
         Returns
         -------
@@ -326,9 +327,7 @@ def _reconstruct(model, x, observed):
 
 
 def _reconstruct_by(n_codes, model, x, observed):
-    codes = model.encode(x)
-    codes[:, n_codes:] = 0.0
-    return model.decode(codes)
+    return model.decode_first(model.encode(x), n_codes)
 
 
 def _score(model, x, observed):

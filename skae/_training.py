@@ -20,7 +20,7 @@ class TrainingMixin:
     A subclass overrides:
 
     - `_budget`: how long training takes.
-    - `_judge_codes`, `_arrange_codes`: what order the codes have.
+    - `_order_codes`, `_keep_order`: what order the codes have.
     """
 
     net_: Net
@@ -31,11 +31,11 @@ class TrainingMixin:
         """Return the `Budget` of training where no parameter sets it."""
         return Budget(harder=self.corruption is not None)
 
-    def _judge_codes(self, data):
-        """Return what held-out rows say of the codes of the state that they chose."""
+    def _order_codes(self, data, model, n_learned):
+        """Put the codes of a model into their order, and return what is known of it."""
 
-    def _arrange_codes(self, data, judged):
-        """Arrange the codes, once training is over, as `_judge_codes` said."""
+    def _keep_order(self, found, judged):
+        """Keep what `_order_codes` returned, once training is over."""
 
     # ------------------------------------------------------------------ training
 
@@ -95,12 +95,15 @@ class TrainingMixin:
         tasks = EpochTasks(self, data, (1 + schedule.refit) * schedule.n_epochs, given)
         schedule.begin_epoch, schedule.end_epoch = tasks.begin, tasks.end
         schedule.draws, judged = self._global_draws(schedule.seed), []
-        schedule.before_refit = lambda: judged.append(self._judge_codes(data))
+        schedule.before_refit = lambda: judged.append(
+            self._order_codes(data, net.snapshot().module_, data.n_train)
+        )
         net.partial_fit(data, schedule=schedule)
         self._read_history()
         # A refit has seen the rows that were held out.
-        judge = judged[0] if self.n_iter_refit_ else self._judge_codes(data)
-        self._arrange_codes(data, judge)
+        n_learned = len(data.source) if self.n_iter_refit_ else data.n_train
+        found = self._order_codes(data, net.module_, n_learned)
+        self._keep_order(found, judged[0] if self.n_iter_refit_ else None)
         tasks.finish()
         warning = net.how_it_ended(self.learning_rate_init)
         if warning:

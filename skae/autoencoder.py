@@ -3,12 +3,11 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from skae._code_description import CodeDescriptionMixin
 from skae._code_order import OrderedCodesMixin
@@ -60,12 +59,6 @@ class AutoencoderTransformer(CodeDescriptionMixin, OrderedCodesMixin, BaseAutoen
         "layerwise": every hidden layer and its mirror image learn, one pair after the
         other, to reconstruct the layer before, and only then all of them together. It
         helps deep networks whose gradients vanish, as those of many logistic layers do.
-    nested_dropout : float, default=0.0
-        Fraction of the rows of each training step of which only the first codes are decoded,
-        one, two or more at random, and the others are 0. With 0.1 the first codes
-        reconstruct about as much as so few can, as the first principal components do, and
-        all of them somewhat less. 0: codes are trained together and sorted afterwards, as
-        they are with `penalties` and with `Modules`.
     penalties : Penalty or list of Penalty, default=None
         What is asked of the codes besides: `L1Activity`, `KLSparsity`, `Contractive`,
         `Orthogonal`, `NeighborEmbedding` of `skae.penalties`, or your own. They are searched through the
@@ -120,13 +113,11 @@ class AutoencoderTransformer(CodeDescriptionMixin, OrderedCodesMixin, BaseAutoen
     ) = "squared"
     tied_weights: bool = False
     pretraining: Literal["layerwise"] | None = None
-    nested_dropout: float = 0.0
     penalties: Penalty | Sequence[Penalty] | None = None
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "loss": [StrOptions(set(NUMBER_LOSSES)), callable],
-        "nested_dropout": [Interval(Real, 0, 1, closed="left")],
         "penalties": [Penalty, list, tuple, None],
         "tied_weights": ["boolean"],
         "pretraining": [StrOptions({"layerwise"}), None],
@@ -177,9 +168,6 @@ class AutoencoderTransformer(CodeDescriptionMixin, OrderedCodesMixin, BaseAutoen
     def _configure_model(self, model):
         penalties, table = as_list(self.penalties), self._table
         model.penalties = Penalties(penalties) if penalties else None
-        # Modules of a user's own are trained as they are, and so are parts of a detector.
-        nests = self.network_.starts_at_pca and self._warns_of_columns
-        model.nested_dropout = float(self.nested_dropout) if nests else 0.0
         number_loss = self.loss if callable(self.loss) else ERRORS.get(self.loss)
         if number_loss is None:
             model.decoder.link.follow(table.center_, table.scale_)

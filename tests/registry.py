@@ -224,7 +224,6 @@ FAMILY = {
     "AE KLSparsity": (AutoencoderTransformer, {"penalties": [KLSparsity()]}),
     "AE Contractive": (AutoencoderTransformer, {"penalties": [Contractive()]}),
     "AE NeighborEmbedding": (AutoencoderTransformer, {"penalties": NeighborEmbedding()}),
-    "AE nested": (AutoencoderTransformer, {"nested_dropout": 0.1}),
     "AE Orthogonal": (AutoencoderTransformer, {"penalties": (Orthogonal(), Contractive())}),
     "AE of one's own": (
         AutoencoderTransformer,

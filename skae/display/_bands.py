@@ -1,4 +1,4 @@
-"""What the panels of a traversal show: curves of numbers, bands of categories, where data are."""
+"""What the panels of a traversal show: numbers, dates, bands of categories, where data are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from skae.display._display import Kwargs
-from skae.display._style import GAP_COLOR, LABEL_COLORS, OTHER_COLOR, QUIET
-from skae.display._tables import as_texts, short
+from skae.display._panels import format_dates
+from skae.display._style import COLORS, GAP_COLOR, LABEL_COLORS, OTHER_COLOR, QUIET
+from skae.display._tables import as_floats, as_texts, numeric_part, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,8 @@ Probabilities: TypeAlias = Mapping[str, tuple[list[Any], np.ndarray]]
 
 # Columns that have a colour, and categories and levels that a code has bands of, at most.
 MAX_CURVES, MAX_CATEGORIES, MAX_BANDS = 10, 2, 6
+# Columns of dates that have a panel.
+MAX_DATES = 2
 # Short lines, and intervals, that say where there are data.
 MAX_TICKS, N_INTERVALS = 200, 24
 
@@ -52,11 +55,30 @@ def split_by_code(values: Mapping[str, np.ndarray], n_codes: int) -> dict[str, l
     return {name: np.split(column, n_codes) for name, column in values.items()}
 
 
+def spread_of(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns' means and standard deviations; 0 and 1 for categorical ones."""
+    numbers = numeric_part(table).reindex(columns=table.columns)
+    deviation = numbers.std(ddof=0).replace(0.0, np.nan).fillna(1.0)
+    return numbers.mean().fillna(0.0).to_numpy(), deviation.to_numpy()
+
+
 def most_changed(curves: Mapping[str, list]) -> list[str]:
     """Return the columns that change most along any code, in their own order."""
     sizes = {name: max(map(np.ptp, parts)) for name, parts in curves.items()}
     largest = sorted(sizes, key=lambda name: -sizes[name])[:MAX_CURVES]
     return [name for name in curves if name in largest]
+
+
+def split_dates(table: pd.DataFrame, n_codes: int) -> dict[str, list]:
+    """Return the columns of dates that change most, in days since 1970 along each code."""
+    days = {
+        name: np.split(as_floats(cells), n_codes)
+        for name, cells in table.items()
+        if cells.dtype.kind == "M"
+    }
+    sizes = {name: max(map(np.ptp, parts)) for name, parts in days.items()}
+    largest = sorted(sizes, key=lambda name: -sizes[name])[:MAX_DATES]
+    return {name: days[name] for name in days if name in largest}
 
 
 def choose_bands(probabilities: Probabilities, n_codes: int) -> list[list[tuple]]:
@@ -101,6 +123,26 @@ def draw_curves(
         lines += panel.plot(steps, values, **{"label": name, **style, **kwargs})
     panel.grid(color=QUIET, alpha=0.2)
     return lines
+
+
+def draw_dates(
+    panel: Axes,
+    steps: np.ndarray,
+    days: list[np.ndarray],
+    code: int,
+    name: str,
+    kwargs: Kwargs,
+) -> Line2D:
+    """Draw a column of dates along one code, on an axis that is the same along every code."""
+    (line,) = panel.plot(steps, days[code], **{"color": COLORS[0], "label": name, **kwargs})
+    low, high = (float(end) for end in (np.nanmin(days), np.nanmax(days)))
+    margin = 0.05 * (high - low) or 1.0
+    panel.set_ylim(low - margin, high + margin)
+    format_dates(panel.yaxis)
+    panel.tick_params(axis="y", labelsize="small")
+    panel.set_title(short(name), fontsize="medium", pad=3)
+    panel.grid(color=QUIET, alpha=0.2)
+    return line
 
 
 def draw_bands(

@@ -14,10 +14,11 @@ from sklearn.utils import check_random_state
 
 from skae.display._display import Display, Groups, Kwargs
 from skae.display._layouts import Layout, lay_out
-from skae.display._legend import MAX_ENTRIES, group_labels, put_legend_beside
+from skae.display._legend import group_labels, put_legend_beside
 from skae.display._panels import format_dates
 from skae.display._style import COLORS, LABEL_COLORS, MISSING_COLOR, QUIET
 from skae.display._tables import Table, as_floats, dense
+from skae.display._values import as_values, few_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,7 +194,7 @@ class LatentSpaceDisplay(Display):
         if label_name is None:
             label_name = getattr(y, "name", None)
         if y is not None:
-            y = _as_array(y)
+            y = as_values(y)
             if y.shape != codes.shape[:1]:
                 raise ValueError(
                     f"y has shape {y.shape}, but there are {len(codes)} rows of codes; give "
@@ -257,7 +258,7 @@ class LatentSpaceDisplay(Display):
         if y.dtype.kind not in "iufM":
             return True
         # Along a single code a few numbers are histograms, as labels are.
-        return self.embedding.shape[1] == 1 and _few_numbers(y) is not None
+        return self.embedding.shape[1] == 1 and few_numbers(y) is not None
 
     def _draw_labels(self, y: np.ndarray, label_name: str | None, kwargs: Kwargs) -> None:
         groups, colors = group_labels(y)
@@ -297,7 +298,7 @@ class LatentSpaceDisplay(Display):
         kwargs: Kwargs,
     ) -> None:
         """Draw the rows that have values, and the colour bar."""
-        few, steps = _few_numbers(y), {}
+        few, steps = few_numbers(y), {}
         ticks: list[float] = []
         if few is not None and len(few) > 1:
             from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -330,27 +331,3 @@ class LatentSpaceDisplay(Display):
             self.artists_.append(self.ax_.scatter(*self.embedding[rows].T, **style))
         if self.y is None:
             self.ax_.grid(color=QUIET, alpha=0.15)
-
-
-def _few_numbers(y: np.ndarray) -> np.ndarray | None:
-    """Return the values of y if they are at most ten whole numbers."""
-    if y.dtype.kind not in "iuf":
-        return None
-    values = np.unique(y[~np.isnan(y)])
-    is_whole = bool((values == np.rint(values)).all()) and np.isfinite(values).all()
-    return values.astype(float) if is_whole and len(values) <= MAX_ENTRIES else None
-
-
-def _as_array(y: ArrayLike) -> np.ndarray:
-    """Return labels or values as an array; numbers and dates have such a dtype."""
-    array = np.asarray(y)
-    if array.dtype.kind != "O" or array.ndim != 1:
-        return array
-    inferred = pd.Series(array).infer_objects()
-    if inferred.dtype.kind == "O" and not pd.isna(array).all():
-        kinds = {type(value) for value in array[~pd.isna(array)]}
-        if all(
-            issubclass(kind, (int, float, np.number)) and kind is not bool for kind in kinds
-        ):
-            inferred = pd.to_numeric(inferred.where(~pd.isna(array), np.nan))
-    return inferred.to_numpy() if inferred.dtype.kind in "iufM" else array

@@ -15,11 +15,14 @@ from skae.display._bands import (
     choose_bands,
     draw_bands,
     draw_curves,
+    draw_dates,
     indicators,
     mark_data,
     most_changed,
     said_of,
     split_by_code,
+    split_dates,
+    spread_of,
 )
 from skae.display._codes import check_components, check_start, vary_codes
 from skae.display._display import (
@@ -98,6 +101,8 @@ class LatentTraversalDisplay(Display):
         The curves of each code. Not defined for images.
     bands_ : list of dict of str to list of PolyCollection
         The bands of each code, by column. Not defined for images.
+    dates_ : list of dict of str to matplotlib Line2D
+        The dates of each code, by column. Not defined for images.
 
     Examples
     --------
@@ -195,8 +200,8 @@ class LatentTraversalDisplay(Display):
                 f"n_steps={n_steps} and proportion={proportion}: there must be 2 steps or "
                 "more, and a proportion between 0 and 1."
             )
-        margin = proportion / 2
-        low, high = np.quantile(codes[:, components], [0.5 - margin, 0.5 + margin], axis=0)
+        ends = 0.5 - proportion / 2, 0.5 + proportion / 2
+        low, high = np.quantile(codes[:, components], ends, axis=0)
         steps = np.linspace(low, high, n_steps, axis=1)
         varied = vary_codes(check_start(start, codes), steps, components, kind)
         display = cls(
@@ -205,7 +210,7 @@ class LatentTraversalDisplay(Display):
             components=components,
             kind=kind,
             image_shape=image_shape,
-            spread=None if image_shape is not None else _spread(table),
+            spread=None if image_shape is not None else spread_of(table),
             limits=None if image_shape is None else pixel_limits(as_pixels(table)),
             name=name_of(estimator),
             probabilities=None if image_shape is not None else said_of(estimator, varied),
@@ -258,23 +263,28 @@ class LatentTraversalDisplay(Display):
     def _draw_curves(self, ax: Axes | None, kwargs: Kwargs) -> None:
         table = read_table(self.rows)
         curves = split_by_code(self._curves(table), len(self.steps))
+        dates = split_dates(table, len(self.steps))
         bands = choose_bands(self._bands(table), len(self.steps))
-        if not curves and not any(bands):
+        if not curves and not dates and not any(bands):
             raise ValueError("X has no column that could be drawn.")
         kept = list(most_changed(curves)) if curves else []
         n_bands = max(map(len, bands))
-        per_code = bool(curves) + n_bands
+        per_code = bool(curves) + len(dates) + n_bands
         n_others = sum(name not in kept for name in curves)
         self._open_panels(
             ax,
             per_code * len(self.steps),
             (3.1, 2.4),
             (0.4, 0.3),
-            "standard deviations\nfrom the mean" if curves else "probability",
-            per_line=per_code if n_bands else PANELS_PER_LINE,
+            "standard deviations\nfrom the mean"
+            if curves
+            else ""
+            if dates
+            else "probability",
+            per_line=per_code if n_bands or dates else PANELS_PER_LINE,
             n_entries=len(kept) + bool(n_others),
         )
-        self.lines_, self.bands_ = [], []
+        self.lines_, self.bands_, self.dates_ = [], [], []
         panels = np.reshape(self.axes_, (len(self.steps), per_code))
         for number, (component, steps) in enumerate(
             zip(self.components, self.steps, strict=True)
@@ -285,6 +295,13 @@ class LatentTraversalDisplay(Display):
                 self.lines_.append(draw_curves(panel, steps, parts, kept, kwargs))
                 panel.set_xlabel(f"code {component}")
                 self._mark(panel, component, steps)
+            lines = {}
+            for name, days in dates.items():
+                panel = of_code.pop(0)
+                lines[name] = draw_dates(panel, steps, days, number, name, kwargs)
+                panel.set_xlabel(f"code {component}")
+                self._mark(panel, component, steps)
+            self.dates_.append(lines)
             drawn = {}
             for panel, (name, levels, p) in zip(of_code, bands[number], strict=False):
                 drawn[name] = draw_bands(panel, steps, levels, p, name)
@@ -304,9 +321,8 @@ class LatentTraversalDisplay(Display):
         by_name = {line.get_label(): line for line in self.lines_[0]}
         handles, labels = [by_name[name] for name in kept], [short(name) for name in kept]
         if n_others:
-            others = f"{n_others} other columns"
             handles.append(next(h for n, h in by_name.items() if n not in kept))
-            labels.append(others)
+            labels.append(f"{n_others} other columns")
         self._draw_legend(handles, labels)
 
     def _mark(self, panel: Axes, component: int, steps: np.ndarray) -> None:
@@ -314,10 +330,12 @@ class LatentTraversalDisplay(Display):
             mark_data(panel, self.codes[:, component], steps)
 
     def _curves(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return the columns of numbers in units of their deviations."""
-        rows = numeric_part(table)
+        """Return the columns of numbers in units of their deviations; dates have panels."""
+        rows = numeric_part(
+            table.loc[:, [cells.dtype.kind != "M" for _, cells in table.items()]]
+        )
         shown = table.columns.get_indexer(rows.columns)
-        mean, deviation = np.stack(self.spread or _spread(table))[:, shown]
+        mean, deviation = np.stack(self.spread or spread_of(table))[:, shown]
         values = ((rows - mean) / deviation).to_numpy()
         return dict(zip(rows.columns, values.T, strict=True))
 
@@ -330,10 +348,3 @@ class LatentTraversalDisplay(Display):
             for name, cells in table.items()
             if not is_numeric(cells)
         }
-
-
-def _spread(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the columns' means and standard deviations; 0 and 1 for categorical ones."""
-    numbers = numeric_part(table).reindex(columns=table.columns)
-    deviation = numbers.std(ddof=0).replace(0.0, np.nan).fillna(1.0)
-    return numbers.mean().fillna(0.0).to_numpy(), deviation.to_numpy()

@@ -7,7 +7,6 @@ from skae.architectures.tied import TiedDecoder
 from skae.models.arrangement import Arranged
 from skae.models.code_activations import CODE_ACTIVATIONS, Logistic
 from skae.models.model import Model
-from skae.models.nesting import first_codes, told_of_whole
 from skae.models.pca_start import unit_axes, wide_axes
 from skae.models.principal_axes import PrincipalAxes
 
@@ -79,14 +78,8 @@ class DeterministicModel(Model):
         Standard deviations of the codes at the start; 0 where it is not PCA.
     penalties : Penalties or None
         Added to the losses of training and held-out rows.
-    nested_dropout : float
-        Fraction of the rows of a training step of which the first codes only are decoded.
-    generator : torch.Generator or None
-        Source of the draws of these rows; without one all codes are decoded.
     """
 
-    generator: torch.Generator | None = None
-    nested_dropout = 0.0
     arranges_codes = True
 
     encoder: Encoder
@@ -146,21 +139,11 @@ class DeterministicModel(Model):
         self.encoder.block.start_from(encoder, zeros, free=free)
         self.decoder.block.start_from(decoder, offsets, free=free)
 
-    @property
-    def is_nested(self):
-        """Whether rows of a training step are decoded from their first codes."""
-        return self.nested_dropout > 0 and self.n_components > 1 and self.penalties is None
-
     def losses(self, seen, x, observed, weights=None):
-        if self.penalties is not None:
-            output, costs = self.penalties(self, seen, weights)
-            return self.columns.mean(output, x, observed) + costs, output
-        if not (self.training and self.is_nested and self.generator is not None):
+        if self.penalties is None:
             return super().losses(seen, x, observed, weights)
-        inner = self.encoder.inner(seen)
-        codes, whole = first_codes(inner, self.nested_dropout, self.generator)
-        output = self.decoder.outer(codes)
-        return told_of_whole(self.columns.mean(output, x, observed), whole), output
+        output, costs = self.penalties(self, seen, weights)
+        return self.columns.mean(output, x, observed) + costs, output
 
     def watched(self):
         of_penalties = [] if self.penalties is None else self.penalties.watched
@@ -195,6 +178,19 @@ class DeterministicModel(Model):
     def codes_have_signs(self):
         return not isinstance(self.encoder.activation, Logistic)  # these are rates
 
+    @property
+    def turns_codes(self):
+        # A penalty and an activation are of these codes and no others.
+        return self.penalties is None and self.encoder.activation is None
+
+    @torch.no_grad()
+    def turn(self, matrix, inverse, centre):
+        # Inside, the codes are without their scale; the new ones have that of the start again.
+        scale = self.encoder.code_scale
+        super().turn(scale[:, None] * matrix, inverse / scale, centre / scale)
+        self._set_code_scale(torch.where(self.scale > 0, self.scale, 1.0))
+
     def _set_code_scale(self, scale):
+        self.rescale_completion(scale / self.encoder.code_scale)
         self.encoder.code_scale.copy_(scale)
         self.decoder.code_scale.copy_(scale)

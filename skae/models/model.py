@@ -37,6 +37,10 @@ class Model(nn.Module):
         Whether the codes can be put into another order: encoder and decoder are `Arranged`.
     codes_have_signs : bool
         Whether a code may as well be multiplied by -1.
+    turns_codes : bool
+        Whether any other combinations of the codes would do as well as these.
+    completion : CodeCompletion
+        What the first codes say of the others, if that has been learned.
     """
 
     annealing = 1.0
@@ -47,6 +51,7 @@ class Model(nn.Module):
     starts_at_optimum = True
     arranges_codes = False
     codes_have_signs = True
+    turns_codes = False
 
     @torch.no_grad()
     def initialise(self, design, pca, source, n_train, rng):
@@ -110,6 +115,23 @@ class Model(nn.Module):
         """Return numbers in standard units and logits, shape (n, n_outputs)."""
         return self.decoder(codes)
 
+    @property
+    def is_completed(self):
+        """Whether it has been learned what the first codes say of the others."""
+        return self._modules.get("completion") is not None
+
+    def decode_first(self, codes, n_kept):
+        """Return what `decode` does where the first `n_kept` codes alone are known.
+
+        The others are 0 where nothing has been learned of them.
+        """
+        if n_kept == codes.shape[1]:
+            return self.decode(codes)
+        if self.is_completed:
+            return self.completion(self.decode, codes, n_kept)
+        known = torch.arange(codes.shape[1], device=codes.device) < n_kept
+        return self.decode(torch.where(known, codes, 0.0))
+
     def forward(self, x):
         """Return the reconstruction of rows, shape (n, n_outputs)."""
         return self.decode(self.encode(x))
@@ -141,6 +163,21 @@ class Model(nn.Module):
         """
         self.encoder.rearrange(order, signs)
         self.decoder.rearrange(order, signs)
+        if (order != torch.arange(len(order), device=order.device)).any():
+            self._modules.pop("completion", None)  # of the first codes in their order
+        self.rescale_completion(signs)
+
+    @torch.no_grad()
+    def turn(self, matrix, inverse, centre):
+        """Make (z - centre) matrix of the codes z; see `Arranged.turn`."""
+        for part in (self.encoder, self.decoder):
+            part.turn(matrix, inverse, centre)
+        self._modules.pop("completion", None)
+
+    def rescale_completion(self, factors):
+        """Let the completion follow codes that are multiplied by factors."""
+        if self.is_completed:
+            self.completion.rescale(factors)
 
     def watched(self):
         """Return what watches the user's own functions in the loss, list of Watched."""

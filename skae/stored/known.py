@@ -41,6 +41,7 @@ KNOWN = {
     "likelihoods.normal": ("Gaussian", "StudentT"),
     "models.adversarial": ("AdversarialModel",),
     "models.arrangement": ("ArrangedDecoder", "ArrangedEncoder"),
+    "models.completion": ("CodeCompletion",),
     "models.chow_liu": ("ChowLiuTree",),
     "models.code_activations": ("Logistic", "Shrink"),
     "models.deterministic": ("Decoder", "DeterministicModel", "Encoder"),

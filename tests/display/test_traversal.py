@@ -1,11 +1,15 @@
 """What the codes decode to."""
 
+import calendar
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skae import AutoencoderTransformer
 from skae.display import (
     LatentTraversalDisplay,
 )
@@ -60,7 +64,30 @@ def test_lines_are_decoded_columns(X):
 def test_lines_of_a_mixed_frame(mixed, fitted):
     display = LatentTraversalDisplay.from_estimator(fitted, mixed)
     labels = {line.get_label() for line in display.lines_[0]}
-    assert labels == {"a", "b", "c", "day"}
+    assert labels == {"a", "b", "c"}
+
+
+def test_dates_have_an_axis_of_dates(mixed, fitted):
+    display = LatentTraversalDisplay.from_estimator(fitted, mixed, n_steps=5)
+    for number, lines in enumerate(display.dates_):
+        days = pd.to_datetime(lines["day"].get_ydata(), unit="D")
+        rows = display.rows["day"].iloc[5 * number : 5 * number + 5]
+        assert abs(days - rows.to_numpy()).max() < pd.Timedelta("1s")
+        panel = lines["day"].axes
+        panel.figure.canvas.draw()
+        ticks = [label.get_text() for label in panel.get_yticklabels()]
+        # Not days since 1970.
+        assert ticks and not any(tick.isdigit() and int(tick) > 3000 for tick in ticks), (
+            ticks
+        )
+        assert any(month in "".join(ticks) for month in calendar.month_abbr[1:]), ticks
+
+
+def test_dates_alone_are_drawn(mixed):
+    frame = mixed[["day"]].assign(zoned=mixed["day"].dt.tz_localize("Asia/Tokyo"))
+    model = AutoencoderTransformer(1, max_iter=2, random_state=0).fit(frame)
+    display = LatentTraversalDisplay.from_estimator(model, frame)
+    assert set(display.dates_[0]) == {"day", "zoned"}
 
 
 @pytest.mark.parametrize(

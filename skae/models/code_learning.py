@@ -1,0 +1,189 @@
+"""Learns how codes are turned, and completed, so that the first ones reconstruct the most."""
+
+import torch
+
+from skae.architectures.linear_plus import linear
+from skae.models.completion import CodeCompletion, complete, features
+from skae.models.first_codes import loading_signs
+
+N_HIDDEN = 128
+BATCH = 64
+# Learning rate of the first step; it falls to 0.
+RATE = 0.01
+# Rows are seen with several choices of their first codes where the last layer is solved for.
+N_CHOICES = 3
+# Ridge, where the rows' weights sum to 1.
+RIDGE = 0.01
+# Variances of codes below this fraction of the largest one are not scaled up further.
+LEAST_VARIANCE = 1e-6
+# Fractions of the decoder's output that are tried.
+FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def turn_to_regression(codes, x, fractions):
+    """Return M and its inverse: the codes (z - mean) M tell one after the other the most.
+
+    They are uncorrelated, with unit variances, and the first k are the k linear combinations
+    of the codes from which x is regressed best, for every k.
+
+    Parameters
+    ----------
+    codes : torch.Tensor of float64 of shape (n, n_components)
+        Without their means.
+    x : torch.Tensor of float64 of shape (n, n_outputs)
+    fractions : torch.Tensor of float64 of shape (n,)
+        Of the rows.
+
+    References
+    ----------
+    Izenman, Reduced-Rank Regression for the Multivariate Linear Model, 1975, section 2.
+    """
+    weighted = codes * fractions[:, None]
+    variances, axes = torch.linalg.eigh(codes.T @ weighted)
+    spread = variances.clamp(min=LEAST_VARIANCE * float(variances.max())).sqrt()
+    whitening = axes / spread
+    turn = torch.linalg.svd(whitening.T @ (weighted.T @ x), full_matrices=False)[0]
+    if turn.shape[1] < len(turn):  # fewer columns than codes
+        turn = torch.linalg.qr(turn, mode="complete")[0]
+    # What is learned next is not to depend on the signs that a processor finds.
+    turn = turn * loading_signs(codes @ whitening @ turn, x).double()
+    return whitening @ turn, turn.T @ (axes * spread).T
+
+
+def decorrelate(codes, fractions):
+    """Return M and its inverse, upper triangular: what each code says beside those before it.
+
+    Parameters
+    ----------
+    codes, fractions : torch.Tensor
+        As in `turn_to_regression`.
+    """
+    covariance = codes.T @ (codes * fractions[:, None])
+    least = LEAST_VARIANCE * float(covariance.diagonal().max())
+    inverse = torch.linalg.cholesky(covariance + least * torch.eye(len(covariance))).T
+    return torch.linalg.inv(inverse), inverse
+
+
+def learn(model, rows, n_steps, *, turns):
+    """Turn the codes of a model, if it `turns`, and learn their completion.
+
+    The turn is that of the regression of the rows on the codes. The perceptron m starts at
+    the regression of the codes that are left out, with random hidden units, and is trained on
+    what rows cost by their first k codes, k = 1, ..., K - 1, each with a probability
+    proportional to 1 / k. The decoder stays as it is, and so do the reconstructions from all
+    codes.
+
+    Parameters
+    ----------
+    model : Model
+        Ready for inference.
+    rows : Rows
+    n_steps : int
+    turns : bool
+
+    References
+    ----------
+    Nested dropout of a trained decoder's codes: Rippel, Gelbart & Adams, Learning Ordered
+    Representations with Nested Dropout, 2014. Random hidden units: Rahimi & Recht, Weighted
+    Sums of Random Kitchen Sinks, 2008.
+    """
+    fractions, device = rows.fractions().cpu(), rows.x.device
+    codes = model.encode(rows.x)
+    output = model.decode(codes)
+    codes, outcome = codes.double().cpu(), output.double().cpu()
+    centre = fractions @ codes
+    centred, n_codes = codes - centre, codes.shape[1]
+    if n_codes == 1 or not (centred.any() and outcome.isfinite().all()):
+        return
+    if turns:
+        x = rows.x[:, : output.shape[1]].double().cpu()
+        whitening, colouring = turn_to_regression(centred, x, fractions)
+    else:
+        whitening, colouring = decorrelate(centred, fractions)
+    w = (centred @ whitening).to(rows.x)
+    generator = torch.Generator().manual_seed(0)
+    layers = _first_layers(w, fractions, generator)
+    way_back = colouring.to(rows.x), centre.to(rows.x)
+    _train(model, rows, w, way_back, layers, n_steps, generator)
+    if turns:
+        model.turn(*(part.float().to(device) for part in (whitening, colouring, centre)))
+        # The new codes are w, but for their scale.
+        scale = (fractions @ model.encode(rows.x).double().cpu().square()).sqrt()
+        scale = torch.where(scale > 0, scale, 1.0)
+        centre, whitening, colouring = 0.0 * scale, (1.0 / scale).diag(), scale.diag()
+    loadings = w.double().cpu().T @ (fractions[:, None] * outcome)
+    tensors = centre, whitening, colouring, fractions @ outcome, loadings
+    tensors = [tensor.float().to(device) for tensor in tensors]
+    has_link = getattr(model.decoder, "link", None) is not None
+    bounds = (output.amin(0), output.amax(0)) if has_link else None
+    layers = [layer.detach() for layer in layers]
+    ones = torch.ones(n_codes).to(device)
+    model.completion = CodeCompletion(*tensors, layers, ones, bounds)
+
+
+def choose_fractions(model, rows):
+    """Choose how much of the decoder's output there is, for every number of codes.
+
+    Parameters
+    ----------
+    model : Model
+    rows : Rows
+        Not those that the completion was learned from.
+
+    Returns
+    -------
+    fractions : torch.Tensor of shape (n_components,)
+    """
+    completion, codes = model.completion, model.encode(rows.x)
+    fractions = torch.ones_like(completion.fractions)
+    for n_kept in range(1, len(fractions)):
+        parts = completion.parts(model.decode, codes, n_kept)
+        costs = [rows.mean_cost(torch.lerp(*parts, fraction)) for fraction in FRACTIONS]
+        fractions[n_kept - 1] = FRACTIONS[int(torch.stack(costs).argmin())]
+    return fractions
+
+
+def _first_layers(w, fractions, generator):
+    """Return layers with random hidden units, and the last weights that least squares give."""
+    n_codes = w.shape[1]
+    hidden = linear(2 * n_codes, N_HIDDEN, generator).to(w)
+    given, wanted = [], []
+    for _ in range(N_CHOICES):
+        kept = _choose_kept(len(w), n_codes, generator).to(w)
+        units = features(w * kept, kept, hidden.weight, hidden.bias)
+        given.append(torch.nn.functional.pad(units, (0, 1), value=1.0))
+        wanted.append(w)
+    a, b = torch.cat(given).double().cpu(), torch.cat(wanted).double().cpu()
+    weighted = a * fractions.repeat(N_CHOICES)[:, None]
+    gram = weighted.T @ a + N_CHOICES * RIDGE * torch.eye(a.shape[1])
+    last = torch.linalg.solve(gram, weighted.T @ b).to(w)
+    weights = hidden.weight.detach(), hidden.bias.detach(), last[:-1].T, last[-1]
+    return [weight.clone().requires_grad_() for weight in weights]
+
+
+def _choose_kept(n_rows, n_codes, generator):
+    """Return which codes of each row are kept, of 1 and 0, shape (n_rows, n_codes)."""
+    chances = 1.0 / torch.arange(1, n_codes)
+    n_kept = 1 + torch.multinomial(chances, n_rows, replacement=True, generator=generator)
+    return (torch.arange(n_codes) < n_kept[:, None]).float()
+
+
+def _train(model, rows, w, way_back, layers, n_steps, generator):
+    """Train the layers in place, on the rows' costs with the first codes alone."""
+    (colouring, centre), (n_rows, n_codes) = way_back, w.shape
+    optimizer = torch.optim.Adam(layers, lr=RATE)
+    parts = (rows.fractions() * n_rows).to(w)  # weights are relative
+    for step in range(n_steps):
+        optimizer.param_groups[0]["lr"] = RATE * (1.0 - step / n_steps)
+        index = torch.randint(n_rows, (min(BATCH, n_rows),), generator=generator)
+        kept = _choose_kept(len(index), n_codes, generator).to(w)
+        with torch.enable_grad():
+            completed = complete(w[index] * kept, kept, layers) @ colouring + centre
+            costs = rows.costs(model.decode(completed), index)
+            if rows.weights is not None:
+                costs = costs * parts[index]
+            # Of these alone: the network is not to have gradients.
+            gradients = torch.autograd.grad(costs.mean(), layers)
+        for layer, gradient in zip(layers, gradients, strict=True):
+            layer.grad = gradient
+        optimizer.step()
