@@ -98,7 +98,8 @@ class VAETransformer(
         mean variance with ``scale=False``). It bounds the density of columns that repeat
         values or are functions of others.
     n_importance_samples : int, default=64
-        Draws per row in `score_samples`. More make the bound tighter and scoring slower.
+        Draws per row in `score_samples`, twice as many of rows with missing cells. More make
+        the bound tighter and scoring slower.
     scale : bool or "robust", default=True
         Whether numeric columns are standardised inside. "robust": by median and
         interquartile range, for columns with heavy tails. The score is in raw units in any
