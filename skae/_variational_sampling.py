@@ -56,7 +56,11 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
                 self._learn_columns(data, given)
         except KeyboardInterrupt:
             self._warn_of_codes(has_columns)
-        if self.sampler_ == "codes" and self.match_marginals and model.likelihood.is_density:
+        if (
+            self.sampler_ == "codes"
+            and self.match_marginals
+            and model.likelihood.is_density
+        ):
             self._fit_marginals(*given)
 
     def _learn_columns(self, data, given):
