@@ -132,7 +132,7 @@ def fit_privately(
             "that of VAETransformer, whose other statistics can be left out."
         )
     bounds = check_bounds(X, bounds)
-    _check_budget(X.shape[0], epsilon, delta, max_grad_norm)
+    _check_budget(max(1, X.shape[0]), epsilon, delta, max_grad_norm)
     opacus = Opacus()
     fitted = clone(estimator).set_params(**BY_CODES)
     seed = _seed_of(estimator.random_state)
