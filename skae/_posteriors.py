@@ -23,6 +23,7 @@ class PosteriorsMixin(EntryPoints):
     """Of an estimator whose model has a `posterior`: per row, and which codes are in use."""
 
     _table: Any
+    _map_rows: Any
     n_components_: int
 
     def posterior_variances(self, X: Table) -> NDArray:
