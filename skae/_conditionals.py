@@ -145,8 +145,8 @@ def refuse_without_columns(**asked):
         if value is not None:
             raise ValueError(
                 f"{name}={value!r} is for cells that are drawn column by column, but "
-                "sampler_='codes'; fit with sampler='columns' a table that is neither sparse "
-                f"nor wider than {MAX_WIDTH} numbers and categories."
+                "sampler_='codes'; fit with sampler='columns', and to its end, a table that is "
+                f"neither sparse nor wider than {MAX_WIDTH} numbers and categories."
             )
 
 

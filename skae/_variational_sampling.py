@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import issparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae._conditionals import ConditionalsMixin, check_sample_size, refuse_without_columns
 from skae._parameters import RandomState
 from skae._sampling import SamplingMixin
+from skae._warnings import warn
 from skae.conditionals.model import MAX_WIDTH
 from skae.models.correlated_noise import choose_noise
 from skae.models.mixture_prior import fit_prior
@@ -42,18 +44,49 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
         self.sampler_ = "codes"
         if given is None:
             return
-        if self.prior == "mixture":
-            self._fit_prior(data)
-        if self._correlates and model.can_correlate:
-            self._fit_noise(data)
-        if self.sampler == "columns" and self._knows_columns(given[0]):
-            max_steps = None
-            if self.max_iter is not None:
-                max_steps = self.max_iter * math.ceil(data.n_train / self.batch_size_)
-            self._fit_conditionals(*given, max_steps)
-            self.sampler_ = "columns"
-        elif self.match_marginals and self.net_.module_.likelihood.is_density:
+        has_columns = self.sampler == "columns" and self._knows_columns(given[0])
+        try:
+            if self.net_.stop_reason_ == "interrupted":  # who presses Ctrl-C is in a hurry
+                raise KeyboardInterrupt
+            if self.prior == "mixture":
+                self._fit_prior(data)
+            if self._correlates and model.can_correlate:
+                self._fit_noise(data)
+            if has_columns:
+                self._learn_columns(data, given)
+        except KeyboardInterrupt:
+            self._warn_of_codes(has_columns)
+        if (
+            self.sampler_ == "codes"
+            and self.match_marginals
+            and model.likelihood.is_density
+        ):
             self._fit_marginals(*given)
+
+    def _learn_columns(self, data, given):
+        max_steps = None
+        if self.max_iter is not None:
+            max_steps = self.max_iter * math.ceil(data.n_train / self.batch_size_)
+        self._fit_conditionals(*given, max_steps)
+        self.sampler_ = "columns"
+
+    def _warn_of_codes(self, has_columns):
+        """Warn of what an interrupted fit has not learned."""
+        unlearned = [
+            name
+            for name, is_asked in (
+                ("the mixture of codes", self.prior == "mixture" != self.prior_),
+                ("the columns' conditional distributions", has_columns),
+            )
+            if is_asked
+        ]
+        if unlearned:
+            warn(
+                f"The fit was interrupted before {' and '.join(unlearned)} had been learned: "
+                f"prior_={self.prior_!r}, sampler_='codes', and sample and impute are by the "
+                "decoder alone. Fit again, and let it end, for the rest.",
+                ConvergenceWarning,
+            )
 
     def _knows_columns(self, X):
         return not issparse(X) and self._table.design_.n_outputs <= MAX_WIDTH

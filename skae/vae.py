@@ -5,38 +5,33 @@ from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar, Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from skae._code_description import CodeDescriptionMixin
 from skae._code_order import OrderedCodesMixin
 from skae._estimator import BaseAutoencoder
 from skae._parameters import documented
-from skae._typing import Table
+from skae._posteriors import PosteriorsMixin
 from skae._variational_sampling import VariationalSamplingMixin
 from skae._warnings import warn
-from skae.divergences import DIVERGENCES, Divergence, Unit, choose_divergence, gaussian_kl
+from skae.divergences import DIVERGENCES, Divergence, Unit, choose_divergence
 from skae.likelihoods import Likelihood
 from skae.likelihoods.choice import LIKELIHOODS, choose_likelihood
 from skae.models.fitted_likelihood import FittedLikelihood
 from skae.models.losses import ColumnLosses
 from skae.models.variational import VariationalModel
-from skae.table.validation import check_fitted_table
-
-# A latent dimension is active where the posterior mean varies by more than this over the
-# rows (Burda et al., Importance Weighted Autoencoders, 2016, section 5.2).
-ACTIVE_VARIANCE = 0.01
 
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
 class VAETransformer(
-    CodeDescriptionMixin, OrderedCodesMixin, VariationalSamplingMixin, BaseAutoencoder
+    CodeDescriptionMixin,
+    OrderedCodesMixin,
+    PosteriorsMixin,
+    VariationalSamplingMixin,
+    BaseAutoencoder,
 ):
     """Variational autoencoder: codes, a density and new rows.
 
@@ -100,7 +95,8 @@ class VAETransformer(
         mean variance with ``scale=False``). It bounds the density of columns that repeat
         values or are functions of others.
     n_importance_samples : int, default=64
-        Draws per row in `score_samples`. More make the bound tighter and scoring slower.
+        Draws per row in `score_samples`, twice as many of rows with missing cells. More make
+        the bound tighter and scoring slower.
     scale : bool or "robust", default=True
         Whether numeric columns are standardised inside. "robust": by median and
         interquartile range, for columns with heavy tails. The score is in raw units in any
@@ -264,67 +260,6 @@ class VAETransformer(
         usual = super()._budget()
         return usual._replace(factor=chosen.budget_factor, warmup=chosen.warmup)
 
-    # ------------------------------------------------------------------ posteriors
-
-    def posterior_variances(self, X: Table) -> NDArray:
-        """Return the variances v(x) of the posteriors q(z|x), whose means `transform` returns.
-
-        Parameters
-        ----------
-        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows with the columns seen in fit.
-
-        Returns
-        -------
-        variances : ndarray of shape (n_samples, n_components_)
-            Near 1 where the row says nothing of the code, near 0 where it settles it.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from skae import VAETransformer
-        >>> X = load_iris().data
-        >>> vae = VAETransformer(2, max_iter=10, random_state=0).fit(X)
-        >>> vae.posterior_variances(X).shape
-        (150, 2)
-        """
-        check_is_fitted(self)
-        X = check_fitted_table(self, X, self._table)
-        return self._map_rows(_variances, X, self.n_components_)
-
-    def code_divergences(self, X: Table) -> NDArray:
-        """Return KL(q(z_j|x) || N(0, 1)) of every row and code, in nats.
-
-        How much a row tells of each code: 0 where the posterior is the prior. Its mean over
-        the rows says how much a code is used, and the sum over the codes is the divergence in
-        the evidence lower bound.
-
-        Parameters
-        ----------
-        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows with the columns seen in fit.
-
-        Returns
-        -------
-        divergences : ndarray of shape (n_samples, n_components_)
-
-        References
-        ----------
-        Kingma & Welling, Auto-Encoding Variational Bayes, 2014, appendix B.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from skae import VAETransformer
-        >>> X = load_iris().data
-        >>> vae = VAETransformer(2, max_iter=10, random_state=0).fit(X)
-        >>> bool((vae.code_divergences(X) >= 0).all())
-        True
-        """
-        check_is_fitted(self)
-        X = check_fitted_table(self, X, self._table)
-        return self._map_rows(_divergences, X, self.n_components_)
-
     # ------------------------------------------------------------------ fitting
 
     def _build_model(self, design, layers, n_train):
@@ -370,19 +305,6 @@ class VAETransformer(
         elif self._stayed_at_start():
             self._warn_of_start(data.n_valid)
 
-    def _learn_activity(self, data):
-        """Learn which codes are in use and how noisy the columns are."""
-        with self._model_for(np.float32) as (model, _):
-            blocks = data.blocks(0, len(data.learned))
-            means = torch.cat([model.encode(x) for x, _ in blocks])
-            variances = means.double().var(dim=0, correction=0).cpu().numpy()
-            noise = model.likelihood.variance().double().cpu().numpy()
-        self.active_components_ = variances > ACTIVE_VARIANCE
-        self.n_active_components_ = int(self.active_components_.sum())
-        self.noise_variance_ = np.full(self.n_features_in_, np.nan)
-        numeric = self._table.design_.numeric.features
-        self.noise_variance_[numeric] = noise * self._table.scale_**2
-
     def _stayed_at_start(self):
         """Return whether held-out rows found no epoch clearly better than PCA."""
         return (
@@ -402,22 +324,3 @@ class VAETransformer(
             "max_iter, or early_stopping=False, which keeps the last epoch.",
             ConvergenceWarning,
         )
-
-    def _warn_of_collapse(self):
-        n_collapsed = self.n_components_ - self.n_active_components_
-        warn(
-            f"{n_collapsed} of {self.n_components_} latent dimensions have collapsed: "
-            "their posterior is the prior, whatever the row (see "
-            "active_components_). Use a smaller n_components or a smaller beta.",
-            ConvergenceWarning,
-        )
-
-
-def _variances(model, x, observed):
-    return model.posterior(x)[1].exp()
-
-
-def _divergences(model, x, observed):
-    mean, log_variance = model.posterior(x)
-    # Rounded, the least may be a little below 0.
-    return gaussian_kl(mean[..., None], log_variance[..., None]).clamp(min=0.0)

@@ -11,7 +11,7 @@ from registry import without_columns
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, VAETransformer
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +87,34 @@ def test_ctrl_c_keeps_the_best_state_and_warns(transformer, curved, where):
     assert estimator.validation_loss_curve_ == whole.validation_loss_curve_[:9]
     assert estimator.transform(curved.test).shape == (600, 2)
     assert estimator.sample(3, random_state=0).shape == (3, 6)
+
+
+def _interrupt(*args, **kwargs):
+    _press_ctrl_c()
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["training", "skae.conditionals.division.Gaussian.fit", "skae._conditionals.facts_of"],
+)
+def test_what_was_not_learned_when_ctrl_c_was_pressed_is_said(X, monkeypatch, where):
+    """Rows are drawn by the decoder then; columns' networks are not begun, or left."""
+    vae = VAETransformer(2, max_iter=3, random_state=0)
+    if where == "training":
+        vae.set_params(callbacks=[_AtEpoch(_press_ctrl_c, epoch=2)])
+        learn = "skae.conditionals.model.Conditionals.fit"
+        monkeypatch.setattr(learn, lambda *args: pytest.fail("goes on after Ctrl-C"))
+    else:
+        monkeypatch.setattr(where, _interrupt)
+    with pytest.warns(ConvergenceWarning, match="interrupted before .*conditional dist"):
+        vae.fit(X)
+    assert vae.sampler_ == "codes"
+    assert vae.sample(3, random_state=0).shape == (3, X.shape[1])
+    assert np.isfinite(vae.score_samples(X)).all()
+    holed = np.where(np.eye(*X.shape, dtype=bool), np.nan, X)
+    assert np.isfinite(vae.impute(holed)).all()
+    with pytest.raises(ValueError, match=r"given=.* and to its end"):
+        vae.sample(3, given={0: 1.0})
 
 
 @pytest.mark.filterwarnings("error")

@@ -45,7 +45,7 @@ def copy_for_inference(network, settings=None):
 
 def _fix_draws(model):
     """Keep as tensors what `score` works out of numbers each time."""
-    model.fixed_draws = sobol_normal(model.n_importance_samples, model.n_components)
+    model.fixed_draws = sobol_normal(2 * model.n_importance_samples, model.n_components)
     log_jacobian = torch.from_numpy(model.__dict__.pop("log_jacobian").copy())
     model.register_buffer("log_jacobian", log_jacobian)
     if model.noise is not None:

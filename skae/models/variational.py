@@ -210,29 +210,26 @@ class VariationalModel(Model):
         """Return the importance-weighted bound of log p(x), shape (n,), in raw units.
 
         ``log (1 / L) sum_l p(x|z_l) p(z_l) / q(z_l|x)`` with z_l drawn from q(z|x): a fixed
-        quasi-random set, so that equal rows score alike.
+        quasi-random set, so that equal rows score alike. Of a row with missing cells the
+        posterior may know less than its encoder, which sees them filled: as many draws of
+        N(0, I) are among the z_l then, and q is the mean of both densities, so that no
+        draw weighs more than 2 p(x|z).
 
         References
         ----------
         Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, 2016, eq. 8.
+        Defensive mixtures: Hesterberg, Weighted Average Importance Sampling and Defensive
+        Mixture Distributions, 1995.
         """
         return self.scores(x, observed, [self.noise])[0]
 
     def scores(self, x, observed, noises):
         """Return what `score` does, with each of several noises, as a list."""
-        mean, log_variance = self.posterior(x)
-        draws = self.fixed_draws
-        if draws is None:
-            draws = sobol_normal(self.n_importance_samples, self.n_components)
-        draws = draws.to(x)
-        # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
-        codes = mean[:, None] + (0.5 * log_variance).exp()[:, None] * draws
+        codes, log_ratio = self._draws_of(x, observed)
         output = self.decode(codes)
         nll = self.columns.total(
             output, x[:, None], None if observed is None else observed[:, None]
         )
-        # log p(z) - log q(z|x); the constants of the two normal densities cancel.
-        log_ratio = 0.5 * (draws.square() + log_variance[:, None] - codes.square()).sum(-1)
         if self.prior is not None:
             log_ratio = log_ratio + self.prior.log_ratio(codes)
         raw = self._sum_of_numbers(self._log_jacobian(x), x, observed)
@@ -242,9 +239,41 @@ class VariationalModel(Model):
             if noise is not None:
                 errors = self.standardised_errors(output, x[:, None])
                 of_draws = of_draws - noise.cost(errors, self._known(observed))
-            bound = torch.logsumexp(of_draws, dim=1) - math.log(len(draws))
+            bound = torch.logsumexp(of_draws, dim=1) - math.log(self.n_importance_samples)
             scores.append(bound + raw)
         return scores
+
+    def _draws_of(self, x, observed):
+        """Return codes that rows may have, and log p(z) - log q(z) of them; see `score`.
+
+        Returns
+        -------
+        codes : torch.Tensor of shape (n, n_draws, n_components)
+        log_ratio : torch.Tensor of shape (n, n_draws)
+            Such that the mean of `n_importance_samples` values is meant.
+        """
+        n_draws = self.n_importance_samples
+        draws = self.fixed_draws
+        if draws is None:
+            n_all = n_draws if observed is None else 2 * n_draws
+            draws = sobol_normal(n_all, self.n_components)
+        own, others = draws.to(x).split([n_draws, len(draws) - n_draws])
+        mean, log_variance = (part[:, None] for part in self.posterior(x))
+        # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
+        codes = mean + (0.5 * log_variance).exp() * own
+        # The constants of the two normal densities cancel.
+        log_ratio = 0.5 * (own.square() + log_variance - codes.square()).sum(-1)
+        if observed is None:
+            return codes, log_ratio
+        away = (others - mean) * (-0.5 * log_variance).exp()
+        of_others = 0.5 * (away.square() + log_variance - others.square()).sum(-1)
+        codes = torch.cat([codes, others.expand(len(x), -1, -1)], dim=1)
+        alone = torch.cat([log_ratio, torch.full_like(of_others, -math.inf)], dim=1)
+        both = torch.cat([log_ratio, of_others], dim=1)
+        # log p - log((p + q) / 2), less log 2 for there being twice as many draws.
+        both = both.clamp(max=0.0) - torch.log1p(torch.exp(-both.abs()))
+        has_holes = (observed <= 0).any(dim=1, keepdim=True)
+        return codes, torch.where(has_holes, both, alone)
 
     def standardised_errors(self, output, x):
         """Return what numeric cells are above their means, in units of the noise's deviation."""
