@@ -48,6 +48,7 @@ OF_THE_ROOMS = {
 }
 # To these it does not matter how rows are drawn, which takes long to learn.
 OF_NO_DRAWS = {
+    "test_autoencoder",
     "test_callbacks",
     "test_devices",
     "test_diverged_training",
@@ -59,6 +60,7 @@ OF_NO_DRAWS = {
     "test_inference",
     "test_interrupts",
     "test_loop",
+    "test_parameters",
     "test_refit",
     "test_sklearn_api",
     "test_start",
