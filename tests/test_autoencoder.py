@@ -54,7 +54,7 @@ def on_curve(curved):
 LINEAR = [_noise, _heavy_tails, _plane, _clusters, _few, _wide, _counts]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("draw", LINEAR, ids=lambda draw: draw.__name__)
 def test_never_worse_than_pca_where_there_is_nothing_to_gain(draw, seed):
     rng = np.random.default_rng(seed)

@@ -29,8 +29,8 @@ def test_pickled_fit_on_a_frame(quick_any, holed):
 
 def test_pickle_holds_no_rows_of_a_frame(quick_any):
     """Levels are kept, and a frame of no rows; a detector keeps a score a row."""
-    frame = draw_rows(6000, 0)
-    small, large = (len(pickle.dumps(quick_any().fit(frame[:n]))) for n in (5000, 6000))
+    frame = draw_rows(3200, 0)
+    small, large = (len(pickle.dumps(quick_any().fit(frame[:n]))) for n in (2200, 3200))
     # One column of 1000 rows beside the scores would be 8,000 bytes more.
     assert large - small < 20_000
 
