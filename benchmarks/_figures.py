@@ -85,9 +85,11 @@ def _replace(held, place, value, name, source, owner=None):
 
 def _commit():
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=8", "--exclude=*"]
-    return subprocess.run(
-        command, cwd=FILE.parent, capture_output=True, check=True, text=True
-    ).stdout.strip()
+    found = subprocess.run(
+        command, cwd=FILE.parent, capture_output=True, check=False, text=True
+    )
+    # A copy without history has none.
+    return found.stdout.strip() or "unknown"
 
 
 def dumps(figures):

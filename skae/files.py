@@ -75,6 +75,8 @@ def save(estimator: BaseEstimator, file: str | os.PathLike) -> None:
     ------
     ImportError
         If skops is not installed.
+    OSError
+        If no file can be there: its directory is missing, or it is one itself.
     TypeError
         If the estimator holds an object that skops cannot store. Nothing has been written.
 
@@ -83,9 +85,9 @@ def save(estimator: BaseEstimator, file: str | os.PathLike) -> None:
     load : Read it again.
     skops.io.dump : The same, without the file beside.
     """
-    data = _skops().dumps(estimator)
+    dumps = _skops().dumps
     with new_file(file) as beside:
-        beside.write_bytes(data)
+        beside.write_bytes(dumps(estimator))
 
 
 def load(file: str | os.PathLike, *, trusted: Sequence[str | type] = ()) -> Any:

@@ -238,6 +238,13 @@ def test_files_that_are_not_ours_are_not_fed():
         skae.export.feed(session, mixed_rows().drop(columns="size"))
 
 
+@pytest.mark.parametrize("column", ["size", "seen", "code №/1"])
+def test_columns_of_another_kind_are_refused_not_read_as_zeros(column):
+    _, session = detector_of_mixed()
+    with pytest.raises(ValueError, match=f"Column '{column}' was of kind .* convert it"):
+        skae.export.feed(session, mixed_rows().assign(**{column: "text"}))
+
+
 def test_noise_that_columns_share_is_in_the_score(monkeypatch):
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((500, 2)) @ rng.standard_normal((2, 5))

@@ -494,3 +494,13 @@ def test_files_of_every_format_are_read(folder, name):
     assert found.keys() == expected.keys()
     for method, numbers in expected.items():
         np.testing.assert_allclose(found[method], numbers, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"), [("nowhere/it.skops", "no directory"), (".", "is a directory")]
+)
+def test_nothing_is_written_where_no_file_can_be(place, message, tmp_path):
+    with pytest.raises(OSError, match=message) as caught:
+        skae.save(make("AutoencoderTransformer"), tmp_path / place)
+    assert str(tmp_path / place) in str(caught.value)
+    assert not list(tmp_path.iterdir())

@@ -18,7 +18,8 @@ TABLE = pd.DataFrame(
 
 
 def blocks():
-    pages = [p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts]
+    built = {"_build", "_examples", "gallery", "generated"}
+    pages = [p for p in (ROOT / "docs").rglob("*.md") if not built & set(p.parts)]
     return {
         (page.relative_to(ROOT).as_posix(), i): text
         for page in pages

@@ -1,6 +1,7 @@
 """Rows of a table as what an ONNX graph takes."""
 
 import json
+import numbers
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ def feed(session, X) -> dict[str, NDArray[Any]]:
     Raises
     ------
     ValueError
-        If the file was not written by `onnx`, or X lacks a column.
+        If the file was not written by `onnx`, X lacks a column, or a column is of another
+        kind than in fit.
     """
     found = session.get_modelmeta().custom_metadata_map.get(KEY)
     if found is None:
@@ -56,6 +58,24 @@ def feed(session, X) -> dict[str, NDArray[Any]]:
     }
 
 
+def _check_kind(column, cells):
+    """Raise where the graph would take cells for what they are not."""
+    expected = column["kind"]
+    if expected in ("category", "ordered"):
+        # Levels that are numbers stand for themselves; all else is text.
+        if column["type"] == "string" or cells.kind != "category":
+            return
+        if all(isinstance(level, numbers.Number) for level in cells.levels):
+            return
+    elif cells.kind == expected:
+        return
+    raise ValueError(
+        f"Column {column['name']!r} was of kind {expected!r} in fit, which the graph takes as "
+        f"{column['type']}, and is of kind {cells.kind!r} now (dtype {cells.source.dtype}); "
+        "convert it first to the dtype that it had."
+    )
+
+
 def _cells(column, cells):
     """Return `Cells` in the type of an input, ndarray of shape (n,)."""
     hidden = cells.is_missing()
@@ -63,6 +83,7 @@ def _cells(column, cells):
         kind = {"double": np.float64, "int64": np.int64, "string": object}[column["type"]]
         nothing = np.nan if column["type"] == "double" else column["missing"]
         return np.full(len(cells), nothing, dtype=kind)
+    _check_kind(column, cells)
     if column["type"] == "double":
         return np.where(hidden, np.nan, cells.floats().astype(np.float64))
     if column["type"] == "string":

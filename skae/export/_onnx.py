@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import sklearn
@@ -11,7 +10,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skae._isolation import usual_settings
-from skae._new_file import new_file
+from skae._new_file import check_place, new_file
 from skae._version import __version__
 from skae.export._copies import MAX_STEPS
 from skae.export._methods import check_methods
@@ -106,7 +105,7 @@ def onnx(
     check_is_fitted(estimator)
     methods = check_methods(estimator, method)
     _check_installed()
-    target = None if path is None else _check_target(path)
+    target = None if path is None else check_place(path)
     model = make_model(estimator, methods)
     if target is not None:
         with new_file(target) as beside:
@@ -122,18 +121,6 @@ def _check_installed():
             raise ImportError(
                 f"ONNX files need {name}: pip install 'skae[onnx]'.", name=name
             ) from error
-
-
-def _check_target(path):
-    """Return the path; raise if nothing can be written there."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            f"path={str(path)!r}: there is no directory {str(target.parent)!r}; make it first."
-        )
-    if target.is_dir():
-        raise IsADirectoryError(f"path={str(path)!r} is a directory; name a file in it.")
-    return target
 
 
 def make_model(estimator, methods):
