@@ -87,6 +87,8 @@ def plot(curves, path):
     for label, speed_up in curves.items():
         axes.loglog(WORKERS, speed_up, marker="o", label=label, base=2)
     axes.loglog(WORKERS, WORKERS, color="0.7", linestyle=":", label="as many times", base=2)
+    for axis in axes.xaxis, axes.yaxis:
+        axis.set_major_formatter("{x:.0f}")
     axes.set(xlabel="workers", ylabel="times one worker's rows per second")
     axes.legend()
     figure.savefig(path, dpi=120)
