@@ -14,7 +14,7 @@ from skae.table.rows import encode_block
 # Rows, and cells of their design, that order, ratios and signs are learned from at most.
 N_ROWS, N_CELLS = 2000, 4_000_000
 # Steps in which the order is learned: a fraction of those of training, and so many at most.
-OF_TRAINING, MAX_STEPS = 0.1, 100
+OF_TRAINING, MAX_STEPS = 0.2, 100
 # Of more codes than these nothing is learned of those that are left out.
 MAX_COMPLETED = 200
 
@@ -61,7 +61,7 @@ class OrderedCodesMixin(EntryPoints):
             learned = self._rows_of(data, 0, n_learned)
             judging = self._rows_of(data, held_out, n_rows)
             if not stays:
-                self._learn_order(model, learned, data.n_train)
+                self._learn_order(model, learned, data.n_train_of_all)
             if not net.goes_on:
                 codes, x = model.encode(learned.x), learned.x
                 signs = torch.ones(codes.shape[1], device=codes.device)
@@ -101,11 +101,20 @@ class OrderedCodesMixin(EntryPoints):
             forget(model)
 
     def _rows_of(self, data, start, stop):
-        """Return rows `start` to `stop`, so many as are worth it."""
+        """Return rows `start` to `stop` of all workers, so many as are worth it."""
+        workers = self._workers
         n_rows = max(2, min(N_ROWS, N_CELLS // max(self._table.design_.n_inputs, 1)))
-        rows = slice(start, min(stop, start + n_rows))
-        weights = None if data.weights is None else data.weights[rows]
-        return Rows(*data.source[rows], weights, self._cost())
+        rows = slice(start, min(stop, start + -(-n_rows // workers.size)))
+        x, observed = data.source[rows]
+        parts = [x, observed, None if data.weights is None else data.weights[rows]]
+        if workers.size > 1:  # all are to find the same order
+            given = workers.gathered(
+                [part if part is None else part.cpu() for part in parts]
+            )
+            sizes = [len(x) for x, *_ in given]
+            parts = [_joined(of_all, sizes) for of_all in zip(*given, strict=True)]
+            parts = [part if part is None else part.to(self.device_) for part in parts]
+        return Rows(*parts, self._cost())
 
     def _explained_by_codes(self, X):
         """Return what every code adds to what those before explain of rows, list."""
@@ -131,3 +140,14 @@ class OrderedCodesMixin(EntryPoints):
         return torch.cat(
             [block.start(None, None)[1] for block in self._table.design_.blocks]
         )
+
+
+def _joined(parts, sizes):
+    """Return the rows of all parts; None: their cells are observed, or their weights 1."""
+    like = next((part for part in parts if part is not None), None)
+    if like is None:
+        return None
+    ones = (like.new_ones((size, *like.shape[1:])) for size in sizes)
+    return torch.cat(
+        [o if part is None else part for part, o in zip(parts, ones, strict=True)]
+    )
