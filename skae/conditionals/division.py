@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skae.conditionals.fitting import DROPOUT, N_LAYERS, N_UNITS, Training
-from skae.conditionals.gaussian import SHRINKAGE, Gaussian
+from skae.conditionals.gaussian import LEAST_SHRINKAGE, SHRINKAGE, Gaussian
 from skae.conditionals.likelihood import Group, Rows
 from skae.conditionals.mixture import Levels
 from skae.conditionals.mixture_fitting import MixtureFits
@@ -23,7 +23,7 @@ BATCH_SIZE, CROSSED_BATCH_SIZE = 256, 128
 # correlations is taken back; rows that each component needs, and how many components times
 # variables there are at most: a quarter of them where rows have missing cells, whose patterns
 # no others share.
-MIXTURES = (4, SHRINKAGE), (4, 1.0), (8, SHRINKAGE)
+MIXTURES = (4, LEAST_SHRINKAGE), (4, 1.0), (8, LEAST_SHRINKAGE)
 LEAST_ROWS, MAX_CELLS = 20, 256
 
 
@@ -138,9 +138,14 @@ def _bases(variables, division, values, weights, seed):
     learned = [division.learned.numpy()]
     if division.is_crossed:
         learned += [division.learned_for(k).numpy() for k in range(len(division.parts))]
-    normal = Gaussian.fit(x[learned[0]], weights[learned[0]])
-    parts = (Gaussian.fit(x[own], weights[own], normal) for own in learned[1:])
-    yield [normal, *parts]
+    normal, first = None, learned[0]
+    can_choose = bool(division.held_by.any())
+    for shrinkage in (LEAST_SHRINKAGE, SHRINKAGE) if can_choose else (SHRINKAGE,):
+        normal = Gaussian.fit(x[first], weights[first], normal, shrinkage)
+        yield [
+            normal,
+            *(Gaussian.fit(x[own], weights[own], normal, shrinkage) for own in learned[1:]),
+        ]
     most = len(values) / LEAST_ROWS
     most = min(most, MAX_CELLS / variables.width / (1 if known.all() else 4))
     settings = [one for one in MIXTURES if one[0] <= most]

@@ -10,8 +10,9 @@ from sklearn.utils import gen_batches
 MAX_FACTORS = 64
 # Smallest variance of a score given all others.
 LEAST_NOISE = 1e-3
-# How much of the correlations is taken back, see `Gaussian.of_covariance`.
-SHRINKAGE = 0.2
+# How much of the correlations is taken back, see `Gaussian.of_covariance`: of most columns,
+# and of those that nearly follow from each other, where that hides it.
+SHRINKAGE, LEAST_SHRINKAGE = 0.2, 0.02
 # Rounds of expectation and maximisation: from nothing, and where most is known; rows that
 # are worked on at a time.
 N_ROUNDS, N_MORE_ROUNDS, BLOCK = 8, 2, 256
@@ -37,7 +38,7 @@ class Gaussian:
         self.loadings, self.noise = loadings, noise
 
     @classmethod
-    def fit(cls, x, weights=None, start=None):
+    def fit(cls, x, weights=None, start=None, shrinkage=SHRINKAGE):
         """Return the distribution of rows of mean zero, NaN where they are unknown.
 
         Parameters
@@ -47,6 +48,8 @@ class Gaussian:
         start : Gaussian, default=None
             What more rows, of which these are some, are distributed as: few rounds are
             enough from there.
+        shrinkage : float
+            See `of_covariance`.
 
         References
         ----------
@@ -60,14 +63,15 @@ class Gaussian:
         if start is None or there.all():
             pairs = (known * weights[:, None]).T @ known
             moments = (x * weights[:, None]).T @ x
-            normal = cls.of_covariance(moments / np.maximum(pairs, 1e-12), len(x))
+            covariance = moments / np.maximum(pairs, 1e-12)
+            normal = cls.of_covariance(covariance, len(x), shrinkage)
             n_rounds = 0 if there.all() else N_ROUNDS
         for _ in range(n_rounds):
             moments = sum(
                 normal._moments(x[rows], there[rows], weights[rows])
                 for rows in gen_batches(len(x), BLOCK)
             )
-            normal = cls.of_covariance(moments / weights.sum(), len(x))
+            normal = cls.of_covariance(moments / weights.sum(), len(x), shrinkage)
         return normal
 
     @classmethod

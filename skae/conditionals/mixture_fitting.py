@@ -12,7 +12,7 @@ N_ROUNDS, MAX_ROWS = 20, 5000
 # Every covariance counts as if it were the mean one in so many rows more per variable.
 PRIOR_ROWS = 3.0
 # Smallest variance of a score given all others, within a cluster.
-LEAST_NOISE = 0.02
+LEAST_NOISE = 1e-3
 # Latent dimensions of each component at most.
 MAX_FACTORS = 32
 
