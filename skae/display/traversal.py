@@ -271,17 +271,19 @@ class LatentTraversalDisplay(Display):
         n_bands = max(map(len, bands))
         per_code = bool(curves) + len(dates) + n_bands
         n_others = sum(name not in kept for name in curves)
+        unit = "standard deviations\nfrom the mean"
+        label = unit if curves else "" if dates else "probability"
+        is_mixed = bool(n_bands or dates)
         self._open_panels(
             ax,
             per_code * len(self.steps),
             (3.1, 2.4),
             (0.4, 0.3),
-            "standard deviations\nfrom the mean"
-            if curves
-            else ""
-            if dates
-            else "probability",
-            per_line=per_code if n_bands or dates else PANELS_PER_LINE,
+            label,
+            per_line=per_code if is_mixed else PANELS_PER_LINE,
+            gaps=(0.5, 1.1)
+            if is_mixed
+            else (0.3, 0.6),  # panels have titles, dates are wide
             n_entries=len(kept) + bool(n_others),
         )
         self.lines_, self.bands_, self.dates_ = [], [], []
@@ -293,19 +295,16 @@ class LatentTraversalDisplay(Display):
             if curves:
                 panel, parts = of_code.pop(0), {n: v[number] for n, v in curves.items()}
                 self.lines_.append(draw_curves(panel, steps, parts, kept, kwargs))
-                panel.set_xlabel(f"code {component}")
                 self._mark(panel, component, steps)
             lines = {}
             for name, days in dates.items():
                 panel = of_code.pop(0)
                 lines[name] = draw_dates(panel, steps, days, number, name, kwargs)
-                panel.set_xlabel(f"code {component}")
                 self._mark(panel, component, steps)
             self.dates_.append(lines)
             drawn = {}
             for panel, (name, levels, p) in zip(of_code, bands[number], strict=False):
                 drawn[name] = draw_bands(panel, steps, levels, p, name)
-                panel.set_xlabel(f"code {component}")
                 self._mark(panel, component, steps)
             for unused in of_code[len(bands[number]) :]:
                 unused.set_axis_off()
@@ -326,6 +325,7 @@ class LatentTraversalDisplay(Display):
         self._draw_legend(handles, labels)
 
     def _mark(self, panel: Axes, component: int, steps: np.ndarray) -> None:
+        panel.set_xlabel(f"code {component}")
         if self.codes is not None:
             mark_data(panel, self.codes[:, component], steps)
 
