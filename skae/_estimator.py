@@ -50,7 +50,7 @@ from skae.table.validation import (
 from skae.training.callback_copies import clone_callbacks
 from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED
-from skae.training.loop import Net
+from skae.training.net import Net
 from skae.training.skorch_callbacks import check_callbacks
 
 

@@ -9,7 +9,7 @@ from skae._warnings import warn
 from skae.corruption import Corrupter
 from skae.training.callbacks import EpochTasks
 from skae.training.generators import MAX_SEED, GlobalDraws
-from skae.training.loop import Net
+from skae.training.net import Net
 from skae.training.schedule import Budget, Schedule
 from skae.training.skorch_callbacks import listed
 

@@ -77,7 +77,7 @@ KNOWN = {
     "table.marginals": ("Marginals",),
     "table.number_column": ("EmptyColumn", "NumberColumn"),
     "table.ordered_column": ("OrderedColumn",),
-    "training.loop": ("Net",),
+    "training.net": ("Net",),
     # A detector of clones holds estimators.
     "adversarial": ("AdversarialAutoencoderTransformer",),
     "autoencoder": ("AutoencoderTransformer",),
