@@ -236,7 +236,7 @@ def test_orthogonal_codes_are_uncorrelated(curved):
         AutoencoderTransformer(
             3, penalties=penalties, init="random", max_iter=60, random_state=0
         ).fit(curved.train)
-        for penalties in (None, [Orthogonal()])
+        for penalties in ([Orthogonal(1e-6)], [Orthogonal()])
     )
     assert correlation(orthogonal) < 0.1 < correlation(plain)
 

@@ -30,6 +30,7 @@ class ScoresRows(OutlierMixin, EntryPoints):
 
     n_features_in_: int
     contamination: Any
+    n_folds_: int
     offset_: float
     _table: TableEncoder
     _ensemble: Ensemble
@@ -161,14 +162,16 @@ class ScoresRows(OutlierMixin, EntryPoints):
             pvalues = pvalues.to_numpy().ravel()
         selected = false_discovery_control(pvalues) * ordinary_proportion(pvalues) <= fdr
         if not selected.any() and self.contamination != 0.0:
-            self._warn_of_none_selected(X, fdr)
+            self._warn_of_none_selected(pvalues, fdr)
         return selected
 
-    def _warn_of_none_selected(self, X, fdr):
-        n_flagged = int(np.sum(np.asarray(self.predict(X)) == -1))
+    def _warn_of_none_selected(self, pvalues, fdr):
+        """Warn if rows are about as anomalous as those that `predict` flags."""
+        at_threshold = np.full((1, self.n_folds_), self.offset_)
+        n_flagged = int((pvalues < self._calibration.pvalues(at_threshold)).sum())
         if n_flagged:
             warn(
-                f"select(fdr={fdr!r}) selects no row, though predict flags {n_flagged}: "
+                f"select(fdr={fdr!r}) selects no row, though predict flags {n_flagged} or so: "
                 "anomalies among the training rows make all p-values larger. Fit with "
                 "contamination=0.0 to rows that are known to be ordinary, or use predict, or "
                 "look at the lowest of score_samples."

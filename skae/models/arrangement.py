@@ -29,8 +29,9 @@ class Arranged(nn.Module):
 
     def __init__(self):
         super().__init__()
+        # States that were saved in training, when there is no order yet, can be loaded.
         for name in BUFFERS:
-            self.register_buffer(name, None)
+            self.register_buffer(name, None, persistent=False)
 
     def turn(self, matrix, inverse, centre):
         """Make (z - centre) matrix of the codes z, as they are arranged now.

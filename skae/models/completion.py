@@ -35,14 +35,15 @@ class CodeCompletion(nn.Module):
         self, centre, whitening, colouring, offset, loadings, layers, fractions, bounds=None
     ):
         super().__init__()
-        # Buffers, not parameters: what is trained further is the network alone.
+        # Buffers, not parameters: what is trained further is the network alone. They are not
+        # among what a state holds that was saved in training.
         tensors = {"centre": centre, "whitening": whitening, "colouring": colouring}
         tensors |= {"offset": offset, "loadings": loadings, "fractions": fractions}
         names = "weight_in", "bias_in", "weight_out", "bias_out"
         tensors |= dict(zip(names, layers, strict=True))
         low, high = (None, None) if bounds is None else bounds
         for name, tensor in {**tensors, "low": low, "high": high}.items():
-            self.register_buffer(name, tensor)
+            self.register_buffer(name, tensor, persistent=False)
 
     def rescale(self, factors):
         """Follow codes that are multiplied by factors, shape (n_components,)."""

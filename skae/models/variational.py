@@ -267,7 +267,7 @@ class VariationalModel(Model):
             return codes, log_ratio
         away = (others - mean) * (-0.5 * log_variance).exp()
         of_others = 0.5 * (away.square() + log_variance - others.square()).sum(-1)
-        codes = torch.cat([codes, others.expand(len(x), -1, -1)], dim=1)
+        codes = torch.cat([codes, others.expand(x.shape[0], -1, -1)], dim=1)
         alone = torch.cat([log_ratio, torch.full_like(of_others, -math.inf)], dim=1)
         both = torch.cat([log_ratio, of_others], dim=1)
         # log p - log((p + q) / 2), less log 2 for there being twice as many draws.
