@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import as_library, draw_rows, independent_levels
+from registry import TRANSFORMERS
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -25,6 +26,10 @@ def estimator(request, _fits, library, quick_any, holed):
     if key not in _fits:
         _fits[key] = _drawing_by_columns(quick_any()).fit(holed)
     return _fits[key]
+
+
+def _of_short_training(quick_any):
+    return quick_any() if quick_any().max_iter is None else quick_any(max_iter=1)
 
 
 def _drawing_by_columns(estimator):
@@ -53,7 +58,7 @@ def test_pickle_holds_no_rows_of_a_frame(quick_any):
     """Levels are kept, and a frame of no rows; a detector keeps a score a row."""
     frame = draw_rows(3200, 0)
     small, large = (
-        len(pickle.dumps(_drawing_by_columns(quick_any()).fit(frame[:n])))
+        len(pickle.dumps(_drawing_by_columns(_of_short_training(quick_any)).fit(frame[:n])))
         for n in (2200, 3200)
     )
     # One column of 1000 rows beside the scores would be 8,000 bytes more.
@@ -75,7 +80,9 @@ def test_refit_on_another_frame_forgets_the_first(estimator, quick_any, holed):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_codes_of_a_frame_feed_a_classifier(quick, library):
+def test_codes_of_a_frame_feed_a_classifier(quick, transformer):
+    """Each by one library: `test_frames` says that those of the other are the same rows."""
+    library = ("pandas", "polars")[list(TRANSFORMERS).index(transformer.__name__) % 2]
     frame = draw_rows(200, 0, missing=0.1)
     y = (draw_rows(200, 0)["size"] > 50.0).to_numpy()
     columns = frame.drop(columns="size")

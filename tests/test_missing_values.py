@@ -34,19 +34,19 @@ def test_density_of_the_observed_cells_is_that_of_their_columns(ppca):
     assert vae.score(test) == pytest.approx(truth.mean(), abs=0.25)
 
 
-@pytest.mark.parametrize("hole", [None, np.nan, pd.NA, pd.NaT])
-def test_holes_of_every_kind_are_alike(quick_any, hole):
+def test_holes_of_every_kind_are_alike(quick_any):
     frame = draw_rows(60, 0)[["size", "grade"]].astype({"grade": object})
     holed = frame.copy()
     holed.loc[holed.index[::4], "grade"] = None
     estimator = quick_any().fit(holed)
     expected = estimator.score_samples(holed)
-    holed["grade"] = pd.Series(
-        [hole if row % 4 == 0 else cell for row, cell in enumerate(frame["grade"])],
-        dtype=object,
-        index=frame.index,
-    )
-    np.testing.assert_array_equal(estimator.score_samples(holed), expected)
+    for hole in (None, np.nan, pd.NA, pd.NaT):
+        holed["grade"] = pd.Series(
+            [hole if row % 4 == 0 else cell for row, cell in enumerate(frame["grade"])],
+            dtype=object,
+            index=frame.index,
+        )
+        np.testing.assert_array_equal(estimator.score_samples(holed), expected)
 
 
 def test_wholly_missing_row_has_about_the_average_code(transformer, library):
