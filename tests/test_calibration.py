@@ -10,11 +10,19 @@ from scipy.stats import false_discovery_control, spearmanr
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skae import AEAnomalyDetector, AutoencoderTransformer
+from skae import AEAnomalyDetector, AutoencoderTransformer, VAETransformer
 from skae.detector import fitting
 from skae.detector.calibration import weighted_quantile
 
 pytestmark = pytest.mark.rounding
+
+
+@pytest.fixture
+def detector(detector):
+    """The promises are kept whatever the network has learned: a few epochs are enough."""
+    if isinstance(detector.estimator, VAETransformer):
+        detector.set_params(estimator__max_iter=8, estimator__n_importance_samples=2)
+    return detector
 
 
 def _share(flags):
@@ -201,14 +209,22 @@ def _mostly_zero(n, rng):
 FRAMES = [_many_levels, _declared, _rare_levels, _boolean, _two_levels, _mostly_zero]
 
 
-@pytest.mark.parametrize("contamination", ["auto", 0.0])
-@pytest.mark.parametrize("draw", FRAMES)
+@pytest.mark.parametrize(
+    ("draw", "contamination"),
+    [
+        (draw, contamination)
+        for draw in FRAMES
+        for contamination in ("auto", 0.0)
+        # Of these much the same is asked by `_many_levels` and `_boolean`.
+        if (draw, contamination) not in ((_declared, "auto"), (_two_levels, 0.0))
+    ],
+)
 def test_fresh_rows_of_mixed_frames_raise_few_alarms(draw, contamination):
     """1% is promised; the threshold of 600 rows varies by 0.4%, and a fence more."""
     rng = np.random.default_rng(0)
     detector = AEAnomalyDetector(contamination=contamination, random_state=0)
     detector.fit(draw(600, rng))
-    fresh = draw(3000, rng)
+    fresh = draw(1500, rng)
     # Where nothing is known, the rows of the rarest levels, 3 to 4%, may be anomalies.
     rare = draw is _rare_levels and contamination == "auto"
     assert _share(detector.predict(fresh)) < (0.07 if rare else 0.035)
@@ -426,8 +442,7 @@ def test_a_stream_moves_the_threshold_with_the_rows(detector):
     assert _share(detector.predict(new)) < flagged
 
 
-@pytest.mark.parametrize("window_size", [2000, 0])
-@pytest.mark.parametrize("contamination", ["auto", 0.0])
+@pytest.mark.parametrize(("contamination", "window_size"), [("auto", 2000), (0.0, 0)])
 def test_a_stream_alarms_again_after_a_shift(contamination, window_size):
     rng = np.random.default_rng(0)
     loadings = rng.normal(size=(3, 6))
@@ -488,7 +503,7 @@ def test_a_seeded_stream_of_single_rows_reaches_every_network(X):
     """With the same draws for every chunk a row would enter the same networks, or none."""
     detector = AEAnomalyDetector(max_iter=1, max_trim=0.0, random_state=0).partial_fit(X)
     before = detector._ensemble._subsets.x.clone()
-    for row in np.random.default_rng(5).permutation(X)[:60] + 1e-3:
+    for row in np.random.default_rng(5).permutation(X)[:30] + 1e-3:
         detector.partial_fit(row[None])
     changed = (detector._ensemble._subsets.x != before).flatten(1).any(1)
     assert changed.float().mean() > 0.9

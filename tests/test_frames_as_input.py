@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import as_library, draw_rows, independent_levels
+from registry import TRANSFORMERS
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -13,8 +14,34 @@ from sklearn.pipeline import make_pipeline
 from tables import assert_frames_equal
 
 
-def test_pickled_fit_on_a_frame(quick_any, holed):
-    estimator = quick_any().fit(holed)
+@pytest.fixture(scope="module")
+def _fits():
+    return {}
+
+
+@pytest.fixture
+def estimator(request, _fits, library, quick_any, holed):
+    """One fit of each estimator on the rows of each library, to be left as it is."""
+    key = request.node.callspec.params["quick_any"], library
+    if key not in _fits:
+        _fits[key] = _drawing_by_columns(quick_any()).fit(holed)
+    return _fits[key]
+
+
+def _of_short_training(quick_any):
+    return quick_any() if quick_any().max_iter is None else quick_any(max_iter=1)
+
+
+def _drawing_by_columns(estimator):
+    """Keep the default sampler, whose networks are part of what is stored."""
+    return (
+        estimator.set_params(sampler="columns")
+        if hasattr(estimator, "sampler")
+        else estimator
+    )
+
+
+def test_pickled_fit_on_a_frame(estimator, holed):
     again = pickle.loads(pickle.dumps(estimator))
     np.testing.assert_array_equal(
         again.score_samples(holed), estimator.score_samples(holed)
@@ -30,28 +57,32 @@ def test_pickled_fit_on_a_frame(quick_any, holed):
 def test_pickle_holds_no_rows_of_a_frame(quick_any):
     """Levels are kept, and a frame of no rows; a detector keeps a score a row."""
     frame = draw_rows(3200, 0)
-    small, large = (len(pickle.dumps(quick_any().fit(frame[:n]))) for n in (2200, 3200))
+    small, large = (
+        len(pickle.dumps(_drawing_by_columns(_of_short_training(quick_any)).fit(frame[:n])))
+        for n in (2200, 3200)
+    )
     # One column of 1000 rows beside the scores would be 8,000 bytes more.
     assert large - small < 20_000
 
 
-def test_clone_fits_a_frame_to_the_same_bits(quick_any, holed):
-    estimator = quick_any().fit(holed)
+def test_clone_fits_a_frame_to_the_same_bits(estimator, holed):
     again = clone(estimator).fit(holed)
     np.testing.assert_array_equal(
         again.score_samples(holed), estimator.score_samples(holed)
     )
 
 
-def test_refit_on_another_frame_forgets_the_first(quick_any, holed):
+def test_refit_on_another_frame_forgets_the_first(estimator, quick_any, holed):
     again = quick_any().fit(independent_levels()).fit(holed)
     np.testing.assert_array_equal(
-        again.score_samples(holed), quick_any().fit(holed).score_samples(holed)
+        again.score_samples(holed), estimator.score_samples(holed)
     )
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_codes_of_a_frame_feed_a_classifier(quick, library):
+def test_codes_of_a_frame_feed_a_classifier(quick, transformer):
+    """Each by one library: `test_frames` says that those of the other are the same rows."""
+    library = ("pandas", "polars")[list(TRANSFORMERS).index(transformer.__name__) % 2]
     frame = draw_rows(200, 0, missing=0.1)
     y = (draw_rows(200, 0)["size"] > 50.0).to_numpy()
     columns = frame.drop(columns="size")
@@ -67,8 +98,8 @@ def test_set_output_keeps_the_index(quick):
     pd.testing.assert_index_equal(codes.index, frame.index)
 
 
-def test_feature_names_are_those_of_the_frame(quick_any, holed):
-    assert list(quick_any().fit(holed).feature_names_in_) == list(holed.columns)
+def test_feature_names_are_those_of_the_frame(estimator, holed):
+    assert list(estimator.feature_names_in_) == list(holed.columns)
 
 
 @pytest.mark.filterwarnings("ignore:The generated rows are near")

@@ -150,7 +150,7 @@ def wages():
 
 
 def test_samples_take_the_values_that_columns_can_take(wages):
-    vae = VAETransformer(4, max_iter=30, random_state=0).fit(wages)
+    vae = VAETransformer(4, max_iter=5, random_state=0).fit(wages)
     rows = vae.sample(1000, random_state=1)
     assert (rows.dtypes == wages.dtypes).all()
     assert (rows["income"] == 0).mean() == pytest.approx(0.6, abs=0.07)
@@ -172,7 +172,7 @@ def test_columns_of_the_model_where_asked_for(wages):
 def test_rows_that_weigh_nothing_leave_no_values(wages):
     X = wages.to_numpy(dtype=float)
     weights = (X[:, 1] == 0).astype(float)
-    vae = VAETransformer(2, max_iter=10, random_state=0)
+    vae = VAETransformer(2, max_iter=2, random_state=0)
     vae.fit(X[:, [0, 1, 2]], sample_weight=weights)
     assert (vae.sample(200, random_state=0)[:, 1] == 0).all()
 

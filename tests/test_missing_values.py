@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import as_library, assert_like, draw_rows, is_missing
+from registry import without_columns
 from scipy.stats import multivariate_normal
 
 from skae import AutoencoderTransformer, VAETransformer
@@ -24,7 +25,7 @@ def test_density_of_the_observed_cells_is_that_of_their_columns(ppca):
     """Leaving a cell out is integrating it out."""
     rng = np.random.default_rng(0)
     train = np.where(rng.random(ppca.train.shape) < 0.1, np.nan, ppca.train)
-    vae = VAETransformer(2, max_iter=30, random_state=0).fit(train)
+    vae = VAETransformer(2, sampler="codes", max_iter=30, random_state=0).fit(train)
     test = ppca.test[:1000].copy()
     test[:, 4] = np.nan
     kept = [0, 1, 2, 3, 5]
@@ -33,24 +34,24 @@ def test_density_of_the_observed_cells_is_that_of_their_columns(ppca):
     assert vae.score(test) == pytest.approx(truth.mean(), abs=0.25)
 
 
-@pytest.mark.parametrize("hole", [None, np.nan, pd.NA, pd.NaT])
-def test_holes_of_every_kind_are_alike(quick_any, hole):
+def test_holes_of_every_kind_are_alike(quick_any):
     frame = draw_rows(60, 0)[["size", "grade"]].astype({"grade": object})
     holed = frame.copy()
     holed.loc[holed.index[::4], "grade"] = None
     estimator = quick_any().fit(holed)
     expected = estimator.score_samples(holed)
-    holed["grade"] = pd.Series(
-        [hole if row % 4 == 0 else cell for row, cell in enumerate(frame["grade"])],
-        dtype=object,
-        index=frame.index,
-    )
-    np.testing.assert_array_equal(estimator.score_samples(holed), expected)
+    for hole in (None, np.nan, pd.NA, pd.NaT):
+        holed["grade"] = pd.Series(
+            [hole if row % 4 == 0 else cell for row, cell in enumerate(frame["grade"])],
+            dtype=object,
+            index=frame.index,
+        )
+        np.testing.assert_array_equal(estimator.score_samples(holed), expected)
 
 
 def test_wholly_missing_row_has_about_the_average_code(transformer, library):
     frame = as_library(library, draw_rows(300, 0, missing=0.1))
-    fitted = transformer(2, max_iter=10, random_state=0).fit(frame)
+    fitted = without_columns(transformer, 2, max_iter=10, random_state=0).fit(frame)
     nothing = as_library(library, draw_rows(300, 0, missing=1.1))[:2]
     codes = fitted.transform(frame)
     code = fitted.transform(nothing)
@@ -101,7 +102,10 @@ def test_wholly_missing_column_comes_back_missing(quick, library):
     frame = as_library(library, frame)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted = quick().fit(frame)
+        fitted = quick()
+        if hasattr(fitted, "sampler"):
+            fitted.set_params(sampler="columns")
+        fitted.fit(frame)
     for rows in (
         fitted.inverse_transform(fitted.transform(frame)),
         fitted.sample(5, random_state=0),
