@@ -85,6 +85,7 @@ WITH_SHORT_CONDITIONALS = {
     "test_frames_as_input",
     "test_global_state",
     "test_held_out",
+    "test_processes",
     "test_reproducibility",
     "test_sklearn_api",
     "test_small_tables",
