@@ -92,6 +92,7 @@ WITH_SHORT_CONDITIONALS = {
     "test_global_state",
     "test_held_out",
     "test_missing_values",
+    "test_processes",
     "test_reproducibility",
     "test_sklearn_api",
     "test_small_tables",

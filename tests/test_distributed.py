@@ -3,6 +3,7 @@
 import pickle
 import threading
 from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -238,11 +239,22 @@ class Memory(Checkpoints):
             raise ConnectionError("a worker is gone")
 
 
+@pytest.fixture(scope="module")
+def undisturbed_of(chunks):
+    """An estimator and what two workers make of it."""
+
+    @cache
+    def fitted(kind):
+        estimator = quick(kind, dropout=0.1)
+        return estimator, fit_by(2, estimator, chunks)[0]
+
+    return fitted
+
+
 @pytest.mark.parametrize("kind", [AutoencoderTransformer, VAETransformer])
 @pytest.mark.parametrize("n_epochs", [2, 4])
-def test_training_goes_on_where_it_was(kind, n_epochs, chunks, rows):
-    estimator = quick(kind, dropout=0.1)
-    undisturbed = fit_by(2, estimator, chunks)[0]
+def test_training_goes_on_where_it_was(kind, n_epochs, undisturbed_of, chunks, rows):
+    estimator, undisturbed = undisturbed_of(kind)
     kept = Memory(n_epochs)
     with pytest.raises(ConnectionError):
         fit_by(2, estimator, chunks, kept)

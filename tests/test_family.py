@@ -4,14 +4,15 @@ A newcomer is added to `FAMILY`, in one line, and is held to all of them.
 """
 
 import pickle
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from registry import FAMILY, OwnDivergence, make, pair_of_modules
+from registry import FAMILY, OwnDivergence, pair_of_modules
+from registry import make as make_any
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -43,14 +44,17 @@ from skae.likelihoods.choice import choose_likelihood
 from skae.penalties import KLSparsity, L1Activity, Orthogonal, Penalty
 from skae.table.support import COUNTS
 
-# Four epochs are few for a posterior.
+# The laws hold after two epochs as well, which are few for a posterior.
+make = partial(make_any, max_iter=2)
+N_ROWS = 90
 pytestmark = pytest.mark.filterwarnings("ignore:.*latent dimensions have collapsed")
 
 
 @pytest.fixture(autouse=True)
 def _short_pretraining(monkeypatch):
-    """The laws hold after a few steps as well."""
+    """The laws hold after a few steps as well, and of a small mixture of codes."""
     monkeypatch.setattr("skae.training.pretraining.N_STEPS", 20)
+    monkeypatch.setattr("skae.models.mixture_prior.SIZES", (2,))
 
 
 def _frozen(n_codes):
@@ -139,9 +143,9 @@ BAD = [
     ("penalties", "l1", r"'penalties' parameter of"),
     ("penalties", KLSparsity(0.0), r"'target' parameter of KLSparsity"),
     ("penalties", [L1Activity(), KLSparsity()], r"different activations .*use one"),
-    ("penalties", WidePenalty(), r"WidePenalty\(\) returns shape \(45, 2\).*\(45,\)"),
+    ("penalties", WidePenalty(), r"WidePenalty\(\) returns shape \(27, 2\).*\(27,\)"),
     ("corruption", 0.5, r"'corruption' parameter of .*Corruption"),
-    ("corruption", ShortNoise(), r"ShortNoise\(\) returns shape \(45, 3\).*\(45, 16\)"),
+    ("corruption", ShortNoise(), r"ShortNoise\(\) returns shape \(27, 3\).*\(27, 16\)"),
 ]
 BAD_OF_VAE = [
     ("divergence", KL(free_bits=-0.5), r"'free_bits' parameter of KL .*Got -0\.5"),
@@ -162,7 +166,7 @@ BAD_OF_VAE = [
     ),
     ("divergence", KL, r"'divergence' parameter of VAETransformer"),
     ("divergence", Divergence(), r"Divergence needs a method per_row"),
-    ("divergence", ShortDivergence(), r"ShortDivergence\(\) returns shape \(45, 2\).*45"),
+    ("divergence", ShortDivergence(), r"ShortDivergence\(\) returns shape \(27, 2\).*27"),
     (
         "likelihood",
         "cauchy",
@@ -173,7 +177,7 @@ BAD_OF_VAE = [
     (
         "likelihood",
         ShortLikelihood(),
-        r"nll of ShortLikelihood\(\) returns shape \(45,\).*\(45, 16\)",
+        r"nll of ShortLikelihood\(\) returns shape \(27,\).*\(27, 16\)",
     ),
 ]
 
@@ -189,7 +193,7 @@ def _rows_for(name):
     """Return 16 columns that are, more or less, functions of two, in [0, 1], or counts."""
     _, settings = FAMILY.get(name, (None, {}))
     rng = np.random.default_rng(0)
-    X = np.sin(rng.normal(size=(150, 2)) @ rng.normal(size=(2, 16))) / 2 + 0.5
+    X = np.sin(rng.normal(size=(N_ROWS, 2)) @ rng.normal(size=(2, 16))) / 2 + 0.5
     if choose_likelihood(settings.get("likelihood", "gaussian")).support is COUNTS:
         X = np.round(10 * X)
     X.setflags(write=False)
@@ -219,9 +223,9 @@ def name(request):
 
 def test_fits_to_finite_outputs_of_the_right_shape(name, rows):
     codes, back, scores = _outputs(_fitted(name), rows)
-    assert codes.shape == (150, 2)
+    assert codes.shape == (N_ROWS, 2)
     assert back.shape == rows.shape
-    assert scores.shape == (150,)
+    assert scores.shape == (N_ROWS,)
     assert all(np.isfinite(output).all() for output in (codes, back, scores))
 
 
@@ -245,7 +249,7 @@ def test_pickles(name, rows):
 def test_missing_cells_are_filled_and_weights_count(name, rows):
     """A pair of one's own modules is made for as many columns as there are."""
     holed = np.where(np.random.default_rng(1).random(rows.shape) < 0.1, np.nan, rows)
-    fitted = make(name).fit(holed, sample_weight=np.arange(150) % 3)
+    fitted = make(name).fit(holed, sample_weight=np.arange(N_ROWS) % 3)
     assert np.isfinite(fitted.impute(holed)).all()
     assert np.isfinite(fitted.sample(3, random_state=0)).all()
     contributions = fitted.explain(holed[:20]).to_numpy()
@@ -276,8 +280,8 @@ def test_float32_rows_of_any_number(name, rows):
 
 @pytest.mark.parametrize(("name", "key", "values"), SEARCHED, ids=lambda value: str(value))
 def test_is_searched(name, key, values, rows):
-    eager = make(name, max_iter=6, init="random")
-    search = GridSearchCV(eager, {key: values}, cv=2).fit(rows)
+    eager = make(name, max_iter=6, init="random", early_stopping=False)
+    search = GridSearchCV(eager, {key: values}, cv=2, refit=False).fit(rows)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
     assert scores[0] != scores[1]
@@ -320,7 +324,9 @@ def test_of_a_vae_too(parameter, value, message, rows):
 @pytest.mark.parametrize("network", [Convolutional((2, 2), 4, 1), Recurrent(4)])
 def test_images_and_sequences_are_numbers(network, rows):
     frame = (
-        pd.DataFrame(rows[:, :3]).assign(c=["a", "b", "c"] * 50).set_axis([*"wxyz"], axis=1)
+        pd.DataFrame(rows[:, :3])
+        .assign(c=["a", "b", "c"] * (N_ROWS // 3))
+        .set_axis([*"wxyz"], axis=1)
     )
     with pytest.raises(ValueError, match=r"takes rows of numbers.*1 col.*make numbers"):
         AutoencoderTransformer(2, network=network).fit(frame)

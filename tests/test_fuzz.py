@@ -40,7 +40,7 @@ FAILED = {
     "levels of columns without a cell": [200212, 204511],
     "days as categories": [204609],
 }
-N_FRESH = 60
+N_FRESH = 40
 
 
 @pytest.mark.parametrize("seed", range(N_FRESH))

@@ -426,7 +426,7 @@ def test_clones_and_pickles_fill_alike(holed, sample_posterior):
 
 def test_pickles_hold_no_rows():
     X = np.random.default_rng(0).normal(size=(6000, 20)).round(1)
-    small, large = (len(pickle.dumps(quick().fit(X[:n]))) for n in (5000, 6000))
+    small, large = (len(pickle.dumps(quick(max_iter=1).fit(X[:n]))) for n in (5000, 6000))
     assert large - small < 20_000
 
 

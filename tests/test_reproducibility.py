@@ -34,13 +34,13 @@ def test_refit_forgets_the_first_fit(fitted_any, X):
 
 
 def test_other_seeds_give_other_networks(quick_any, curved):
-    X = curved.train[:400]
+    X = curved.train[:200]
     one, other = (quick_any(random_state=seed).fit(X) for seed in (0, 1))
     assert not np.allclose(one.score_samples(X), other.score_samples(X), rtol=1e-3)
 
 
 def test_random_state_instance_is_drawn_from(quick_any, curved):
-    X, generator = curved.train[:400], np.random.RandomState(0)
+    X, generator = curved.train[:200], np.random.RandomState(0)
     one, other = (quick_any(random_state=generator).fit(X) for _ in range(2))
     assert not np.array_equal(one.score_samples(X), other.score_samples(X))
     again = quick_any(random_state=np.random.RandomState(0)).fit(X)
