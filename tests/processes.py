@@ -16,25 +16,14 @@ import torch
 from joblib import Parallel, delayed
 from registry import ESTIMATORS, make
 
-from skae.conditionals import division, fitting
-
 SECONDS = 60
 # More than torch does on one thread: a child that asks for two waits for ever.
 ROWS = np.random.default_rng(0).normal(size=(400, 8)) @ np.eye(8, k=1) + np.arange(8.0)
-# Networks of columns that learn little do for children what others do; as in conftest.py.
-division.N_UNITS, division.CROSSED_BATCH_SIZE = 32, 64
-division.MIXTURES = division.MIXTURES[:1]
-fitting.MAX_CHECKED, fitting.N_CHECKED_PATTERNS, fitting.N_PATTERNS = 100, 16, 16
-
-
-def fit(name):
-    more = {} if "Detector" in name else {"max_iter": 2}
-    return make(name, **more).fit(ROWS)
 
 
 def scores(name, fitted=None):
     """Return the scores of some rows by an estimator; it is fitted if none is given."""
-    return (fitted or fit(name)).score_samples(ROWS)
+    return (fitted or make(name).fit(ROWS)).score_samples(ROWS)
 
 
 def by_fork(work):
@@ -90,7 +79,7 @@ def main():
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as spawned:
         for name in ESTIMATORS:
-            fitted = fit(name)
+            fitted = make(name).fit(ROWS)
             expected = scores(name, fitted).sum().tobytes()
             works = {"fit": partial(scores, name), "score": partial(scores, name, fitted)}
             for what, work in works.items():

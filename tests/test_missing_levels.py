@@ -312,7 +312,7 @@ def test_a_missing_cell_is_asked_for():
     rows = vae.sample(100, random_state=0, given={"area": None})
     assert rows["area"].isna().all()
     assert (rows["garden"] == "none").mean() > 0.95
-    rows = vae.sample(100, random_state=0, given={"area": (50, 80)})
+    rows = vae.sample(400, random_state=0, given={"area": (50, 80)})
     assert rows["area"].between(50, 80).all()
     assert (rows["garden"] == "large").mean() > 0.7
     assert vae.sample(50, given={"area": 60.0})["area"].eq(60.0).all()
