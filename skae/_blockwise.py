@@ -11,6 +11,7 @@ from skae.models.precision import in_float64
 from skae.table.blocks import MISSING
 from skae.table.row_blocks import row_blocks
 from skae.table.rows import encode_block
+from skae.table.support import check_support
 from skae.table.validation import float_dtype
 
 # Cells of work space: what bounds the memory.
@@ -32,6 +33,20 @@ class BlockwiseMixin(EntryPoints):
     n_components_: int
     hidden_layer_sizes_: tuple[int, ...]
 
+    def _number_support(self):
+        """Return the support of the numeric columns' loss, and the parameter that asks it.
+
+        None and "": any number can be scored.
+        """
+        return None, ""
+
+    def _check_support(self, X, rows=None):
+        """Raise unless the numeric columns hold what can be scored."""
+        support, parameter = self._number_support()
+        if support is not None:
+            rows = np.arange(X.shape[0]) if rows is None else rows
+            check_support(support, self._table, X, rows, parameter)
+
     def _map_rows(self, function, X, width, scored=False):
         """Apply `function(model, design, observed)` block by block; see `_model_for`.
 
@@ -49,10 +64,7 @@ class BlockwiseMixin(EntryPoints):
     def _map_block(self, function, model, dtype, X):
         """Return the result for one block; halves it where the device has too little memory."""
         try:
-            design, observed = encode_block(self._table, X, self.device_, dtype)
-            if observed is not None:
-                self._fill_unforeseen(model, design, observed)
-            return function(model, design, observed).cpu().numpy()
+            return function(model, *self._design_of(model, dtype, X)).cpu().numpy()
         except torch.OutOfMemoryError:
             half = X.shape[0] // 2
             if not half:
@@ -60,6 +72,13 @@ class BlockwiseMixin(EntryPoints):
         halves = X[:half], X[half:]
         parts = [self._map_block(function, model, dtype, part) for part in halves]
         return np.concatenate(parts)
+
+    def _design_of(self, model, dtype, X):
+        """Return rows encoded, and their observation mask or None."""
+        design, observed = encode_block(self._table, X, self.device_, dtype)
+        if observed is not None:
+            self._fill_unforeseen(model, design, observed)
+        return design, observed
 
     def _fill_unforeseen(self, model, x, observed):
         """Fill cells of `x` that are missing in columns that were complete in fit.

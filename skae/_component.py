@@ -41,8 +41,11 @@ class Setting(BaseEstimator):
         super().__setstate__(state)
 
     def structure(self):
-        """Return what the weights of a fitted network depend on, to be compared."""
-        return repr(self)
+        """Return what the weights of a fitted network depend on, to be compared.
+
+        A class that a parameter may ask for by name has a `name`, which is not inherited.
+        """
+        return vars(type(self)).get("name", repr(self))
 
     def check(self):
         """Raise unless the settings are what `_parameter_constraints` allows."""
@@ -132,9 +135,3 @@ class ListsOfSettings:
             return
         items[int(number)] = value
         setattr(self, name, type(getattr(self, name))(items))
-
-
-def name_of(setting, choices):
-    """Return the name by which a dict of classes knows the class of a setting, or None."""
-    names = (name for name, known in choices.items() if type(setting) is known)
-    return next(names, None)

@@ -10,7 +10,6 @@ from skae._blockwise import BlockwiseMixin
 from skae._typing import Table
 from skae.attribution.division import check_max_columns
 from skae.attribution.occlusion import attribute
-from skae.table.support import check_support
 from skae.table.validation import (
     as_frame_like,
     check_fitted_table,
@@ -93,20 +92,6 @@ class ExplanationMixin(BlockwiseMixin):
         width = n_columns + design.n_outputs
         both = self._map_rows(explain_block, X, width, scored=True).astype(np.float64)
         return both[:, :n_columns], both[:, n_columns:]
-
-    def _number_support(self):
-        """Return the support of the numeric columns' loss, and the parameter that asks it.
-
-        None and "": any number can be scored.
-        """
-        return None, ""
-
-    def _check_support(self, X, rows=None):
-        """Raise unless the numeric columns hold what can be scored."""
-        support, parameter = self._number_support()
-        if support is not None:
-            rows = np.arange(X.shape[0]) if rows is None else rows
-            check_support(support, self._table, X, rows, parameter)
 
 
 def _error(model, x, observed):

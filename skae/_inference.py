@@ -16,7 +16,6 @@ from skae._typing import Table
 from skae.lazy.results import mean_over
 from skae.lazy.sources import open_source, refuse_row_arguments
 from skae.table.row_metadata import check_weights
-from skae.table.rows import encode_block
 from skae.table.sources import refuse_source
 from skae.table.validation import (
     check_codes,
@@ -232,10 +231,7 @@ class InferenceMixin(
         parts = []
         with self._model_for(np.float32) as (model, dtype):
             for block in self._blocks(X.shape[0]):
-                x, observed = encode_block(self._table, X[block], self.device_, dtype)
-                if observed is not None:
-                    self._fill_unforeseen(model, x, observed)
-                parts.append(x)
+                parts.append(self._design_of(model, dtype, X[block])[0])
         return torch.cat(parts)
 
     # ------------------------------------------------------------------ scores

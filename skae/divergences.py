@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sklearn.utils._param_validation import Interval
 
-from skae._component import Setting, name_of
+from skae._component import Setting
 from skae.models.divergence_terms import AdversarialTerm, DiscrepancyTerm, PerRowTerm
 from skae.models.gan import Critic
 from skae.table.validation import check_layer_sizes
@@ -99,7 +99,7 @@ class Divergence(Setting):
         return PerRowTerm(self)
 
     def structure(self):
-        return name_of(self, DIVERGENCES) or type(self).__name__
+        return vars(type(self)).get("name", type(self).__name__)
 
 
 class KL(Divergence):
@@ -121,6 +121,8 @@ class KL(Divergence):
     et al., Inverse Autoregressive Flow, 2016, appendix C.8. Warm-up: Sonderby et al.,
     Ladder VAE, 2016.
     """
+
+    name = "kl"
 
     _parameter_constraints: dict = {
         **Divergence._parameter_constraints,
@@ -158,6 +160,8 @@ class MMD(Divergence):
     Two-Sample Test, 2012, eq. 3.
     """
 
+    name = "mmd"
+
     budget_factor = 4.0
 
     def __init__(self, warmup: float = 0.1):
@@ -187,6 +191,8 @@ class Adversary(Divergence):
     Makhzani et al., Adversarial Autoencoders, 2016, section 2. R1: Mescheder, Geiger &
     Nowozin, Which Training Methods for GANs do actually Converge?, 2018, eq. 9.
     """
+
+    name = "adversary"
 
     budget_factor = 4.0
 
@@ -220,7 +226,7 @@ class Adversary(Divergence):
         return super().structure() if sizes == (128, 128) else f"Adversary({sizes})"
 
 
-DIVERGENCES = {"kl": KL, "mmd": MMD, "adversary": Adversary}
+DIVERGENCES = {divergence.name: divergence for divergence in (KL, MMD, Adversary)}
 
 
 def choose_divergence(divergence):

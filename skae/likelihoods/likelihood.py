@@ -113,9 +113,6 @@ class Likelihood(Setting):
     support: ClassVar[Support | None] = None
     link: ClassVar[str | None] = None
 
-    def structure(self):
-        return vars(type(self)).get("name", repr(self))
-
     def first_parameters(self, noise_variance, units):
         """Return the learned parameters at the start.
 
