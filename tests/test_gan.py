@@ -166,10 +166,11 @@ def test_losses_learn_a_shifted_cloud(loss):
 
 
 def test_rejection_raises_the_critics_opinion():
-    gan = GANSampler(random_state=0, max_iter=60).fit(_ring(1000, 0))
+    """Without classes there are rows between the clusters, and much to reject."""
+    gan = GANSampler(n_classes=1, random_state=0, max_iter=40).fit(_ring(1000, 0))
     passed = gan.score_samples(gan.sample(2000, random_state=0)).mean()
     gan.set_params(rejection=False)
-    assert passed > gan.score_samples(gan.sample(2000, random_state=0)).mean()
+    assert passed > gan.score_samples(gan.sample(2000, random_state=0)).mean() + 0.5
 
 
 # ---------------------------------------------------------------- contract
