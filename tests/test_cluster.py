@@ -123,6 +123,29 @@ def test_a_worker_of_ray_that_dies_in_an_epoch(ray, chunks, rows, tmp_path):
     np.testing.assert_allclose(*codes, rtol=1e-9, atol=1e-9)
 
 
+def test_a_worker_of_ray_that_dies_while_it_reads(ray, chunks, rows, tmp_path):
+    estimator, path = deadly(tmp_path / "none"), tmp_path / "reading"
+    expected = fit_by(2, estimator, chunks)[0]
+    path.touch()
+    fit(estimator, Chunks(chunks, str(path)), n_workers=2, engine="ray")
+    assert not path.exists(), "no worker has died"
+    check_undisturbed(estimator, expected, rows)
+
+
+def test_scores_of_ray_are_those_of_a_worker_that_has_not_died(
+    ray, detector, chunks, rows, tmp_path
+):
+    path = tmp_path / "scoring"
+    path.touch()
+    table = ray.table(chunks).map_batches(
+        dying, fn_args=[str(path)], batch_format="pandas", batch_size=None
+    )
+    done = ray.results(detector.score_samples(table)).sort_values("a")  # in any order
+    assert not path.exists(), "no worker has died"
+    expected = detector.score_samples(rows.sort_values("a"))
+    np.testing.assert_allclose(done["score_samples"], expected, rtol=1e-12)
+
+
 def test_too_few_workers_are_told(ray, dask, chunks):
     for engine, message in ((ray, "take a CPU each"), (dask, "Dask's cluster has 2")):
         with pytest.raises(ValueError, match=f"n_workers=99.*{message}"):

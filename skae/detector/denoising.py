@@ -15,6 +15,7 @@ from skae.detector.outcome import Outcome
 from skae.detector.scoring import FoldScorer, Judges
 from skae.detector.subsets import Subsets
 from skae.detector.training import N_REPORTS, train_to_denoise
+from skae.table.row_blocks import row_blocks
 from skae.training.devices import resolve_device, threads_for
 from skae.training.generators import MAX_SEED
 from skae.training.workers import ALONE
@@ -246,9 +247,8 @@ class DenoisingEnsemble(Ensemble):
         size, results = min(scorer.block_size for scorer in scorers), []
         with torch.no_grad():
             # Bare: a single row is all that some services ask for at a time.
-            for start in range(0, len(rows), size):
-                block = rows[start : start + size]
-                x, states = table.tensors(block, self._dtype, self.device)
+            for block in row_blocks(len(rows), size):
+                x, states = table.tensors(rows[block], self._dtype, self.device)
                 if joint is not None and states is None:
                     results.append(joint.anomaly(x).cpu().numpy())
                     continue
