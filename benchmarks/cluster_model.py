@@ -70,11 +70,13 @@ def main():
             curves[f"{size:,} rows, {name}"] = speed_up = [r / rates[0] for r in rates]
             table.row(size, name, *speed_up)
     measured = training["rows_per_second"]
-    rate = rows_per_second(2, batch, n_bytes, LOOPBACK, step, per_row)
-    remark(
-        f"Two workers on one machine: reckoned {rate / measured[f'1,{batch}']:.2f} times one, "
-        f"measured {measured[f'2,{batch}'] / measured[f'1,{batch}']:.2f}."
-    )
+    for size in sorted({int(key.split(",")[1]) for key in measured if key[0] == "2"}):
+        one, two = measured[f"1,{size}"], measured[f"2,{size}"]
+        rate = rows_per_second(2, size, n_bytes, LOOPBACK, step, per_row)
+        remark(
+            f"Two workers on one machine, {size:,} rows: reckoned {rate / one:.2f} times one, "
+            f"measured {two / one:.2f}."
+        )
     remark(f"A step takes {1e3 * step:.2f} ms and {1e6 * per_row:.2f} us a row.")
     if args.plot:
         plot(curves, args.plot)

@@ -6,7 +6,7 @@ import torch
 
 # What is freed below this stays with the process, in the C library of Linux: it takes the
 # size from a freed array, of up to 32 MB.
-KEPT_BYTES = 31 * 2**20
+KEPT_BYTES = 16 * 2**20
 
 
 def row_blocks(n_rows, size):
