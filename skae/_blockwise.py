@@ -14,8 +14,8 @@ from skae.table.rows import encode_block
 from skae.table.support import check_support
 from skae.table.validation import float_dtype
 
-# Cells of work space: what a core's cache holds, and what keeps another device busy.
-CPU_BLOCK_CELLS, BLOCK_CELLS = 250_000, 2_000_000
+# Cells of work space: what a core's cache holds, and what keeps a GPU busy.
+BLOCK_CELLS, GPU_BLOCK_CELLS = 250_000, 2_000_000
 
 # Times that cells missing in columns that were complete in fit are filled. Where the other
 # cells do not tell what is missing, filling until it settles would choose what suits them
@@ -114,7 +114,7 @@ class BlockwiseMixin(EntryPoints):
             self.n_components_,
             self.network_.width(design),
         )
-        cells = CPU_BLOCK_CELLS if self.device_.type == "cpu" else BLOCK_CELLS
+        cells = BLOCK_CELLS if self.device_.type == "cpu" else GPU_BLOCK_CELLS
         return row_blocks(n_rows, max(1, cells // (widest * copies)))
 
     @contextmanager
