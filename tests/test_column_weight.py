@@ -65,12 +65,14 @@ def test_only_ratios_of_weights_matter():
     ]
     np.testing.assert_array_equal(codes[0], codes[1])
     np.testing.assert_array_equal(codes[0], codes[2])
+    # Of a series the names count, not their order.
+    by_name = pd.Series([1.0, 4.0, 1.0, 1.0, 1.0], list("acbd") + ["kind"])
     codes = [
         _fit(frame, column_weight=weight)[0].transform(frame)
-        for weight in ({"c": 4.0}, [1, 1, 4, 1, 1], {2: 4.0})
+        for weight in ({"c": 4.0}, [1, 1, 4, 1, 1], {2: 4.0}, by_name)
     ]
-    np.testing.assert_array_equal(codes[0], codes[1])
-    np.testing.assert_array_equal(codes[0], codes[2])
+    for others in codes[1:]:
+        np.testing.assert_array_equal(codes[0], others)
 
 
 def test_start_is_pca_of_weighed_columns():

@@ -4,6 +4,7 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 
 from skae.table.choice import positions_of
 
@@ -14,6 +15,7 @@ def weights_of_columns(given, names):
     Parameters
     ----------
     given : dict, array-like or None
+        Of a series whose index is text, that names the columns as a dict's keys do.
     names : list of str
 
     Returns
@@ -30,6 +32,8 @@ def weights_of_columns(given, names):
     weights = np.ones(len(names))
     if given is None:
         return weights, set()
+    if isinstance(given, pd.Series) and given.index.inferred_type == "string":
+        given = given.to_dict()
     if isinstance(given, dict):
         named = set()
         for name, weight in given.items():
