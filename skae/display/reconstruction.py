@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from skae.display._display import PANELS_PER_LINE, Display, name_of
+from skae.display._display import Display, Kwargs, check_count, name_of
 from skae.display._images import check_image_shape, pixel_limits
 from skae.display._panels import draw_column
-from skae.display._tables import Table, as_pixels, read_like, read_table
+from skae.display._style import styled
+from skae.display._tables import Table, as_pixels, read_like, read_table, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +90,8 @@ class ReconstructionDisplay(Display):
         max_columns: int = 9,
         cmap: str | Colormap = "gray_r",
         ax: Axes | None = None,
-        **kwargs: Any,
+        scatter_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot rows beside their reconstructions by a fitted estimator.
 
@@ -115,9 +117,10 @@ class ReconstructionDisplay(Display):
         ax : matplotlib Axes, default=None
             Axes to draw on, replaced by the panels if there are several. If None, a new
             figure and axes are created.
-        **kwargs : dict
-            Additional keyword arguments passed to `Axes.imshow` (images), or to
-            `Axes.scatter` (numeric columns).
+        scatter_kwargs : dict, default=None
+            Keyword arguments of `Axes.scatter`, for numeric columns.
+        im_kwargs : dict, default=None
+            Keyword arguments of `Axes.imshow`, for images.
 
         Returns
         -------
@@ -135,7 +138,8 @@ class ReconstructionDisplay(Display):
             cmap=cmap,
             name=name_of(estimator),
             ax=ax,
-            **kwargs,
+            scatter_kwargs=scatter_kwargs,
+            im_kwargs=im_kwargs,
         )
 
     @classmethod
@@ -151,7 +155,8 @@ class ReconstructionDisplay(Display):
         cmap: str | Colormap = "gray_r",
         name: str | None = None,
         ax: Axes | None = None,
-        **kwargs: Any,
+        scatter_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot rows beside given reconstructions.
 
@@ -165,7 +170,7 @@ class ReconstructionDisplay(Display):
         name : str, default=None
             Name of the estimator. If None, it is not shown. Ignored for a dict, whose keys
             are the names.
-        image_shape, columns, max_images, max_columns, cmap, ax, **kwargs
+        image_shape, columns, max_images, max_columns, cmap, ax, scatter_kwargs, im_kwargs
             See `from_estimator`.
 
         Returns
@@ -185,7 +190,8 @@ class ReconstructionDisplay(Display):
             max_images=max_images,
             max_columns=max_columns,
             cmap=cmap,
-            **kwargs,
+            scatter_kwargs=scatter_kwargs,
+            im_kwargs=im_kwargs,
         )
 
     def plot(
@@ -196,13 +202,14 @@ class ReconstructionDisplay(Display):
         max_images: int = 10,
         max_columns: int = 9,
         cmap: str | Colormap = "gray_r",
-        **kwargs: Any,
+        scatter_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the rows beside their reconstructions.
 
         Parameters
         ----------
-        ax, columns, max_images, max_columns, cmap, **kwargs
+        ax, columns, max_images, max_columns, cmap, scatter_kwargs, im_kwargs
             See `from_estimator`.
 
         Returns
@@ -210,12 +217,14 @@ class ReconstructionDisplay(Display):
         display : ReconstructionDisplay
             The display itself.
         """
+        check_count("max_images", max_images)
         original = read_table(self.original)
         by_name = self._reconstructions(original)
         if self.image_shape is not None:
             tables = [original, *by_name.values()]
             rows = np.stack([as_pixels(table)[:max_images] for table in tables])
-            self._draw_images(ax, rows, list(by_name), cmap=cmap, **kwargs)
+            style = styled({"cmap": cmap}, im_kwargs)
+            self._draw_images(ax, rows, list(by_name), **style)
             return self
         if isinstance(self.reconstruction, dict):
             raise ValueError(
@@ -234,13 +243,17 @@ class ReconstructionDisplay(Display):
         pairs = [
             (original.iloc[:, i], by_name["reconstruction"].iloc[:, i]) for i in positions
         ]
-        self._open_panels(ax, len(pairs), (2.7, 2.5), (0.4, 0.4), "reconstruction")
+        self._open_panels(ax, len(pairs), (2.7, 2.5), (0.4, 0.4))
+        names = shorten(original)
         self.artists_ = [
-            draw_column(panel, *pair, kwargs)
-            for panel, pair in zip(self.axes_, pairs, strict=True)
+            draw_column(panel, *pair, names[i], scatter_kwargs)
+            for panel, pair, i in zip(self.axes_, pairs, positions, strict=True)
         ]
-        for panel in self.axes_[-PANELS_PER_LINE:]:
-            panel.set_xlabel("original")
+        for line in self._lines:
+            for panel, before in zip(line[:0:-1], line[-2::-1], strict=True):
+                if panel.get_ylabel() == before.get_ylabel():
+                    panel.set_ylabel("")
+        self._fit()
         return self
 
     def _reconstructions(self, original: pd.DataFrame) -> dict[str, pd.DataFrame]:

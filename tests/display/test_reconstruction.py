@@ -90,6 +90,20 @@ def test_mixed_columns(mixed, fitted):
     np.testing.assert_allclose(days, expected)
 
 
+def test_levels_of_many_are_told_apart_and_the_rare_ones_are_one_bar():
+    """Of which only the ends differ, beyond what is drawn of them."""
+    levels = np.array([f"a street whose name is very long, number {i}" for i in range(12)])
+    truth = np.repeat(levels, np.arange(24, 12, -1))
+    guess = np.where(truth == levels[0], levels[1], truth)
+    table, other = (pd.DataFrame({"street": cells}) for cells in (truth, guess))
+    display = ReconstructionDisplay.from_predictions(table, other)
+    heights = [bar.get_height() for bar in display.artists_[0]]
+    assert heights == [0.0, *[1.0] * 8]
+    (panel,) = display.axes_
+    assert panel.get_xticklabels()[-1].get_text() == "4 others"
+    assert panel.get_ylabel() == "proportion correct"
+
+
 def test_polars_frame(mixed):
     frame = pl.from_pandas(mixed.reset_index(drop=True))
     model = AutoencoderTransformer(2, max_iter=2, random_state=0).fit(frame)
