@@ -169,7 +169,8 @@ def draw_bands(
         for level, color in zip(levels, colors, strict=True)
     ]
     drawn = panel.stackplot(steps, *bands, labels=levels, colors=colors, alpha=0.9)
-    panel.set(ylim=(0.0, 1.0), xlim=(steps[0], steps[-1]))
+    panel.set(ylim=(0.0, 1.0))
+    panel.margins(x=0.0)
     panel.set_title(title, fontsize="medium", pad=3)
     _write_levels(panel, steps, bands, levels, colors)
     return list(drawn)

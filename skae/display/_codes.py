@@ -58,7 +58,10 @@ def check_codes(components: Any, codes: list[int]) -> list[int]:
 def check_start(start: ArrayLike | None, codes: np.ndarray) -> np.ndarray:
     """Return the values of the fixed codes, by default their medians."""
     values = np.median(codes, axis=0) if start is None else start
-    values = np.asarray(values, dtype=np.float64)
+    values = np.asarray(values)
+    if values.dtype.kind not in "iuf":
+        raise ValueError(f"start={start!r}; give numbers, one per code.")
+    values = values.astype(np.float64)
     if values.shape != codes.shape[1:]:
         raise ValueError(
             f"start has shape {values.shape}, but a row has {codes.shape[1]} codes; give "

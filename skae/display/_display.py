@@ -268,7 +268,7 @@ def _check_axes(ax: Any) -> None:
 
 def check_count(name: str, value: Any, least: int = 1) -> None:
     """Raise a ValueError unless a parameter is a whole number that is large enough."""
-    if not isinstance(value, Integral) or value < least:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name}={value!r}; give a whole number, {least} or more.")
 
 

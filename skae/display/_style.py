@@ -39,6 +39,11 @@ DARK = 0.18
 def styled(defaults: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the defaults that nothing given sets, by whatever name, and what is given."""
     given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"Settings of an artist are a dict, such as {{'alpha': 0.5}}, but {given!r} is "
+            "given."
+        )
     taken = set(given).union(*(names for names in ALIASES if names & set(given)))
     kept = {name: value for name, value in defaults.items() if name not in taken}
     return {**kept, **given}

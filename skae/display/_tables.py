@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -67,6 +68,32 @@ def read_like(
             "give the same rows and columns in both."
         )
     return frame
+
+
+def positions_of(columns: Any, names: list[Any]) -> list[int]:
+    """Return the positions of columns that are given by their names or positions.
+
+    Raises
+    ------
+    ValueError
+        If they are no list of one or more of the columns.
+    """
+    if isinstance(columns, (str, Integral)) or not len(columns):
+        raise ValueError(
+            f"columns={columns!r}; give a list of one or more columns, such as [{names[0]!r}]."
+        )
+    positions = []
+    for column in columns:
+        if column in names:
+            positions.append(names.index(column))
+        elif isinstance(column, (int, np.integer)) and 0 <= column < len(names):
+            positions.append(int(column))
+        else:
+            raise ValueError(
+                f"columns holds {column!r}, which is neither a column nor a position of one; "
+                f"the columns are {names}."
+            )
+    return positions
 
 
 def is_numeric(column: pd.Series) -> bool:

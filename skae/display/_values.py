@@ -57,8 +57,8 @@ def read_labels(y: ArrayLike, n_rows: int, of: str) -> np.ndarray:
     array = np.asarray(y)
     if array.shape != (n_rows,):
         raise ValueError(
-            f"y has shape {array.shape}, but there are {n_rows} rows of {of}; give one label "
-            "or value per row."
+            f"y has shape {array.shape}, but there are {n_rows} rows of {of}; give an array of "
+            "one dimension with one label or value per row."
         )
     if array.dtype.kind != "O":
         return array

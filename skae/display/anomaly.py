@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -171,12 +172,15 @@ class AnomalyScoreDisplay(Display):
         ValueError
             If `scores` is not one finite number per row, or `y` has another number of rows.
         """
-        scores = np.asarray(scores, dtype=np.float64)
-        if scores.ndim != 1:
+        scores = np.asarray(scores)
+        if scores.ndim != 1 or not scores.size or scores.dtype.kind not in "iuf":
             raise ValueError(
-                f"scores has shape {scores.shape}; give one score per row, as score_samples "
-                "returns them."
+                f"scores has shape {scores.shape} and dtype {scores.dtype}; give one number per "
+                "row, as score_samples returns them."
             )
+        scores = scores.astype(np.float64)
+        if threshold is not None and not isinstance(threshold, Real):
+            raise ValueError(f"threshold={threshold!r}; give a number, or None.")
         if len(bad := np.flatnonzero(~np.isfinite(scores))):
             raise ValueError(
                 f"scores[{bad[0]}] is {scores[bad[0]]}, which cannot be drawn; leave such "

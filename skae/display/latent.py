@@ -196,7 +196,7 @@ class LatentSpaceDisplay(Display):
             If ``layout="umap"`` and umap-learn is not installed.
         """
         codes = dense(codes)
-        if codes.ndim != 2 or not codes.shape[1]:
+        if codes.ndim != 2 or not codes.size:
             raise ValueError(
                 f"codes has shape {codes.shape}; give a table of shape "
                 "(n_samples, n_components), as transform returns it."

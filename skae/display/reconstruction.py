@@ -13,7 +13,14 @@ from skae.display._display import Display, Kwargs, check_count, name_of
 from skae.display._images import check_image_shape, pixel_limits
 from skae.display._panels import draw_column
 from skae.display._style import styled
-from skae.display._tables import Table, as_pixels, read_like, read_table, shorten
+from skae.display._tables import (
+    Table,
+    as_pixels,
+    positions_of,
+    read_like,
+    read_table,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -231,15 +238,10 @@ class ReconstructionDisplay(Display):
                 "reconstruction is a dict, which can only be drawn as images; give "
                 "image_shape, or one table."
             )
-        n_columns = original.shape[1]
-        chosen = range(min(max_columns, n_columns)) if columns is None else columns
-        positions = [_position(original, column) for column in chosen]
-        if not positions:
-            raise ValueError(
-                f"columns={columns!r} and max_columns={max_columns} choose none of the "
-                f"{n_columns} columns of X; give one or more columns, or columns=None and a "
-                "max_columns of 1 or more."
-            )
+        check_count("max_columns", max_columns)
+        positions = list(range(min(max_columns, original.shape[1])))
+        if columns is not None:
+            positions = positions_of(columns, list(original))
         pairs = [
             (original.iloc[:, i], by_name["reconstruction"].iloc[:, i]) for i in positions
         ]
@@ -283,17 +285,3 @@ class ReconstructionDisplay(Display):
         self.ax_.set_xticklabels([f"{error:.2g}" for error in errors])
         by = "" if self.name is None else f" by {self.name}"
         self.ax_.set_xlabel(f"root mean squared error per pixel, reconstructed{by}")
-
-
-def _position(table: pd.DataFrame, column: str | int) -> int:
-    """Return the position of a column given by its name or position."""
-    if isinstance(column, str):
-        if column not in table:
-            raise ValueError(
-                f"columns holds {column!r}, which is not a column of X; its columns are "
-                f"{list(table)}."
-            )
-        return list(table).index(column)
-    if not 0 <= column < table.shape[1]:
-        raise ValueError(f"columns holds {column}, but X has {table.shape[1]} columns.")
-    return column

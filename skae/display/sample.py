@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from skae._parameters import RandomState
-from skae.display._display import PANELS_PER_LINE, Display, Kwargs, name_of, of_estimator
+from skae.display._display import (
+    PANELS_PER_LINE,
+    Display,
+    Kwargs,
+    check_count,
+    name_of,
+    of_estimator,
+)
 from skae.display._marginals import draw_marginals
 from skae.display._style import styled
-from skae.display._tables import Table, shorten
+from skae.display._tables import Table, positions_of, shorten
 from skae.metrics import marginal_similarity, two_sample_auc
 from skae.metrics._columns import Column, read_columns
 from skae.metrics.associations import matrix_of
@@ -266,20 +273,12 @@ class SampleDisplay(Display):
         self, table: list[Column], columns: Sequence[str | int] | None, max_columns: int
     ) -> list[int]:
         """Return the positions of the columns to draw."""
-        names = [column.name for column in table]
-        if columns is None:
-            order = np.argsort(self.marginal_similarity_.to_numpy(), kind="stable")
-            chosen = [i for i in order.tolist() if not _is_identifier(table[i])]
-            chosen = (chosen or order.tolist())[: max(max_columns, 0)]
-        else:
-            chosen = [_position(names, column) for column in columns]
-        if not chosen:
-            raise ValueError(
-                f"columns={columns!r} and max_columns={max_columns} choose none of the "
-                f"{len(names)} columns; give one or more columns, or columns=None and a "
-                "max_columns of 1 or more."
-            )
-        return chosen
+        check_count("max_columns", max_columns)
+        if columns is not None:
+            return positions_of(columns, [column.name for column in table])
+        order = np.argsort(self.marginal_similarity_.to_numpy(), kind="stable").tolist()
+        known = [i for i in order if not _is_identifier(table[i])]
+        return (known or order)[:max_columns]
 
     def _draw_matrices(
         self, panels: np.ndarray, table: list[Column], style: dict[str, Any]
@@ -318,15 +317,3 @@ def _is_identifier(column: Column) -> bool:
     codes = column["real"]
     codes = codes[~np.isnan(codes)].astype(np.int64)
     return is_identifier(np.bincount(codes, minlength=1))
-
-
-def _position(names: list[Any], column: str | int) -> int:
-    """Return the position of a column given by its name or position."""
-    if column in names:
-        return names.index(column)
-    if isinstance(column, str) or not 0 <= column < len(names):
-        raise ValueError(
-            f"columns holds {column!r}, which is not a column of the tables; their columns "
-            f"are {names}."
-        )
-    return column

@@ -1,6 +1,6 @@
 """Weights of columns, as a user gives them."""
 
-import math
+import sys
 from numbers import Integral, Real
 
 import numpy as np
@@ -62,7 +62,7 @@ def weights_of_columns(given, names):
 
 def _checked(name, weight):
     is_number = isinstance(weight, Real) and not isinstance(weight, bool)
-    if not is_number or not math.isfinite(weight) or weight < 0:
+    if not is_number or not 0 <= weight <= sys.float_info.max:
         raise ValueError(
             f"column_weight of {name!r} is {weight!r}; give a finite number, 0 (the column is "
             "not reconstructed) or more."

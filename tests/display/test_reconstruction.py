@@ -117,13 +117,13 @@ def test_polars_frame(mixed):
         ({"image_shape": (3, 2)}, r"image_shape=\(3, 2\) has 6 cells.*5 columns"),
         ({"image_shape": (5, 1, 2)}, "not the shape of an image"),
         ({"image_shape": 5}, "not the shape of an image"),
-        ({"columns": ["nope"]}, "'nope', which is not a column"),
-        ({"columns": [7]}, "columns holds 7, but X has 5"),
-        (
-            {"columns": []},
-            r"columns=\[\] .* choose none of the 5 columns.*give one or more",
-        ),
-        ({"max_columns": 0}, "max_columns=0 choose none.*max_columns of 1 or more"),
+        ({"columns": ["nope"]}, r"columns holds 'nope'.*\['x0', 'x1'"),
+        ({"columns": [7]}, r"columns holds 7.*\['x0', 'x1'"),
+        ({"columns": [1.5]}, "columns holds 1.5, which is neither"),
+        ({"columns": "x0"}, r"columns='x0'.*such as \['x0'\]"),
+        ({"columns": []}, r"columns=\[\].*give a list of one or more"),
+        ({"max_columns": 0}, "max_columns=0; give a whole number, 1 or more"),
+        ({"max_columns": 2.5}, "max_columns=2.5"),
     ],
 )
 def test_bad_reconstructions_are_an_error(X, params, message):

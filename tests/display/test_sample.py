@@ -111,9 +111,9 @@ def test_very_many_columns_have_matrices_without_names():
 
 
 def test_columns_that_are_not_there_are_an_error(tables):
-    with pytest.raises(ValueError, match=r"columns holds 'z', which is not a column"):
+    with pytest.raises(ValueError, match="columns holds 'z', which is neither"):
         SampleDisplay.from_tables(*tables, columns=["z"])
-    with pytest.raises(ValueError, match="choose none of the 7 columns"):
+    with pytest.raises(ValueError, match="max_columns=0; give a whole number"):
         SampleDisplay.from_tables(*tables, max_columns=0)
     with pytest.raises(ValueError, match=r"synthetic lacks \['b'\]"):
         SampleDisplay.from_tables(tables[0], tables[1].drop(columns="b"))
