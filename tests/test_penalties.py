@@ -280,7 +280,8 @@ def test_distances_count_beside_neighbors():
     neighbors = NeighborEmbedding(global_weight=0.0)
     costs = [neighbors.penalise(codes, x, None).item() for codes in (x, swapped)]
     assert costs[0] == pytest.approx(costs[1], abs=0.02)
-    costs = [NeighborEmbedding().penalise(codes, x, None) for codes in (x, swapped)]
+    both = NeighborEmbedding(global_weight=1.0)
+    costs = [both.penalise(codes, x, None) for codes in (x, swapped)]
     assert costs[0] < costs[1] - 0.5
 
 
