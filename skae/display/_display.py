@@ -31,7 +31,7 @@ Pair: TypeAlias = tuple[float, float]
 PANELS_PER_LINE = 3
 # Of a legend above panels, in inches: the height of an entry, its width without the text, and
 # that of a letter.
-ENTRY_HEIGHT, ENTRY_WIDTH, LETTER_WIDTH = 0.2, 0.5, 0.085
+ENTRY_HEIGHT, ENTRY_WIDTH, LETTER_WIDTH = 0.2, 0.55, 0.068
 
 
 class Display:

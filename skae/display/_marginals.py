@@ -40,7 +40,7 @@ def draw_marginals(ax: Axes, column: Column) -> list[BarContainer]:
     if column.is_number:
         missing = [np.isnan(part).mean() for part in column.parts.values()]
         if max(missing) > LEAST_MISSING:
-            label = f"missing: {missing[0]:.0%} real, {missing[1]:.0%} synthetic"
+            label = f"missing: {missing[0]:.0%} real,\n{missing[1]:.0%} synthetic"
             ax.set_xlabel(label, fontsize="small")
     return _draw_numbers(ax, column) if column.is_number else _draw_levels(ax, column)
 

@@ -63,8 +63,8 @@ def _draw_numeric(
         format_dates(ax.yaxis)
     else:
         ax.locator_params(nbins=4)
-    r2 = f", R² {r2_score(x, y):.2f}" if len(x) and np.ptp(x) > 0 else ""
-    ax.set_title(f"{title}{r2}", fontsize="medium")
+    r2 = f"\nR² {r2_score(x, y):.2f}" if len(x) and np.ptp(x) > 0 else ""
+    ax.set_title(f"{title}{r2}", fontsize="small")
     ax.set(xlabel="original", ylabel="reconstruction")
     return points
 
@@ -106,6 +106,6 @@ def _draw_categorical(
     name_levels(ax, names)
     ax.set_ylim(0, 1)
     correct = f"{is_correct.mean():.0%} correct" if len(is_correct) else "no cells"
-    ax.set_title(f"{title}, {correct}", fontsize="medium")
+    ax.set_title(f"{title}\n{correct}", fontsize="small")
     ax.set_ylabel("proportion correct")
     return bars

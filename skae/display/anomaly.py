@@ -20,7 +20,14 @@ from skae.display._display import (
     of_estimator,
 )
 from skae.display._legend import entries_of, entry, group_labels, put_legend_beside
-from skae.display._style import COLORS, LABEL_COLORS, ink, styled
+from skae.display._style import (
+    COLORS,
+    LABEL_COLORS,
+    MISSING_COLOR,
+    OTHER_COLOR,
+    ink,
+    styled,
+)
 from skae.display._tables import Table
 from skae.display._values import few_numbers, group_values, read_labels
 
@@ -260,7 +267,9 @@ class AnomalyScoreDisplay(Display):
         order = sorted(range(len(groups)), key=lambda i: -len(groups[i][1]))
         texts = entries_of(groups)
         colors = [colors[i] for i in order]
-        places = [order.index(i) for i in range(len(order))]
+        n_grey = sum(color in (MISSING_COLOR, OTHER_COLOR) for color in colors)
+        in_legend = [*range(n_grey, len(order)), *range(n_grey)]
+        places = [order.index(i) for i in in_legend]
         if len(order) == 2 and set(colors) <= set(LABEL_COLORS):
             colors, places = [COLORS[0], COLORS[2]], [0, 1]
         return [(texts[i], groups[i][1]) for i in order], colors, places

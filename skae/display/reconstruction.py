@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -251,12 +252,20 @@ class ReconstructionDisplay(Display):
             draw_column(panel, *pair, names[i], scatter_kwargs)
             for panel, pair, i in zip(self.axes_, pairs, positions, strict=True)
         ]
-        for line in self._lines:
-            for panel, before in zip(line[:0:-1], line[-2::-1], strict=True):
-                if panel.get_ylabel() == before.get_ylabel():
-                    panel.set_ylabel("")
+        self._share_labels()
         self._fit()
         return self
+
+    def _share_labels(self) -> None:
+        """Leave out what the panel to the left, or below, says of its axis as well."""
+        for line in self._lines:
+            for before, panel in reversed(list(pairwise(line))):
+                if panel.get_ylabel() == before.get_ylabel():
+                    panel.set_ylabel("")
+        for line, below in pairwise(self._lines):
+            for panel, other in zip(line, below, strict=False):
+                if panel.get_xlabel() == other.get_xlabel():
+                    panel.set_xlabel("")
 
     def _reconstructions(self, original: pd.DataFrame) -> dict[str, pd.DataFrame]:
         """Return the reconstructions by name; a single one is named "reconstruction"."""

@@ -256,7 +256,7 @@ class SampleDisplay(Display):
         for panel, i in zip(panels, shown, strict=True):
             self.bars_[table[i].name] = draw_marginals(panel, table[i])
             similarity = self.marginal_similarity_.iloc[i]
-            panel.set_title(f"{names[i]}, similarity {similarity:.2f}", fontsize="small")
+            panel.set_title(f"{names[i]}\nsimilarity {similarity:.2f}", fontsize="small")
         handles, labels = panels[0].get_legend_handles_labels()
         self.title_ = self._draw_legend(handles, labels, title).get_title()
         self.images_: list[AxesImage] = []

@@ -64,7 +64,7 @@ def test_columns_are_restored_against_original(X):
     pca = PCA(2).fit(X)
     restored = pca.inverse_transform(pca.transform(X))
     display = ReconstructionDisplay.from_estimator(pca, X, columns=[3, 1])
-    assert [ax.get_title().split(",")[0] for ax in display.axes_] == ["x3", "x1"]
+    assert [ax.get_title().split("\n")[0] for ax in display.axes_] == ["x3", "x1"]
     for points, column in zip(display.artists_, [3, 1], strict=True):
         expected = np.column_stack([X[:, column], restored[:, column]])
         np.testing.assert_allclose(points.get_offsets(), expected)
@@ -108,7 +108,7 @@ def test_polars_frame(mixed):
     frame = pl.from_pandas(mixed.reset_index(drop=True))
     model = AutoencoderTransformer(2, max_iter=2, random_state=0).fit(frame)
     display = ReconstructionDisplay.from_estimator(model, frame, columns=["kind", "a"])
-    assert display.axes_[1].get_title().startswith("a, R²")
+    assert display.axes_[1].get_title().startswith("a\nR²")
 
 
 @pytest.mark.parametrize(
@@ -150,4 +150,4 @@ def test_levels_that_are_all_missing_have_no_bars(mixed):
     )
     display = ReconstructionDisplay.from_predictions(empty, mixed[["a", "kind"]])
     titles = [ax.get_title() for ax in display.figure_.axes]
-    assert "kind, no cells" in titles
+    assert "kind\nno cells" in titles
