@@ -1,5 +1,6 @@
 """Tables to measure on, and the plain text that the figures go into."""
 
+import argparse
 import io
 import os
 import re
@@ -182,6 +183,22 @@ def verdict(claim, figure, target, met):
 def remark(text):
     """Print a figure that has no target, in line with the verdicts."""
     print(f"{'':<8} {text}", flush=True)
+
+
+def table_arguments(description, *, max_rows, seeds=1):
+    """Return a parser of what scripts over many tables of numbers are told."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", metavar="FOLDER", help="of .npz tables")
+    parser.add_argument(
+        "--max-rows", type=int, default=max_rows, help="rows a table at most"
+    )
+    parser.add_argument("--seeds", type=int, default=seeds, help="splits and fits a table")
+    parser.add_argument("--only", nargs="+", metavar="TABLE")
+    parser.add_argument("--json", metavar="FILE", help="append the figures, a line a table")
+    add_threads_argument(parser)
+    return parser
 
 
 def add_threads_argument(parser):

@@ -1,14 +1,17 @@
-"""A contact sheet: every display of four kinds of tables, to be opened and looked at.
+"""A contact sheet: every display of five kinds of tables, to be opened and looked at.
 
     python benchmarks/displays.py FOLDER [--tables mixed] [--displays traversal codes]
+    python benchmarks/displays.py FOLDER --style dark_background
 
 It writes one picture per display and table, each drawn into one half of a figure whose other half
-belongs to a neighbour, and sheets of all of them.
+belongs to a neighbour, and sheets of all of them. The layout by UMAP takes part where umap-learn
+is installed.
 """
 
 import argparse
 import warnings
-from functools import cache
+from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib as mpl
@@ -31,11 +34,11 @@ from skae.display import (
 )
 
 N = 500
-TABLES = "numeric", "mixed", "many levels", "missing"
+TABLES = "numeric", "mixed", "many levels", "missing", "wide"
 
 
 def tables(rng):
-    """Return name -> (table, labels): numeric, mixed, many-levelled, with missing cells."""
+    """Return name -> (table, labels), what `TABLES` says; names of the wide one are long."""
     z = rng.normal(size=(N, 3)) + 2.5 * rng.integers(0, 2, size=(N, 1))
     numbers = pd.DataFrame(
         z @ rng.normal(size=(3, 6)) + 0.2 * rng.normal(size=(N, 6)),
@@ -54,11 +57,17 @@ def tables(rng):
     towns = np.array([f"town number {i}" for i in range(25)])
     many = mixed.assign(town=towns[np.digitize(z[:, 0], np.linspace(-2, 5, 24))])
     holed = mixed.mask(rng.random(mixed.shape) < 0.15)
+    wide = pd.DataFrame(
+        z @ rng.normal(size=(3, 36)) + 0.5 * rng.normal(size=(N, 36)),
+        columns=[f"average of measurement {i} [$ per m2, $]" for i in range(36)],
+    )
+    wide["a category whose name is very long"] = towns[np.digitize(z[:, 1], [0, 1, 2])]
     return {
         "numeric": (numbers, pd.Series(z[:, 0].round(1), name="size")),
         "mixed": (mixed, pd.Series(np.digitize(z[:, 1], [0, 1, 2]), name="grade")),
         "many levels": (many, many["town"]),
         "missing": (holed, holed["colour"]),
+        "wide": (wide, mixed["day"]),
     }
 
 
@@ -74,7 +83,7 @@ def drawers(table, labels):
 
         return fit
 
-    ae = fitted(lambda: AutoencoderTransformer(3, max_iter=30, random_state=0))
+    ae = fitted(lambda: AutoencoderTransformer(4, max_iter=30, random_state=0))
     vae = fitted(
         lambda: VAETransformer(2, sampler="codes", max_iter=20, random_state=0),
     )
@@ -82,20 +91,32 @@ def drawers(table, labels):
         lambda: AEAnomalyDetector(n_estimators=4, max_iter=50, random_state=0)
     )
     draw = {
-        "latent": (LatentSpaceDisplay, ae, (table, labels)),
-        "latent of two": (LatentSpaceDisplay, vae, (table, labels)),
-        "traversal": (LatentTraversalDisplay, ae, (table,)),
-        "codes": (CodeDisplay, ae, (table,)),
-        "reconstruction": (ReconstructionDisplay, ae, (table,)),
-        "sample": (SampleDisplay, vae, (table,)),
-        "loss": (LossCurveDisplay, ae, ()),
-        "scores": (AnomalyScoreDisplay, detector, (table, labels)),
-        "explanation": (ExplanationDisplay, ae, (table[:1],)),
-        "explanations": (ExplanationDisplay, ae, (table[:8],)),
+        "latent": (LatentSpaceDisplay.from_estimator, ae, (table, labels)),
+        "latent of two": (LatentSpaceDisplay.from_estimator, vae, (table, labels)),
+        "latent by tsne": (
+            partial(LatentSpaceDisplay.from_estimator, layout="tsne"),
+            ae,
+            (table, labels),
+        ),
+        "latent by umap": (
+            partial(LatentSpaceDisplay.from_estimator, layout="umap"),
+            ae,
+            (table, labels),
+        ),
+        "traversal": (LatentTraversalDisplay.from_estimator, ae, (table,)),
+        "codes": (CodeDisplay.from_estimator, ae, (table,)),
+        "reconstruction": (ReconstructionDisplay.from_estimator, ae, (table,)),
+        "sample": (SampleDisplay.from_estimator, vae, (table,)),
+        "loss": (LossCurveDisplay.from_estimator, ae, ()),
+        "scores": (AnomalyScoreDisplay.from_estimator, detector, (table, labels)),
+        "explanation": (ExplanationDisplay.from_estimator, ae, (table[:1],)),
+        "explanations": (ExplanationDisplay.from_estimator, ae, (table[:8],)),
     }
+    if find_spec("umap") is None:
+        del draw["latent by umap"]
     return {
-        name: lambda ax, c=cls, e=estimator, a=arguments: c.from_estimator(e(), *a, ax=ax)
-        for name, (cls, estimator, arguments) in draw.items()
+        name: lambda ax, f=function, e=estimator, a=arguments: f(e(), *a, ax=ax)
+        for name, (function, estimator, arguments) in draw.items()
     }
 
 
@@ -106,7 +127,9 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     parser.add_argument("--displays", nargs="+", metavar="DISPLAY")
+    parser.add_argument("--style", default="default", help="of matplotlib")
     args = parser.parse_args()
+    plt.style.use(args.style)
     args.folder.mkdir(parents=True, exist_ok=True)
     made = tables(np.random.default_rng(0))
     for table_name in args.tables:
@@ -132,7 +155,10 @@ def _sheet(folder, prefix, table_name):
     names = sorted(folder.glob(f"*_{table_name}.png"))
     names = [n for n in names if n.name.startswith("beside_") == bool(prefix)]
     names = [n for n in names if not n.name.startswith("sheet")]
-    figure, axes = plt.subplots(4, 3, figsize=(21, 22), layout="constrained")
+    n_lines = -(-len(names) // 3)
+    figure, axes = plt.subplots(
+        n_lines, 3, figsize=(21, 5.5 * n_lines), layout="constrained"
+    )
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, path in zip(axes.flat, names, strict=False):

@@ -12,15 +12,13 @@ categories. Numbers are predicted with R², labels with their accuracy; a table 
 equal within 0.01.
 """
 
-import argparse
-import json
 from functools import partial
 
+import _records
 import numpy as np
 import pandas as pd
 from _tables import (
     TextTable,
-    add_threads_argument,
     choose,
     describe_machine,
     folder_loaders,
@@ -28,6 +26,7 @@ from _tables import (
     quiet,
     sklearn_loaders,
     subsample,
+    table_arguments,
     verdict,
 )
 from mixed import frame_loaders, to_numbers
@@ -155,16 +154,8 @@ def judge(outcomes):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", metavar="FOLDER", help="of .npz tables")
+    parser = table_arguments(__doc__, max_rows=5000, seeds=3)
     parser.add_argument("--mixed", metavar="FOLDER", help="of penguins, adult, ...")
-    parser.add_argument("--max-rows", type=int, default=5000, help="rows a table at most")
-    parser.add_argument("--seeds", type=int, default=3, help="splits and fits a table")
-    parser.add_argument("--only", nargs="+", metavar="TABLE")
-    parser.add_argument("--json", metavar="FILE", help="append the figures, a line a table")
-    add_threads_argument(parser)
     args = parser.parse_args()
     loaders = loaders_of(args)
 
@@ -178,10 +169,8 @@ def main():
         for k in WIDTHS:
             for predictor in ("linear", "boosting"):
                 table.row(name, k, predictor, *(scores[c, k, predictor] for c in CODES))
-        if args.json:
-            with open(args.json, "a", encoding="utf-8") as file:
-                figures = {"/".join(map(str, case)): v for case, v in scores.items()}
-                file.write(json.dumps({"table": name} | figures) + "\n")
+        figures = {"/".join(map(str, case)): v for case, v in scores.items()}
+        _records.append(args.json, {"table": name} | figures)
     heading("Summary")
     judge(outcomes)
 

@@ -14,14 +14,12 @@ umap-learn and tensorflow are installed. t-SNE has no `transform`: it stands for
 of the training rows alone can keep, and is measured on those.
 """
 
-import argparse
-import json
 from functools import partial
 
+import _records
 import numpy as np
 from _tables import (
     TextTable,
-    add_threads_argument,
     choose,
     describe_machine,
     folder_loaders,
@@ -30,6 +28,7 @@ from _tables import (
     quiet,
     sklearn_loaders,
     subsample,
+    table_arguments,
     verdict,
 )
 from sklearn.decomposition import PCA
@@ -135,16 +134,7 @@ def judge(outcomes, contenders):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", metavar="FOLDER", help="of .npz tables")
-    parser.add_argument("--max-rows", type=int, default=3000, help="rows a table at most")
-    parser.add_argument("--seeds", type=int, default=1, help="splits and fits a table")
-    parser.add_argument("--only", nargs="+", metavar="TABLE")
-    parser.add_argument("--json", metavar="FILE", help="append the figures, a line a table")
-    add_threads_argument(parser)
-    args = parser.parse_args()
+    args = table_arguments(__doc__, max_rows=3000).parse_args()
     found = sklearn_loaders()
     loaders = {name: partial(found[name]) for name in FROM_SKLEARN}
     if args.data:
@@ -169,9 +159,7 @@ def main():
         }
         for contender, of_one in outcomes[name].items():
             table.row(name, contender, *of_one.values())
-        if args.json:
-            with open(args.json, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"table": name, **outcomes[name]}) + "\n")
+        _records.append(args.json, {"table": name, **outcomes[name]})
     heading("Summary")
     judge(outcomes, contenders)
 

@@ -54,7 +54,12 @@ for ax, (name, rows) in zip(axes, codes.items(), strict=False):
     ).mean()
     print(f"{name:20s} distinguished from normal draws: AUROC {auroc:.2f}")
     LatentSpaceDisplay.from_predictions(
-        rows, y_test, color_by="label", label_name="digit", ax=ax, s=14
+        rows,
+        y_test,
+        color_by="label",
+        label_name="digit",
+        scatter_kwargs={"s": 14},
+        ax=ax,
     )
     for proportion in (0.5, 0.95):
         ax.plot(*chi(2).ppf(proportion) * circle.T, "k--", lw=0.8)

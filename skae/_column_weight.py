@@ -31,8 +31,6 @@ class ColumnWeightMixin:
             tells = self._warns_of_columns
             self._numbering = numbered_columns(table, X, rows) if tells else []
         numbering = [i for i in self._numbering if i not in named]
-        if X is not None and numbering:
-            _warn_of_numbers([table.names[i] for i in numbering])
         weights[numbering] = 0.0
         tells = (weights > 0) & ~table.empty_ & ~table.identifiers_
         if (weights == 0).any() and not tells.any():
@@ -42,6 +40,9 @@ class ColumnWeightMixin:
                 "unless column_weight names them. Give one at least a weight above 0, such as "
                 f"column_weight={{{zero[0]!r}: 1.0}}, or add columns."
             )
+        if X is not None and numbering:
+            _warn_of_numbers([table.names[i] for i in numbering])
+        weights /= weights.max()  # whose sum may be too large a number
         self._column_weight = None if np.ptp(weights) == 0 else weights / weights.mean()
 
     def _design_units(self):

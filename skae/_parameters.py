@@ -140,9 +140,9 @@ class LossParameters:
     Parameters
     ----------
     column_weight : dict or array-like of shape (n_features,), default=None
-        How much each column counts in the loss, of which only the ratios matter: a dict from
-        names (positions, where X has no names) to weights, the others weighing 1; or a
-        weight for every column. Principal axes are those of columns that are weighed so. A column
+        How much each column counts in the loss, of which only the ratios matter: a dict, or a
+        series, from names (positions, where X has no names) to weights, the others weighing
+        1; or a weight for every column. Principal axes are those of columns that are weighed so. A column
         of weight 0 is read, but not reconstructed beyond its mean. So are, unless weighed,
         columns of a data frame that hold identifiers: whole numbers, all different, that are
         named as keys are or follow each other and go with no other column; a warning names

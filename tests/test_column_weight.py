@@ -65,12 +65,14 @@ def test_only_ratios_of_weights_matter():
     ]
     np.testing.assert_array_equal(codes[0], codes[1])
     np.testing.assert_array_equal(codes[0], codes[2])
+    # Of a series the names count, not their order.
+    by_name = pd.Series([1.0, 4.0, 1.0, 1.0, 1.0], list("acbd") + ["kind"])
     codes = [
         _fit(frame, column_weight=weight)[0].transform(frame)
-        for weight in ({"c": 4.0}, [1, 1, 4, 1, 1], {2: 4.0})
+        for weight in ({"c": 4.0}, [1, 1, 4, 1, 1], {2: 4.0}, by_name)
     ]
-    np.testing.assert_array_equal(codes[0], codes[1])
-    np.testing.assert_array_equal(codes[0], codes[2])
+    for others in codes[1:]:
+        np.testing.assert_array_equal(codes[0], others)
 
 
 def test_start_is_pca_of_weighed_columns():
@@ -118,6 +120,7 @@ def test_row_without_a_cell_that_counts_has_a_score():
         ({"a": np.nan}, "of 'a' is nan"),
         ({"a": np.inf}, "of 'a' is inf"),
         ({"a": "much"}, "of 'a' is 'much'"),
+        ({"a": 10**400}, "of 'a' is 1000.*give a finite number"),
         ({9: 1.0}, "holds 9, but X has 5"),
         ({1.5: 1.0}, "has the key 1.5"),
         ({"a": 1.0, 0: 2.0}, "'a' twice"),
@@ -189,9 +192,13 @@ def test_a_matrix_has_no_keys():
 def test_table_of_keys_only_is_refused():
     frame = pd.DataFrame({"Id": _keys(), "key": 5 * _keys(2)})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with pytest.raises(ValueError, match=r"No column is left.*column_weight="):
+        warnings.simplefilter("error")  # the error says it all
+        with pytest.raises(ValueError, match="No column is left") as told:
             AutoencoderTransformer(1).fit(frame)
+    remedy = eval(re.search(r"column_weight=(\{.*?\})", str(told.value)).group(1))
+    model, (message,) = _fit(frame, 1, column_weight=remedy)
+    assert "'key'" in message
+    assert _r2(model, frame, "Id") > 0.9
 
 
 def test_columns_of_a_stream_stay_what_they_were():

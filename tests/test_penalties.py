@@ -271,6 +271,20 @@ def test_codes_of_neighbors_cost_least_where_they_are_near():
     assert penalty.penalise(torch.eye(40), x, None) == pytest.approx(0.0, abs=1e-5)
 
 
+def test_distances_count_beside_neighbors():
+    """Groups that lie in a row stay in it; neighbours alone may put the last in the middle."""
+    ends, noise = torch.arange(3.0).repeat_interleave(20) * 10, _normal(20, 3).repeat(3, 1)
+    x = ends[:, None] * torch.tensor([1.0, 0.0, 0.0]) + noise
+    swapped = x.clone()
+    swapped[20:] = swapped[20:].roll(20, 0)
+    neighbors = NeighborEmbedding(global_weight=0.0)
+    costs = [neighbors.penalise(codes, x, None).item() for codes in (x, swapped)]
+    assert costs[0] == pytest.approx(costs[1], abs=0.02)
+    both = NeighborEmbedding(global_weight=1.0)
+    costs = [both.penalise(codes, x, None) for codes in (x, swapped)]
+    assert costs[0] < costs[1] - 0.5
+
+
 def test_equal_rows_are_no_neighbors():
     x = torch.cat([_normal(5, 6)] * 4)
     codes = _normal(20, 2).requires_grad_()

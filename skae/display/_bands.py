@@ -10,8 +10,18 @@ import pandas as pd
 
 from skae.display._display import Kwargs
 from skae.display._panels import format_dates
-from skae.display._style import COLORS, GAP_COLOR, LABEL_COLORS, OTHER_COLOR, QUIET
-from skae.display._tables import as_floats, as_texts, numeric_part, short
+from skae.display._style import (
+    COLORS,
+    GAP_COLOR,
+    LABEL_COLORS,
+    MISSING_COLOR,
+    OTHER_COLOR,
+    QUIET,
+    ink,
+    styled,
+    text_on,
+)
+from skae.display._tables import as_floats, as_levels, numeric_part, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +55,7 @@ def said_of(estimator: Any, codes: np.ndarray) -> Probabilities | None:
 
 def indicators(cells: pd.Series) -> tuple[list[str], np.ndarray]:
     """Return the levels of a column, and 1 where a row has them."""
-    texts = as_texts(cells)
+    texts = np.where(cells.isna(), "missing", as_levels(cells))
     levels = sorted(set(texts.tolist()))
     return levels, (texts[:, None] == np.array(levels, dtype=object)).astype(float)
 
@@ -98,7 +108,7 @@ def choose_bands(probabilities: Probabilities, n_codes: int) -> list[list[tuple]
 def _most_likely(levels: list[Any], p: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Return the levels that are most likely, and others together, in the levels' order."""
     order = np.sort(np.argsort(-p.mean(axis=0), kind="stable")[:MAX_BANDS])
-    names, kept = [short(levels[i]) for i in order], p[:, order]
+    names, kept = shorten([levels[i] for i in order]), p[:, order]
     n_others = len(levels) - len(order)
     # A column of one outcome, as whether a cell is missing, is the other one otherwise.
     if n_others or len(levels) == 1:
@@ -112,7 +122,7 @@ def draw_curves(
     steps: np.ndarray,
     parts: Mapping[str, Any],
     kept: list[str],
-    kwargs: Kwargs,
+    kwargs: Kwargs | None,
 ) -> list[Line2D]:
     """Draw the columns along one code; those without a colour in grey, below the others."""
     lines = []
@@ -120,7 +130,7 @@ def draw_curves(
         style: Kwargs = {"color": OTHER_COLOR, "linewidth": 0.7, "zorder": 1.5}
         if name in kept:
             style = {"color": LABEL_COLORS[kept.index(name)]}
-        lines += panel.plot(steps, values, **{"label": name, **style, **kwargs})
+        lines += panel.plot(steps, values, **styled({"label": name, **style}, kwargs))
     panel.grid(color=QUIET, alpha=0.2)
     return lines
 
@@ -131,44 +141,54 @@ def draw_dates(
     days: list[np.ndarray],
     code: int,
     name: str,
-    kwargs: Kwargs,
+    title: str,
+    kwargs: Kwargs | None,
 ) -> Line2D:
     """Draw a column of dates along one code, on an axis that is the same along every code."""
-    (line,) = panel.plot(steps, days[code], **{"color": COLORS[0], "label": name, **kwargs})
+    style = styled({"color": COLORS[0], "label": name}, kwargs)
+    (line,) = panel.plot(steps, days[code], **style)
     low, high = (float(end) for end in (np.nanmin(days), np.nanmax(days)))
     margin = 0.05 * (high - low) or 1.0
     panel.set_ylim(low - margin, high + margin)
     format_dates(panel.yaxis)
     panel.tick_params(axis="y", labelsize="small")
-    panel.set_title(short(name), fontsize="medium", pad=3)
+    panel.set_title(title, fontsize="medium", pad=3)
     panel.grid(color=QUIET, alpha=0.2)
     return line
 
 
 def draw_bands(
-    panel: Axes, steps: np.ndarray, levels: list[str], p: np.ndarray, name: str
+    panel: Axes, steps: np.ndarray, levels: list[str], p: np.ndarray, title: str
 ) -> list[PolyCollection]:
     """Draw the probabilities of levels as bands, the same colours along every code."""
     bands, colors = list(p.T), list(LABEL_COLORS[: p.shape[1]])
     if str(levels[-1]).endswith(" others") or levels[-1] == "not":
         colors[-1] = OTHER_COLOR
+    colors = [
+        MISSING_COLOR if level == "missing" else color
+        for level, color in zip(levels, colors, strict=True)
+    ]
     drawn = panel.stackplot(steps, *bands, labels=levels, colors=colors, alpha=0.9)
-    panel.set(ylim=(0.0, 1.0), xlim=(steps[0], steps[-1]))
-    panel.set_title(short(name), fontsize="medium", pad=3)
-    _write_levels(panel, steps, bands, levels)
+    panel.set(ylim=(0.0, 1.0))
+    panel.margins(x=0.0)
+    panel.set_title(title, fontsize="medium", pad=3)
+    _write_levels(panel, steps, bands, levels, colors)
     return list(drawn)
 
 
-def _write_levels(panel: Axes, steps: np.ndarray, bands: list, labels: list[str]) -> None:
+def _write_levels(
+    panel: Axes, steps: np.ndarray, bands: list, labels: list[str], colors: list[str]
+) -> None:
     """Write each level into its band, where that is widest, if there is room."""
     edges = np.cumsum([np.zeros(len(steps)), *bands], axis=0)
     inner = slice(len(steps) // 6, max(len(steps) - len(steps) // 6, 1))
-    for band, low, label in zip(bands, edges, labels, strict=False):
+    for band, low, label, color in zip(bands, edges, labels, colors, strict=False):
         at = int(np.argmax(band[inner])) + inner.start
         if band[at] > 0.1:
             height = low[at] + band[at] / 2
             style: Kwargs = {"ha": "center", "va": "center", "fontsize": "x-small"}
-            panel.text(steps[at], height, label, clip_on=True, **style)
+            text = panel.text(steps[at], height, label, clip_on=True, **style)
+            text.set_color(text_on(color))
 
 
 def mark_data(panel: Axes, codes: np.ndarray, steps: np.ndarray) -> None:
@@ -185,7 +205,7 @@ def mark_data(panel: Axes, codes: np.ndarray, steps: np.ndarray) -> None:
         inside = inside[np.linspace(0, len(inside) - 1, MAX_TICKS).astype(int)]
     transform = panel.get_xaxis_transform()
     style: Kwargs = {
-        "color": "black",
+        "color": ink(),
         "alpha": 0.35,
         "linewidth": 0.5,
         "transform": transform,

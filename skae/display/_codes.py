@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,17 +22,13 @@ def check_components(
     """Return the kind of picture and the codes to vary, with the defaults filled in."""
     if kind not in ("auto", "grid", "each"):
         raise ValueError(f"kind={kind!r}; it is one of 'auto', 'grid' and 'each'.")
+    if components is not None:
+        components = check_codes(components, list(range(n_components)))
     if kind == "auto":
         n_varied = n_components if components is None else len(components)
         kind = "grid" if n_varied == 2 and image_shape is not None else "each"
     if components is None:
-        components = range(min(n_components, 2 if kind == "grid" else MAX_CODES))
-    components = [int(component) for component in components]
-    if not components or not all(0 <= c < n_components for c in components):
-        raise ValueError(
-            f"components={components} are not among the {n_components} codes; they are "
-            f"counted from 0 to {n_components - 1}."
-        )
+        components = list(range(min(n_components, 2 if kind == "grid" else MAX_CODES)))
     if kind == "grid" and (len(components) != 2 or image_shape is None):
         raise ValueError(
             f"kind='grid' shows images from two codes, but components={components} and "
@@ -40,15 +37,38 @@ def check_components(
     return kind, components
 
 
+def check_codes(components: Any, codes: list[int]) -> list[int]:
+    """Return the codes that are chosen as a list.
+
+    Raises
+    ------
+    ValueError
+        If they are no sequence of one or more of `codes`.
+    """
+    is_sequence = np.ndim(components) == 1 and not isinstance(components, str)
+    chosen = list(components) if is_sequence else []
+    if not chosen or not all(isinstance(c, Integral) and c in codes for c in chosen):
+        raise ValueError(
+            f"components={components!r} are not among the codes, which are {codes}; give a "
+            f"list of one or more of these, such as [{codes[0]}]."
+        )
+    return [int(code) for code in chosen]
+
+
 def check_start(start: ArrayLike | None, codes: np.ndarray) -> np.ndarray:
     """Return the values of the fixed codes, by default their medians."""
     values = np.median(codes, axis=0) if start is None else start
-    values = np.asarray(values, dtype=np.float64)
+    values = np.asarray(values)
+    if values.dtype.kind not in "iuf":
+        raise ValueError(f"start={start!r}; give numbers, one per code.")
+    values = values.astype(np.float64)
     if values.shape != codes.shape[1:]:
         raise ValueError(
             f"start has shape {values.shape}, but a row has {codes.shape[1]} codes; give "
             "one value per code, such as a row of transform(X)."
         )
+    if not np.isfinite(values).all():
+        raise ValueError(f"start={start!r} holds values that are not finite.")
     return values
 
 

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skae.display._fitting import fit_panels, place_of
 from skae.display._images import tile
-from skae.display._style import GAP_COLOR
+from skae.display._style import GAP_COLOR, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
+    from matplotlib.legend import Legend
 
 LogScale: TypeAlias = bool | Literal["auto"]
 # Arguments passed on to matplotlib.
 Kwargs: TypeAlias = dict[str, Any]
-# Label -> rows.
-Groups: TypeAlias = Mapping[Any, np.ndarray]
+# Labels and their rows.
+Groups: TypeAlias = Sequence[tuple[Any, np.ndarray]]
 Pair: TypeAlias = tuple[float, float]
 
 PANELS_PER_LINE = 3
-# Of a legend above panels; the height of an entry is in inches.
-ENTRIES_PER_PANEL, ENTRY_HEIGHT = 2, 0.2
+# Of a legend above panels, in inches: the height of an entry, its width without the text, and
+# that of a letter.
+ENTRY_HEIGHT, ENTRY_WIDTH, LETTER_WIDTH = 0.2, 0.55, 0.068
 
 
 class Display:
@@ -36,7 +41,8 @@ class Display:
     axes_: np.ndarray
     figure_: Figure
     im_: AxesImage
-    legend_ax_: Axes
+    legend_ax_: Axes | None = None
+    _heights: Sequence[float] | None = None
 
     @classmethod
     def _check_methods(cls, estimator: Any, *names: str) -> None:
@@ -64,7 +70,7 @@ class Display:
         if ax is None:
             _, ax = plt.subplots(figsize=figsize, layout="constrained")
         _check_axes(ax)
-        self.ax_ = ax
+        self.ax_, self._lines = ax, [[ax]]
         # The figure is a SubFigure if `ax` belongs to one; both have the methods used here.
         self.figure_ = cast("Figure", ax.figure)
 
@@ -74,25 +80,29 @@ class Display:
         n_panels: int,
         size: Pair,
         margins: Pair,
-        ylabel: str,
+        ylabel: str = "",
         heights: Sequence[float] | None = None,
         per_line: int = PANELS_PER_LINE,
-        n_entries: int = 0,
-        gaps: Pair = (0.3, 0.6),
+        entries: Sequence[str] = (),
+        title: str | None = None,
+        least: float = 0.0,
     ) -> None:
         """Open axes and replace them by panels of a size in inches, three per line.
 
         With `heights` lines are as many times as high. Above the panels there is room for a
-        legend of `n_entries` entries, `legend_ax_`. Where the figure has no layout engine, panels
-        have gaps, as parts of their width and height.
+        legend of these entries, `legend_ax_`, with a title. Of panels that would be narrower
+        than `least` inches there are fewer per line.
         """
+        if ax is not None:
+            _check_axes(ax)
+            inches = ax.get_window_extent().width / ax.figure.figure.dpi
+            per_line = max(min(per_line, int(inches / least) if least else per_line), 1)
         n_columns = min(per_line, n_panels)
-        n_rows = math.ceil(n_panels / n_columns)
-        height = size[1] * (n_rows if heights is None else sum(heights))
-        lines = math.ceil(n_entries / (n_columns * ENTRIES_PER_PANEL))
-        strip = ENTRY_HEIGHT * lines + (0.15 if lines else 0.0)
-        figsize = size[0] * n_columns + margins[0], height + strip + margins[1]
-        self._open_axes(ax, figsize)
+        n_lines = math.ceil(n_panels / n_columns)
+        height = size[1] * (n_lines if heights is None else sum(heights))
+        width = size[0] * n_columns
+        strip = _height_of_legend(entries, width, title)
+        self._open_axes(ax, (width + margins[0], height + strip + margins[1]))
         spec = self.ax_.get_subplotspec()
         if spec is None:
             raise ValueError(
@@ -101,29 +111,64 @@ class Display:
             )
         self.ax_.set_axis_off()
         if strip:
+            inches = self.ax_.get_window_extent().width / self.figure_.figure.dpi
+            self._legend_columns = _entries_per_line(entries, inches)
+            strip = _height_of_legend(entries, inches, title)
             parts = spec.subgridspec(2, 1, height_ratios=[strip, height])
             self.legend_ax_, spec = self.figure_.add_subplot(parts[0]), parts[1]
             self.legend_ax_.set_axis_off()
-            self._legend_columns = n_columns * ENTRIES_PER_PANEL
-        apart = {}
-        if self.figure_.figure.get_layout_engine() is None:
-            apart = {"wspace": gaps[0], "hspace": gaps[1]}
-        grid = spec.subgridspec(n_rows, n_columns, height_ratios=heights, **apart)
+        grid = spec.subgridspec(n_lines, n_columns, height_ratios=heights)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])
-        for panel in self.axes_[::n_columns]:
-            panel.set_ylabel(ylabel)
+        self._lines = [
+            list(self.axes_[i : i + n_columns]) for i in range(0, n_panels, n_columns)
+        ]
+        self._heights = heights
+        for line in self._lines:
+            line[0].set_ylabel(ylabel)
 
-    def _draw_legend(self, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    def _fit(self) -> None:
+        """Keep what was drawn in the place of the axes, unless a layout engine does."""
+        if self.figure_.figure.get_layout_engine() is not None:
+            return
+        spec, box = self.ax_.get_subplotspec(), self.ax_.get_position(original=True)
+        place = place_of(spec, self.ax_)
+        if self._lines == [[self.ax_]]:
+            fit_panels(self._lines, box, place)
+            return
+        if self.legend_ax_ is not None and (legend := self.legend_ax_.get_legend()):
+            inside = legend.get_window_extent().transformed(
+                self.figure_.transSubfigure.inverted()
+            )
+            high = min(box.y1 + inside.height / 2, place.y1)
+            bottom = high - inside.height
+            self.legend_ax_.set_position((box.x0, bottom, box.width, inside.height))
+            place = type(place).from_extents(place.x0, place.y0, place.x1, bottom)
+        there = [
+            [panel if panel.figure is not None else None for panel in line]
+            for line in self._lines
+        ]
+        fit_panels(there, box, place, self._heights)
+
+    def _draw_legend(
+        self, handles: Sequence[Any], labels: Sequence[str], title: str | None = None
+    ) -> Legend:
         """Draw the legend of all panels above them."""
-        self.legend_ax_.legend(
+        strip = cast("Axes", self.legend_ax_)
+        return strip.legend(
             handles,
             labels,
+            title=title,
             loc="center",
             ncols=min(self._legend_columns, len(labels)),
             fontsize="small",
             frameon=False,
             borderaxespad=0.0,
         )
+
+    def _add_colorbar(self, ax: Axes, artist: Any, label: str) -> Colorbar:
+        """Draw a colour bar beside axes, which takes part in their layout."""
+        beside = ax.inset_axes((1.04, 0.0, 0.05, 1.0))
+        return self.figure_.figure.colorbar(artist, cax=beside, label=label)
 
     def _draw_histograms(
         self, values: np.ndarray, groups: Groups, colors: Sequence[Any], style: Kwargs
@@ -133,8 +178,8 @@ class Display:
         Parameters
         ----------
         values : ndarray of shape (n_samples,)
-        groups : dict of label to ndarray of int
-            Rows of each group. The key is the label in the legend.
+        groups : list of tuple (label, ndarray of int)
+            The label in the legend, and the rows, of each group.
         colors : sequence of matplotlib colours
             One per group.
         style : dict
@@ -142,8 +187,10 @@ class Display:
         """
         self.ax_.set_ylabel("number of rows")
         return [
-            self.ax_.hist(values[rows], **{"color": color, "label": label, **style})[2]
-            for color, (label, rows) in zip(colors, groups.items(), strict=True)
+            self.ax_.hist(values[rows], **styled({"color": color, "label": label}, style))[
+                2
+            ]
+            for color, (label, rows) in zip(colors, groups, strict=True)
         ]
 
     def _show_images(
@@ -181,20 +228,54 @@ class Display:
         self.ax_.spines[:].set_visible(False)
 
 
+def _entries_per_line(entries: Sequence[str], width: float) -> int:
+    """Return how many entries of a legend stand side by side in a width in inches."""
+    widest = ENTRY_WIDTH + LETTER_WIDTH * max(map(len, entries))
+    return max(int(width / widest), 1)
+
+
+def _height_of_legend(entries: Sequence[str], width: float, title: str | None) -> float:
+    """Return the height in inches of a legend above panels."""
+    if not entries:
+        return 0.0
+    n_lines = math.ceil(len(entries) / _entries_per_line(entries, width))
+    return ENTRY_HEIGHT * (n_lines + (title is not None)) + 0.15
+
+
 def _check_axes(ax: Any) -> None:
     """Raise a TypeError unless `ax` are Axes to draw on."""
     from matplotlib.axes import Axes
 
-    if isinstance(ax, Axes) and ax.name == "rectilinear":
-        return
-    what = type(ax).__name__
+    what, remedy = type(ax).__name__, ""
     if isinstance(ax, Axes):
+        if ax.name == "rectilinear" and ax.figure is not None:
+            return
         what = f"Axes with projection={ax.name!r}"
-    remedy = " (of several, one: axes[0])" if isinstance(ax, (np.ndarray, list)) else ""
+        if ax.figure is None:
+            what = "Axes that were removed from their figure"
+    elif isinstance(ax, np.ndarray):
+        what = f"an array of shape {ax.shape}"
+        remedy = f" (of several, one: axes[{', '.join('0' * ax.ndim)}])"
+    elif isinstance(ax, (list, tuple)):
+        remedy = " (of several, one: axes[0])"
+    elif isinstance(ax, str):
+        what = f"the text {ax!r}"
     raise TypeError(
         f"ax is {what}; give matplotlib Axes of two dimensions, as matplotlib.pyplot.subplots "
         f"returns them{remedy}, or None."
     )
+
+
+def check_count(name: str, value: Any, least: int = 1) -> None:
+    """Raise a ValueError unless a parameter is a whole number that is large enough."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name}={value!r}; give a whole number, {least} or more.")
+
+
+def check_log_scale(log_scale: Any) -> None:
+    """Raise a ValueError unless `log_scale` is one of its values."""
+    if log_scale not in (True, False, "auto"):
+        raise ValueError(f"log_scale={log_scale!r}; it is one of True, False and 'auto'.")
 
 
 def of_estimator(name: str | None) -> str:

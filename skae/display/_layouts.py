@@ -55,7 +55,7 @@ def lay_out(
     ValueError
         If the layout is not known, or there are fewer than four rows to lay out.
     """
-    if layout not in LAYOUTS:
+    if not isinstance(layout, str) or layout not in LAYOUTS:
         raise ValueError(f"layout={layout!r}; it is one of 'pca', 'tsne' and 'umap'.")
     n_rows, n_components = codes.shape
     if n_components <= 2:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from numbers import Real
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from skae._warnings import warn
 from skae.display._display import Groups
 from skae.display._style import LABEL_COLORS, MISSING_COLOR, OTHER_COLOR
+from skae.display._tables import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,18 +21,17 @@ if TYPE_CHECKING:
 
 # Labels that have a colour of their own, at most.
 MAX_ENTRIES = len(LABEL_COLORS)
-# What is left of the width of axes beside their legend, at least.
-LEAST_WIDTH = 0.4
+# Between axes and their legend, as a part of their width.
 GAP = 0.02
-# Letters of a line.
-WIDEST = 24
+# Letters of a line, and entries that may have several.
+WIDEST, FEW = 24, 6
 
 
 def group_labels(y: np.ndarray) -> tuple[Groups, list[Any]]:
     """Return the rows of every label, and the labels' colours, what tells least first.
 
     Missing labels are grey; of more than ten labels the most frequent have a colour, and the
-    others share a grey.
+    others share a grey, of which a warning tells.
 
     Parameters
     ----------
@@ -45,27 +48,54 @@ def group_labels(y: np.ndarray) -> tuple[Groups, list[Any]]:
             values[y[rows[0]]] = rows, count
     # The frequent ones, in the order of the labels: numbers before text.
     kept = sorted(values, key=lambda label: -values[label][1])[:MAX_ENTRIES]
-    kept = sorted(kept, key=lambda label: (isinstance(label, str), label))
+    kept = sorted(kept, key=_place)
     others = [label for label in values if label not in set(kept)]
-    groups: dict[Any, np.ndarray] = {}
+    groups: list[tuple[Any, np.ndarray]] = []
     colors = []
     if missing.any():
-        groups["missing"] = np.flatnonzero(missing)
+        # Unless that is a label, too.
+        name = "missing" if "missing" not in values else "without a label"
+        groups.append((name, np.flatnonzero(missing)))
         colors.append(MISSING_COLOR)
     if others:
         rows = np.sort(np.concatenate([values[label][0] for label in others]))
-        groups[f"other ({len(others)} labels)"] = rows
+        groups.append((f"other ({len(others)} labels)", rows))
         colors.append(OTHER_COLOR)
-    groups |= {label: values[label][0] for label in kept}
+        warn(
+            f"y has {len(values)} different labels, but no more than {MAX_ENTRIES} colours "
+            f"can be told apart: the {MAX_ENTRIES} most frequent labels have one, the other "
+            f"{len(others)} share a grey. Give y {MAX_ENTRIES} labels at most, for example by "
+            "joining the rare ones."
+        )
+    groups += [(label, values[label][0]) for label in kept]
     return groups, [*colors, *LABEL_COLORS[: len(kept)]]
 
 
+def _place(label: Any) -> tuple[bool, Any]:
+    """Return what labels are sorted by: numbers, before text by its letters and numbers."""
+    if isinstance(label, Real):
+        return False, label
+    parts = re.split(r"(\d+)", str(label))
+    return True, [int(part) if part.isdecimal() else part for part in parts]
+
+
+def entries_of(groups: Groups) -> list[str]:
+    """Return what a legend shows of labels: if they are many, a line of each."""
+    labels = [label for label, _ in groups]
+    texts = shorten(labels, WIDEST if len(labels) > FEW else 3 * WIDEST)
+    # matplotlib leaves out what begins with an underscore.
+    return [entry(f" {text}" if text.startswith("_") else text) or " " for text in texts]
+
+
+def entry(text: str) -> str:
+    """Return a text in lines that are not too long."""
+    return fill(text, WIDEST)
+
+
 def put_legend_beside(
-    ax: Axes, title: str | None = None, last: int = 0, **kwargs: Any
+    ax: Axes, title: str | None = None, last: int = 0, order: Any = None, **kwargs: Any
 ) -> Legend:
     """Put the legend of axes to their right.
-
-    Axes of a figure that is laid out make room for it; others are made narrower.
 
     Parameters
     ----------
@@ -73,31 +103,23 @@ def put_legend_beside(
     title : str, default=None
     last : int, default=0
         Entries, of the first ones, that come last.
+    order : list of int, default=None
+        Instead: the first entries, in the order that they are to have.
     **kwargs : dict
         Passed to `Axes.legend`.
     """
     handles, names = ax.get_legend_handles_labels()
-    order = [*range(last, len(names)), *range(last)]
-    legend = ax.legend(
-        [handles[i] for i in order],
-        [fill(names[i], WIDEST) for i in order],
+    places = [*range(last, len(names)), *range(last)]
+    if order is not None:
+        places = [*order, *range(len(order), len(names))]
+    return ax.legend(
+        [handles[i] for i in places],
+        [names[i] for i in places],
         title=title,
         loc="upper left",
         bbox_to_anchor=(1.0 + GAP, 1.0),
         borderaxespad=0.0,
         frameon=False,
+        fontsize="small" if len(names) > FEW else None,
         **kwargs,
     )
-    make_room(ax, legend)
-    return legend
-
-
-def make_room(ax: Axes, legend: Legend) -> None:
-    """Make axes narrower by their legend, unless a layout engine does."""
-    figure = ax.figure.figure  # of a SubFigure the whole
-    if figure.get_layout_engine() is not None:
-        return
-    width = legend.get_window_extent().width / figure.bbox.width
-    box = ax.get_position()
-    left = max(LEAST_WIDTH * box.width, box.width * (1.0 - GAP) - width)
-    ax.set_position((box.x0, box.y0, left, box.height))

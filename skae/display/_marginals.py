@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skae.display._panels import MAX_LEVELS, format_dates
+from skae.display._panels import MAX_LEVELS, format_dates, name_levels
 from skae.display._style import COLORS
-from skae.display._tables import short
+from skae.display._tables import shorten
 from skae.metrics._columns import Column
 
 if TYPE_CHECKING:
@@ -37,12 +37,11 @@ def draw_marginals(ax: Axes, column: Column) -> list[BarContainer]:
     bars : list of BarContainer
         One per table.
     """
-    label = short(str(column.name))
     if column.is_number:
         missing = [np.isnan(part).mean() for part in column.parts.values()]
         if max(missing) > LEAST_MISSING:
-            label += f"\nmissing: {missing[0]:.0%} real, {missing[1]:.0%} synthetic"
-    ax.set_xlabel(label)
+            label = f"missing: {missing[0]:.0%} real,\n{missing[1]:.0%} synthetic"
+            ax.set_xlabel(label, fontsize="small")
     return _draw_numbers(ax, column) if column.is_number else _draw_levels(ax, column)
 
 
@@ -98,7 +97,7 @@ def _draw_levels(ax: Axes, column: Column) -> list[BarContainer]:
     order = np.argsort(-proportions[0], kind="stable")
     order = order[proportions[:, order].any(axis=0)]
     shown, rest = order[:MAX_LEVELS], order[MAX_LEVELS:]
-    labels = [short(names[i]) for i in shown]
+    labels = shorten([names[i] for i in shown])
     heights = proportions[:, shown]
     if len(rest):
         labels.append(f"{len(rest)} others")
@@ -110,5 +109,5 @@ def _draw_levels(ax: Axes, column: Column) -> list[BarContainer]:
             (-0.2, 0.2), heights, COLORS, column.parts, strict=False
         )
     ]
-    ax.set_xticks(places, labels, rotation=30, ha="right", fontsize="small")
+    name_levels(ax, labels)
     return bars

@@ -9,8 +9,8 @@ import pandas as pd
 from sklearn.metrics import r2_score
 
 from skae.display._display import Kwargs
-from skae.display._style import COLORS, QUIET, label_colors
-from skae.display._tables import as_floats, as_texts, is_numeric
+from skae.display._style import COLORS, QUIET, styled
+from skae.display._tables import as_floats, as_levels, is_numeric, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,19 +20,29 @@ if TYPE_CHECKING:
 
 # Levels that are drawn at most: the most frequent ones.
 MAX_LEVELS = 8
+# Letters of all levels of a panel that have room beside each other.
+MAX_SLANTED = 40
 
 
 def draw_column(
-    ax: Axes, original: pd.Series, reconstruction: pd.Series, kwargs: Kwargs
+    ax: Axes,
+    original: pd.Series,
+    reconstruction: pd.Series,
+    title: str,
+    kwargs: Kwargs | None,
 ) -> PathCollection | BarContainer:
     """Draw a numeric column as points, any other one as bars."""
     if is_numeric(original):
-        return _draw_numeric(ax, original, reconstruction, kwargs)
-    return _draw_categorical(ax, original, reconstruction)
+        return _draw_numeric(ax, original, reconstruction, title, kwargs)
+    return _draw_categorical(ax, original, reconstruction, title)
 
 
 def _draw_numeric(
-    ax: Axes, original: pd.Series, reconstruction: pd.Series, kwargs: Kwargs
+    ax: Axes,
+    original: pd.Series,
+    reconstruction: pd.Series,
+    title: str,
+    kwargs: Kwargs | None,
 ) -> PathCollection:
     """Draw points, reconstruction against original, with the diagonal and R²."""
     cells = np.stack([as_floats(original), as_floats(reconstruction)])
@@ -44,15 +54,18 @@ def _draw_numeric(
         "color": COLORS[0],
         "rasterized": len(x) > 10_000,
     }
-    points = ax.scatter(x, y, **{**style, **kwargs})
+    points = ax.scatter(x, y, **styled(style, kwargs))
     if len(x):
         ends = [cells.min(), cells.max()]
         ax.plot(ends, ends, color=QUIET, linestyle="--", linewidth=1)
     if original.dtype.kind == "M":
         format_dates(ax.xaxis)
         format_dates(ax.yaxis)
-    r2 = f", R² {r2_score(x, y):.2f}" if len(x) and np.ptp(x) > 0 else ""
-    ax.set_title(f"{original.name}{r2}", fontsize="medium")
+    else:
+        ax.locator_params(nbins=4)
+    r2 = f"\nR² {r2_score(x, y):.2f}" if len(x) and np.ptp(x) > 0 else ""
+    ax.set_title(f"{title}{r2}", fontsize="small")
+    ax.set(xlabel="original", ylabel="reconstruction")
     return points
 
 
@@ -60,25 +73,39 @@ def format_dates(axis: Axis) -> None:
     """Show days since 1970, which is how matplotlib stores dates, as dates."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=2, maxticks=5)
+    locator = AutoDateLocator(minticks=2, maxticks=4)
     axis.set_major_locator(locator)
     axis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
 
 
+def name_levels(ax: Axes, names: list[str]) -> None:
+    """Write levels below their bars: long ones of many upright, so that none covers another."""
+    style: Kwargs = {"rotation": 30, "ha": "right"}
+    if len(names) * max(map(len, names), default=0) > MAX_SLANTED:
+        style = {"rotation": 90}
+    ax.set_xticks(np.arange(len(names)), names, fontsize="small", **style)
+
+
 def _draw_categorical(
-    ax: Axes, original: pd.Series, reconstruction: pd.Series
+    ax: Axes, original: pd.Series, reconstruction: pd.Series, title: str
 ) -> BarContainer:
-    """Draw the proportion of correct cells of each level as bars."""
-    truth = as_texts(original)
-    observed = truth != "missing"
-    is_correct = (truth == as_texts(reconstruction))[observed]
-    truth = truth[observed]
-    levels, counts = np.unique(truth, return_counts=True)
-    levels = levels[np.argsort(-counts, kind="stable")][:MAX_LEVELS]
-    recalls = [is_correct[truth == level].mean() for level in levels]
-    bars = ax.bar(levels, recalls, color=label_colors(2)[1])
+    """Draw the proportion of correct cells of each level as bars, of the rare ones together."""
+    truth = as_levels(original)
+    observed = ~original.isna().to_numpy()
+    is_correct = (truth == as_levels(reconstruction))[observed]
+    codes, levels = pd.factorize(truth[observed])
+    order = np.argsort(-np.bincount(codes, minlength=len(levels)), kind="stable")
+    shown, rest = order[:MAX_LEVELS], order[MAX_LEVELS:]
+    names = shorten([levels[i] for i in shown])
+    groups = [codes == i for i in shown]
+    if len(rest):
+        names.append(f"{len(rest)} others")
+        groups.append(np.isin(codes, rest))
+    places = np.arange(len(names))
+    bars = ax.bar(places, [is_correct[rows].mean() for rows in groups], color=COLORS[1])
+    name_levels(ax, names)
     ax.set_ylim(0, 1)
-    ax.tick_params(axis="x", rotation=30, labelsize="small")
     correct = f"{is_correct.mean():.0%} correct" if len(is_correct) else "no cells"
-    ax.set_title(f"{original.name}, {correct}", fontsize="medium")
+    ax.set_title(f"{title}\n{correct}", fontsize="small")
+    ax.set_ylabel("proportion correct")
     return bars

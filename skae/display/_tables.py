@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +17,8 @@ from skae.table.validation import as_frame
 Table: TypeAlias = Any
 
 DAY = np.timedelta64(1, "D")
+# Letters that are drawn of a name or a cell.
+LONGEST = 20
 
 
 def read_table(table: Table, names: list[str] | None = None) -> pd.DataFrame:
@@ -66,6 +70,32 @@ def read_like(
     return frame
 
 
+def positions_of(columns: Any, names: list[Any]) -> list[int]:
+    """Return the positions of columns that are given by their names or positions.
+
+    Raises
+    ------
+    ValueError
+        If they are no list of one or more of the columns.
+    """
+    if isinstance(columns, (str, Integral)) or not len(columns):
+        raise ValueError(
+            f"columns={columns!r}; give a list of one or more columns, such as [{names[0]!r}]."
+        )
+    positions = []
+    for column in columns:
+        if column in names:
+            positions.append(names.index(column))
+        elif isinstance(column, (int, np.integer)) and 0 <= column < len(names):
+            positions.append(int(column))
+        else:
+            raise ValueError(
+                f"columns holds {column!r}, which is neither a column nor a position of one; "
+                f"the columns are {names}."
+            )
+    return positions
+
+
 def is_numeric(column: pd.Series) -> bool:
     """Return whether a column holds numbers, dates or durations."""
     return column.dtype.kind in "fiumM"
@@ -90,6 +120,13 @@ def as_texts(column: pd.Series) -> np.ndarray:
     return np.where(column.isna(), "missing", [short(cell) for cell in column.to_numpy()])
 
 
+def as_levels(column: pd.Series) -> np.ndarray:
+    """Return the cells of a column as whole strings, None where missing."""
+    texts = np.array([str(cell) for cell in column.to_numpy()], dtype=object)
+    texts[column.isna().to_numpy()] = None
+    return texts
+
+
 def as_pixels(table: pd.DataFrame) -> np.ndarray:
     """Return a table as a float64 array; all columns must be numeric."""
     strange = [name for name, column in table.items() if not is_numeric(column)]
@@ -107,13 +144,65 @@ def dense(array: Any) -> np.ndarray:
 
 
 def short(cell: Any) -> str:
-    """Return a cell as a string of at most 20 characters."""
+    """Return a cell as a string of at most 20 characters, to be drawn as it is."""
+    return verbatim(_cut(as_text(cell), LONGEST))
+
+
+def shorten(cells: Iterable[Any], longest: int = LONGEST) -> list[str]:
+    """Return cells as short strings; long ones with the letters in which they differ."""
+    whole = [as_text(cell) for cell in cells]
+    texts = [_cut(text, longest) for text in whole]
+    alike: dict[str, list[str]] = {}
+    for text, full in zip(texts, whole, strict=True):
+        alike.setdefault(text, []).append(full)
+    parts = {
+        text: _where_they_differ(of_text)
+        for text, of_text in alike.items()
+        if len(set(of_text)) > 1
+    }
+    return [
+        verbatim(_window(full, *parts[text], longest - 2) if text in parts else text)
+        for text, full in zip(texts, whole, strict=True)
+    ]
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _where_they_differ(texts: list[str]) -> tuple[int, int]:
+    """Return how many letters at the start, and at the end, are the same in all texts."""
+    n_first, n_last = _count_same(texts), _count_same([text[::-1] for text in texts])
+    return n_first, min(n_last, min(map(len, texts)) - n_first)
+
+
+def _count_same(texts: list[str]) -> int:
+    """Return how many letters at the start are the same in all texts."""
+    first, last = min(texts), max(texts)
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(first), len(last)))
+
+
+def _window(text: str, n_first: int, n_last: int, room: int) -> str:
+    """Return the part of a text between its first and last letters, with what precedes it."""
+    stop = min(len(text) - n_last, n_first + room)
+    start = max(stop - room, 0)
+    stop = min(start + room, len(text))
+    return "…" * (start > 0) + text[start:stop] + "…" * (stop < len(text))
+
+
+def as_text(cell: Any) -> str:
+    """Return a cell as a whole string."""
     if isinstance(cell, (float, np.floating)):
         return f"{cell:.4g}"
     if isinstance(cell, np.datetime64):
         return str(cell.astype("datetime64[m]")).replace("T", " ").removesuffix(" 00:00")
-    text = str(cell)
-    return text if len(text) <= 20 else text[:19] + "…"
+    return str(cell)
+
+
+def verbatim(text: str) -> str:
+    """Return text that matplotlib draws as it is: between two dollars it reads formulas."""
+    return text.replace("$", r"\$")
 
 
 def _read_cells(cells: Cells) -> np.ndarray:

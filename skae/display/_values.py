@@ -1,10 +1,20 @@
 """What colours stand for: whole numbers that are few, or others."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from skae.display._display import Groups
 from skae.display._legend import MAX_ENTRIES
+from skae.display._style import MISSING_COLOR
+from skae.display._tables import as_floats, as_text
+
+# What pandas calls objects that are numbers, and dates.
+NUMBERS = "integer", "floating", "mixed-integer-float", "decimal"
+DATES = "date", "datetime", "datetime64", "period"
+QUARTILES = 0.25, 0.5, 0.75
 
 
 def few_numbers(y: np.ndarray) -> np.ndarray | None:
@@ -16,16 +26,54 @@ def few_numbers(y: np.ndarray) -> np.ndarray | None:
     return values.astype(float) if is_whole and len(values) <= MAX_ENTRIES else None
 
 
-def as_values(y: ArrayLike) -> np.ndarray:
-    """Return labels or values as an array; numbers and dates have such a dtype."""
+def group_values(y: np.ndarray) -> tuple[Groups, list[Any]]:
+    """Return the rows of every quarter of numbers or dates, and colours from dark to light."""
+    import matplotlib as mpl
+
+    values = as_floats(pd.Series(y))
+    there = np.isfinite(values)
+    groups: list[tuple[Any, np.ndarray]] = []
+    colors: list[Any] = []
+    if not there.all():
+        groups.append(("missing", np.flatnonzero(~there)))
+        colors.append(MISSING_COLOR)
+    quarters = np.searchsorted(np.quantile(values[there], QUARTILES), values)
+    for quarter in np.unique(quarters[there]):
+        rows = np.flatnonzero(there & (quarters == quarter))
+        ends = y[rows[np.argmin(values[rows])]], y[rows[np.argmax(values[rows])]]
+        groups.append((" to ".join(map(as_text, ends)), rows))
+        colors.append(mpl.colormaps["viridis"](0.05 + 0.3 * quarter))
+    return groups, colors
+
+
+def read_labels(y: ArrayLike, n_rows: int, of: str) -> np.ndarray:
+    """Return labels or values as an array; numbers and dates have such a dtype.
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each of the `n_rows` rows, which are those `of` something.
+    """
     array = np.asarray(y)
-    if array.dtype.kind != "O" or array.ndim != 1:
+    if array.shape != (n_rows,):
+        raise ValueError(
+            f"y has shape {array.shape}, but there are {n_rows} rows of {of}; give an array of "
+            "one dimension with one label or value per row."
+        )
+    if array.dtype.kind != "O":
         return array
-    inferred = pd.Series(array).infer_objects()
-    if inferred.dtype.kind == "O" and not pd.isna(array).all():
-        kinds = {type(value) for value in array[~pd.isna(array)]}
-        if all(
-            issubclass(kind, (int, float, np.number)) and kind is not bool for kind in kinds
-        ):
-            inferred = pd.to_numeric(inferred.where(~pd.isna(array), np.nan))
-    return inferred.to_numpy() if inferred.dtype.kind in "iufM" else array
+    kind = pd.api.types.infer_dtype(array, skipna=True)
+    cells = pd.Series(array).where(~pd.isna(array), np.nan)
+    if kind in NUMBERS:
+        return pd.to_numeric(cells).to_numpy()
+    if kind == "period":
+        cells = cells.map(lambda period: period.start_time, na_action="ignore")
+    if kind in DATES:
+        cells = cells.map(_without_zone, na_action="ignore")
+        return pd.to_datetime(cells).to_numpy()
+    return array
+
+
+def _without_zone(date: Any) -> pd.Timestamp:
+    """Return a date as clocks of its place show it."""
+    return pd.Timestamp(date).tz_localize(None)

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import check_consistent_length
 
-from skae.display._display import Display, Groups, Kwargs, LogScale, name_of, of_estimator
-from skae.display._legend import group_labels, put_legend_beside
-from skae.display._style import COLORS
+from skae.display._display import (
+    Display,
+    Groups,
+    Kwargs,
+    LogScale,
+    check_count,
+    check_log_scale,
+    name_of,
+    of_estimator,
+)
+from skae.display._legend import entries_of, entry, group_labels, put_legend_beside
+from skae.display._style import (
+    COLORS,
+    LABEL_COLORS,
+    MISSING_COLOR,
+    OTHER_COLOR,
+    ink,
+    styled,
+)
 from skae.display._tables import Table
+from skae.display._values import few_numbers, group_values, read_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +99,7 @@ class AnomalyScoreDisplay(Display):
         bins: int = 40,
         log_scale: LogScale = "auto",
         ax: Axes | None = None,
-        **kwargs: Any,
+        hist_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the scores that a fitted estimator gives to rows.
 
@@ -95,7 +112,8 @@ class AnomalyScoreDisplay(Display):
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows to score.
         y : array-like of shape (n_samples,), default=None
-            Labels of the rows. One histogram is drawn per label.
+            Labels of the rows. One histogram is drawn per label, of more than ten numbers
+            or of dates per quarter of the rows.
         bins : int, default=40
             Number of bins of the histograms.
         log_scale : bool or "auto", default="auto"
@@ -104,8 +122,8 @@ class AnomalyScoreDisplay(Display):
             twentieth of the rows.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure and axes are created.
-        **kwargs : dict
-            Additional keyword arguments passed to `Axes.hist`.
+        hist_kwargs : dict, default=None
+            Keyword arguments of `Axes.hist`.
 
         Returns
         -------
@@ -122,7 +140,7 @@ class AnomalyScoreDisplay(Display):
             bins=bins,
             log_scale=log_scale,
             ax=ax,
-            **kwargs,
+            hist_kwargs=hist_kwargs,
         )
 
     @classmethod
@@ -136,7 +154,7 @@ class AnomalyScoreDisplay(Display):
         bins: int = 40,
         log_scale: LogScale = "auto",
         ax: Axes | None = None,
-        **kwargs: Any,
+        hist_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot given scores.
 
@@ -144,7 +162,7 @@ class AnomalyScoreDisplay(Display):
         ----------
         scores : array-like of shape (n_samples,)
             Anomaly scores. The higher, the more normal.
-        y, bins, log_scale, ax, **kwargs
+        y, bins, log_scale, ax, hist_kwargs
             See `from_estimator`.
         threshold : float, default=None
             Score below which a row is an anomaly.
@@ -161,22 +179,24 @@ class AnomalyScoreDisplay(Display):
         ValueError
             If `scores` is not one finite number per row, or `y` has another number of rows.
         """
-        scores = np.asarray(scores, dtype=np.float64)
-        if scores.ndim != 1:
+        scores = np.asarray(scores)
+        if scores.ndim != 1 or not scores.size or scores.dtype.kind not in "iuf":
             raise ValueError(
-                f"scores has shape {scores.shape}; give one score per row, as score_samples "
-                "returns them."
+                f"scores has shape {scores.shape} and dtype {scores.dtype}; give one number per "
+                "row, as score_samples returns them."
             )
+        scores = scores.astype(np.float64)
+        if threshold is not None and not isinstance(threshold, Real):
+            raise ValueError(f"threshold={threshold!r}; give a number, or None.")
         if len(bad := np.flatnonzero(~np.isfinite(scores))):
             raise ValueError(
                 f"scores[{bad[0]}] is {scores[bad[0]]}, which cannot be drawn; leave such "
                 "rows out."
             )
         if y is not None:
-            y = np.asarray(y)
-            check_consistent_length(scores, y)
+            y = read_labels(y, len(scores), "scores")
         display = cls(scores, y=y, threshold=threshold, name=name)
-        return display.plot(ax=ax, bins=bins, log_scale=log_scale, **kwargs)
+        return display.plot(ax=ax, bins=bins, log_scale=log_scale, hist_kwargs=hist_kwargs)
 
     def plot(
         self,
@@ -184,13 +204,13 @@ class AnomalyScoreDisplay(Display):
         *,
         bins: int = 40,
         log_scale: LogScale = "auto",
-        **kwargs: Any,
+        hist_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the histograms.
 
         Parameters
         ----------
-        ax, bins, log_scale, **kwargs
+        ax, bins, log_scale, hist_kwargs
             See `from_estimator`.
 
         Returns
@@ -198,26 +218,26 @@ class AnomalyScoreDisplay(Display):
         display : AnomalyScoreDisplay
             The display itself.
         """
+        check_count("bins", bins)
+        check_log_scale(log_scale)
         self._open_axes(ax, (6.4, 4.0))
         low, high = self._limits()
-        groups = self._groups()
-        colors = list(COLORS[:1])
-        if len(groups) == 2:
-            colors = [COLORS[0], COLORS[2]]
-        elif len(groups) > 2:
-            colors = [self._colors[label] for label in groups]
-        style = {"bins": np.linspace(low, high, bins + 1), "alpha": 0.65, **kwargs}
+        groups, colors, places = self._groups()
+        style = styled(
+            {"bins": np.linspace(low, high, bins + 1), "alpha": 0.65}, hist_kwargs
+        )
         scores = np.clip(self.scores, low, high)
         self.bars_ = self._draw_histograms(scores, groups, colors, style)
         self._draw_threshold()
         self._annotate_outer_bins(low, high)
         # A single group has all rows.
-        is_unbalanced = min(map(len, groups.values())) < len(scores) / 20
+        is_unbalanced = min(len(rows) for _, rows in groups) < len(scores) / 20
         if is_unbalanced if log_scale == "auto" else log_scale:
             self.ax_.set_yscale("log")
         self.ax_.set_xlabel(f"score{of_estimator(self.name)} (lower: more anomalous)")
         if self.ax_.get_legend_handles_labels()[1]:
-            put_legend_beside(self.ax_)
+            put_legend_beside(self.ax_, order=places)
+        self._fit()
         return self
 
     def _limits(self) -> tuple[float, float]:
@@ -232,16 +252,27 @@ class AnomalyScoreDisplay(Display):
         padding = 0.02 * (high - low) or 0.5
         return low - padding, high + padding
 
-    def _groups(self) -> Groups:
-        """Return the rows of each label, or of None if there are no labels."""
+    def _groups(self) -> tuple[Groups, list[Any], list[int]]:
+        """Return the labels and their rows, colours, and their order in a legend."""
         if self.y is None:
-            return {None: np.arange(len(self.scores))}
-        groups, colors = group_labels(self.y)
-        names = MEANINGS if set(groups) <= set(MEANINGS) else {}
+            return [(None, np.arange(len(self.scores)))], list(COLORS[:1]), []
+        if self.y.dtype.kind in "iufmM" and few_numbers(self.y) is None:
+            groups, colors = group_values(self.y)
+        else:
+            groups, colors = group_labels(self.y)
+        labels = [label for label, _ in groups]
+        if set(labels) <= set(MEANINGS):
+            groups = [(MEANINGS[label], rows) for label, rows in groups]
         # Small groups, such as anomalies, are drawn last so that they are not hidden.
-        order = sorted(groups, key=lambda label: -len(groups[label]))
-        self._colors = dict(zip(map(str, groups), colors, strict=True))
-        return {names.get(label, str(label)): groups[label] for label in order}
+        order = sorted(range(len(groups)), key=lambda i: -len(groups[i][1]))
+        texts = entries_of(groups)
+        colors = [colors[i] for i in order]
+        n_grey = sum(color in (MISSING_COLOR, OTHER_COLOR) for color in colors)
+        in_legend = [*range(n_grey, len(order)), *range(n_grey)]
+        places = [order.index(i) for i in in_legend]
+        if len(order) == 2 and set(colors) <= set(LABEL_COLORS):
+            colors, places = [COLORS[0], COLORS[2]], [0, 1]
+        return [(texts[i], groups[i][1]) for i in order], colors, places
 
     def _draw_threshold(self) -> None:
         self.line_, self.n_flagged_ = None, None
@@ -250,8 +281,8 @@ class AnomalyScoreDisplay(Display):
         is_flagged = self.scores < self.threshold
         self.n_flagged_ = int(is_flagged.sum())
         below = f"{self.n_flagged_} rows ({is_flagged.mean():.1%}) below"
-        label = f"threshold {self.threshold:.3g}: {below}"
-        style: Kwargs = {"color": "black", "linestyle": "--", "linewidth": 1.2}
+        label = entry(f"threshold {self.threshold:.3g}: {below}")
+        style: Kwargs = {"color": ink(), "linestyle": "--", "linewidth": 1.2}
         self.line_ = self.ax_.axvline(self.threshold, label=label, **style)
 
     def _annotate_outer_bins(self, low: float, high: float) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from skae.display._codes import MAX_CODES
-from skae.display._display import Display, Kwargs
-from skae.display._style import COLORS, QUIET
-from skae.display._tables import Table, short
+from skae.display._codes import MAX_CODES, check_codes
+from skae.display._display import Display, Kwargs, check_count
+from skae.display._style import COLORS, QUIET, styled
+from skae.display._tables import Table, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # What `describe_codes` returns of it.
 COLUMNS = "code", "explained", "column", "level", "effect"
 NUMBERS, LEVELS = COLORS[0], COLORS[1]
+TITLE = "Change by one standard deviation of the code"
+# Of a panel and the names beside it, in inches.
+LEAST_WIDTH = 2.0
 
 
 @dataclass(eq=False, repr=False)
@@ -75,7 +78,7 @@ class CodeDisplay(Display):
         components: Sequence[int] | None = None,
         max_bars: int = 8,
         ax: Axes | None = None,
-        **kwargs: Any,
+        bar_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot what the codes of a fitted estimator mean.
 
@@ -91,8 +94,8 @@ class CodeDisplay(Display):
             Number of bars per code.
         ax : matplotlib Axes, default=None
             Axes that the panels replace. If None, a new figure is created.
-        **kwargs : dict
-            Additional keyword arguments passed to `Axes.barh`.
+        bar_kwargs : dict, default=None
+            Keyword arguments of `Axes.barh`.
 
         Returns
         -------
@@ -106,7 +109,9 @@ class CodeDisplay(Display):
         """
         cls._check_methods(estimator, "describe_codes")
         display = cls(estimator.describe_codes(X))
-        return display.plot(ax=ax, components=components, max_bars=max_bars, **kwargs)
+        return display.plot(
+            ax=ax, components=components, max_bars=max_bars, bar_kwargs=bar_kwargs
+        )
 
     @classmethod
     def from_predictions(
@@ -116,7 +121,7 @@ class CodeDisplay(Display):
         components: Sequence[int] | None = None,
         max_bars: int = 8,
         ax: Axes | None = None,
-        **kwargs: Any,
+        bar_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot a given description.
 
@@ -124,7 +129,7 @@ class CodeDisplay(Display):
         ----------
         description : pandas.DataFrame
             What `describe_codes` returned.
-        components, max_bars, ax, **kwargs
+        components, max_bars, ax, bar_kwargs
             See `from_estimator`.
 
         Returns
@@ -143,7 +148,9 @@ class CodeDisplay(Display):
                 f"description has no columns {lacking}; give what describe_codes returns."
             )
         display = cls(description)
-        return display.plot(ax=ax, components=components, max_bars=max_bars, **kwargs)
+        return display.plot(
+            ax=ax, components=components, max_bars=max_bars, bar_kwargs=bar_kwargs
+        )
 
     def plot(
         self,
@@ -151,13 +158,13 @@ class CodeDisplay(Display):
         *,
         components: Sequence[int] | None = None,
         max_bars: int = 8,
-        **kwargs: Any,
+        bar_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the bars.
 
         Parameters
         ----------
-        ax, components, max_bars, **kwargs
+        ax, components, max_bars, bar_kwargs
             See `from_estimator`.
 
         Returns
@@ -165,54 +172,76 @@ class CodeDisplay(Display):
         display : CodeDisplay
             The display itself.
         """
-        if max_bars < 1:
-            raise ValueError(f"max_bars={max_bars}; draw one bar or more per code.")
+        check_count("max_bars", max_bars)
         codes = self.description["code"].unique().tolist()
-        components = codes[:MAX_CODES] if components is None else list(components)
-        if not components or not set(components) <= set(codes):
-            raise ValueError(
-                f"components={components} are not among the codes, which are {codes}."
-            )
+        components = (
+            codes[:MAX_CODES] if components is None else check_codes(components, codes)
+        )
         parts = [
             self.description[self.description["code"] == code].iloc[:max_bars]
             for code in components
         ]
         size = 3.3, 0.7 + 0.22 * max(map(len, parts))
-        gaps = 1.6, 0.5  # for the names of the bars
-        self._open_panels(ax, len(parts), size, (0.2, 0.2), "", n_entries=2, gaps=gaps)
+        key = _key(pd.concat(parts))
+        self._open_panels(
+            ax,
+            len(parts),
+            size,
+            (0.2, 0.2),
+            entries=list(key),
+            title=TITLE,
+            least=LEAST_WIDTH,
+        )
+        names = _names_of_bars(self.description)
         self.bars_ = [
-            _draw_bars(panel, part, kwargs)
+            _draw_bars(panel, part, names.loc[part.index].tolist(), bar_kwargs)
             for panel, part in zip(self.axes_, parts, strict=True)
         ]
         largest = max(float(np.abs(part["effect"]).max()) for part in parts)
         for panel in self.axes_:
             panel.set_xlim(-1.05 * largest or -1.0, 1.05 * largest or 1.0)
-        self._draw_key()
+        self._draw_key(key)
+        self._fit()
         return self
 
-    def _draw_key(self) -> None:
-        """Say above the panels what the bars are."""
+    def _draw_key(self, key: dict[str, str]) -> None:
+        """Say above the panels what the bars are, and below what they measure."""
         from matplotlib.patches import Patch
 
-        self._draw_legend(
-            [Patch(color=NUMBERS), Patch(color=LEVELS)],
-            ["number, in standard deviations", "probability of a level"],
-        )
-        self.axes_[0].set_xlabel("change by one deviation\nof the code", fontsize="small")
+        patches = [Patch(color=color) for color in key.values()]
+        self._draw_legend(patches, list(key), TITLE)
+        for panel in self.axes_[-len(self._lines[0]) :]:
+            panel.set_xlabel("change", fontsize="small")
 
 
-def _draw_bars(panel: Axes, part: pd.DataFrame, kwargs: Kwargs) -> BarContainer:
+def _key(part: pd.DataFrame) -> dict[str, str]:
+    """Return what the bars are that there are, and their colours."""
+    is_level = part["level"].notna()
+    key = {"number, in standard deviations": NUMBERS} if not is_level.all() else {}
+    return key | ({"probability of a level": LEVELS} if is_level.any() else {})
+
+
+def _names_of_bars(description: pd.DataFrame) -> pd.Series:
+    """Return the columns, and of categories the levels, short enough to be drawn."""
+    columns, levels = (
+        dict(zip(cells, shorten(cells), strict=True))
+        for cells in (description["column"].unique(), description["level"].unique())
+    )
+    names = [
+        columns[column] if pd.isna(level) else f"{columns[column]} = {levels[level]}"
+        for column, level in zip(description["column"], description["level"], strict=True)
+    ]
+    return pd.Series(names, description.index)
+
+
+def _draw_bars(
+    panel: Axes, part: pd.DataFrame, names: list[str], bar_kwargs: Kwargs | None
+) -> BarContainer:
     """Draw the effects of one code from the top."""
     is_level = part["level"].notna().to_numpy()
-    names = [
-        short(column) if not of_level else f"{short(column)} = {short(level)}"
-        for column, level, of_level in zip(
-            part["column"], part["level"], is_level, strict=True
-        )
-    ]
     places = np.arange(len(part))
-    style = {"color": np.where(is_level, LEVELS, NUMBERS), "height": 0.7, **kwargs}
-    bars = panel.barh(places, part["effect"].to_numpy(), **style)
+    style = {"color": np.where(is_level, LEVELS, NUMBERS), "height": 0.7}
+    bars = panel.barh(places, part["effect"].to_numpy(), **styled(style, bar_kwargs))
     panel.set_yticks(places, names, fontsize="small")
     panel.set_ylim(len(part) - 0.5, -0.5)
     panel.axvline(0.0, color=QUIET, linewidth=0.8)

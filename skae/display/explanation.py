@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from skae.display._display import Display, Kwargs, name_of, of_estimator
-from skae.display._style import COLORS, QUIET
-from skae.display._tables import Table, as_pixels, as_texts, read_like, read_table
+from skae.display._display import Display, Kwargs, check_count, name_of, of_estimator
+from skae.display._style import COLORS, QUIET, styled, text_on
+from skae.display._tables import (
+    Table,
+    as_pixels,
+    as_texts,
+    read_like,
+    read_table,
+    short,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +94,8 @@ class ExplanationDisplay(Display):
         *,
         max_columns: int = 10,
         ax: Axes | None = None,
-        **kwargs: Any,
+        bar_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot how a fitted estimator explains the scores of rows.
 
@@ -101,9 +110,10 @@ class ExplanationDisplay(Display):
             others are summed up.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure and axes are created.
-        **kwargs : dict
-            Additional keyword arguments passed to `Axes.barh` (one row) or `Axes.imshow`
-            (several rows).
+        bar_kwargs : dict, default=None
+            Keyword arguments of `Axes.barh`, for one row.
+        im_kwargs : dict, default=None
+            Keyword arguments of `Axes.imshow`, for several rows.
 
         Returns
         -------
@@ -119,7 +129,8 @@ class ExplanationDisplay(Display):
             name=name_of(estimator),
             max_columns=max_columns,
             ax=ax,
-            **kwargs,
+            bar_kwargs=bar_kwargs,
+            im_kwargs=im_kwargs,
         )
 
     @classmethod
@@ -132,7 +143,8 @@ class ExplanationDisplay(Display):
         name: str | None = None,
         max_columns: int = 10,
         ax: Axes | None = None,
-        **kwargs: Any,
+        bar_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot given contributions.
 
@@ -144,7 +156,7 @@ class ExplanationDisplay(Display):
             The rows, and the values that were expected instead.
         name : str, default=None
             Name of the estimator. If None, it is not shown.
-        max_columns, ax, **kwargs
+        max_columns, ax, bar_kwargs, im_kwargs
             See `from_estimator`.
 
         Returns
@@ -163,22 +175,37 @@ class ExplanationDisplay(Display):
                 f"{len(table)} rows cannot be read in one picture; give {MAX_ROWS} or "
                 "fewer, for example those with the lowest score_samples."
             )
+        parts = as_pixels(table)
+        if not np.isfinite(parts).all():
+            raise ValueError(
+                "contributions holds cells that are no finite numbers; give what explain "
+                "returns, or 0 where nothing is known."
+            )
         display = cls(
-            as_pixels(table),
+            parts,
             list(table),
             row_names=[str(row) for row in (table if X is None else read_table(X)).index],
             values=_as_texts("X", X, table),
             expected=_as_texts("expected", expected, table),
             name=name,
         )
-        return display.plot(ax=ax, max_columns=max_columns, **kwargs)
+        return display.plot(
+            ax=ax, max_columns=max_columns, bar_kwargs=bar_kwargs, im_kwargs=im_kwargs
+        )
 
-    def plot(self, ax: Axes | None = None, *, max_columns: int = 10, **kwargs: Any) -> Self:
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        max_columns: int = 10,
+        bar_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
+    ) -> Self:
         """Plot the contributions.
 
         Parameters
         ----------
-        ax, max_columns, **kwargs
+        ax, max_columns, bar_kwargs, im_kwargs
             See `from_estimator`.
 
         Returns
@@ -186,12 +213,12 @@ class ExplanationDisplay(Display):
         display : ExplanationDisplay
             The display itself.
         """
-        if max_columns < 1:
-            raise ValueError(f"max_columns={max_columns}; draw 1 column or more.")
+        check_count("max_columns", max_columns)
         order = np.argsort(-self.contributions.sum(axis=0), kind="stable")
         self.shown_ = order[:max_columns]
         parts = self.contributions[:, self.shown_]
-        labels = [self.feature_names[i] for i in self.shown_]
+        names = shorten(self.feature_names)
+        labels = [names[i] for i in self.shown_]
         is_single = len(parts) == 1
         n_hidden = len(order) - len(labels)
         if n_hidden:
@@ -201,12 +228,15 @@ class ExplanationDisplay(Display):
                 f"{n_hidden} other columns" if is_single else f"{n_hidden} others"
             )
         self.text_: list[Text] = []
-        draw = self._draw_bars if is_single else self._draw_heat_map
-        draw(ax, parts, labels, kwargs)
+        if is_single:
+            self._draw_bars(ax, parts, labels, bar_kwargs)
+        else:
+            self._draw_heat_map(ax, parts, labels, im_kwargs)
+        self._fit()
         return self
 
     def _draw_bars(
-        self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs
+        self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs | None
     ) -> None:
         positions = np.arange(len(labels))
         self._open_axes(ax, (6.8, 1.4 + 0.34 * len(labels)))
@@ -214,7 +244,7 @@ class ExplanationDisplay(Display):
             for bar, i in enumerate(self.shown_):
                 labels[bar] += f" = {self.values[0, i]}"
         colors = [COLORS[0]] * len(self.shown_) + [QUIET]
-        style = {"color": colors[: len(labels)], "height": 0.7, **kwargs}
+        style = styled({"color": colors[: len(labels)], "height": 0.7}, kwargs)
         self.bars_ = self.ax_.barh(positions, parts[0], **style)
         if self.expected is not None:
             notes = [f"expected {cell}" for cell in self.expected[0, self.shown_]]
@@ -224,26 +254,30 @@ class ExplanationDisplay(Display):
         self.ax_.set_yticks(positions, labels)
         self.ax_.invert_yaxis()
         # Leaves space for the annotation of the longest bar.
-        self.ax_.set_xlim(0, 1.35 * max(parts.max(), np.finfo(float).tiny))
-        row = "" if self.row_names is None else f" of row {self.row_names[0]}"
+        longest = max(parts.max(), np.finfo(float).tiny)
+        self.ax_.set_xlim(min(1.35 * parts.min(), 0.0), 1.35 * longest)
+        row = "" if self.row_names is None else f" of row {short(self.row_names[0])}"
+        self.ax_.locator_params(axis="x", nbins=5)
+        self.ax_.xaxis.set_major_formatter("{x:.3g}")
         total = f"(total {parts.sum():.3g})"
         self.ax_.set_xlabel(f"contribution to the anomaly score{row} {total}")
         self.ax_.spines[["top", "right"]].set_visible(False)
 
     def _draw_heat_map(
-        self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs
+        self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs | None
     ) -> None:
         n_rows, n_columns = parts.shape
         self._open_axes(ax, (2.4 + 0.85 * n_columns, 1.8 + 0.42 * max(n_rows, 3)))
-        style = {"cmap": "Blues", "vmin": 0.0, "aspect": "auto", **kwargs}
+        low = min(parts.min(), 0.0)
+        style = styled({"cmap": "Blues", "vmin": low, "aspect": "auto"}, kwargs)
         self.im_ = self.ax_.imshow(parts, **style)
         self._annotate_cells(parts)
         self.ax_.set_xticks(np.arange(n_columns), labels, rotation=35, ha="right")
         row_names = self.row_names or np.arange(n_rows).astype(str)
-        self.ax_.set_yticks(np.arange(n_rows), row_names)
+        self.ax_.set_yticks(np.arange(n_rows), shorten(row_names))
         self.ax_.set_ylabel("row")
         label = f"contribution to the anomaly score\n{of_estimator(self.name).strip()}"
-        self.figure_.colorbar(self.im_, ax=self.ax_, label=label)
+        self._add_colorbar(self.ax_, self.im_, label)
 
     def _annotate_cells(self, parts: np.ndarray) -> None:
         """Write the value and the expected value into cells that contribute much."""
@@ -254,7 +288,7 @@ class ExplanationDisplay(Display):
             text = str(self.values[row, self.shown_[column]])
             if self.expected is not None:
                 text += f"\n({self.expected[row, self.shown_[column]]})"
-            color = "white" if parts[row, column] > 0.55 * parts.max() else "black"
+            color = text_on(self.im_.cmap(self.im_.norm(parts[row, column])))
             style: Kwargs = {"ha": "center", "va": "center", "fontsize": "x-small"}
             self.text_.append(self.ax_.text(column, row, text, color=color, **style))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
@@ -14,16 +15,19 @@ from sklearn.utils import check_random_state
 
 from skae.display._display import Display, Groups, Kwargs
 from skae.display._layouts import Layout, lay_out
-from skae.display._legend import group_labels, put_legend_beside
+from skae.display._legend import entries_of, entry, group_labels, put_legend_beside
 from skae.display._panels import format_dates
-from skae.display._style import COLORS, LABEL_COLORS, MISSING_COLOR, QUIET
-from skae.display._tables import Table, as_floats, dense
-from skae.display._values import as_values, few_numbers
+from skae.display._style import COLORS, LABEL_COLORS, MISSING_COLOR, QUIET, styled
+from skae.display._tables import Table, as_floats, dense, verbatim
+from skae.display._values import few_numbers, read_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ColorBy = Literal["auto", "label", "value"]
+
+# What points without a value do not take over from a user's settings.
+OF_COLOUR = "c", "color", "cmap", "norm", "vmin", "vmax"
 
 
 @dataclass(eq=False, repr=False)
@@ -32,8 +36,8 @@ class LatentSpaceDisplay(Display):
 
     Two codes are the axes of the plot. More than two are laid out in the plane: by their
     principal components, or by t-SNE or UMAP, which preserve neighbourhoods but not
-    distances. A single code is drawn as a histogram, or against the values of `y`. It is recommended to create the display with
-    `from_estimator` or `from_predictions`.
+    distances. A single code is drawn as a histogram, or against the values of `y`. It is
+    recommended to create the display with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
@@ -91,12 +95,13 @@ class LatentSpaceDisplay(Display):
         y: ArrayLike | None = None,
         *,
         layout: Layout = "pca",
-        max_samples: int | None = 2000,
+        subsample: float | int | None = 2000,
         random_state: int | np.random.RandomState | None = 0,
         color_by: ColorBy = "auto",
         label_name: str | None = None,
         ax: Axes | None = None,
-        **kwargs: Any,
+        scatter_kwargs: Kwargs | None = None,
+        hist_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the codes that a fitted estimator gives to rows.
 
@@ -113,10 +118,10 @@ class LatentSpaceDisplay(Display):
             far rows are far apart in their codes. "tsne" shows neighbourhoods and takes
             seconds, more than a fit often does. "umap" is like it and needs the package
             umap-learn.
-        max_samples : int or None, default=2000
-            Maximum number of rows to draw. They are chosen at random, and the label of the
-            axis says how many there are. If None, all rows are drawn; the time of t-SNE
-            grows slightly faster than their number.
+        subsample : float, int or None, default=2000
+            Rows to draw: the most of them, or, between 0 and 1, their proportion. They are
+            chosen at random, and the label of the axis says how many there are. If None,
+            all rows are drawn; the time of t-SNE grows slightly faster than their number.
         random_state : int, RandomState instance or None, default=0
             Determines the choice of rows and the initialisation of the layout.
         color_by : {"auto", "label", "value"}, default="auto"
@@ -127,9 +132,10 @@ class LatentSpaceDisplay(Display):
             Title of the legend. If None, the name of `y`, if it has one.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure and axes are created.
-        **kwargs : dict
-            Additional keyword arguments passed to `Axes.scatter` (for a single code, to
-            `Axes.hist`).
+        scatter_kwargs : dict, default=None
+            Keyword arguments of `Axes.scatter`.
+        hist_kwargs : dict, default=None
+            Keyword arguments of `Axes.hist`, for a single code.
 
         Returns
         -------
@@ -141,12 +147,13 @@ class LatentSpaceDisplay(Display):
             estimator.transform(X),
             y,
             layout=layout,
-            max_samples=max_samples,
+            subsample=subsample,
             random_state=random_state,
             color_by=color_by,
             label_name=label_name,
             ax=ax,
-            **kwargs,
+            scatter_kwargs=scatter_kwargs,
+            hist_kwargs=hist_kwargs,
         )
 
     @classmethod
@@ -156,12 +163,13 @@ class LatentSpaceDisplay(Display):
         y: ArrayLike | None = None,
         *,
         layout: Layout = "pca",
-        max_samples: int | None = 2000,
+        subsample: float | int | None = 2000,
         random_state: int | np.random.RandomState | None = 0,
         color_by: ColorBy = "auto",
         label_name: str | None = None,
         ax: Axes | None = None,
-        **kwargs: Any,
+        scatter_kwargs: Kwargs | None = None,
+        hist_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot given codes.
 
@@ -169,7 +177,9 @@ class LatentSpaceDisplay(Display):
         ----------
         codes : array-like or sparse matrix of shape (n_samples, n_components)
             Output of `transform`.
-        y, layout, max_samples, random_state, color_by, label_name, ax, **kwargs
+        y, layout, subsample, random_state, color_by, label_name, ax
+            See `from_estimator`.
+        scatter_kwargs, hist_kwargs
             See `from_estimator`.
 
         Returns
@@ -186,29 +196,35 @@ class LatentSpaceDisplay(Display):
             If ``layout="umap"`` and umap-learn is not installed.
         """
         codes = dense(codes)
-        if codes.ndim != 2 or not codes.shape[1]:
+        if codes.ndim != 2 or not codes.size:
             raise ValueError(
                 f"codes has shape {codes.shape}; give a table of shape "
                 "(n_samples, n_components), as transform returns it."
             )
+        if codes.dtype.kind not in "iuf" or not np.isfinite(codes).all():
+            raise ValueError(
+                "codes holds cells that are no finite numbers; leave them out."
+            )
         if label_name is None:
             label_name = getattr(y, "name", None)
         if y is not None:
-            y = as_values(y)
-            if y.shape != codes.shape[:1]:
-                raise ValueError(
-                    f"y has shape {y.shape}, but there are {len(codes)} rows of codes; give "
-                    "one label or value per row."
-                )
+            y = read_labels(y, len(codes), "codes")
         rng, n_rows = check_random_state(random_state), len(codes)
-        if max_samples is not None and n_rows > max_samples:
-            rows = np.sort(rng.choice(n_rows, max_samples, replace=False))
+        n_drawn = _count_drawn(subsample, n_rows)
+        if n_drawn < n_rows:
+            rows = np.sort(rng.choice(n_rows, n_drawn, replace=False))
             codes, y = codes[rows], None if y is None else y[rows]
         embedding, names = lay_out(codes, layout, rng)
         if len(codes) < n_rows:
             names[0] += f" ({len(codes):,} of {n_rows:,} rows)"
         display = cls(codes, embedding, y=y, names=names)
-        return display.plot(ax=ax, color_by=color_by, label_name=label_name, **kwargs)
+        return display.plot(
+            ax=ax,
+            color_by=color_by,
+            label_name=label_name,
+            scatter_kwargs=scatter_kwargs,
+            hist_kwargs=hist_kwargs,
+        )
 
     def plot(
         self,
@@ -216,13 +232,14 @@ class LatentSpaceDisplay(Display):
         *,
         color_by: ColorBy = "auto",
         label_name: str | None = None,
-        **kwargs: Any,
+        scatter_kwargs: Kwargs | None = None,
+        hist_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the codes.
 
         Parameters
         ----------
-        ax, color_by, label_name, **kwargs
+        ax, color_by, label_name, scatter_kwargs, hist_kwargs
             See `from_estimator`.
 
         Returns
@@ -240,54 +257,75 @@ class LatentSpaceDisplay(Display):
         self.ax_.set_xlabel(names[0])
         if n_axes == 2:
             self.ax_.set_ylabel(names[1])
+        of_groups = hist_kwargs if n_axes == 1 else scatter_kwargs
         if self.y is None:
-            groups = {None: np.arange(len(self.codes))}
-            self._draw_groups(groups, list(COLORS[:1]), kwargs)
+            groups = [(None, np.arange(len(self.codes)))]
+            self._draw_groups(groups, list(COLORS[:1]), of_groups)
         elif self._has_labels(self.y, color_by):
-            self._draw_labels(self.y, label_name, kwargs)
+            self._draw_labels(self.y, label_name, of_groups)
         else:
-            self._draw_values(self.y, label_name or "y", kwargs)
+            name = "y" if label_name is None else entry(verbatim(str(label_name)))
+            self._draw_values(self.y, name, scatter_kwargs)
         if self.codes.shape[1] > 2:
             # The coordinates of a layout have neither a unit nor an origin.
             self.ax_.set(xticks=[], yticks=[])
+        self._fit()
         return self
 
     def _has_labels(self, y: np.ndarray, color_by: ColorBy) -> bool:
+        has_values = y.dtype.kind in "iufmM"
+        if color_by == "value" and not has_values:
+            raise ValueError(
+                "color_by='value', but y holds labels, such as "
+                f"{y[~pd.isna(y)][:1].tolist()}; use color_by='label', or give numbers or "
+                "dates."
+            )
         if color_by != "auto":
             return color_by == "label"
-        if y.dtype.kind not in "iufM":
+        if not has_values:
             return True
         # Along a single code a few numbers are histograms, as labels are.
         return self.embedding.shape[1] == 1 and few_numbers(y) is not None
 
-    def _draw_labels(self, y: np.ndarray, label_name: str | None, kwargs: Kwargs) -> None:
+    def _draw_labels(
+        self, y: np.ndarray, label_name: str | None, kwargs: Kwargs | None
+    ) -> None:
         groups, colors = group_labels(y)
-        self._draw_groups(groups, colors, kwargs)
+        named = [
+            (text, rows) for text, (_, rows) in zip(entries_of(groups), groups, strict=True)
+        ]
+        self._draw_groups(named, colors, kwargs)
         # Markers remain visible even if the points of the plot are small.
         n_grey = len(groups) - sum(color in LABEL_COLORS for color in colors)
-        put_legend_beside(self.ax_, label_name, last=n_grey, markerscale=1.6)
+        title = None if label_name is None else entry(verbatim(str(label_name)))
+        put_legend_beside(self.ax_, title, last=n_grey, markerscale=1.6)
 
     def _point_style(self) -> Kwargs:
         size = float(np.clip(9000 / len(self.codes), 6, 30))
         return {"s": size, "alpha": 0.75, "linewidths": 0}
 
-    def _draw_values(self, y: np.ndarray, label: str, kwargs: Kwargs) -> None:
+    def _draw_values(self, y: np.ndarray, label: str, kwargs: Kwargs | None) -> None:
         """Draw values as colours; against a single code, as heights."""
         values = as_floats(pd.Series(y))
+        if y.dtype.kind == "m":
+            label += " (days)"
         self.artists_: list[Any] = []
         if self.embedding.shape[1] == 1:
-            style = {"s": 16, "alpha": 0.7, "linewidths": 0, "color": COLORS[0], **kwargs}
-            self.artists_ = [self.ax_.scatter(self.embedding[:, 0], values, **style)]
+            style: Kwargs = {"s": 16, "alpha": 0.7, "linewidths": 0, "color": COLORS[0]}
+            points = self.ax_.scatter(self.embedding[:, 0], values, **styled(style, kwargs))
+            self.artists_ = [points]
             self.ax_.set_ylabel(label)
             if y.dtype.kind == "M":
                 format_dates(self.ax_.yaxis)
             return
-        missing = np.isnan(values)
+        missing = ~np.isfinite(values)
         if missing.any():
-            style = {**self._point_style(), "color": MISSING_COLOR, **kwargs}
-            self.ax_.scatter(*self.embedding[missing].T, **style)
+            rest = {k: v for k, v in (kwargs or {}).items() if k not in OF_COLOUR}
+            grey = styled({**self._point_style(), "color": MISSING_COLOR}, rest)
+            self.ax_.scatter(*self.embedding[missing].T, **grey)
             label += " (grey: missing)"
-        self._draw_colours(y, values, ~missing, label, kwargs)
+        if not missing.all():
+            self._draw_colours(y, values, ~missing, label, kwargs)
 
     def _draw_colours(
         self,
@@ -295,7 +333,7 @@ class LatentSpaceDisplay(Display):
         values: np.ndarray,
         there: np.ndarray,
         label: str,
-        kwargs: Kwargs,
+        kwargs: Kwargs | None,
     ) -> None:
         """Draw the rows that have values, and the colour bar."""
         few, steps = few_numbers(y), {}
@@ -307,27 +345,53 @@ class LatentSpaceDisplay(Display):
             colors = ListedColormap(list(LABEL_COLORS[: len(few)]))
             steps = {"cmap": colors, "norm": BoundaryNorm(edges, len(few))}
             ticks = [(low + high) / 2 for low, high in pairwise(edges)]
-        style = {"c": values[there], **self._point_style(), **steps, **kwargs}
+        style = styled({"c": values[there], **self._point_style()}, kwargs)
+        if "c" in style and "c" not in (kwargs or {}):  # no other colour is asked for
+            style = {**steps, **style}
         points = self.ax_.scatter(*self.embedding[there].T, **style)
         self.artists_.append(points)
-        bar = self.figure_.colorbar(points, ax=self.ax_, label=label)
+        if points.get_array() is None:  # another colour was asked for
+            return
+        bar = self._add_colorbar(self.ax_, points, label)
         if steps and few is not None:
             bar.set_ticks(ticks, labels=[f"{value:g}" for value in few])
             bar.ax.minorticks_off()
         elif y.dtype.kind == "M":
             format_dates(bar.ax.yaxis)
 
-    def _draw_groups(self, groups: Groups, colors: Sequence[Any], kwargs: Kwargs) -> None:
+    def _draw_groups(
+        self, groups: Groups, colors: Sequence[Any], kwargs: Kwargs | None
+    ) -> None:
         """Draw the rows of each label as points; along a single code, as histograms."""
         if self.embedding.shape[1] == 1:
             bins = np.histogram_bin_edges(self.embedding, bins=40)
-            style = {"bins": bins, "alpha": 0.6, **kwargs}
+            style = styled({"bins": bins, "alpha": 0.6}, kwargs)
             values = self.embedding[:, 0]
             self.artists_ = self._draw_histograms(values, groups, colors, style)
             return
         self.artists_ = []
-        for color, (label, rows) in zip(colors, groups.items(), strict=True):
-            style = {"color": color, "label": label, **self._point_style(), **kwargs}
+        for color, (label, rows) in zip(colors, groups, strict=True):
+            style = styled({"color": color, "label": label, **self._point_style()}, kwargs)
             self.artists_.append(self.ax_.scatter(*self.embedding[rows].T, **style))
         if self.y is None:
             self.ax_.grid(color=QUIET, alpha=0.15)
+
+
+def _count_drawn(subsample: Any, n_rows: int) -> int:
+    """Return the number of rows to draw.
+
+    Raises
+    ------
+    ValueError
+        If `subsample` is neither a number of rows, nor a proportion, nor None.
+    """
+    if subsample is None:
+        return n_rows
+    if isinstance(subsample, (int, np.integer)) and subsample >= 1:
+        return min(int(subsample), n_rows)
+    if isinstance(subsample, (float, np.floating)) and 0 < subsample < 1:
+        return math.ceil(subsample * n_rows)
+    raise ValueError(
+        f"subsample={subsample!r}; give a number of rows, 1 or more, a proportion between 0 "
+        "and 1, or None for all rows."
+    )

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from skae.display._display import Display, LogScale, last_step, name_of
+from skae.display._display import (
+    Display,
+    Kwargs,
+    LogScale,
+    check_log_scale,
+    last_step,
+    name_of,
+)
 from skae.display._legend import put_legend_beside
-from skae.display._style import COLORS, QUIET
+from skae.display._style import COLORS, QUIET, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +82,7 @@ class LossCurveDisplay(Display):
         *,
         log_scale: LogScale = "auto",
         ax: Axes | None = None,
-        **kwargs: Any,
+        line_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the loss curves of a fitted estimator.
 
@@ -89,8 +96,8 @@ class LossCurveDisplay(Display):
             positive and the smallest is less than a twentieth of the largest.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure and axes are created.
-        **kwargs : dict
-            Additional keyword arguments passed to `Axes.plot`.
+        line_kwargs : dict, default=None
+            Keyword arguments of `Axes.plot`.
 
         Returns
         -------
@@ -121,16 +128,20 @@ class LossCurveDisplay(Display):
             best_iter=getattr(fitted, "best_iter_", None),
             loss_name=f"loss of {name_of(estimator)}",
         )
-        return display.plot(ax=ax, log_scale=log_scale, **kwargs)
+        return display.plot(ax=ax, log_scale=log_scale, line_kwargs=line_kwargs)
 
     def plot(
-        self, ax: Axes | None = None, *, log_scale: LogScale = "auto", **kwargs: Any
+        self,
+        ax: Axes | None = None,
+        *,
+        log_scale: LogScale = "auto",
+        line_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the curves.
 
         Parameters
         ----------
-        ax, log_scale, **kwargs
+        ax, log_scale, line_kwargs
             See `from_estimator`.
 
         Returns
@@ -138,10 +149,11 @@ class LossCurveDisplay(Display):
         display : LossCurveDisplay
             The display itself.
         """
+        check_log_scale(log_scale)
         self._open_axes(ax, (6.4, 4.0))
         self.lines_: dict[str, Line2D] = {}
         for color, (label, curve) in zip(COLORS, self.curves.items(), strict=False):
-            style = {"color": color, "label": label, "linewidth": 1.8, **kwargs}
+            style = styled({"color": color, "label": label, "linewidth": 1.8}, line_kwargs)
             (self.lines_[label],) = self.ax_.plot(*curve, **style)
         self.best_line_ = None
         if self.best_iter is not None:
@@ -154,6 +166,7 @@ class LossCurveDisplay(Display):
         self.ax_.locator_params(axis="x", integer=True)
         self.ax_.grid(color=QUIET, alpha=0.2)
         put_legend_beside(self.ax_)
+        self._fit()
         return self
 
     def _needs_log_scale(self) -> bool:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
-from skae.display._display import PANELS_PER_LINE, Display, name_of
+from skae.display._display import Display, Kwargs, check_count, name_of
 from skae.display._images import check_image_shape, pixel_limits
 from skae.display._panels import draw_column
-from skae.display._tables import Table, as_pixels, read_like, read_table
+from skae.display._style import styled
+from skae.display._tables import (
+    Table,
+    as_pixels,
+    positions_of,
+    read_like,
+    read_table,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +98,8 @@ class ReconstructionDisplay(Display):
         max_columns: int = 9,
         cmap: str | Colormap = "gray_r",
         ax: Axes | None = None,
-        **kwargs: Any,
+        scatter_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot rows beside their reconstructions by a fitted estimator.
 
@@ -115,9 +125,10 @@ class ReconstructionDisplay(Display):
         ax : matplotlib Axes, default=None
             Axes to draw on, replaced by the panels if there are several. If None, a new
             figure and axes are created.
-        **kwargs : dict
-            Additional keyword arguments passed to `Axes.imshow` (images), or to
-            `Axes.scatter` (numeric columns).
+        scatter_kwargs : dict, default=None
+            Keyword arguments of `Axes.scatter`, for numeric columns.
+        im_kwargs : dict, default=None
+            Keyword arguments of `Axes.imshow`, for images.
 
         Returns
         -------
@@ -135,7 +146,8 @@ class ReconstructionDisplay(Display):
             cmap=cmap,
             name=name_of(estimator),
             ax=ax,
-            **kwargs,
+            scatter_kwargs=scatter_kwargs,
+            im_kwargs=im_kwargs,
         )
 
     @classmethod
@@ -151,7 +163,8 @@ class ReconstructionDisplay(Display):
         cmap: str | Colormap = "gray_r",
         name: str | None = None,
         ax: Axes | None = None,
-        **kwargs: Any,
+        scatter_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot rows beside given reconstructions.
 
@@ -165,7 +178,7 @@ class ReconstructionDisplay(Display):
         name : str, default=None
             Name of the estimator. If None, it is not shown. Ignored for a dict, whose keys
             are the names.
-        image_shape, columns, max_images, max_columns, cmap, ax, **kwargs
+        image_shape, columns, max_images, max_columns, cmap, ax, scatter_kwargs, im_kwargs
             See `from_estimator`.
 
         Returns
@@ -185,7 +198,8 @@ class ReconstructionDisplay(Display):
             max_images=max_images,
             max_columns=max_columns,
             cmap=cmap,
-            **kwargs,
+            scatter_kwargs=scatter_kwargs,
+            im_kwargs=im_kwargs,
         )
 
     def plot(
@@ -196,13 +210,14 @@ class ReconstructionDisplay(Display):
         max_images: int = 10,
         max_columns: int = 9,
         cmap: str | Colormap = "gray_r",
-        **kwargs: Any,
+        scatter_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the rows beside their reconstructions.
 
         Parameters
         ----------
-        ax, columns, max_images, max_columns, cmap, **kwargs
+        ax, columns, max_images, max_columns, cmap, scatter_kwargs, im_kwargs
             See `from_estimator`.
 
         Returns
@@ -210,38 +225,47 @@ class ReconstructionDisplay(Display):
         display : ReconstructionDisplay
             The display itself.
         """
+        check_count("max_images", max_images)
         original = read_table(self.original)
         by_name = self._reconstructions(original)
         if self.image_shape is not None:
             tables = [original, *by_name.values()]
             rows = np.stack([as_pixels(table)[:max_images] for table in tables])
-            self._draw_images(ax, rows, list(by_name), cmap=cmap, **kwargs)
+            style = styled({"cmap": cmap}, im_kwargs)
+            self._draw_images(ax, rows, list(by_name), **style)
             return self
         if isinstance(self.reconstruction, dict):
             raise ValueError(
                 "reconstruction is a dict, which can only be drawn as images; give "
                 "image_shape, or one table."
             )
-        n_columns = original.shape[1]
-        chosen = range(min(max_columns, n_columns)) if columns is None else columns
-        positions = [_position(original, column) for column in chosen]
-        if not positions:
-            raise ValueError(
-                f"columns={columns!r} and max_columns={max_columns} choose none of the "
-                f"{n_columns} columns of X; give one or more columns, or columns=None and a "
-                "max_columns of 1 or more."
-            )
+        check_count("max_columns", max_columns)
+        positions = list(range(min(max_columns, original.shape[1])))
+        if columns is not None:
+            positions = positions_of(columns, list(original))
         pairs = [
             (original.iloc[:, i], by_name["reconstruction"].iloc[:, i]) for i in positions
         ]
-        self._open_panels(ax, len(pairs), (2.7, 2.5), (0.4, 0.4), "reconstruction")
+        self._open_panels(ax, len(pairs), (2.7, 2.5), (0.4, 0.4))
+        names = shorten(original)
         self.artists_ = [
-            draw_column(panel, *pair, kwargs)
-            for panel, pair in zip(self.axes_, pairs, strict=True)
+            draw_column(panel, *pair, names[i], scatter_kwargs)
+            for panel, pair, i in zip(self.axes_, pairs, positions, strict=True)
         ]
-        for panel in self.axes_[-PANELS_PER_LINE:]:
-            panel.set_xlabel("original")
+        self._share_labels()
+        self._fit()
         return self
+
+    def _share_labels(self) -> None:
+        """Leave out what the panel to the left, or below, says of its axis as well."""
+        for line in self._lines:
+            for before, panel in reversed(list(pairwise(line))):
+                if panel.get_ylabel() == before.get_ylabel():
+                    panel.set_ylabel("")
+        for line, below in pairwise(self._lines):
+            for panel, other in zip(line, below, strict=False):
+                if panel.get_xlabel() == other.get_xlabel():
+                    panel.set_xlabel("")
 
     def _reconstructions(self, original: pd.DataFrame) -> dict[str, pd.DataFrame]:
         """Return the reconstructions by name; a single one is named "reconstruction"."""
@@ -270,17 +294,3 @@ class ReconstructionDisplay(Display):
         self.ax_.set_xticklabels([f"{error:.2g}" for error in errors])
         by = "" if self.name is None else f" by {self.name}"
         self.ax_.set_xlabel(f"root mean squared error per pixel, reconstructed{by}")
-
-
-def _position(table: pd.DataFrame, column: str | int) -> int:
-    """Return the position of a column given by its name or position."""
-    if isinstance(column, str):
-        if column not in table:
-            raise ValueError(
-                f"columns holds {column!r}, which is not a column of X; its columns are "
-                f"{list(table)}."
-            )
-        return list(table).index(column)
-    if not 0 <= column < table.shape[1]:
-        raise ValueError(f"columns holds {column}, but X has {table.shape[1]} columns.")
-    return column

@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from skae._parameters import RandomState
-from skae.display._display import PANELS_PER_LINE, Display, name_of, of_estimator
+from skae.display._display import (
+    PANELS_PER_LINE,
+    Display,
+    Kwargs,
+    check_count,
+    name_of,
+    of_estimator,
+)
 from skae.display._marginals import draw_marginals
-from skae.display._tables import Table, short
+from skae.display._style import styled
+from skae.display._tables import Table, positions_of, shorten
 from skae.metrics import marginal_similarity, two_sample_auc
 from skae.metrics._columns import Column, read_columns
 from skae.metrics.associations import matrix_of
@@ -71,7 +79,7 @@ class SampleDisplay(Display):
     images_ : list of matplotlib AxesImage
         The matrices: real, synthetic, difference.
     title_ : matplotlib Text
-        The title, which is part of a panel's.
+        The title, which is that of the legend.
 
     See Also
     --------
@@ -108,7 +116,7 @@ class SampleDisplay(Display):
         max_columns: int = 6,
         cmap: str | Colormap = "RdBu_r",
         ax: Axes | None = None,
-        **kwargs: Any,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot rows that a fitted estimator generates beside real ones.
 
@@ -133,8 +141,8 @@ class SampleDisplay(Display):
         ax : matplotlib Axes, default=None
             Axes to draw on, replaced by the panels. If None, a new figure and axes are
             created.
-        **kwargs : dict
-            Additional keyword arguments passed to `Axes.imshow`.
+        im_kwargs : dict, default=None
+            Keyword arguments of `Axes.imshow`, for the matrices.
 
         Returns
         -------
@@ -153,7 +161,7 @@ class SampleDisplay(Display):
             max_columns=max_columns,
             cmap=cmap,
             ax=ax,
-            **kwargs,
+            im_kwargs=im_kwargs,
         )
 
     @classmethod
@@ -168,7 +176,7 @@ class SampleDisplay(Display):
         max_columns: int = 6,
         cmap: str | Colormap = "RdBu_r",
         ax: Axes | None = None,
-        **kwargs: Any,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot given rows beside real ones.
 
@@ -181,7 +189,7 @@ class SampleDisplay(Display):
             Generated rows with the same columns, by any generator.
         name : str, default=None
             Name of the generator. If None, it is not shown.
-        random_state, columns, max_columns, cmap, ax, **kwargs
+        random_state, columns, max_columns, cmap, ax, im_kwargs
             See `from_estimator`.
 
         Returns
@@ -197,7 +205,7 @@ class SampleDisplay(Display):
         auc = two_sample_auc(real, synthetic, random_state=random_state)
         display = cls(real, synthetic, auc=auc, name=name)
         return display.plot(
-            ax=ax, columns=columns, max_columns=max_columns, cmap=cmap, **kwargs
+            ax=ax, columns=columns, max_columns=max_columns, cmap=cmap, im_kwargs=im_kwargs
         )
 
     def plot(
@@ -207,13 +215,13 @@ class SampleDisplay(Display):
         columns: Sequence[str | int] | None = None,
         max_columns: int = 6,
         cmap: str | Colormap = "RdBu_r",
-        **kwargs: Any,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the generated rows beside the real ones.
 
         Parameters
         ----------
-        ax, columns, max_columns, cmap, **kwargs
+        ax, columns, max_columns, cmap, im_kwargs
             See `from_estimator`.
 
         Returns
@@ -227,53 +235,50 @@ class SampleDisplay(Display):
         n_lines = math.ceil(len(shown) / PANELS_PER_LINE)
         n_matrices = PANELS_PER_LINE if len(table) > 1 else 0
         n_panels = PANELS_PER_LINE * n_lines + n_matrices
-        label = "proportion of rows"
         heights = [1.0] * n_lines + [MATRIX_HEIGHT] * bool(n_matrices)
-        margins = 0.6, 0.6
-        self._open_panels(ax, n_panels, (2.9, 2.3), margins, label, heights, n_entries=2)
+        title = self._title()
+        self._open_panels(
+            ax,
+            n_panels,
+            (2.9, 2.3),
+            (0.6, 0.6),
+            "proportion",
+            heights,
+            entries=["real", "synthetic"],
+            title=title,
+        )
         panels, matrices = np.split(self.axes_, [n_panels - n_matrices])
         for unused in panels[len(shown) :]:
             unused.remove()
         panels = panels[: len(shown)]
         self.axes_ = np.append(panels, matrices)
-        self.bars_ = {}
+        self.bars_, names = {}, shorten(column.name for column in table)
         for panel, i in zip(panels, shown, strict=True):
             self.bars_[table[i].name] = draw_marginals(panel, table[i])
             similarity = self.marginal_similarity_.iloc[i]
-            panel.set_title(f"similarity {similarity:.2f}", fontsize="medium")
-        self._draw_legend(*panels[0].get_legend_handles_labels())
-        self._write_title(panels)
+            panel.set_title(f"{names[i]}\nsimilarity {similarity:.2f}", fontsize="small")
+        handles, labels = panels[0].get_legend_handles_labels()
+        self.title_ = self._draw_legend(handles, labels, title).get_title()
         self.images_: list[AxesImage] = []
         if n_matrices:
-            self._draw_matrices(matrices, table, {"cmap": cmap, **kwargs})
+            self._draw_matrices(matrices, table, styled({"cmap": cmap}, im_kwargs))
+        self._fit()
         return self
 
-    def _write_title(self, panels: np.ndarray) -> None:
-        """Write the title above the panel in the middle, which makes room for it."""
+    def _title(self) -> str:
         told = "" if self.auc is None else f": two-sample AUROC {self.auc:.2f}"
-        title = f"Generated rows{of_estimator(self.name)}{told}"
-        panel = panels[min(1, len(panels) - 1)]
-        below = panel.get_title()
-        self.title_ = panel.set_title(f"{title}\n\n{below}", fontsize="medium")
+        return f"Generated rows{of_estimator(self.name)}{told}"
 
     def _choose(
         self, table: list[Column], columns: Sequence[str | int] | None, max_columns: int
     ) -> list[int]:
         """Return the positions of the columns to draw."""
-        names = [column.name for column in table]
-        if columns is None:
-            order = np.argsort(self.marginal_similarity_.to_numpy(), kind="stable")
-            chosen = [i for i in order.tolist() if not _is_identifier(table[i])]
-            chosen = (chosen or order.tolist())[: max(max_columns, 0)]
-        else:
-            chosen = [_position(names, column) for column in columns]
-        if not chosen:
-            raise ValueError(
-                f"columns={columns!r} and max_columns={max_columns} choose none of the "
-                f"{len(names)} columns; give one or more columns, or columns=None and a "
-                "max_columns of 1 or more."
-            )
-        return chosen
+        check_count("max_columns", max_columns)
+        if columns is not None:
+            return positions_of(columns, [column.name for column in table])
+        order = np.argsort(self.marginal_similarity_.to_numpy(), kind="stable").tolist()
+        known = [i for i in order if not _is_identifier(table[i])]
+        return (known or order)[:max_columns]
 
     def _draw_matrices(
         self, panels: np.ndarray, table: list[Column], style: dict[str, Any]
@@ -284,17 +289,17 @@ class SampleDisplay(Display):
         real, synthetic = (matrix.to_numpy() for matrix in self.associations_.values())
         difference = synthetic - real
         size = np.abs(difference[np.triu_indices(len(real), 1)]).mean()
-        titles = ("real", "synthetic", f"difference, mean size {size:.2f}")
+        titles = ("real", "synthetic", f"difference, mean {size:.2f}")
         for panel, matrix, title in zip(
             panels, (real, synthetic, difference), titles, strict=True
         ):
             limits = {"vmin": -1.0, "vmax": 1.0, "aspect": "auto"}
             self.images_.append(panel.imshow(matrix, **{**limits, **style}))
-            panel.set_title(title, fontsize="medium")
+            panel.set_title(title, fontsize="small")
             panel.set_xticks([])
             panel.set_yticks([])
             panel.set_ylabel("")
-        names = [short(str(name)) for name in self.associations_["real"]]
+        names = shorten(self.associations_["real"])
         if len(names) <= MAX_NAMED:
             places = np.arange(len(names))
             panels[0].set_yticks(places, names, fontsize="x-small")
@@ -302,7 +307,7 @@ class SampleDisplay(Display):
                 panel.set_xticks(places, names, rotation=90, fontsize="x-small")
         else:
             panels[0].set_ylabel(f"{len(names)} columns")
-        self.figure_.colorbar(self.images_[-1], ax=panels[-1], label="association")
+        self._add_colorbar(panels[-1], self.images_[-1], "association")
 
 
 def _is_identifier(column: Column) -> bool:
@@ -312,15 +317,3 @@ def _is_identifier(column: Column) -> bool:
     codes = column["real"]
     codes = codes[~np.isnan(codes)].astype(np.int64)
     return is_identifier(np.bincount(codes, minlength=1))
-
-
-def _position(names: list[Any], column: str | int) -> int:
-    """Return the position of a column given by its name or position."""
-    if column in names:
-        return names.index(column)
-    if isinstance(column, str) or not 0 <= column < len(names):
-        raise ValueError(
-            f"columns holds {column!r}, which is not a column of the tables; their columns "
-            f"are {names}."
-        )
-    return column

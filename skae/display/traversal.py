@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -29,10 +30,12 @@ from skae.display._display import (
     PANELS_PER_LINE,
     Display,
     Kwargs,
+    check_count,
     name_of,
     of_estimator,
 )
 from skae.display._images import check_image_shape, pixel_limits
+from skae.display._style import styled
 from skae.display._tables import (
     Table,
     as_pixels,
@@ -41,6 +44,7 @@ from skae.display._tables import (
     numeric_part,
     read_table,
     short,
+    shorten,
 )
 
 if TYPE_CHECKING:
@@ -143,7 +147,8 @@ class LatentTraversalDisplay(Display):
         start: ArrayLike | None = None,
         cmap: str | Colormap = "gray_r",
         ax: Axes | None = None,
-        **kwargs: Any,
+        line_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the rows that a fitted estimator decodes along its codes.
 
@@ -175,9 +180,10 @@ class LatentTraversalDisplay(Display):
         ax : matplotlib Axes, default=None
             Axes to draw on, replaced by the panels if there are several. If None, a new
             figure and axes are created.
-        **kwargs : dict
-            Additional keyword arguments passed to `Axes.imshow` (images) or `Axes.plot`
-            (curves).
+        line_kwargs : dict, default=None
+            Keyword arguments of `Axes.plot`, for numbers and dates.
+        im_kwargs : dict, default=None
+            Keyword arguments of `Axes.imshow`, for images.
 
         Returns
         -------
@@ -195,10 +201,10 @@ class LatentTraversalDisplay(Display):
         if image_shape is not None:
             check_image_shape(image_shape, table.shape[1])
         kind, components = check_components(kind, components, codes.shape[1], image_shape)
-        if n_steps < 2 or not 0 < proportion < 1:
+        check_count("n_steps", n_steps, least=2)
+        if not isinstance(proportion, Real) or not 0 < proportion < 1:
             raise ValueError(
-                f"n_steps={n_steps} and proportion={proportion}: there must be 2 steps or "
-                "more, and a proportion between 0 and 1."
+                f"proportion={proportion!r}; give a number between 0 and 1, both excluded."
             )
         ends = 0.5 - proportion / 2, 0.5 + proportion / 2
         low, high = np.quantile(codes[:, components], ends, axis=0)
@@ -216,16 +222,21 @@ class LatentTraversalDisplay(Display):
             probabilities=None if image_shape is not None else said_of(estimator, varied),
             codes=codes,
         )
-        return display.plot(ax=ax, cmap=cmap, **kwargs)
+        return display.plot(ax=ax, cmap=cmap, line_kwargs=line_kwargs, im_kwargs=im_kwargs)
 
     def plot(
-        self, ax: Axes | None = None, *, cmap: str | Colormap = "gray_r", **kwargs: Any
+        self,
+        ax: Axes | None = None,
+        *,
+        cmap: str | Colormap = "gray_r",
+        line_kwargs: Kwargs | None = None,
+        im_kwargs: Kwargs | None = None,
     ) -> Self:
         """Plot the decoded rows.
 
         Parameters
         ----------
-        ax, cmap, **kwargs
+        ax, cmap, line_kwargs, im_kwargs
             See `from_estimator`.
 
         Returns
@@ -234,9 +245,9 @@ class LatentTraversalDisplay(Display):
             The display itself.
         """
         if self.image_shape is None:
-            self._draw_curves(ax, kwargs)
+            self._draw_curves(ax, line_kwargs)
         else:
-            self._draw_images(ax, cmap=cmap, **kwargs)
+            self._draw_images(ax, **styled({"cmap": cmap}, im_kwargs))
         return self
 
     def _draw_images(self, ax: Axes | None, **im_kw: Any) -> None:
@@ -260,8 +271,9 @@ class LatentTraversalDisplay(Display):
             label = f"one code{of_name} increases at a time, the others are fixed"
             self.ax_.set(xticks=[], yticklabels=lines, xlabel=label)
 
-    def _draw_curves(self, ax: Axes | None, kwargs: Kwargs) -> None:
+    def _draw_curves(self, ax: Axes | None, kwargs: Kwargs | None) -> None:
         table = read_table(self.rows)
+        self._shown = dict(zip(table, shorten(table), strict=True))
         curves = split_by_code(self._curves(table), len(self.steps))
         dates = split_dates(table, len(self.steps))
         bands = choose_bands(self._bands(table), len(self.steps))
@@ -271,9 +283,11 @@ class LatentTraversalDisplay(Display):
         n_bands = max(map(len, bands))
         per_code = bool(curves) + len(dates) + n_bands
         n_others = sum(name not in kept for name in curves)
-        unit = "standard deviations\nfrom the mean"
-        label = unit if curves else "" if dates else "probability"
+        label = "z-score" if curves else "" if dates else "probability"
         is_mixed = bool(n_bands or dates)
+        entries = [self._shown[name] for name in kept]
+        if n_others:
+            entries.append(f"{n_others} other columns")
         self._open_panels(
             ax,
             per_code * len(self.steps),
@@ -281,10 +295,7 @@ class LatentTraversalDisplay(Display):
             (0.4, 0.3),
             label,
             per_line=per_code if is_mixed else PANELS_PER_LINE,
-            gaps=(0.5, 1.1)
-            if is_mixed
-            else (0.3, 0.6),  # panels have titles, dates are wide
-            n_entries=len(kept) + bool(n_others),
+            entries=entries,
         )
         self.lines_, self.bands_, self.dates_ = [], [], []
         panels = np.reshape(self.axes_, (len(self.steps), per_code))
@@ -292,6 +303,10 @@ class LatentTraversalDisplay(Display):
             zip(self.components, self.steps, strict=True)
         ):
             of_code = list(panels[number])
+            # The axis of the code is the same in all of its panels.
+            of_code[0].set_xlabel(f"code {component}")
+            for panel in of_code:
+                panel.locator_params(axis="x", nbins=4)
             if curves:
                 panel, parts = of_code.pop(0), {n: v[number] for n, v in curves.items()}
                 self.lines_.append(draw_curves(panel, steps, parts, kept, kwargs))
@@ -299,33 +314,36 @@ class LatentTraversalDisplay(Display):
             lines = {}
             for name, days in dates.items():
                 panel = of_code.pop(0)
-                lines[name] = draw_dates(panel, steps, days, number, name, kwargs)
+                title = self._shown[name]
+                lines[name] = draw_dates(panel, steps, days, number, name, title, kwargs)
                 self._mark(panel, component, steps)
             self.dates_.append(lines)
             drawn = {}
             for panel, (name, levels, p) in zip(of_code, bands[number], strict=False):
-                drawn[name] = draw_bands(panel, steps, levels, p, name)
+                title = self._shown.get(name, short(name))
+                drawn[name] = draw_bands(panel, steps, levels, p, title)
                 self._mark(panel, component, steps)
             for unused in of_code[len(bands[number]) :]:
                 unused.set_axis_off()
             self.bands_.append(drawn)
         if curves:
-            self._finish_curves(panels[:, 0], kept, n_others)
+            self._finish_curves(panels[:, 0], kept, entries)
+        self._fit()
 
-    def _finish_curves(self, panels: np.ndarray, kept: list[str], n_others: int) -> None:
+    def _finish_curves(
+        self, panels: np.ndarray, kept: list[str], entries: list[str]
+    ) -> None:
         """Give the curves' panels common limits, and one legend."""
         limits = np.array([panel.get_ylim() for panel in panels])
         for panel in panels:
             panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
         by_name = {line.get_label(): line for line in self.lines_[0]}
-        handles, labels = [by_name[name] for name in kept], [short(name) for name in kept]
-        if n_others:
+        handles = [by_name[name] for name in kept]
+        if len(entries) > len(handles):
             handles.append(next(h for n, h in by_name.items() if n not in kept))
-            labels.append(f"{n_others} other columns")
-        self._draw_legend(handles, labels)
+        self._draw_legend(handles, entries)
 
     def _mark(self, panel: Axes, component: int, steps: np.ndarray) -> None:
-        panel.set_xlabel(f"code {component}")
         if self.codes is not None:
             mark_data(panel, self.codes[:, component], steps)
 

@@ -1,9 +1,10 @@
 """Weights of columns, as a user gives them."""
 
-import math
+import sys
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 
 from skae.table.choice import positions_of
 
@@ -14,6 +15,7 @@ def weights_of_columns(given, names):
     Parameters
     ----------
     given : dict, array-like or None
+        Of a series whose index is text, that names the columns as a dict's keys do.
     names : list of str
 
     Returns
@@ -30,6 +32,8 @@ def weights_of_columns(given, names):
     weights = np.ones(len(names))
     if given is None:
         return weights, set()
+    if isinstance(given, pd.Series) and given.index.inferred_type == "string":
+        given = given.to_dict()
     if isinstance(given, dict):
         named = set()
         for name, weight in given.items():
@@ -58,7 +62,7 @@ def weights_of_columns(given, names):
 
 def _checked(name, weight):
     is_number = isinstance(weight, Real) and not isinstance(weight, bool)
-    if not is_number or not math.isfinite(weight) or weight < 0:
+    if not is_number or not 0 <= weight <= sys.float_info.max:
         raise ValueError(
             f"column_weight of {name!r} is {weight!r}; give a finite number, 0 (the column is "
             "not reconstructed) or more."

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from sklearn.ensemble import IsolationForest
 from sklearn.mixture import GaussianMixture
 from sklearn.svm import OneClassSVM
@@ -9,6 +10,7 @@ from sklearn.svm import OneClassSVM
 from skae.display import (
     AnomalyScoreDisplay,
 )
+from skae.display._style import MISSING_COLOR
 
 
 @pytest.mark.parametrize("detector", [IsolationForest(random_state=0), OneClassSVM(nu=0.1)])
@@ -53,9 +55,24 @@ def test_a_row_far_away_stands_in_the_first_bin():
     assert display.ax_.texts[0].get_text() == "1 rows score\nlower still"
 
 
+def test_missing_labels_are_grey_beside_a_single_label():
+    display = AnomalyScoreDisplay.from_predictions(np.arange(9.0), ["a", None, "a"] * 3)
+    colors = {
+        bars[0].get_label(): to_hex(bars[0].get_facecolor()) for bars in display.bars_
+    }
+    assert colors["missing"] == MISSING_COLOR != colors["a"]
+
+
 def test_few_beside_many_have_a_logarithmic_axis():
     scores, y = np.linspace(0, 1, 100), np.arange(100) < 3
     assert AnomalyScoreDisplay.from_predictions(scores, y).ax_.get_yscale() == "log"
+
+
+@pytest.mark.parametrize("params", [{"bins": 0}, {"bins": 2.5}, {"log_scale": "yes"}])
+def test_bad_settings_are_an_error(params):
+    ((name, value),) = params.items()
+    with pytest.raises(ValueError, match=f"{name}={value!r}"):
+        AnomalyScoreDisplay.from_predictions(np.arange(9.0), **params)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +80,8 @@ def test_few_beside_many_have_a_logarithmic_axis():
     [
         (np.zeros((3, 2)), None, r"scores has shape \(3, 2\)"),
         ([0.0, np.nan], None, r"scores\[1\] is nan"),
-        ([0.0, 1.0], [1], "inconsistent numbers of samples"),
+        ([0.0, 1.0], [1], r"y has shape \(1,\).*2 rows of scores.*one label"),
+        ([0.0, 1.0], [[1], [2]], r"y has shape \(2, 1\)"),
     ],
 )
 def test_bad_scores_are_an_error(scores, y, message):

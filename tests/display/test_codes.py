@@ -24,6 +24,7 @@ def test_bars_are_the_strongest_effects(mixed, fitted):
         assert f"{part['explained'].iloc[0]:.0%}" in panel.get_title()
         low, high = panel.get_ylim()
         assert low > high  # the strongest on top
+        assert panel.get_xlabel() == "change"
 
 
 def test_some_codes(mixed, fitted):
@@ -35,6 +36,9 @@ def test_some_codes(mixed, fitted):
     ("params", "message"),
     [
         ({"components": [2]}, r"components=\[2\].*\[0, 1\]"),
+        ({"components": [0.5]}, r"components=\[0.5\].*\[0, 1\]"),
+        ({"components": "01"}, r"components='01'.*such as \[0\]"),
+        ({"components": 1}, r"components=1 .*such as \[0\]"),
         ({"components": []}, r"components=\[\]"),
         ({"max_bars": 0}, "max_bars=0"),
     ],

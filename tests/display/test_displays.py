@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -63,20 +64,30 @@ def test_draws_on_new_axes(drawers, name, plt):
 
 
 @pytest.mark.parametrize("name", DRAWERS)
-def test_draws_on_the_axes_given(drawers, name, plt):
-    figure, axes = plt.subplots(1, 2)
-    display = drawers[name](ax=axes[1])
-    assert display.ax_ is axes[1]
+def test_stays_in_the_place_of_the_axes_given(drawers, name, plt):
+    """Without a layout engine, too, nothing runs over a panel, a neighbour or the page."""
+    figure, axes = plt.subplots(1, 2, figsize=(12, 5))
+    display = drawers[name](ax=axes[0])
+    assert display.ax_ is axes[0]
     assert display.figure_ is figure
-    assert not axes[0].has_data()
+    assert not axes[1].has_data()
     assert plt.get_fignums() == [figure.number]
+    panels = [*getattr(display, "axes_", [display.ax_])]
+    if display.legend_ax_ is not None:
+        panels.append(display.legend_ax_)
+    boxes = [panel.get_tightbbox().padded(-1.0) for panel in panels]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    for box in boxes:
+        assert 0 <= box.x0 < box.x1 <= axes[1].get_window_extent().x0
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.y1
 
 
 @pytest.mark.parametrize("name", DRAWERS)
 def test_every_axis_has_a_name(drawers, name):
     display = drawers[name]()
     panels = np.atleast_1d(getattr(display, "axes_", display.ax_))
-    assert any(panel.get_xlabel() for panel in panels) or name == "map"
+    titled = any(panel.get_xlabel() or panel.get_title() for panel in panels)
+    assert titled or name == "map"
     named = any(panel.get_ylabel() for panel in panels)
     ticks = any(label.get_text() for label in panels[0].get_yticklabels())
     assert named or ticks

@@ -47,6 +47,7 @@ def test_contributions_alone(X):
         ((np.ones((2, 3)), None, np.ones((1, 3))), {}, r"expected has shape \(1, 3\)"),
         ((np.ones((31, 3)),), {}, "31 rows cannot be read.*30 or fewer"),
         ((np.ones((1, 3)),), {"max_columns": 0}, "max_columns=0"),
+        ((np.full((1, 3), np.nan),), {}, "contributions holds cells that are no finite"),
     ],
 )
 def test_bad_explanations_are_an_error(arguments, params, message):

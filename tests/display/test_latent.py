@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
@@ -36,7 +37,8 @@ def test_each_label_has_its_points(X):
 def test_values_have_a_colour_bar(X, y):
     display = LatentSpaceDisplay.from_estimator(PCA(2).fit(X), X, y, label_name="age")
     np.testing.assert_allclose(display.artists_[0].get_array(), y)
-    assert [ax.get_ylabel() for ax in display.figure_.axes] == ["code 1", "age"]
+    assert display.ax_.get_ylabel() == "code 1"
+    assert display.artists_[0].colorbar.ax.get_ylabel() == "age"
 
 
 def test_more_than_two_codes_are_laid_out_by_tsne(X):
@@ -65,10 +67,30 @@ def test_one_code_against_a_value(X):
 
 def test_draws_some_rows_of_many(X):
     codes = np.arange(40.0).reshape(20, 2)
-    display = LatentSpaceDisplay.from_predictions(codes, np.arange(20) % 2, max_samples=7)
+    display = LatentSpaceDisplay.from_predictions(codes, np.arange(20) % 2, subsample=7)
     assert len(display.codes) == len(display.y) == 7
     assert display.ax_.get_xlabel() == "code 0 (7 of 20 rows)"
     np.testing.assert_array_equal(display.codes[:, 0] // 2 % 2, display.y)
+
+
+@pytest.mark.parametrize("subsample", [7, 0.35])
+def test_draws_a_number_or_a_proportion_of_rows(subsample):
+    codes = np.arange(40.0).reshape(20, 2)
+    display = LatentSpaceDisplay.from_predictions(codes, subsample=subsample)
+    assert len(display.codes) == 7
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("y", [None, np.arange(9.0), list("abcabcabc")])
+@pytest.mark.parametrize("more", [{"c": "red"}, {"facecolors": "red"}, {"color": "red"}])
+def test_settings_by_any_of_their_names(y, more):
+    """Names of which matplotlib has several replace the display's own."""
+    settings = {**more, "linewidth": 2.0, "sizes": [50.0]}
+    display = LatentSpaceDisplay.from_predictions(np.eye(9, 2), y, scatter_kwargs=settings)
+    for points in display.artists_:
+        assert {to_hex(color) for color in points.get_facecolors()} == {to_hex("red")}
+        assert points.get_linewidths() == [2.0]
+        assert points.get_sizes() == [50.0]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +100,10 @@ def test_draws_some_rows_of_many(X):
         (np.zeros((5, 2)), {"y": [1, 2]}, r"y has shape \(2,\).*5 rows"),
         (np.zeros((3, 3)), {}, "3 rows are too few.*4 or more"),
         (np.zeros((5, 2)), {"color_by": "hue"}, "color_by='hue'.*'label'"),
+        (np.zeros((5, 2)), {"color_by": "value", "y": list("abcde")}, "'a'.*use color_by="),
+        (np.zeros((5, 2)), {"subsample": 0}, "subsample=0; give a number of rows"),
+        (np.zeros((5, 2)), {"subsample": 1.5}, "subsample=1.5; .* a proportion"),
+        (np.full((5, 3), np.nan), {}, "codes holds cells that are no finite"),
     ],
 )
 def test_bad_codes_are_an_error(codes, params, message):

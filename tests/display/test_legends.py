@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
@@ -13,7 +13,7 @@ from skae.display import (
     LatentTraversalDisplay,
     LossCurveDisplay,
 )
-from skae.display._style import MISSING_COLOR, OTHER_COLOR
+from skae.display._style import LABEL_COLORS, MISSING_COLOR, OTHER_COLOR, text_on
 
 CODES = np.random.default_rng(0).normal(size=(300, 2))
 
@@ -28,7 +28,9 @@ def _many_labels():
 
 def test_ten_labels_have_colours_others_and_missing_are_grey():
     y = _many_labels()
-    display = LatentSpaceDisplay.from_predictions(CODES, y)
+    message = r"y has \d+ different labels.*10 colours.*by joining the rare ones"
+    with pytest.warns(UserWarning, match=message):
+        display = LatentSpaceDisplay.from_predictions(CODES, y)
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     counts = pd.Series(y).value_counts()
     assert set(texts[:10]) == set(counts.index[:10])
@@ -45,6 +47,28 @@ def test_ten_labels_have_colours_others_and_missing_are_grey():
     sizes = {a.get_label(): len(a.get_offsets()) for a in display.artists_}
     assert sizes["missing"] == 10
     assert sum(sizes.values()) == 300
+
+
+@pytest.mark.filterwarnings("error")
+def test_joined_labels_all_have_colours():
+    """What the warning says is done."""
+    y = pd.Series(_many_labels())
+    rare = y.value_counts().index[9:]
+    display = LatentSpaceDisplay.from_predictions(CODES, y.where(~y.isin(rare), "rest"))
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert len(texts) == 11
+    assert texts[-1] == "missing"
+
+
+def test_labels_that_matplotlib_would_hide_or_read_otherwise_are_drawn():
+    y = np.resize(np.array(["missing", None, "_x", "$a$", 1, "1"], dtype=object), 300)
+    for display in (
+        LatentSpaceDisplay.from_predictions(CODES, y),
+        AnomalyScoreDisplay.from_predictions(CODES[:, 0], y),
+    ):
+        texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+        assert sorted(texts) == [" _x", "1", "1", r"\$a\$", "missing", "without a label"]
+    assert [sum(bar.get_height() for bar in bars) for bars in display.bars_] == [50] * 6
 
 
 @pytest.mark.parametrize("form", ["object", "category", "Int64"])
@@ -64,7 +88,7 @@ def test_missing_labels_of_every_dtype(form):
 def test_few_whole_numbers_have_a_colour_bar_of_steps():
     y = np.arange(300) % 4 * 2
     display = LatentSpaceDisplay.from_predictions(CODES, y, label_name="rooms")
-    bar = display.figure_.axes[1]
+    bar = display.artists_[0].colorbar.ax
     assert bar.get_ylabel() == "rooms"
     assert [t.get_text() for t in bar.get_yticklabels()] == ["0", "2", "4", "6"]
     (points,) = display.artists_
@@ -74,11 +98,24 @@ def test_few_whole_numbers_have_a_colour_bar_of_steps():
     assert len(labels.artists_) == 4
 
 
-def test_dates_have_a_colour_bar():
-    y = pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(300), "D"))
+DATES = pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(300), "D"))
+FORMS = {
+    "plain": DATES,
+    "zoned": DATES.dt.tz_localize("Asia/Tokyo"),
+    "period": DATES.dt.to_period("D"),
+    "objects": DATES.dt.date,
+    "holed": DATES.dt.date.where(np.arange(300) % 7 > 0),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_dates_have_a_colour_bar(form):
+    y = FORMS[form]
     display = LatentSpaceDisplay.from_predictions(CODES, y, label_name="day")
     display.figure_.canvas.draw()
-    ticks = [label.get_text() for label in display.figure_.axes[1].get_yticklabels()]
+    ticks = [
+        label.get_text() for label in display.artists_[0].colorbar.ax.get_yticklabels()
+    ]
     assert any("2024" in text or text[:3].isalpha() for text in ticks if text)
 
 
@@ -137,6 +174,17 @@ def test_categories_alone_are_bands_of_what_is_decoded(plt):
     assert list(display.bands_[0]) == ["k", "m"]
 
 
+def test_text_on_bands_can_be_read():
+    """WCAG asks for a ratio of 4.5 of small text; each of the two colours has one of 4.58."""
+    for color in LABEL_COLORS:
+        levels = np.array(to_rgb(color))
+        linear = np.where(levels > 0.04, ((levels + 0.055) / 1.055) ** 2.4, levels / 12.92)
+        luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+        text = 1.0 if text_on(color) == "white" else 0.0
+        low, high = sorted((text, luminance))
+        assert (high + 0.05) / (low + 0.05) > 4.5, color
+
+
 def test_where_no_codes_are_is_grey():
     X = np.r_[np.linspace(-2, -1, 150), np.linspace(1, 2, 150)][:, None] * [1.0, 2.0]
     display = LatentTraversalDisplay.from_estimator(PCA(1).fit(X), X)
@@ -152,11 +200,21 @@ def test_where_no_codes_are_is_grey():
     assert sum(span.width for span in spans) > limit
 
 
+def _removed(plt):
+    ax = plt.subplot()
+    ax.remove()
+    return ax
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda plt: plt.subplots(1, 2)[1], r"ax is ndarray.*axes\[0\]"),
+        (lambda plt: plt.subplots(1, 2)[1], r"an array of shape \(2,\).*axes\[0\]"),
+        (lambda plt: plt.subplots(2, 2)[1], r"shape \(2, 2\).*axes\[0, 0\]"),
+        (lambda plt: list(plt.subplots(1, 2)[1]), r"ax is list.*axes\[0\]"),
         (lambda plt: plt.figure(), "ax is Figure.*subplots"),
+        (lambda plt: "left", "ax is the text 'left'"),
+        (_removed, "were removed from their figure"),
         (lambda plt: plt.subplot(projection="polar"), "projection='polar'"),
     ],
 )

@@ -64,7 +64,7 @@ def test_columns_are_restored_against_original(X):
     pca = PCA(2).fit(X)
     restored = pca.inverse_transform(pca.transform(X))
     display = ReconstructionDisplay.from_estimator(pca, X, columns=[3, 1])
-    assert [ax.get_title().split(",")[0] for ax in display.axes_] == ["x3", "x1"]
+    assert [ax.get_title().split("\n")[0] for ax in display.axes_] == ["x3", "x1"]
     for points, column in zip(display.artists_, [3, 1], strict=True):
         expected = np.column_stack([X[:, column], restored[:, column]])
         np.testing.assert_allclose(points.get_offsets(), expected)
@@ -90,11 +90,25 @@ def test_mixed_columns(mixed, fitted):
     np.testing.assert_allclose(days, expected)
 
 
+def test_levels_of_many_are_told_apart_and_the_rare_ones_are_one_bar():
+    """Of which only the ends differ, beyond what is drawn of them."""
+    levels = np.array([f"a street whose name is very long, number {i}" for i in range(12)])
+    truth = np.repeat(levels, np.arange(24, 12, -1))
+    guess = np.where(truth == levels[0], levels[1], truth)
+    table, other = (pd.DataFrame({"street": cells}) for cells in (truth, guess))
+    display = ReconstructionDisplay.from_predictions(table, other)
+    heights = [bar.get_height() for bar in display.artists_[0]]
+    assert heights == [0.0, *[1.0] * 8]
+    (panel,) = display.axes_
+    assert panel.get_xticklabels()[-1].get_text() == "4 others"
+    assert panel.get_ylabel() == "proportion correct"
+
+
 def test_polars_frame(mixed):
     frame = pl.from_pandas(mixed.reset_index(drop=True))
     model = AutoencoderTransformer(2, max_iter=2, random_state=0).fit(frame)
     display = ReconstructionDisplay.from_estimator(model, frame, columns=["kind", "a"])
-    assert display.axes_[1].get_title().startswith("a, R²")
+    assert display.axes_[1].get_title().startswith("a\nR²")
 
 
 @pytest.mark.parametrize(
@@ -103,13 +117,13 @@ def test_polars_frame(mixed):
         ({"image_shape": (3, 2)}, r"image_shape=\(3, 2\) has 6 cells.*5 columns"),
         ({"image_shape": (5, 1, 2)}, "not the shape of an image"),
         ({"image_shape": 5}, "not the shape of an image"),
-        ({"columns": ["nope"]}, "'nope', which is not a column"),
-        ({"columns": [7]}, "columns holds 7, but X has 5"),
-        (
-            {"columns": []},
-            r"columns=\[\] .* choose none of the 5 columns.*give one or more",
-        ),
-        ({"max_columns": 0}, "max_columns=0 choose none.*max_columns of 1 or more"),
+        ({"columns": ["nope"]}, r"columns holds 'nope'.*\['x0', 'x1'"),
+        ({"columns": [7]}, r"columns holds 7.*\['x0', 'x1'"),
+        ({"columns": [1.5]}, "columns holds 1.5, which is neither"),
+        ({"columns": "x0"}, r"columns='x0'.*such as \['x0'\]"),
+        ({"columns": []}, r"columns=\[\].*give a list of one or more"),
+        ({"max_columns": 0}, "max_columns=0; give a whole number, 1 or more"),
+        ({"max_columns": 2.5}, "max_columns=2.5"),
     ],
 )
 def test_bad_reconstructions_are_an_error(X, params, message):
@@ -136,4 +150,4 @@ def test_levels_that_are_all_missing_have_no_bars(mixed):
     )
     display = ReconstructionDisplay.from_predictions(empty, mixed[["a", "kind"]])
     titles = [ax.get_title() for ax in display.figure_.axes]
-    assert "kind, no cells" in titles
+    assert "kind\nno cells" in titles

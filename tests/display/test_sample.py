@@ -29,8 +29,7 @@ def test_columns_that_differ_most_are_drawn_first(tables):
     assert next(iter(display.bars_)) == "b"
     assert "name" not in display.bars_
     panel = display.axes_[0]
-    assert panel.get_xlabel() == "b"
-    assert panel.get_title() == f"similarity {similarity['b']:.2f}"
+    assert panel.get_title() == f"b\nsimilarity {similarity['b']:.2f}"
     labels = [text.get_text() for text in display.legend_ax_.get_legend().get_texts()]
     assert labels == ["real", "synthetic"]
 
@@ -89,7 +88,7 @@ def test_frames_of_other_libraries_and_missing_cells(tables):
     real = tables[0].drop(columns="name")
     holed = real.assign(a=real["a"].where(np.arange(len(real)) % 4 > 0))
     display = SampleDisplay.from_tables(pl.from_pandas(holed), real, columns=["a", "day"])
-    assert display.axes_[0].get_xlabel() == "a\nmissing: 25% real, 0% synthetic"
+    assert display.axes_[0].get_xlabel() == "missing: 25% real,\n0% synthetic"
     heights = [sum(bar.get_height() for bar in bars) for bars in display.bars_["a"]]
     assert heights == pytest.approx([0.75, 1.0])
     display.figure_.canvas.draw()
@@ -112,9 +111,9 @@ def test_very_many_columns_have_matrices_without_names():
 
 
 def test_columns_that_are_not_there_are_an_error(tables):
-    with pytest.raises(ValueError, match=r"columns holds 'z', which is not a column"):
+    with pytest.raises(ValueError, match="columns holds 'z', which is neither"):
         SampleDisplay.from_tables(*tables, columns=["z"])
-    with pytest.raises(ValueError, match="choose none of the 7 columns"):
+    with pytest.raises(ValueError, match="max_columns=0; give a whole number"):
         SampleDisplay.from_tables(*tables, max_columns=0)
     with pytest.raises(ValueError, match=r"synthetic lacks \['b'\]"):
         SampleDisplay.from_tables(tables[0], tables[1].drop(columns="b"))

@@ -91,10 +91,13 @@ def test_dates_alone_are_drawn(mixed):
     [
         ({"kind": "spiral"}, "kind='spiral'.*'grid'"),
         ({"kind": "grid"}, "kind='grid' shows images.*use kind='each'"),
-        ({"components": [0, 5]}, "counted from 0 to 2"),
+        ({"components": [0, 5]}, r"components=\[0, 5\].*\[0, 1, 2\]"),
+        ({"components": [0.5]}, r"components=\[0.5\]"),
+        ({"components": 1}, r"components=1 .*such as \[0\]"),
         ({"n_steps": 1}, "n_steps=1"),
         ({"proportion": 1.5}, "proportion=1.5"),
         ({"start": [0.0]}, "start has shape .* 3 codes"),
+        ({"start": [0.0, np.nan, 0.0]}, "start=.* not finite"),
         ({"image_shape": (2, 2)}, "has 4 cells"),
     ],
 )
