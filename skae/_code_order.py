@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from skae._entry import EntryPoints
-from skae.models.code_learning import choose_fractions, learn
+from skae.models.code_learning import choose_trust, learn
 from skae.models.first_codes import Rows, best_order, loading_signs, ratios
 from skae.models.losses import ColumnLosses, squared_error
 from skae.models.precision import forget
@@ -48,8 +48,8 @@ class OrderedCodesMixin(EntryPoints):
         Returns
         -------
         ratios : ndarray of shape (n_components_,)
-        fractions : torch.Tensor of shape (n_components_,) or None
-            See `CodeCompletion`; None: the model has none.
+        trust : tuple of torch.Tensor, or None
+            Of `choose_trust`; None: nothing is completed.
         """
         if not self._warns_of_columns:  # of a part of a table nobody asks
             return None
@@ -69,13 +69,13 @@ class OrderedCodesMixin(EntryPoints):
                     signs = loading_signs(codes, x[:, : self._table.design_.n_outputs])
                 if (signs < 0).any():
                     model.rearrange(torch.arange(len(signs), device=signs.device), signs)
-            fractions = None
+            trust = None
             if model.is_completed:
-                fractions = choose_fractions(model, judging)
-                model.completion.fractions = fractions
+                trust = choose_trust(model, judging, self._table.design_.numeric.width)
+                model.completion.fractions, model.completion.sureness = trust
             found = np.array(ratios(model, judging, self._without_codes()))
         forget(model)
-        return found, fractions
+        return found, trust
 
     def _learn_order(self, model, rows, n_train):
         turns = model.turns_codes
@@ -88,16 +88,18 @@ class OrderedCodesMixin(EntryPoints):
             start, stop = self.net_.refit_span_
             n_epochs = start if stop > start else len(self.net_.history)
             n_steps = int(OF_TRAINING * n_epochs * -(-n_train // self.batch_size_))
-            learn(model, rows, min(n_steps, MAX_STEPS), turns=turns)
+            n_steps = min(n_steps, MAX_STEPS)
+            learn(model, rows, self._without_codes(), n_steps, turns=turns)
 
     def _keep_order(self, found, judged):
         """Keep what `_order_codes` returned, or what it did before all rows were trained on."""
         if found is None:
             return
         model = self.net_.module_
-        self.explained_variance_ratio_, fractions = judged or found
-        if model.is_completed and fractions is not None:
-            model.completion.fractions = fractions.clone()
+        self.explained_variance_ratio_, trust = judged or found
+        if model.is_completed and trust is not None:
+            fractions, sureness = (part.clone() for part in trust)
+            model.completion.fractions, model.completion.sureness = fractions, sureness
             forget(model)
 
     def _rows_of(self, data, start, stop):

@@ -236,6 +236,15 @@ def test_sign_of_two_levels_is_that_of_the_first():
 # ---------------------------------------------------------------- what codes mean
 
 
+def test_first_codes_are_not_surer_of_levels_than_they_may_be():
+    """All three codes tell each of 64 combinations, to which one alone says little."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({name: rng.choice(list("abcd"), 400) for name in "xyz"})
+    ratios = AutoencoderTransformer(3, random_state=0).fit(rows).explained_variance_ratio_
+    assert ratios.sum() > 0.6
+    assert (ratios.cumsum() > -0.01).all()
+
+
 @pytest.fixture(scope="module")
 def described(flats):
     model = AutoencoderTransformer(2, max_iter=12, random_state=0).fit(flats)

@@ -16,8 +16,8 @@ N_CHOICES = 3
 RIDGE = 0.01
 # Variances of codes below this fraction of the largest one are not scaled up further.
 LEAST_VARIANCE = 1e-6
-# Fractions of the decoder's output that are tried.
-FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
+# What is tried of fractions of the decoder's output, and of its sureness of levels.
+TRIED = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def turn_to_regression(codes, x, fractions):
@@ -64,7 +64,7 @@ def decorrelate(codes, fractions):
     return torch.linalg.inv(inverse), inverse
 
 
-def learn(model, rows, n_steps, *, turns):
+def learn(model, rows, nothing, n_steps, *, turns):
     """Turn the codes of a model, if it `turns`, and learn their completion.
 
     The turn is that of the regression of the rows on the codes. The perceptron m starts at
@@ -78,6 +78,8 @@ def learn(model, rows, n_steps, *, turns):
     model : Model
         Ready for inference.
     rows : Rows
+    nothing : torch.Tensor of shape (n_outputs,)
+        The decoder's output without any code.
     n_steps : int
     turns : bool
 
@@ -117,30 +119,42 @@ def learn(model, rows, n_steps, *, turns):
     has_link = getattr(model.decoder, "link", None) is not None
     bounds = (output.amin(0), output.amax(0)) if has_link else None
     layers = [layer.detach() for layer in layers]
-    ones = torch.ones(n_codes).to(device)
-    model.completion = CodeCompletion(*tensors, layers, ones, bounds)
+    nothing = nothing.float().to(device)
+    model.completion = CodeCompletion(*tensors, layers, nothing, bounds)
 
 
-def choose_fractions(model, rows):
-    """Choose how much of the decoder's output there is, for every number of codes.
+def choose_trust(model, rows, n_numbers):
+    """Choose how far to trust the decoder, and its logits, for every number of codes.
 
     Parameters
     ----------
     model : Model
     rows : Rows
         Not those that the completion was learned from.
+    n_numbers : int
+        Outputs, the first ones, that are numbers.
 
     Returns
     -------
-    fractions : torch.Tensor of shape (n_components,)
+    fractions, sureness : torch.Tensor
+        See `CodeCompletion`.
     """
     completion, codes = model.completion, model.encode(rows.x)
+    nothing = completion.nothing.to(codes)
     fractions = torch.ones_like(completion.fractions)
+    sureness = torch.ones_like(completion.sureness)
+    has_levels = sureness.shape[1] > n_numbers
     for n_kept in range(1, len(fractions)):
-        parts = completion.parts(model.decode, codes, n_kept)
-        costs = [rows.mean_cost(torch.lerp(*parts, fraction)) for fraction in FRACTIONS]
-        fractions[n_kept - 1] = FRACTIONS[int(torch.stack(costs).argmin())]
-    return fractions
+        parts, costs = completion.parts(model.decode, codes, n_kept), {}
+        for fraction in TRIED:
+            output = torch.lerp(*parts, fraction)
+            for sure in TRIED if has_levels else (1.0,):
+                levels = torch.lerp(nothing, output, sure)[:, n_numbers:]
+                tried = torch.cat([output[:, :n_numbers], levels], dim=1)
+                costs[fraction, sure] = float(rows.mean_cost(tried))
+        fraction, sure = min(costs, key=costs.get)
+        fractions[n_kept - 1], sureness[n_kept - 1, n_numbers:] = fraction, sure
+    return fractions, sureness
 
 
 def _first_layers(w, fractions, generator):

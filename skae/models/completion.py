@@ -8,11 +8,12 @@ CLIP = 10.0
 
 
 class CodeCompletion(nn.Module):
-    """x'_k = (1 - a_k) (o + w_1..k L) + a_k d(z_1..k, m(w_1..k)).
+    """x'_k = (1 - b_k) x'_0 + b_k ((1 - a_k) (o + w_1..k L) + a_k d(z_1..k, m(w_1..k))).
 
-    The first part is the linear regression of the decoder's output on the first k codes, the
-    second what the decoder d makes of them and of what a perceptron m expects the others to
-    be. w are the codes decorrelated one after the other: w_i is what z_i says beside
+    Of the inner sum the first part is the linear regression of the decoder's output on the
+    first k codes, the second what the decoder d makes of them and of what a perceptron m
+    expects the others to be. The decoder is as sure of levels as all codes together make it;
+    b draws its logits to x'_0, those without any code. w are the codes decorrelated one after the other: w_i is what z_i says beside
     z_1, ..., z_(i-1), with unit variance. So the loadings L are the same for all k.
 
     Parameters
@@ -25,20 +26,31 @@ class CodeCompletion(nn.Module):
         o and L.
     layers : tuple of torch.Tensor
         Weights and biases of the two layers of m, which takes w and which of them are known.
-    fractions : torch.Tensor of shape (n_components,)
-        a.
+    nothing : torch.Tensor of shape (n_outputs,)
+        x'_0.
     bounds : tuple of torch.Tensor of shape (n_outputs,), default=None
         Least and largest output; None: the regression is not bounded.
+
+    Attributes
+    ----------
+    fractions : torch.Tensor of shape (n_components,)
+        a: at first 1.
+    sureness : torch.Tensor of shape (n_components, n_outputs)
+        b: at first 1, and 1 for numbers.
     """
 
     def __init__(
-        self, centre, whitening, colouring, offset, loadings, layers, fractions, bounds=None
+        self, centre, whitening, colouring, offset, loadings, layers, nothing, bounds=None
     ):
         super().__init__()
         # Buffers, not parameters: what is trained further is the network alone. They are not
         # among what a state holds that was saved in training.
         tensors = {"centre": centre, "whitening": whitening, "colouring": colouring}
-        tensors |= {"offset": offset, "loadings": loadings, "fractions": fractions}
+        tensors |= {"offset": offset, "loadings": loadings, "nothing": nothing}
+        tensors |= {
+            "fractions": torch.ones_like(centre),
+            "sureness": torch.ones_like(loadings),
+        }
         names = "weight_in", "bias_in", "weight_out", "bias_out"
         tensors |= dict(zip(names, layers, strict=True))
         low, high = (None, None) if bounds is None else bounds
@@ -75,7 +87,11 @@ class CodeCompletion(nn.Module):
     def forward(self, decode, z, n_kept):
         """Return the output for rows of which the first `n_kept` codes are known."""
         regression, decoded = self.parts(decode, z, n_kept)
-        return torch.lerp(regression, decoded, self.fractions[n_kept - 1].to(decoded))
+        fraction = self.fractions[n_kept - 1].to(decoded)
+        output = torch.lerp(regression, decoded, fraction)
+        return torch.lerp(
+            self.nothing.to(output), output, self.sureness[n_kept - 1].to(output)
+        )
 
 
 def features(w, kept, weight, bias):
