@@ -527,6 +527,19 @@ def test_rows_drawn_keep_to_what_columns_nearly_add_up_to():
     assert np.mean(lost) < 0.23
 
 
+def test_levels_that_change_from_one_number_to_the_next_are_learned():
+    """Every eighth of a column's range has another level than the one beside it."""
+    rng = np.random.default_rng(0)
+    x = rng.random(400)
+    level = (np.floor(8 * x) % 2).astype(float)
+    values = np.column_stack([x, level])
+    facts = [ColumnFacts(), ColumnFacts(2, False, np.ones(2, dtype=bool))]
+    model = Conditionals().fit(values, facts, max_steps=150)
+    asked = np.column_stack([rng.random(1000), np.full(1000, np.nan)])
+    right = model.expect(asked)[:, 1] == np.floor(8 * asked[:, 0]) % 2
+    assert right.mean() > 0.95  # by the score alone 0.91
+
+
 def test_interrupted_training_keeps_the_best_state(mixed, monkeypatch):
     losses, taken = fitting.loss_of_learned, []
 

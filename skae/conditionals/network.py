@@ -13,6 +13,10 @@ N_MIXED = 4
 # they start as: together they have its variance.
 FIRST_MEANS, FIRST_SCALE = (-0.6, -0.2, 0.2, 0.6), 0.9
 LEAST_SCALE = 1e-3
+# Parts of equal weight of a ranked variable's distribution; in which one a visible value
+# lies, and where there, is told besides its score: what changes from one value to the next is
+# hard to learn from the score alone.
+N_BINS = 8
 # A level is at least as likely at the start as this fraction of its proportion.
 LEAST_OF_PROPORTION = 0.02
 
@@ -36,14 +40,16 @@ class ConditionalNetworks(nn.Module):
     ----------
     Every variable from any others: Uria, Murray & Larochelle, A Deep and Tractable Density
     Estimator, 2014. Mixtures: Bishop, Mixture Density Networks, 1994; of intervals, as
-    values repeat: Salimans et al., PixelCNN++, 2017, section 2.1.
+    values repeat: Salimans et al., PixelCNN++, 2017, section 2.1. Numbers in pieces:
+    Gorishniy, Rubachev & Babenko, On Embeddings for Numerical Features in Tabular Deep
+    Learning, 2022, section 3.2.
     """
 
     def __init__(self, variables, n_networks, n_units, n_layers, dropout, generator):
         super().__init__()
         self.n_ranked, self.n_networks = variables.n_ranked, n_networks
         self.dropout, self.sizes = dropout, variables.sizes.tolist()
-        n_inputs = 3 * variables.width + variables.n_variables
+        n_inputs = 3 * variables.width + variables.n_variables + N_BINS * self.n_ranked
         shapes = [(n_inputs, n_units), *[(n_units, n_units)] * (n_layers - 1)]
         self.weights = nn.ParameterList(
             torch.randn(n_networks, n_in, n_out, generator=generator) / math.sqrt(n_in)
@@ -94,12 +100,16 @@ class ConditionalNetworks(nn.Module):
         visible : torch.Tensor of bool of shape (n, n_variables)
         """
         shown = visible[:, self.owner]
+        n = self.n_ranked
+        ranks = torch.special.ndtr(x[:, :n, None])
+        bins = (N_BINS * ranks - torch.arange(N_BINS)).clamp(0.0, 1.0)
         inputs = torch.cat(
             [
                 torch.where(shown, x, 0.0),
                 torch.where(shown, 0.0, mean),
                 torch.where(shown, 0.0, spread.log()),
                 visible.to(x.dtype),
+                torch.where(visible[:, :n, None], 2.0 * bins - 1.0, 0.0).flatten(1),
             ],
             dim=1,
         )
