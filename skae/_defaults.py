@@ -10,6 +10,8 @@ MIN_STEPS, MAX_STEPS, STEPS_PER_ROW = 300, 1000, 1.0
 MIN_EPOCHS = 8
 ADVERSARIAL_STEPS = 2000
 DEEP_FROM = 10_000
+# Rows from which equal layers have enough to fill them.
+EVEN_FROM = 1000
 # Below that many rows, more than a tenth of them is held out.
 REFIT_BELOW = 1000
 # Below that many, other rows are held out in turn where the first ones leave it open whether
@@ -17,9 +19,14 @@ REFIT_BELOW = 1000
 CONFIRM_BELOW = 2000
 
 
-def choose_hidden_layer_sizes(n_samples):
-    """Two hidden layers; wider and one more where there are rows enough to fill them."""
-    return (128, 64) if n_samples < DEEP_FROM else (256, 128, 64)
+def choose_hidden_layer_sizes(n_samples, even=False):
+    """Two hidden layers; wider and one more where there are rows enough to fill them.
+
+    `even`: of equal widths between, at about the same time per step.
+    """
+    if n_samples >= DEEP_FROM:
+        return 256, 128, 64
+    return (112, 112) if even and n_samples >= EVEN_FROM else (128, 64)
 
 
 def choose_validation_fraction(n_samples):

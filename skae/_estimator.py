@@ -353,8 +353,11 @@ class BaseAutoencoder(
 
     def _choose_hidden_layer_sizes(self, n_rows):
         if self.hidden_layer_sizes is None:
-            return _defaults.choose_hidden_layer_sizes(n_rows)
+            return self._default_hidden_layer_sizes(n_rows)
         return check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+
+    def _default_hidden_layer_sizes(self, n_rows):
+        return _defaults.choose_hidden_layer_sizes(n_rows)
 
     def _move_to(self, device):
         self.net_.move_to(device)

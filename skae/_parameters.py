@@ -182,7 +182,8 @@ class NetworkParameters:
         more than that fraction of the variance.
     hidden_layer_sizes : int or tuple of int, default=None
         Units of the encoder's hidden layers; the decoder mirrors them. ``()`` is a linear
-        autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64).
+        autoencoder. None: (128, 64) below 10,000 rows, else (256, 128, 64); in
+        `AutoencoderTransformer` (112, 112) from 1,000 to 10,000 rows.
     network : Network or tuple of torch.nn.Module, default=None
         The architecture: `Convolutional` or `Recurrent` of `skae.architectures`, for rows
         that are flattened images or sequences, or a pair (encoder, decoder) of torch

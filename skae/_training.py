@@ -56,6 +56,7 @@ class TrainingMixin:
         self.n_iter_no_change_ = self.n_iter_no_change or _defaults.choose_n_iter_no_change(
             self.max_iter_
         )
+        corrupt = Corrupter(self.corruption, self._table.design_, data.learned) or None
         return Schedule(
             n_epochs=self.max_iter_,
             batch_size=self.batch_size_,
@@ -65,7 +66,8 @@ class TrainingMixin:
             tol=self.tol,
             seed=rng.randint(MAX_SEED),
             warmup=budget.warmup,
-            corrupt=Corrupter(self.corruption, self._table.design_, data.learned) or None,
+            corrupt=corrupt,
+            steady=budget.steady and corrupt is None,
             refit=self._refits(data),
             workers=self._workers,
         )

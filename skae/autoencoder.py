@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import StrOptions
 
+from skae import _defaults
 from skae._code_description import CodeDescriptionMixin
 from skae._code_order import OrderedCodesMixin
 from skae._estimator import BaseAutoencoder
@@ -149,7 +150,11 @@ class AutoencoderTransformer(CodeDescriptionMixin, OrderedCodesMixin, BaseAutoen
         return PROPORTIONS, f"loss={self.loss!r}"
 
     def _budget(self):
-        return Budget(harder=self.corruption is not None or bool(as_list(self.penalties)))
+        harder = self.corruption is not None or bool(as_list(self.penalties))
+        return Budget(harder=harder, steady=not (harder or self.dropout))
+
+    def _default_hidden_layer_sizes(self, n_rows):
+        return _defaults.choose_hidden_layer_sizes(n_rows, even=True)
 
     def _build_model(self, design, layers, n_train):
         penalties = as_list(self.penalties)

@@ -16,6 +16,8 @@ N_CHOICES = 3
 RIDGE = 0.01
 # Variances of codes below this fraction of the largest one are not scaled up further.
 LEAST_VARIANCE = 1e-6
+# Where Adam has a step in one kernel.
+FUSED = "cpu", "cuda"
 # What is tried of fractions of the decoder's output, and of its sureness of levels.
 TRIED = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -185,7 +187,7 @@ def _choose_kept(n_rows, n_codes, generator):
 def _train(model, rows, w, way_back, layers, n_steps, generator):
     """Train the layers in place, on the rows' costs with the first codes alone."""
     (colouring, centre), (n_rows, n_codes) = way_back, w.shape
-    optimizer = torch.optim.Adam(layers, lr=RATE)
+    optimizer = torch.optim.Adam(layers, lr=RATE, fused=rows.x.device.type in FUSED)
     parts = (rows.fractions() * n_rows).to(w)  # weights are relative
     for step in range(n_steps):
         optimizer.param_groups[0]["lr"] = RATE * (1.0 - step / n_steps)

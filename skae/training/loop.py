@@ -190,7 +190,8 @@ class TrainingLoop(NeuralNet):
         """
         model, weights = self.module_, rows.train_weights
         optimizer, groups = self.optimizer_, self.optimizer_.param_groups
-        learned = [p for p in model.parameters() if p.requires_grad]
+        parameters = list(model.parameters())
+        learned = [p for p in parameters if p.requires_grad]
         total = torch.zeros((), device=generator.device, dtype=torch.float32)
         self._set_training(True)
         with Batches(self, prefix) as told:
@@ -203,7 +204,8 @@ class TrainingLoop(NeuralNet):
                 if told.watched:
                     told.begin(batch)
                     self._set_training(True)  # a callback may have asked for predictions
-                optimizer.zero_grad()
+                for parameter in parameters:  # in a tenth of zero_grad's time
+                    parameter.grad = None
                 if not len(batch):  # the other workers have rows
                     workers.average_gradients(learned, 0)
                     optimizer.step()

@@ -23,11 +23,14 @@ class Budget(NamedTuple):
         Whether every step shows other rows, or training leads far from the start.
     warmup : float
         Fraction of the steps over which the weight of a divergence rises.
+    steady : bool
+        Whether a row has the same gradient whenever it is seen: nothing is drawn.
     """
 
     factor: float = 1.0
     harder: bool = False
     warmup: float = 0.0
+    steady: bool = False
 
 
 @dataclass
@@ -50,6 +53,9 @@ class Schedule:
         Fraction of the steps over which a model's `annealing` rises to 1.
     corrupt : callable (x, observed, generator) -> x, or None
         What the network sees of a batch, whose clean rows it learns to reconstruct.
+    steady : bool
+        Whether nothing is drawn (see `Budget`): the cycle is of straight lines then. What is
+        drawn is averaged in the many steps of small rates with which the other cycle ends.
     refit : bool
         Whether to train once more, on all rows, for the steps that held-out rows chose.
     before_refit : callable () -> None
@@ -75,6 +81,7 @@ class Schedule:
     seed: int
     warmup: float = 0.0
     corrupt: Callable | None = None
+    steady: bool = False
     refit: bool = False
     before_refit: Callable[[], None] = field(default=lambda: None)
     confirm: bool = False
@@ -99,7 +106,8 @@ class Schedule:
         """
         if not self.one_cycle:
             return None
-        rates = [self.learning_rate * one_cycle(step / n_all) for step in steps]
+        cycle = linear_cycle if self.steady else one_cycle
+        rates = [self.learning_rate * cycle(step / n_all) for step in steps]
         if n_steps == n_all:
             return rates
         left = [(n_steps - step) / (COOLDOWN * n_steps) for step in steps]
@@ -109,6 +117,22 @@ class Schedule:
         """Return the factors on a divergence's weight at some of all steps."""
         n_warm = max(self.warmup * n_all, 1.0)
         return [min(1.0, (step + 1) / n_warm) for step in steps]
+
+
+def linear_cycle(progress, warm=0.1, start=0.04):
+    """Return the factor on the peak learning rate at `progress` in [0, 1).
+
+    A line up from `start` during the fraction `warm` of the steps, a line down to 0 during
+    the rest.
+
+    References
+    ----------
+    Smith & Topin, Super-Convergence, 2018. Down to 0: Bergsma et al., Straight to Zero: Why
+    Linearly Decaying the Learning Rate to Zero Works Best for LLMs, 2025.
+    """
+    if progress < warm:
+        return start + (1.0 - start) * progress / warm
+    return (1.0 - progress) / (1.0 - warm)
 
 
 def one_cycle(progress, warm=0.1, start=0.04, end=0.01):
