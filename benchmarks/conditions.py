@@ -14,21 +14,18 @@ columns that a level fixes. Beside stand the training rows that meet a condition
 what chance alone gives, and as many rows that the same model draws without one.
 """
 
-import argparse
-
 import numpy as np
 import pandas as pd
 from _synthetic import moments_to_numbers
 from _tables import (
     TextTable,
-    add_threads_argument,
     choose,
     describe_machine,
     heading,
     quiet,
     verdict,
 )
-from generation import all_loaders, halves
+from generation import all_loaders, arguments, halves
 
 from skae import VAETransformer
 from skae.metrics import two_sample_auc
@@ -115,17 +112,7 @@ def run(loaders, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="folder of .npz files with X and y")
-    parser.add_argument("--mixed", help="folder of penguins, auto_imports and adult")
-    parser.add_argument("--tables", help="folder of .csv files, the target last")
-    parser.add_argument("--only", nargs="+", metavar="TABLE")
-    parser.add_argument("--max-rows", type=int, default=2000, help="rows a table at most")
-    parser.add_argument("--seeds", type=int, default=3)
-    add_threads_argument(parser)
-    args = parser.parse_args()
+    args = arguments(__doc__).parse_args()
     args.missing = False
     describe_machine(args.threads)
     found = pd.DataFrame(run(choose(all_loaders(args), args.only), args))

@@ -186,9 +186,10 @@ def run(loaders, known, args):
                     remark(f"{generator} FAILED on {name}: {record['error']}")
 
 
-def main():
+def arguments(description):
+    """Return a parser of what says which tables there are, and how many of their rows."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True, help="folder of .npz files with X and y")
     parser.add_argument("--mixed", help="folder of penguins, auto_imports and adult")
@@ -196,6 +197,12 @@ def main():
     parser.add_argument("--only", nargs="+", metavar="TABLE")
     parser.add_argument("--max-rows", type=int, default=2000, help="rows a table at most")
     parser.add_argument("--seeds", type=int, default=3)
+    add_threads_argument(parser)
+    return parser
+
+
+def main():
+    parser = arguments(__doc__)
     parser.add_argument(
         "--generators", nargs="*", choices=GENERATORS, default=[*OURS], metavar="NAME"
     )
@@ -208,7 +215,6 @@ def main():
         "--missing", action="store_true", help="tables with their missing cells, ours only"
     )
     _records.add_arguments(parser)
-    add_threads_argument(parser)
     args = parser.parse_args()
     if args.missing and set(args.generators) & set(PEERS):
         parser.error("--missing: the peers have no missing cells; leave them out.")

@@ -71,7 +71,7 @@ class OrderedCodesMixin(EntryPoints):
                     model.rearrange(torch.arange(len(signs), device=signs.device), signs)
             trust = None
             if model.is_completed:
-                trust = choose_trust(model, judging, self._table.design_.numeric.width)
+                trust = choose_trust(model, judging)
                 model.completion.fractions, model.completion.sureness = trust
             found = np.array(ratios(model, judging, self._without_codes()))
         forget(model)
@@ -89,7 +89,8 @@ class OrderedCodesMixin(EntryPoints):
             n_epochs = start if stop > start else len(self.net_.history)
             n_steps = int(OF_TRAINING * n_epochs * -(-n_train // self.batch_size_))
             n_steps = min(n_steps, MAX_STEPS)
-            learn(model, rows, self._without_codes(), n_steps, turns=turns)
+            nothing, n_numbers = self._without_codes(), self._table.design_.numeric.width
+            learn(model, rows, nothing, n_numbers, n_steps, turns=turns)
 
     def _keep_order(self, found, judged):
         """Keep what `_order_codes` returned, or what it did before all rows were trained on."""

@@ -1,5 +1,7 @@
 """Learns how codes are turned, and completed, so that the first ones reconstruct the most."""
 
+from itertools import product
+
 import torch
 
 from skae.architectures.linear_plus import linear
@@ -66,7 +68,7 @@ def decorrelate(codes, fractions):
     return torch.linalg.inv(inverse), inverse
 
 
-def learn(model, rows, nothing, n_steps, *, turns):
+def learn(model, rows, nothing, n_numbers, n_steps, *, turns):
     """Turn the codes of a model, if it `turns`, and learn their completion.
 
     The turn is that of the regression of the rows on the codes. The perceptron m starts at
@@ -82,6 +84,8 @@ def learn(model, rows, nothing, n_steps, *, turns):
     rows : Rows
     nothing : torch.Tensor of shape (n_outputs,)
         The decoder's output without any code.
+    n_numbers : int
+        Outputs, the first ones, that are numbers.
     n_steps : int
     turns : bool
 
@@ -122,10 +126,10 @@ def learn(model, rows, nothing, n_steps, *, turns):
     bounds = (output.amin(0), output.amax(0)) if has_link else None
     layers = [layer.detach() for layer in layers]
     nothing = nothing.float().to(device)
-    model.completion = CodeCompletion(*tensors, layers, nothing, bounds)
+    model.completion = CodeCompletion(*tensors, layers, nothing, n_numbers, bounds)
 
 
-def choose_trust(model, rows, n_numbers):
+def choose_trust(model, rows):
     """Choose how far to trust the decoder, and its logits, for every number of codes.
 
     Parameters
@@ -133,29 +137,21 @@ def choose_trust(model, rows, n_numbers):
     model : Model
     rows : Rows
         Not those that the completion was learned from.
-    n_numbers : int
-        Outputs, the first ones, that are numbers.
 
     Returns
     -------
-    fractions, sureness : torch.Tensor
+    fractions, sureness : torch.Tensor of shape (n_components,)
         See `CodeCompletion`.
     """
     completion, codes = model.completion, model.encode(rows.x)
-    nothing = completion.nothing.to(codes)
-    fractions = torch.ones_like(completion.fractions)
-    sureness = torch.ones_like(completion.sureness)
-    has_levels = sureness.shape[1] > n_numbers
+    fractions, sureness = (torch.ones_like(completion.fractions) for _ in range(2))
+    has_levels = len(completion.nothing) > completion.n_numbers
+    pairs = list(product(TRIED, TRIED if has_levels else (1.0,)))
     for n_kept in range(1, len(fractions)):
-        parts, costs = completion.parts(model.decode, codes, n_kept), {}
-        for fraction in TRIED:
-            output = torch.lerp(*parts, fraction)
-            for sure in TRIED if has_levels else (1.0,):
-                levels = torch.lerp(nothing, output, sure)[:, n_numbers:]
-                tried = torch.cat([output[:, :n_numbers], levels], dim=1)
-                costs[fraction, sure] = float(rows.mean_cost(tried))
-        fraction, sure = min(costs, key=costs.get)
-        fractions[n_kept - 1], sureness[n_kept - 1, n_numbers:] = fraction, sure
+        parts = completion.parts(model.decode, codes, n_kept)
+        costs = [rows.mean_cost(completion.mix(*parts, *pair)) for pair in pairs]
+        best = pairs[int(torch.stack(costs).argmin())]
+        fractions[n_kept - 1], sureness[n_kept - 1] = best
     return fractions, sureness
 
 

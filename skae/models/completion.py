@@ -28,29 +28,36 @@ class CodeCompletion(nn.Module):
         Weights and biases of the two layers of m, which takes w and which of them are known.
     nothing : torch.Tensor of shape (n_outputs,)
         x'_0.
+    n_numbers : int
+        Outputs, the first ones, that are numbers: for them b is 1.
     bounds : tuple of torch.Tensor of shape (n_outputs,), default=None
         Least and largest output; None: the regression is not bounded.
 
     Attributes
     ----------
-    fractions : torch.Tensor of shape (n_components,)
-        a: at first 1.
-    sureness : torch.Tensor of shape (n_components, n_outputs)
-        b: at first 1, and 1 for numbers.
+    fractions, sureness : torch.Tensor of shape (n_components,)
+        a and b, at first 1.
     """
 
     def __init__(
-        self, centre, whitening, colouring, offset, loadings, layers, nothing, bounds=None
+        self,
+        centre,
+        whitening,
+        colouring,
+        offset,
+        loadings,
+        layers,
+        nothing,
+        n_numbers,
+        bounds=None,
     ):
         super().__init__()
+        self.n_numbers = n_numbers
         # Buffers, not parameters: what is trained further is the network alone. They are not
         # among what a state holds that was saved in training.
         tensors = {"centre": centre, "whitening": whitening, "colouring": colouring}
         tensors |= {"offset": offset, "loadings": loadings, "nothing": nothing}
-        tensors |= {
-            "fractions": torch.ones_like(centre),
-            "sureness": torch.ones_like(loadings),
-        }
+        tensors |= {name: torch.ones_like(centre) for name in ("fractions", "sureness")}
         names = "weight_in", "bias_in", "weight_out", "bias_out"
         tensors |= dict(zip(names, layers, strict=True))
         low, high = (None, None) if bounds is None else bounds
@@ -87,11 +94,17 @@ class CodeCompletion(nn.Module):
     def forward(self, decode, z, n_kept):
         """Return the output for rows of which the first `n_kept` codes are known."""
         regression, decoded = self.parts(decode, z, n_kept)
-        fraction = self.fractions[n_kept - 1].to(decoded)
+        chosen = self.fractions[n_kept - 1], self.sureness[n_kept - 1]
+        return self.mix(regression, decoded, *(part.to(decoded) for part in chosen))
+
+    def mix(self, regression, decoded, fraction, sure):
+        """Return the output of parts, a fraction of it the decoder's, so sure of levels."""
         output = torch.lerp(regression, decoded, fraction)
-        return torch.lerp(
-            self.nothing.to(output), output, self.sureness[n_kept - 1].to(output)
-        )
+        n = self.n_numbers
+        if output.shape[-1] == n:
+            return output
+        levels = torch.lerp(self.nothing[n:].to(output), output[..., n:], sure)
+        return torch.cat([output[..., :n], levels], dim=-1)
 
 
 def features(w, kept, weight, bias):
