@@ -265,8 +265,9 @@ def test_modules_map_rows_in_standard_units(X):
     fitted = AutoencoderTransformer(2, max_iter=4, random_state=0).fit(X)
     design = torch.from_numpy(StandardScaler().fit_transform(X)).float()
     with torch.no_grad():
-        codes = fitted.encoder_(design)
-        rows = fitted.decoder_(codes).numpy()
+        codes = fitted.encoder_(design.to(fitted.device_))
+        rows = fitted.decoder_(codes).cpu().numpy()
+    codes = codes.cpu()
     np.testing.assert_allclose(codes, fitted.transform(X), atol=1e-4)
     np.testing.assert_allclose(
         rows * X.std(axis=0) + X.mean(axis=0),
@@ -281,6 +282,7 @@ def test_modules_can_be_fine_tuned(curved):
     fitted = AutoencoderTransformer(2, max_iter=2, random_state=0).fit(curved.train)
     before = fitted.score(curved.train)
     rows = torch.from_numpy(StandardScaler().fit_transform(curved.train)).float()
+    rows = rows.to(fitted.device_)
     parameters = [*fitted.encoder_.parameters(), *fitted.decoder_.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=0.003)
     for _ in range(60):

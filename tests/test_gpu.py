@@ -19,6 +19,10 @@ from skae import (
     VAETransformer,
     VQVAETransformer,
 )
+from skae.models.deterministic import DeterministicModel
+from skae.models.model import Model
+from skae.models.variational import VariationalModel
+from skae.training.recording import Recording
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
@@ -101,3 +105,65 @@ def test_streams(tables):
     for chunk in (X[:100], X[100:200], X[200:]):
         model.partial_fit(chunk)
     assert np.isfinite(model.score_samples(X)).all()
+
+
+@pytest.mark.parametrize("kind", ["numeric", "mixed", "weighted"])
+@pytest.mark.parametrize("Estimator", [AutoencoderTransformer, VAETransformer])
+def test_recorded_steps_are_those_taken_one_by_one(Estimator, kind, tables, monkeypatch):
+    X = tables[kind == "mixed"]
+    weight = np.linspace(0.5, 1.5, len(X)) if kind == "weighted" else None
+    played, replay = [], torch.cuda.CUDAGraph.replay
+    monkeypatch.setattr(
+        torch.cuda.CUDAGraph, "replay", lambda graph: played.append(1) or replay(graph)
+    )
+
+    def fitted():
+        model = Estimator(2, random_state=0, max_iter=30, device="cuda", batch_size=32)
+        return model.fit(X, sample_weight=weight)
+
+    recorded = fitted()
+    n_steps = recorded.n_iter_ * (len(X) * 0.8 // 32)
+    assert len(played) > 0.5 * n_steps
+    monkeypatch.setattr(Recording, "of", classmethod(lambda *args: None))
+    played.clear()
+    taken = fitted()
+    assert not played
+    np.testing.assert_allclose(recorded.loss_curve_[:3], taken.loss_curve_[:3], rtol=1e-3)
+    assert abs(recorded.score(X) - taken.score(X)) < 0.05 * (1.0 + abs(taken.score(X)))
+
+
+@pytest.mark.parametrize("Estimator", [AutoencoderTransformer, VAETransformer])
+def test_a_step_that_waits_for_the_device_is_taken(Estimator, tables, monkeypatch):
+    model = Estimator(2, random_state=0, max_iter=10, device="cuda", batch_size=32)
+    monkeypatch.setattr(Recording, "of", classmethod(lambda *args: None))
+    expected = model.fit(tables[0]).loss_curve_
+    monkeypatch.undo()
+    losses = (
+        Model.losses if Estimator is AutoencoderTransformer else VariationalModel.losses
+    )
+
+    def waiting(self, *args, **kwargs):
+        of_rows, output = losses(self, *args, **kwargs)
+        of_rows.sum().item()
+        return of_rows, output
+
+    monkeypatch.setattr(DeterministicModel, "losses", waiting)
+    monkeypatch.setattr(VariationalModel, "losses", waiting)
+    np.testing.assert_allclose(model.fit(tables[0]).loss_curve_, expected, rtol=1e-3)
+
+
+def test_who_watches_sees_every_step(tables):
+    from skorch.callbacks import Callback
+
+    class Watch(Callback):
+        n_batches = 0
+
+        def on_batch_end(self, net, **kwargs):
+            self.n_batches += 1
+
+    watch = Watch()
+    model = AutoencoderTransformer(
+        2, max_iter=5, callbacks=[watch], device="cuda", batch_size=50, early_stopping=False
+    )
+    model.fit(tables[0])
+    assert sum(len(epoch["batches"]) for epoch in model.net_.history) == 5 * 6

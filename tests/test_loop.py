@@ -25,7 +25,7 @@ def test_training_takes_every_row_once_an_epoch(quick):
 
     class Watch(Callback):
         def on_batch_end(self, net, batch, **kwargs):
-            batches.append(batch[0].clone())
+            batches.append(batch[0].clone().cpu())
 
     quick(early_stopping=False, batch_size=7, max_iter=2, callbacks=[Watch()]).fit(X)
     assert [len(batch) for batch in batches] == 2 * ([7] * 7 + [1])

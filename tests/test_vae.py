@@ -311,7 +311,7 @@ def test_loss_curve_is_minus_the_bound_in_standard_units(ppca):
 def _mean_kl(vae, X):
     """Return the mean divergence of the posteriors of rows, in nats."""
     with vae._model_for(np.float64) as (model, _), torch.no_grad():
-        x = torch.from_numpy(vae._table.encode(X, np.float64)[0])
+        x = torch.from_numpy(vae._table.encode(X, np.float64)[0]).to(vae.device_)
         mean, log_variance = model.posterior(x)
         return gaussian_kl(mean, log_variance).mean().item()
 

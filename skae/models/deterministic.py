@@ -183,6 +183,10 @@ class DeterministicModel(Model):
         # A penalty and an activation are of these codes and no others.
         return self.penalties is None and self.encoder.activation is None
 
+    @property
+    def repeats_steps(self):
+        return self.penalties is None  # some of which remember
+
     @torch.no_grad()
     def turn(self, matrix, inverse, centre):
         # Inside, the codes are without their scale; the new ones have that of the start again.

@@ -39,6 +39,9 @@ class Model(nn.Module):
         Whether a code may as well be multiplied by -1.
     turns_codes : bool
         Whether any other combinations of the codes would do as well as these.
+    repeats_steps : bool
+        Whether a training step depends on those before by the weights alone, and never waits
+        for the device: on a GPU it can be recorded.
     completion : CodeCompletion
         What the first codes say of the others, if that has been learned.
     """
@@ -52,6 +55,7 @@ class Model(nn.Module):
     arranges_codes = False
     codes_have_signs = True
     turns_codes = False
+    repeats_steps = False
 
     @torch.no_grad()
     def initialise(self, design, pca, source, n_train, rng):

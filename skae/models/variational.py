@@ -8,6 +8,7 @@ import torch
 from skae.architectures import MLP
 from skae.likelihoods import Gaussian
 from skae.models.arrangement import ArrangedDecoder, ArrangedEncoder
+from skae.models.divergence_terms import PerRowTerm
 from skae.models.model import Model
 from skae.models.principal_axes import PrincipalAxes
 
@@ -94,6 +95,10 @@ class VariationalModel(Model):
         # Probabilistic PCA is that of the evidence lower bound, of which beta is 1, and whose
         # columns count alike.
         return self.divergence_weight == 1.0 and self.columns.column_weight is None
+
+    @property
+    def repeats_steps(self):
+        return type(self.divergence) is PerRowTerm  # the others remember codes
 
     @property
     def can_correlate(self):

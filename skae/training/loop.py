@@ -13,6 +13,7 @@ from skae.training.confirming import Confirmation
 from skae.training.early_stopping import EarlyStopping
 from skae.training.generators import use_generator
 from skae.training.interrupts import InterruptWatch
+from skae.training.recording import Recording
 from skae.training.refitting import Refitting
 from skae.training.resuming import Resuming
 from skae.training.skorch_callbacks import best_loaded
@@ -132,6 +133,7 @@ class TrainingLoop(NeuralNet):
             "dataset_train": self._dataset(rows, 0, rows.n_train),
             "dataset_valid": self._dataset(rows, rows.n_train, len(rows.source)),
         }
+        recording = Recording.of(self, schedule, generator)
         for first in range(n_done * per_epoch, n_steps, per_epoch):
             steps = range(first, min(first + per_epoch, n_steps))
             schedule.begin_epoch()
@@ -154,6 +156,7 @@ class TrainingLoop(NeuralNet):
                     rates=schedule.learning_rates(steps, n_steps, n_all),
                     annealing=schedule.annealing(steps, n_all),
                     workers=schedule.workers,
+                    recording=recording,
                 )
             schedule.workers.synchronise(self.module_)
             n_rows = min(rows.n_train_of_all, len(steps) * schedule.batch_size)
@@ -166,6 +169,13 @@ class TrainingLoop(NeuralNet):
             if finished:
                 self.stop_reason_ = finished
                 return
+
+    def descend(self, seen, batch, observed, weight):
+        """Leave the gradients of a batch in the weights; return its mean loss and output."""
+        losses, output = self.module_.losses(seen, batch, observed, weight)
+        loss = losses.mean() if weight is None else (losses * weight).mean()
+        loss.backward()
+        return loss.detach(), output.detach()
 
     def run_single_epoch(
         self,
@@ -180,6 +190,7 @@ class TrainingLoop(NeuralNet):
         rates,
         annealing,
         workers,
+        recording,
     ):
         """Take one pass over the batches in `iterator`: row numbers, design and mask.
 
@@ -211,14 +222,17 @@ class TrainingLoop(NeuralNet):
                     optimizer.step()
                     continue
                 seen = batch if corrupt is None else corrupt(batch, observed, generator)
-                losses, output = model.losses(seen, batch, observed, weight)
-                loss = losses.mean() if weight is None else (losses * weight).mean()
-                loss.backward()
-                workers.average_gradients(learned, len(batch))
-                if told.watched:
-                    told.of_gradients(batch)
-                optimizer.step()
-                total.add_(loss.detach(), alpha=len(batch))
+                loss = None
+                if recording is not None:
+                    given = seen, batch, observed, weight
+                    loss = recording.play(groups[0]["lr"], annealing[step], *given)
+                if loss is None:
+                    loss, output = self.descend(seen, batch, observed, weight)
+                    workers.average_gradients(learned, len(batch))
+                    if told.watched:
+                        told.of_gradients(batch)
+                    optimizer.step()
+                total.add_(loss, alpha=len(batch))
                 if told.kept is not None:
                     told.end(batch, loss, output)
         return total

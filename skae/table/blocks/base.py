@@ -347,8 +347,11 @@ class BlockModule(nn.Module):
 
 
 def any_of(mask):
-    """Return whether any entry is True; in a graph, which cannot ask, whether any may be."""
-    return torch.compiler.is_compiling() or bool(mask.any())
+    """Return whether any entry is True; where asking is not possible, whether any may be.
+
+    It is not in a graph, and takes too long on a GPU, which would have to be waited for.
+    """
+    return torch.compiler.is_compiling() or mask.is_cuda or bool(mask.any())
 
 
 def gumbel(like, generator):
