@@ -90,7 +90,8 @@ def some_rows(source, n_rows, most, generator):
     """Return a random sample of the first `n_rows` rows of a source, in memory."""
     if not isinstance(source, DenseRows):
         return source.some(most, generator)
-    return DenseRows(*source[torch.randperm(n_rows, generator=generator)[:most]])
+    chosen = torch.randperm(n_rows, generator=generator)[:most]
+    return DenseRows(*source[chosen.to(source.device)])
 
 
 def _joined(parts):
