@@ -123,6 +123,27 @@ def one_openmp_thread():
     return _libraries().limit(limits=1, user_api="openmp")
 
 
+def one_blas_thread():
+    """Work on one thread in the linear algebra of numpy and scipy, for short work on small arrays.
+
+    Where other processes keep the cores busy its threads wait for each other: factors of
+    twenty were seen. The number is that of the process, which has its own again once no
+    thread is in the context.
+    """
+    return _blas_threads()()
+
+
+@cache
+def _blas_threads():
+    return SharedSettings(
+        [
+            Setting(library.get_num_threads, library.set_num_threads, (1,))
+            for library in _libraries().lib_controllers
+            if library.user_api == "blas"
+        ]
+    )
+
+
 @cache
 def _libraries():
     """Return what controls the libraries that are loaded; to find them takes a while."""

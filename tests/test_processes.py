@@ -20,12 +20,12 @@ from registry import ESTIMATORS, make
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
 from skae import AutoencoderTransformer
 from skae._fits import Fits
-from skae._processes import Setting, SharedSettings
+from skae._processes import Setting, SharedSettings, one_blas_thread
 from skae.training.devices import threads_for
 
 N = 8
@@ -360,3 +360,17 @@ def test_settings_that_overlap_are_the_users_again():
     assert value == ["ours"]
     second.__exit__(None, None, None)
     assert value == ["user's"]
+
+
+def test_linear_algebra_of_small_arrays_is_done_on_one_thread():
+    def numbers():
+        return {
+            library["num_threads"]
+            for library in threadpool_info()
+            if library["user_api"] == "blas"
+        }
+
+    with threadpool_limits(2, user_api="blas"):
+        with one_blas_thread(), one_blas_thread():
+            assert numbers() == {1}
+        assert numbers() == {2}

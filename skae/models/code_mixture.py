@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skae._processes import one_openmp_thread
+from skae._processes import one_blas_thread, one_openmp_thread
 
 MAX_COMPONENTS = 16
 # Codes that a component needs for each of its dimensions, to have a covariance.
@@ -31,7 +31,7 @@ def fit_code_mixture(codes):
     needed = ROWS_PER_DIMENSION * (width if full else 1)
     largest = min(MAX_COMPONENTS, max(1, n_codes // needed), len(np.unique(codes, axis=0)))
     sizes = [2**power for power in range(largest.bit_length()) if 2**power <= largest]
-    with one_openmp_thread():
+    with one_openmp_thread(), one_blas_thread():
         mixtures = [
             GaussianMixture(
                 size,

@@ -8,7 +8,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from skae._processes import one_openmp_thread, without_warnings
+from skae._processes import one_blas_thread, one_openmp_thread, without_warnings
 
 # Numbers of components that are tried, while there are more codes than parameters of means.
 SIZES = 2, 4, 8, 16, 32
@@ -183,7 +183,7 @@ def _fit_mixture(codes, size, start=None):
             start.precisions_,
         )
     # The held-out rows judge it, converged or not.
-    with one_openmp_thread(), without_warnings(ConvergenceWarning):
+    with one_openmp_thread(), one_blas_thread(), without_warnings(ConvergenceWarning):
         try:
             return GaussianMixture(size, **settings).fit(codes)
         except ValueError:
