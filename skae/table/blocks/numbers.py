@@ -329,8 +329,12 @@ class NumberBlock(Block):
 
 def _two_smallest(known, raw):
     """Return the two smallest of known cells and others, NaN left out, (2, n_features)."""
-    cells = np.concatenate([known, raw])
+    # Of most columns a block of rows holds none that is smaller than those known.
+    new = np.flatnonzero(~(np.fmin.reduce(raw, axis=0) >= known[1]))
+    cells = np.concatenate([known[:, new], raw[:, new]])
     first = np.fmin.reduce(cells, axis=0)
     is_first = cells == first
     next_one = np.fmin.reduce(np.where(is_first, np.inf, cells), axis=0)
-    return np.stack([first, np.where(is_first.sum(axis=0) > 1, first, next_one)])
+    smallest = known.copy()
+    smallest[:, new] = first, np.where(is_first.sum(axis=0) > 1, first, next_one)
+    return smallest
