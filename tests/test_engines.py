@@ -109,6 +109,46 @@ def test_a_pipeline_runs_by_the_same_call(engine, pipeline, rows):
     np.testing.assert_allclose(np.sort(results["score_samples"]), expected, rtol=1e-12)
 
 
+def test_workers_that_stay_give_the_same(detector, rows):
+    engine = Ray()
+    options = {"compute": engine.ray.data.ActorPoolStrategy(size=1)}
+    table = engine.table(parts_of(rows))
+    results = engine.results(
+        map_rows(detector, "score_samples", table, engine_options=options)
+    )
+    expected = detector.score_samples(rows)[np.argsort(rows["size"].to_numpy())]
+    np.testing.assert_allclose(in_order(results)["score_samples"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [
+        (Dask, {"token": "scored"}),
+        (Ray, {"concurrency": 1}),
+        (Spark, {"barrier": False}),
+    ],
+)
+def test_options_go_to_the_engine(kind, option, detector, rows):
+    engine = kind()
+    table = engine.table(parts_of(rows))
+    lazy = map_rows(detector, "score_samples", table, engine_options=option)
+    if kind is Dask:
+        assert "scored" in str(list(lazy.__dask_graph__()))
+    results = np.sort(engine.results(lazy)["score_samples"])
+    np.testing.assert_allclose(results, np.sort(detector.score_samples(rows)), rtol=1e-12)
+
+
+def test_options_of_no_engine_are_an_error(detector, rows, tmp_path):
+    rows.to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(ValueError, match=r"engine_options=.*'num_gpus': 1.*leave them out"):
+        map_rows(
+            detector,
+            "score_samples",
+            str(tmp_path / "rows.parquet"),
+            engine_options={"num_gpus": 1},
+        )
+
+
 def test_a_level_that_only_one_part_has(engine, detector, rows):
     odd = rows.assign(kind=np.where(rows.index == 350, "unheard of", rows["kind"]))
     results = engine.results(detector.predict(engine.table(parts_of(odd))))

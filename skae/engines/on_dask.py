@@ -10,16 +10,15 @@ from skae.engines.restarting import fit_until_done, folder_of
 from skae.engines.rows import about, run
 
 
-def map_rows(estimator, method, X, kwargs, names):
+def map_rows(estimator, method, X, kwargs, names, options):
     """Return the results as a Dask DataFrame, or a Series where there is one per row."""
     import dask
 
     meta = _shaped(run(estimator, method, X._meta_nonempty, kwargs, names), method).iloc[:0]
     # As a task of its own, the model is sent to a worker once, however many partitions.
     model = dask.delayed(estimator, pure=True)
-    return X.map_partitions(
-        _run, model, method, kwargs, names, meta, meta=meta, enforce_metadata=False
-    )
+    options = {"meta": meta, "enforce_metadata": False, **options}
+    return X.map_partitions(_run, model, method, kwargs, names, meta, **options)
 
 
 def _run(part, estimator, method, kwargs, names, meta, partition_info=None):

@@ -10,11 +10,26 @@ from skae.distributed.checkpoints import STATE, Checkpoints, write
 from skae.engines.rows import about, beside, run
 
 
-def map_rows(estimator, method, X, kwargs, names):
+def map_rows(estimator, method, X, kwargs, names, options):
     """Return the rows with the results as a Ray Dataset."""
+    from ray.data import ActorPoolStrategy
+
+    given = {"estimator": estimator, "method": method, "kwargs": kwargs, "names": names}
+    options = {"batch_format": "pandas", "batch_size": None, **options}
+    if isinstance(options.get("compute"), ActorPoolStrategy):
+        return X.map_batches(Scorer, fn_constructor_kwargs=given, **options)
     # What is bound to a function is sent to a worker once, with the function.
-    work = partial(_run, estimator=estimator, method=method, kwargs=kwargs, names=names)
-    return X.map_batches(work, batch_format="pandas", batch_size=None)
+    return X.map_batches(partial(_run, **given), **options)
+
+
+class Scorer:
+    """What a worker that stays does: it is sent the model before the first rows."""
+
+    def __init__(self, **given):
+        self._given = given
+
+    def __call__(self, part):
+        return _run(part, **self._given)
 
 
 def _run(part, estimator, method, kwargs, names):

@@ -12,7 +12,7 @@ LIKE_TABLE = {"reconstruct", "impute"}
 PER_COLUMN = {"explain"}
 
 
-def map_rows(estimator, method, X, kwargs, names):
+def map_rows(estimator, method, X, kwargs, names, options):
     """Return the rows with the results as a Spark DataFrame."""
     shared = _shared(estimator, X.sparkSession)
 
@@ -21,7 +21,7 @@ def map_rows(estimator, method, X, kwargs, names):
             if len(part):
                 yield _run(part, shared.value, method, kwargs, names)
 
-    return X.mapInPandas(work, _schema(X, method, names))
+    return X.mapInPandas(work, _schema(X, method, names), **options)
 
 
 def _shared(estimator, session):

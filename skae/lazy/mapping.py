@@ -25,7 +25,7 @@ OF_ROWS = {
 }
 
 
-def map_rows(estimator, method, X, **kwargs):
+def map_rows(estimator, method, X, *, engine_options=None, **kwargs):
     """Run a method of a fitted estimator on a table that is not in memory.
 
     The methods of skae's own estimators do that by themselves; this is for a `Pipeline` and
@@ -43,6 +43,11 @@ def map_rows(estimator, method, X, **kwargs):
         DuckDB, a path, folder or pattern of Parquet or CSV files, an iterable of frames or
         arrays that begins anew each time. By the engine's workers: a DataFrame of Dask or
         Spark, a Dataset of Ray.
+    engine_options : dict, default=None
+        Further arguments of what the engine maps by: `map_batches` of Ray, `map_partitions`
+        of Dask, `mapInPandas` of Spark. With ``{"num_gpus": 1}`` Ray gives every task a GPU; with
+        ``{"compute": ray.data.ActorPoolStrategy(size=8)}`` it keeps eight workers, of which
+        each has the model from the start and its next rows at hand.
     **kwargs
         Further arguments of the method.
 
@@ -56,7 +61,8 @@ def map_rows(estimator, method, X, **kwargs):
     Raises
     ------
     ValueError
-        If the method is not one for rows.
+        If the method is not one for rows, or `engine_options` are given for a table that no
+        engine holds.
     TypeError
         If X is no such table.
 
@@ -79,7 +85,7 @@ def map_rows(estimator, method, X, **kwargs):
             f"method={method!r} is none that {type(estimator).__name__} has for rows; those "
             f"are {own}."
         )
-    results = map_lazily(estimator, method, X, kwargs)
+    results = map_lazily(estimator, method, X, kwargs, engine_options)
     if results is None:
         refuse_source(X)
         raise TypeError(
@@ -88,8 +94,8 @@ def map_rows(estimator, method, X, **kwargs):
     return results
 
 
-def map_lazily(estimator, method, X, kwargs):
-    """Return the results for a lazy table, None for any other."""
+def map_lazily(estimator, method, X, kwargs, engine_options=None):
+    """Return the results for a lazy table, None for any other; see `map_rows`."""
     if isinstance(X, (np.ndarray, pd.DataFrame)) or issparse(X):
         return None
     engine = engine_of(X)
@@ -109,7 +115,13 @@ def map_lazily(estimator, method, X, kwargs):
         )
     names = names_of(estimator, method)
     if engine is not None:
-        return engine.map_rows(estimator, method, X, kwargs, names)
+        options = engine_options or {}
+        return engine.map_rows(estimator, method, X, kwargs, names, options)
+    if engine_options:
+        raise ValueError(
+            f"engine_options={engine_options!r} are for tables of Dask, Ray and Spark, but X "
+            f"is a {source.kind}, which is read here, chunk by chunk; leave them out."
+        )
 
     def run(chunk):
         return getattr(estimator, method)(chunk, **kwargs)
