@@ -6,7 +6,12 @@ from functools import cached_property
 
 import torch
 
-from skae.conditionals.likelihood import Rows, loss_of_held_out, loss_of_learned
+from skae.conditionals.likelihood import (
+    Rows,
+    loss_of_held_out,
+    loss_of_learned,
+    losses_of_variables,
+)
 
 N_UNITS, N_LAYERS, DROPOUT = 128, 2, 0.3
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
@@ -94,6 +99,12 @@ class Training:
     def first_loss(self):
         """The loss before the first step: of several starts the best is trained on."""
         return self.check()
+
+    @torch.no_grad()
+    def first_losses(self):
+        """Return the parts that variables have in the loss before the first step."""
+        batch = self.networks, self.visibility, self.checked
+        return losses_of_variables(*batch).numpy()
 
     def run(self, max_steps):
         """Train, of `max_steps` (or None) at most."""
