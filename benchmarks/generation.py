@@ -2,9 +2,9 @@
 
 Claims: gradient boosting tells the VAE's rows from held-out ones with a mean AUROC of at
 most 0.65; a forest trained on them predicts held-out rows at least 0.97 as well as one
-trained on real rows; relations between columns hold in 99% of them; half of them are nearer
-to a training row than to a held-out one; and each is better than every peer's on nine of
-eleven tables, in at most ForestDiffusion's time.
+trained on real rows; relations between columns hold in 99% of them; where there are 1,000
+training rows or more, half of them are nearer to one of these than to a held-out one; and
+each is better than every peer's on nine of eleven tables, in at most ForestDiffusion's time.
 
     python benchmarks/generation.py --data ANOMALY_FOLDER --mixed MIXED_FOLDER \
         [--tables CSV_FOLDER] [--seeds 3] [--only wine rides] [--threads 1] \
