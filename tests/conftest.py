@@ -83,6 +83,7 @@ def _own_settings(request, name):
 # `VAETransformer`. Elsewhere it does not matter.
 WITH_WHOLE_CONDITIONALS = {
     "test_conditionals",
+    "test_conditions",
     "test_generation",
     "test_impute",
     "test_imputer",
