@@ -185,19 +185,34 @@ def remark(text):
     print(f"{'':<8} {text}", flush=True)
 
 
-def table_arguments(description, *, max_rows, seeds=1):
-    """Return a parser of what scripts over many tables of numbers are told."""
+def arguments(description, *, max_rows, seeds):
+    """Return a parser of what all scripts over many tables are told."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", metavar="FOLDER", help="of .npz tables")
     parser.add_argument(
         "--max-rows", type=int, default=max_rows, help="rows a table at most"
     )
     parser.add_argument("--seeds", type=int, default=seeds, help="splits and fits a table")
     parser.add_argument("--only", nargs="+", metavar="TABLE")
-    parser.add_argument("--json", metavar="FILE", help="append the figures, a line a table")
     add_threads_argument(parser)
+    return parser
+
+
+def table_arguments(description, *, max_rows, seeds=1):
+    """Return a parser of what scripts over many tables of numbers are told."""
+    parser = arguments(description, max_rows=max_rows, seeds=seeds)
+    parser.add_argument("--data", metavar="FOLDER", help="of .npz tables")
+    parser.add_argument("--json", metavar="FILE", help="append the figures, a line a table")
+    return parser
+
+
+def frame_arguments(description, *, max_rows=2000, seeds=3):
+    """Return a parser of what scripts over tables of numbers and mixed ones are told."""
+    parser = arguments(description, max_rows=max_rows, seeds=seeds)
+    parser.add_argument("--data", required=True, help="folder of .npz files with X and y")
+    parser.add_argument("--mixed", help="folder of penguins, auto_imports and adult")
+    parser.add_argument("--tables", help="folder of .csv files, the target last")
     return parser
 
 

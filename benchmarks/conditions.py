@@ -21,11 +21,12 @@ from _tables import (
     TextTable,
     choose,
     describe_machine,
+    frame_arguments,
     heading,
     quiet,
     verdict,
 )
-from generation import all_loaders, arguments, halves
+from generation import all_loaders, halves
 
 from skae import VAETransformer
 from skae.metrics import two_sample_auc
@@ -112,7 +113,7 @@ def run(loaders, args):
 
 
 def main():
-    args = arguments(__doc__).parse_args()
+    args = frame_arguments(__doc__).parse_args()
     args.missing = False
     describe_machine(args.threads)
     found = pd.DataFrame(run(choose(all_loaders(args), args.only), args))

@@ -2,9 +2,9 @@
 
 Claims: gradient boosting tells the VAE's rows from held-out ones with a mean AUROC of at
 most 0.65; a forest trained on them predicts held-out rows at least 0.97 as well as one
-trained on real rows; relations between columns hold in 99% of them; half of them are nearer
-to a training row than to a held-out one; and each is better than every peer's on nine of
-eleven tables, in at most ForestDiffusion's time.
+trained on real rows; relations between columns hold in 99% of them; where there are 1,000
+training rows or more, half of them are nearer to one of these than to a held-out one; and
+each is better than every peer's on nine of eleven tables, in at most ForestDiffusion's time.
 
     python benchmarks/generation.py --data ANOMALY_FOLDER --mixed MIXED_FOLDER \
         [--tables CSV_FOLDER] [--seeds 3] [--only wine rides] [--threads 1] \
@@ -24,7 +24,6 @@ measured again; `--store` appends what is. `--keep` is a folder of the peers' ro
 it holds are not sampled again, only measured.
 """
 
-import argparse
 import inspect
 import subprocess
 import time
@@ -44,9 +43,9 @@ from _synthetic import (
 )
 from _tables import (
     TextTable,
-    add_threads_argument,
     choose,
     describe_machine,
+    frame_arguments,
     heading,
     quiet,
     remark,
@@ -186,23 +185,8 @@ def run(loaders, known, args):
                     remark(f"{generator} FAILED on {name}: {record['error']}")
 
 
-def arguments(description):
-    """Return a parser of what says which tables there are, and how many of their rows."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="folder of .npz files with X and y")
-    parser.add_argument("--mixed", help="folder of penguins, auto_imports and adult")
-    parser.add_argument("--tables", help="folder of .csv files, the target last")
-    parser.add_argument("--only", nargs="+", metavar="TABLE")
-    parser.add_argument("--max-rows", type=int, default=2000, help="rows a table at most")
-    parser.add_argument("--seeds", type=int, default=3)
-    add_threads_argument(parser)
-    return parser
-
-
 def main():
-    parser = arguments(__doc__)
+    parser = frame_arguments(__doc__)
     parser.add_argument(
         "--generators", nargs="*", choices=GENERATORS, default=[*OURS], metavar="NAME"
     )

@@ -17,7 +17,6 @@ The rides' drop-off is missing in a tenth of 6,000 rows; pickup and the median r
 one would do by hand. Figures of earlier runs are read by `--from`, and not measured again.
 """
 
-import argparse
 from functools import partial
 from pathlib import Path
 
@@ -30,10 +29,10 @@ from _rides import make_rides, minutes_of
 from _synthetic import moments_to_numbers
 from _tables import (
     TextTable,
-    add_threads_argument,
     choose,
     describe_machine,
     folder_loaders,
+    frame_arguments,
     heading,
     quiet,
     sklearn_loaders,
@@ -176,20 +175,11 @@ def run(loaders, known, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="folder of .npz files with X and y")
-    parser.add_argument("--mixed", help="folder of penguins, auto_imports and adult")
-    parser.add_argument("--tables", help="folder of mpg, titanic and diamonds, .csv")
-    parser.add_argument("--only", nargs="+", metavar="TABLE")
-    parser.add_argument("--max-rows", type=int, default=2000, help="rows a table at most")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser = frame_arguments(__doc__)
     parser.add_argument(
         "--imputers", nargs="*", choices=IMPUTERS, default=IMPUTERS, metavar="NAME"
     )
     _records.add_arguments(parser)
-    add_threads_argument(parser)
     args = parser.parse_args()
     describe_machine(args.threads)
     loaders = choose(all_loaders(args) | {RIDES: None}, args.only)

@@ -20,7 +20,6 @@ that only held-out rows have counts as lost for everyone. Numbers are compared i
 training rows' standard deviations, all cells alike.
 """
 
-import argparse
 import math
 from collections import defaultdict
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ import numpy as np
 import pandas as pd
 from _tables import (
     TextTable,
-    add_threads_argument,
+    arguments,
     choose,
     describe_machine,
     heading,
@@ -884,15 +883,9 @@ def warm_up():
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, max_rows=10_000, seeds=2)
     parser.add_argument("--data", required=True, help="folder of penguins, adult, ...")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--max-rows", type=int, default=10_000, help="rows a table at most")
-    parser.add_argument("--seeds", type=int, default=2, help="splits and fits a case")
-    parser.add_argument("--only", nargs="+", metavar="TABLE")
-    add_threads_argument(parser)
     _figures.add_argument(parser)
     args = parser.parse_args()
     loaders = choose(frame_loaders(args.data), args.only)

@@ -24,7 +24,6 @@ is IterativeImputer with `sample_posterior` on one-hot columns; "one fill" is wh
 out where it cannot draw yet.
 """
 
-import argparse
 import inspect
 from collections import defaultdict
 from functools import partial
@@ -34,9 +33,9 @@ import numpy as np
 import pandas as pd
 from _tables import (
     TextTable,
-    add_threads_argument,
     choose,
     describe_machine,
+    frame_arguments,
     heading,
     quiet,
     remark,
@@ -224,21 +223,12 @@ def summarise(records):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="folder of .npz files with X and y")
-    parser.add_argument("--mixed", help="folder of penguins, auto_imports and adult")
-    parser.add_argument("--tables", help="folder of mpg, titanic and diamonds, .csv")
-    parser.add_argument("--only", nargs="+", metavar="TABLE")
-    parser.add_argument("--max-rows", type=int, default=1000, help="rows a table at most")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser = frame_arguments(__doc__, max_rows=1000)
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument(
         "--contenders", nargs="*", choices=CONTENDERS, default=[*CONTENDERS], metavar="NAME"
     )
     _records.add_arguments(parser)
-    add_threads_argument(parser)
     args = parser.parse_args()
     describe_machine(args.threads)
     loaders = {

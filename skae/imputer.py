@@ -44,7 +44,8 @@ class AutoencoderImputer(
     The networks are masked autoencoders: in training they see a random part of a row's
     cells and give the distributions of the others, numbers and categories alike. They start
     at the conditional normal distributions of the columns' normal scores, or mixtures of
-    them, and leave these where held-out rows are better for it. A cell is filled with what
+    them, pooled with those of the numbers as they are where these say more, and leave this
+    where held-out rows are better for it. A cell is filled with what
     is expected given all cells of its row that are there, in one pass: no chain of
     imputations has to settle.
 

@@ -14,7 +14,7 @@ from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from skae.conditionals.division import MIXTURES
+from skae.conditionals.starts import MIXTURES
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -83,6 +83,7 @@ def _own_settings(request, name):
 # `VAETransformer`. Elsewhere it does not matter.
 WITH_WHOLE_CONDITIONALS = {
     "test_conditionals",
+    "test_conditions",
     "test_generation",
     "test_impute",
     "test_imputer",
@@ -100,9 +101,9 @@ def _short_conditionals(request):
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skae.conditionals.division.N_UNITS", 32)
+        patch.setattr("skae.conditionals.starts.N_UNITS", 32)
         patch.setattr("skae.conditionals.division.CROSSED_BATCH_SIZE", 64)
-        patch.setattr("skae.conditionals.division.MIXTURES", MIXTURES[:1])
+        patch.setattr("skae.conditionals.starts.MIXTURES", MIXTURES[:1])
         patch.setattr("skae.conditionals.fitting.MAX_CHECKED", 100)
         patch.setattr("skae.conditionals.fitting.N_CHECKED_PATTERNS", 16)
         patch.setattr("skae.conditionals.fitting.N_PATTERNS", 16)

@@ -95,7 +95,7 @@ def _interrupt(*args, **kwargs):
 
 @pytest.mark.parametrize(
     "where",
-    ["training", "skae.conditionals.division.Gaussian.fit", "skae._conditionals.facts_of"],
+    ["training", "skae.conditionals.starts.Gaussian.fit", "skae._conditionals.facts_of"],
 )
 def test_what_was_not_learned_when_ctrl_c_was_pressed_is_said(X, monkeypatch, where):
     """Rows are drawn by the decoder then; columns' networks are not begun, or left."""

@@ -6,7 +6,12 @@ from functools import cached_property
 
 import torch
 
-from skae.conditionals.likelihood import Rows, loss_of_held_out, loss_of_learned
+from skae.conditionals.likelihood import (
+    Rows,
+    loss_of_held_out,
+    loss_of_learned,
+    losses_of_variables,
+)
 
 N_UNITS, N_LAYERS, DROPOUT = 128, 2, 0.3
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
@@ -82,18 +87,25 @@ class Training:
         group = group._replace(rows=Rows(*rows[:-1], torch.ones(n_rows)))
         return group, self.visibility.draw(N_PATTERNS, self.generator)
 
-    @torch.no_grad()
     def check(self):
         """Return the loss of the rows that are held out."""
+        return self._of_checked(loss_of_held_out).item()
+
+    @torch.no_grad()
+    def _of_checked(self, loss):
         self.networks.eval()
-        loss = loss_of_held_out(self.networks, self.visibility, self.checked).item()
+        found = loss(self.networks, self.visibility, self.checked)
         self.networks.train()
-        return loss
+        return found
 
     @cached_property
     def first_loss(self):
         """The loss before the first step: of several starts the best is trained on."""
         return self.check()
+
+    def first_losses(self):
+        """Return the parts that variables have in the loss before the first step."""
+        return self._of_checked(losses_of_variables).numpy()
 
     def run(self, max_steps):
         """Train, of `max_steps` (or None) at most."""

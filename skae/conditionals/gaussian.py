@@ -101,20 +101,16 @@ class Gaussian:
 
     def _moments(self, x, there, weights):
         """Return the expected sum of x x' over rows, given what is known of each."""
-        W, noise, _ = self._tensors
-        visible = torch.from_numpy(there)
+        visible, x = torch.from_numpy(there), torch.from_numpy(x)
         patterns, of_row = visible.unique(dim=0, return_inverse=True)
-        factors, solved = (part[of_row] for part in self._factors(patterns))
-        x = torch.from_numpy(x)
-        seen = (x * (visible / noise)) @ W
-        mean = (seen[:, None] @ factors).squeeze(1) @ W.T
+        roots, halves = (part[of_row] for part in self._roots(patterns))
+        mean = (self._seen(x[:, None], visible, roots).mT @ halves).squeeze(1)
         filled = torch.where(visible, x, mean)
-        own = torch.from_numpy(weights)
-        of_hidden = torch.where(visible, 0.0, 1.0)
-        left = (of_hidden * own[:, None])[..., None] * solved
-        spread = torch.einsum("nik,njk->ij", left, of_hidden[..., None] * W)
-        alone = ((of_hidden * own[:, None]).sum(0) * noise).diag()
-        return ((filled * own[:, None]).T @ filled + spread + alone).numpy()
+        own, hidden = torch.from_numpy(weights), (~visible).to(x.dtype)
+        # Every hidden variable's part of the rows' covariance, side by side.
+        left = (halves * (own.sqrt()[:, None] * hidden)[:, None]).flatten(0, 1)
+        alone = ((hidden * own[:, None]).sum(0) * self._tensors[1]).diag()
+        return ((filled * own[:, None]).T @ filled + left.T @ left + alone).numpy()
 
     def completed(self, x, seed):
         """Return rows, NaN where they are unknown, with draws in place of that."""
@@ -123,24 +119,31 @@ class Gaussian:
         for rows in gen_batches(len(x), BLOCK):
             visible = torch.from_numpy(~np.isnan(x[rows]))
             known = torch.where(visible, torch.from_numpy(x[rows]), 0.0)
-            factors, _ = self._factors(visible)
-            mean = (((known / noise) @ W)[:, None] @ factors).squeeze(1)
+            roots, _ = self._roots(visible)
             normal = torch.randn(len(known), sum(W.shape), generator=generator).double()
             of_factors, of_noise = normal.tensor_split([W.shape[1]], dim=1)
-            scale = torch.linalg.cholesky(factors)
-            latent = mean + (scale @ of_factors[..., None]).squeeze(2)
-            drawn = latent @ W.T + of_noise * noise.sqrt()
+            latent = self._seen(known[:, None], visible, roots) + of_factors[..., None]
+            latent = torch.linalg.solve_triangular(roots.mT, latent, upper=True)
+            drawn = latent.squeeze(2) @ W.T + of_noise * noise.sqrt()
             filled[rows] = torch.where(visible, known, drawn).numpy()
         return filled
 
-    def _factors(self, visible):
-        """Return the factors' covariance for every pattern, and W times it."""
+    def _roots(self, visible):
+        """Return L with L L' = I + W' diag(visible / s) W, of every pattern, and L^-1 W'.
+
+        The factors' covariance is the inverse of L L'.
+        """
         W, noise, products = self._tensors
-        # (I + W' diag(visible / s) W)^-1
         inner = ((visible / noise) @ products).unflatten(1, (W.shape[1],) * 2)
-        inner = inner + torch.eye(W.shape[1], dtype=W.dtype)
-        factors = torch.cholesky_inverse(torch.linalg.cholesky(inner))
-        return factors, W @ factors
+        inner.diagonal(dim1=1, dim2=2).add_(1.0)
+        roots = torch.linalg.cholesky(inner)
+        return roots, torch.linalg.solve_triangular(roots, W.T, upper=False)
+
+    def _seen(self, x, visible, roots):
+        """Return L' times the factors' mean, (n_patterns, n_factors, n_each)."""
+        W, noise, _ = self._tensors
+        seen = (x * (visible / noise)[:, None]) @ W
+        return torch.linalg.solve_triangular(roots, seen.mT, upper=False)
 
     def given(self, x, visible, own=None):
         """Return mean and standard deviation of all variables, given those that are visible.
@@ -159,13 +162,14 @@ class Gaussian:
         mean : torch.Tensor of shape (n_patterns, n_each, n_variables)
         spread : torch.Tensor of shape (n_patterns, 1, n_variables)
         """
-        W, noise, _ = self._tensors
-        _, solved = self._factors(visible)
-        spread = ((solved * W).sum(2) + noise).sqrt()
-        weights = (((visible / noise)[:, :, None] * W) @ solved.mT).to(x.dtype)
+        roots, halves = self._roots(visible)
+        spread = (halves.square().sum(1) + self._tensors[1]).sqrt().to(x.dtype)
         if own is not None:
-            weights, spread = weights[own], spread[own]
-        return x @ weights, spread.to(x.dtype)[:, None]
+            roots, halves, spread, visible = (
+                part[own] for part in (roots, halves, spread, visible)
+            )
+        mean = self._seen(x.double(), visible, roots).mT @ halves
+        return mean.to(x.dtype), spread[:, None]
 
     @cached_property
     def _tensors(self):

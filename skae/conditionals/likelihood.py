@@ -96,6 +96,15 @@ def loss_of_held_out(networks, visibility, batch):
     return -alone - (together.sum(-1) / n_asked * weights).sum() / weights.sum()
 
 
+def losses_of_variables(networks, visibility, batch):
+    """Return the parts that variables have in `loss_of_held_out`, (n_variables,).
+
+    Of networks before their first step, which are equal.
+    """
+    log_p, n_asked, weights = _log_p(networks, visibility, batch)
+    return -(log_p[0] * (weights / n_asked)[:, None]).sum(0) / weights.sum()
+
+
 def _log_p(networks, visibility, batch):
     """Return log p of cells, 0 where they are not asked for, and what divides and weighs rows.
 

@@ -75,30 +75,28 @@ class Mixture:
         """
         W, noise, centers, log_p, log_proportions, is_level, products = self._tensors
         precision = visible / noise[:, None]
-        factors, log_det = _factors_of(products, precision)
-        # One product for all patterns, here and below: many small ones take longer.
-        variances = factors.flatten(2) @ products.mT + noise[:, None]
-        own_factors, numbers = factors, visible
+        roots, log_det = _roots_of(products, precision)
+        halves = torch.linalg.solve_triangular(roots, W.mT[:, None], upper=False)
+        variances = halves.square().sum(2) + noise[:, None]
+        own_roots, numbers = roots, visible
         if is_level.any():
             numbers = visible & ~is_level
-            own_factors, log_det = _factors_of(products, precision * ~is_level)
+            own_roots, log_det = _roots_of(products, precision * ~is_level)
         size = (numbers * noise.log()[:, None]).sum(2) + log_det
         if own is not None:
-            factors, own_factors, variances, size = (
-                part[:, own] for part in (factors, own_factors, variances, size)
+            roots, own_roots, halves, variances, size = (
+                part[:, own] for part in (roots, own_roots, halves, variances, size)
             )
             visible, precision = visible[own], precision[:, own]
         shown, x = visible[:, None], x.to(W.dtype)
         away = torch.where(shown, x - centers[:, None, None], 0.0)
-        seen = _times(away * precision[:, :, None], W)
-        latent = seen @ factors
-        means = _times(latent, W.mT) + centers[:, None, None]
+        seen = _seen(away * precision[:, :, None], W, roots)
+        means = seen.mT @ halves + centers[:, None, None]
         # Woodbury's identity, of the numbers among them.
         if is_level.any():
             away = torch.where(is_level, 0.0, away)
-            seen = _times(away * precision[:, :, None], W)
-            latent = seen @ own_factors
-        square = (away.square() * precision[:, :, None]).sum(3) - (latent * seen).sum(3)
+            seen = _seen(away * precision[:, :, None], W, own_roots)
+        square = (away.square() * precision[:, :, None]).sum(3) - seen.square().sum(2)
         of_levels = (shown & is_level & (x > 0)).to(W.dtype) @ log_p.T
         log_own = of_levels.movedim(-1, 0) - 0.5 * (square + size[..., None])
         p = (log_own + log_proportions[:, None, None]).softmax(0)
@@ -130,8 +128,8 @@ class Mixture:
         return {name: value for name, value in vars(self).items() if name != "_tensors"}
 
 
-def _factors_of(products, precision):
-    """Return the factors' covariances, and the logarithms of their determinants, negative.
+def _roots_of(products, precision):
+    """Return roots of the factors' precisions, and the logarithms of their determinants.
 
     Parameters
     ----------
@@ -141,14 +139,26 @@ def _factors_of(products, precision):
     """
     n_factors = math.isqrt(products.shape[2])
     inner = (precision @ products).unflatten(2, (n_factors, n_factors))
-    roots = torch.linalg.cholesky(inner + torch.eye(n_factors, dtype=products.dtype))
-    log_det = 2.0 * roots.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return torch.cholesky_inverse(roots), log_det
+    inner.diagonal(dim1=-2, dim2=-1).add_(1.0)
+    roots = torch.linalg.cholesky(inner)
+    return roots, 2.0 * roots.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
-def _times(x, matrices):
-    """Return x of shape (n_components, n_patterns, n_each, *) times each component's matrix."""
-    return (x.flatten(1, 2) @ matrices).unflatten(1, x.shape[1:3])
+def _seen(x, W, roots):
+    """Return the factors' means times their roots.
+
+    Parameters
+    ----------
+    x : torch.Tensor of shape (n_components, n_patterns, n_each, n_variables)
+        In units of the noise's precision.
+
+    Returns
+    -------
+    seen : torch.Tensor of shape (n_components, n_patterns, n_factors, n_each)
+    """
+    # One product for all patterns: many small ones take longer.
+    seen = (x.flatten(1, 2) @ W).unflatten(1, x.shape[1:3])
+    return torch.linalg.solve_triangular(roots, seen.mT, upper=False)
 
 
 def log_frequencies(means, levels):

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skae.conditionals.division import fit_networks
 from skae.conditionals.drawing import Drawer
 from skae.conditionals.expecting import Expecter
+from skae.conditionals.starts import fit_networks
 from skae.conditionals.state import State
 from skae.conditionals.variables import Variables
 from skae.conditionals.visibility import Visibility
@@ -106,9 +106,9 @@ class Conditionals:
         if not variables.n_variables:  # no cell is there
             return self
         with threads_for(0):
-            self.networks, self.base, training = fit_networks(
-                variables, visibility, values, weights, max_steps, seed
-            )
+            fitted = fit_networks(variables, visibility, values, weights, max_steps, seed)
+        training = fitted.training
+        self.networks, self.base = fitted.networks, fitted.base
         self.losses, self.n_steps = training.losses, training.n_steps
         self.interrupted = training.interrupted
         return self

@@ -182,6 +182,18 @@ class Variables:
         self.hole_of = {int(c): n_levels + k for k, c in enumerate(self.holed)}
         self.tie_variables = {len(self.ranked) + k: tie for k, tie in enumerate(self.ties)}
 
+    @property
+    def are_amounts(self):
+        """Which ranked variables vary, and are no levels, ndarray of bool of shape (n_ranked,)."""
+        columns = [*self.ranked.tolist(), *[None] * len(self.ties)]
+        return np.array(
+            [
+                column not in self.ordered and len(ranks.points) > 1
+                for column, ranks in zip(columns, self.ranks, strict=True)
+            ],
+            dtype=bool,
+        )
+
     def seen_level(self, column):
         """Return which levels of a column of categories rows of the fit hold."""
         return self.seen[self.of_column[column] - self.n_ranked]

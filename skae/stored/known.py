@@ -24,6 +24,7 @@ KNOWN = {
     "conditionals.ranks": ("Ranks",),
     "conditionals.rules": ("Constant", "Hierarchy"),
     "conditionals.ties": ("Tie",),
+    "conditionals.units": ("Pooled", "Units"),
     "conditionals.variables": ("Variables",),
     "conditionals.visibility": ("Visibility",),
     "corruption": ("GaussianNoise", "MaskingNoise", "SaltAndPepperNoise", "SwapNoise"),

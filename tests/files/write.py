@@ -84,7 +84,7 @@ def main():
     folder = HERE / f"format_{FORMAT}"
     folder.mkdir(exist_ok=True)
     expected = {}
-    with patch("skae.conditionals.division.N_UNITS", 4):
+    with patch("skae.conditionals.starts.N_UNITS", 4):
         for name, estimator in SETTINGS.items():
             estimator.fit(rows_for(name))
             path = folder / f"{name.replace(' ', '_')}.skops"
