@@ -142,7 +142,7 @@ class LatentSpaceDisplay(Display):
         display : LatentSpaceDisplay
             The display that was drawn.
         """
-        cls._check_methods(estimator, "transform")
+        cls._check_arguments(estimator, X, "transform")
         return cls.from_predictions(
             estimator.transform(X),
             y,

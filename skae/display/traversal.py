@@ -195,7 +195,7 @@ class LatentTraversalDisplay(Display):
         ValueError
             If a parameter does not fit the codes or the images.
         """
-        cls._check_methods(estimator, "transform", "inverse_transform")
+        cls._check_arguments(estimator, X, "transform", "inverse_transform")
         codes = dense(estimator.transform(X))
         table = read_table(X)
         if image_shape is not None:
