@@ -16,8 +16,8 @@ class CodeCompletion(nn.Module):
     first k codes, the second what the decoder d makes of them and of what a perceptron m
     expects the others to be. The decoder is as sure of levels as all codes together make it;
     b draws its logits to x'_0, those without any code. To numbers that are drawn to their
-    means, as they are where a posterior's mean is decoded, c_k (e + w_1..k E) is added: of
-    it the brackets are the regression of the decoder's errors on the codes.
+    means, as they are where a posterior's mean is decoded, c_k (e + w_1..k E) is added, which
+    is a part of the regression of the decoder's errors on the codes.
 
     w are the codes decorrelated one after the other: w_i is what z_i says beside
     z_1, ..., z_(i-1), with unit variance. So the loadings L and E are the same for all k.
