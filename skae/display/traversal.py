@@ -267,7 +267,9 @@ class LatentTraversalDisplay(Display):
             per_line=parts.n_panels if parts.is_mixed else PANELS_PER_LINE,
             entries=parts.entries,
         )
-        self.lines_, self.bands_, self.dates_ = [], [], []
+        self.lines_: list[Any] = []
+        self.bands_: list[dict[str, Any]] = []
+        self.dates_: list[dict[str, Any]] = []
         panels = np.reshape(self.axes_, (n_codes, parts.n_panels))
         for number, of_code in enumerate(panels):
             self._draw_code(number, list(of_code), parts, kwargs)
