@@ -51,18 +51,22 @@ class OrderedCodesMixin(EntryPoints):
         trust : tuple of torch.Tensor, or None
             Of `choose_trust`; None: nothing is completed.
         """
+        model.has_other_weights = False
         if not self._warns_of_columns:  # of a part of a table nobody asks
             return None
         net, n_rows = self.net_, len(data.source)
         held_out = n_learned if n_learned < n_rows else 0
-        stays = net.goes_on or (net.best_epoch_ == 0 and self.init == "pca")
+        stays = net.best_epoch_ == 0 and self.init == "pca"
+        is_start = stays and not model.is_completed  # not what a fit before has made
         model.eval()
         with torch.no_grad():
-            learned = self._rows_of(data, 0, n_learned)
+            # Principal components are of these rows, held out or not.
+            of_all = is_start and not data.is_separate
+            learned = self._rows_of(data, 0, n_rows if of_all else n_learned)
             judging = self._rows_of(data, held_out, n_rows)
-            if not stays:
-                self._learn_order(model, learned, data.n_train_of_all)
             if not net.goes_on:
+                if is_start or not stays:
+                    self._learn_order(model, learned, data.n_train_of_all, is_start)
                 codes, x = model.encode(learned.x), learned.x
                 signs = torch.ones(codes.shape[1], device=codes.device)
                 if model.codes_have_signs:
@@ -71,15 +75,17 @@ class OrderedCodesMixin(EntryPoints):
                     model.rearrange(torch.arange(len(signs), device=signs.device), signs)
             trust = None
             if model.is_completed:
-                trust = choose_trust(model, judging)
-                model.completion.fractions, model.completion.sureness = trust
+                model.completion.trust = trust = choose_trust(model, judging, is_start)
             found = np.array(ratios(model, judging, self._without_codes()))
         forget(model)
         return found, trust
 
-    def _learn_order(self, model, rows, n_train):
-        turns = model.turns_codes
-        if not turns:
+    def _learn_order(self, model, rows, n_train, is_start):
+        """Turn or sort the codes, unless they are principal components, and complete them."""
+        if is_start and not model.shrinks:
+            return
+        turns = model.turns_codes and not is_start
+        if not turns and not is_start:
             order = torch.tensor(best_order(model, rows, self._without_codes()))
             if (order != torch.arange(len(order))).any():
                 order = order.to(self.device_)
@@ -88,7 +94,7 @@ class OrderedCodesMixin(EntryPoints):
             start, stop = self.net_.refit_span_
             n_epochs = start if stop > start else len(self.net_.history)
             n_steps = int(OF_TRAINING * n_epochs * -(-n_train // self.batch_size_))
-            n_steps = min(n_steps, MAX_STEPS)
+            n_steps = None if is_start else min(n_steps, MAX_STEPS)
             nothing, n_numbers = self._without_codes(), self._table.design_.numeric.width
             learn(model, rows, nothing, n_numbers, n_steps, turns=turns)
 
@@ -99,8 +105,7 @@ class OrderedCodesMixin(EntryPoints):
         model = self.net_.module_
         self.explained_variance_ratio_, trust = judged or found
         if model.is_completed and trust is not None:
-            fractions, sureness = (part.clone() for part in trust)
-            model.completion.fractions, model.completion.sureness = fractions, sureness
+            model.completion.trust = tuple(part.clone() for part in trust)
             forget(model)
 
     def _rows_of(self, data, start, stop):

@@ -105,7 +105,9 @@ class InferenceMixin(
         n_components : int, default=None
             Number of codes to reconstruct from: the first ones, which tell the most (see
             `explained_variance_ratio_`); the others are taken to be what these let expect,
-            and 0 in a stream. None: all.
+            and 0 in a stream. None: all, decoded as they are. Of a `VAETransformer`, whose
+            posterior means draw numbers to the mean, even ``n_components=n_components_``
+            reconstructs more than that: what it decodes is corrected by a regression.
 
         Returns
         -------
@@ -153,6 +155,12 @@ class InferenceMixin(
             raise ValueError(
                 f"n_components={n_components!r}, but the codes of {type(self).__name__} have "
                 "no order; use n_components=None, or AutoencoderTransformer."
+            )
+        if self.net_.module_.has_other_weights:
+            raise ValueError(
+                f"n_components={n_components!r}, but weights were loaded into net_ after fit, "
+                "and which of their codes tell the most is not known; use n_components=None, "
+                "or fit again."
             )
         return int(n_components)
 

@@ -112,7 +112,7 @@ class TableParameters(ColumnParameters):
         True: numeric columns are standardised inside, so that each counts alike. False:
         they keep their proportions, and the loss is the squared error in raw units, as
         PCA's is. For columns with heavy tails: "robust", by median and interquartile
-        range, or "quantile", by the normal quantile of the rank.
+        range, or "quantile", by the normal quantile of the rank, in standard units.
     handle_unknown : {"ignore", "infrequent_if_exist", "error"}, default="ignore"
         What to do with a category that was not seen in fit: "ignore" takes the cell as
         unknown, which tells the network nothing and scores at least as badly as the rarest

@@ -143,6 +143,51 @@ def test_ratios_of_the_start_are_those_of_pca(digits):
     np.testing.assert_allclose(start.explained_variance_ratio_, expected, atol=1e-3)
 
 
+def test_first_codes_of_a_vae_say_at_least_as_much_as_components(digits):
+    """Means of posteriors are drawn to 0, and what is decoded of them to the columns' means."""
+    train, test = digits
+    vae = VAETransformer(5, sampler="codes", max_iter=40, random_state=0)
+    vae.fit(train, X_val=test)
+    decoded = vae.inverse_transform(vae.transform(test))
+    said = [vae.reconstruct(test, n_components=k) for k in range(1, 6)]
+    assert vae.best_iter_ > 0
+    assert _explained(said[-1], test) > _explained(decoded, test) + 0.003
+    for k, rows in enumerate(said, start=1):
+        pca = PCA(k).fit(train)
+        components = pca.inverse_transform(pca.transform(test))
+        assert _explained(rows, test) > _explained(components, test) - 0.005
+
+
+@pytest.mark.parametrize("n_components", [1, 4])
+def test_first_codes_of_the_start_of_a_vae_are_principal_components(digits, n_components):
+    train, test = digits
+    start = VAETransformer(
+        n_components, sampler="codes", hidden_layer_sizes=(), max_iter=1, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that no epoch was better
+        start.fit(train, X_val=test)
+    assert start.best_iter_ == 0
+    for k in range(1, n_components + 1):
+        pca = PCA(k).fit(train)
+        components = pca.inverse_transform(pca.transform(test))
+        rows = start.reconstruct(test, n_components=k)
+        np.testing.assert_allclose(rows, components, atol=1e-3)
+
+
+def test_cells_that_are_missing_do_not_correct_what_is_decoded(flats):
+    """They are filled with the mean, which the decoder knows better than."""
+    rng = np.random.default_rng(1)
+    numbers = flats[["area", "rooms", "rent"]].astype(float)
+    noise = 0.3 * numbers.std().to_numpy() * rng.normal(size=numbers.shape)
+    more = pd.concat([numbers + noise] * 3)
+    holed = more.mask(rng.random(more.shape) < 0.3)
+    vae = VAETransformer(2, sampler="codes", max_iter=30, random_state=0).fit(holed)
+    rows = vae.reconstruct(more, n_components=2)
+    slopes = [np.polyfit(rows[name], more[name], 1)[0] for name in ("area", "rent")]
+    np.testing.assert_allclose(slopes, 1.0, atol=0.1)
+
+
 def test_ratios_of_a_refit_are_of_rows_that_were_held_out(flats):
     params = {"max_iter": 12, "random_state": 0}
     refitted = AutoencoderTransformer(2, refit=True, **params).fit(flats)
@@ -210,6 +255,23 @@ def test_a_stream_keeps_its_codes(flats):
         stream.partial_fit(flats)
         assert stream.explained_variance_ratio_.shape == (2,)
     assert stream.net_.module_.encoder.matrix is None
+
+
+def test_codes_of_weights_that_were_loaded_have_no_order(flats):
+    fitted, other = (
+        AutoencoderTransformer(2, max_iter=n, random_state=0).fit(flats) for n in (2, 8)
+    )
+    weights = {
+        name: value.clone() for name, value in other.net_.module_.state_dict().items()
+    }
+    fitted.net_.module_.load_state_dict(weights)
+    pd.testing.assert_frame_equal(
+        fitted.reconstruct(flats), other.reconstruct(flats), rtol=1e-4
+    )
+    with pytest.raises(ValueError, match="weights were loaded into net_ after fit"):
+        fitted.reconstruct(flats, n_components=1)
+    fitted.set_params(warm_start=True).fit(flats)
+    fitted.reconstruct(flats, n_components=1)
 
 
 @pytest.mark.parametrize("n_components", [0, 3, 1.5, "all"])

@@ -218,7 +218,7 @@ def test_contractive_codes_move_less(curved):
         return torch.stack([raw, Contractive().penalise(codes, x, None).mean()])
 
     plain, contractive = _dense(curved, 2), _dense(curved, 2, Contractive(0.1))
-    assert (norms(contractive) < 0.7 * norms(plain)).all()
+    assert (norms(contractive) < 0.75 * norms(plain)).all()
     r2 = [reconstruction_r2(e, curved.test) for e in (plain, contractive)]
     assert r2[1] > r2[0] - 0.05
     codes = PCA(2).fit_transform(curved.train / curved.train.std(0))

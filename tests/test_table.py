@@ -288,6 +288,22 @@ def test_quantile_scale_makes_normal_columns_of_any():
         assert kstest(column, "norm").statistic < 0.02
 
 
+def test_quantile_scale_of_a_column_that_repeats_its_ends():
+    """Half of the cells are 0: they are no outliers, and the column counts as others do."""
+    rng = np.random.default_rng(0)
+    area = np.where(rng.random(400) < 0.5, 0.0, rng.lognormal(5.0, 1.0, 400))
+    answers = rng.choice([1.0, 2.0, 3.0], 400)
+    X = np.column_stack([area, answers, rng.normal(size=400)])
+    X[::7, 2] = np.nan
+    table, there = _fit(X, scale="quantile"), ~np.isnan(X)
+    design, _ = table.encode(X, np.float64)
+    scores = np.where(there, design[:, :3], np.nan)
+    np.testing.assert_allclose(np.nanmean(scores, axis=0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(np.nanstd(scores, axis=0), 1.0, rtol=1e-6)
+    assert np.abs(design).max() < 4.0
+    np.testing.assert_allclose(table.decode(design, np.float64)[there], X[there], rtol=1e-9)
+
+
 def test_robust_scale_of_a_column_that_is_mostly_constant():
     """No interquartile range: the standard deviation is the unit."""
     X = np.zeros((100, 1))

@@ -45,8 +45,19 @@ class Display:
     _heights: Sequence[float] | None = None
 
     @classmethod
-    def _check_methods(cls, estimator: Any, *names: str) -> None:
-        """Raise a TypeError unless the estimator has the methods that the display calls."""
+    def _check_arguments(cls, estimator: Any, X: Any, *names: str) -> None:
+        """Raise a TypeError unless these are an estimator with such methods, and a table."""
+        if _is_table(estimator) or hasattr(X, "get_params"):
+            raise TypeError(
+                f"{cls.__name__}.from_estimator takes a fitted estimator and rows, in this "
+                f"order, but estimator is of type {type(estimator).__name__} and X of type "
+                f"{type(X).__name__}."
+            )
+        if isinstance(estimator, type):
+            raise TypeError(
+                f"{cls.__name__} needs a fitted estimator, but estimator is the class "
+                f"{estimator.__name__}; give {estimator.__name__}().fit(X)."
+            )
         missing = [name for name in names if not hasattr(estimator, name)]
         if missing:
             raise TypeError(
@@ -240,6 +251,11 @@ def _height_of_legend(entries: Sequence[str], width: float, title: str | None) -
         return 0.0
     n_lines = math.ceil(len(entries) / _entries_per_line(entries, width))
     return ENTRY_HEIGHT * (n_lines + (title is not None)) + 0.15
+
+
+def _is_table(value: Any) -> bool:
+    """Return whether a value holds rows; a frame has methods that estimators have, too."""
+    return hasattr(value, "shape") or isinstance(value, (list, tuple))
 
 
 def _check_axes(ax: Any) -> None:

@@ -1,14 +1,15 @@
 """What colours stand for: whole numbers that are few, or others."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from skae.display._display import Groups
+from skae.display._display import Groups, Kwargs
 from skae.display._legend import MAX_ENTRIES
-from skae.display._style import MISSING_COLOR
+from skae.display._style import LABEL_COLORS, MISSING_COLOR
 from skae.display._tables import as_floats, as_text
 
 # What pandas calls objects that are numbers, and dates.
@@ -24,6 +25,23 @@ def few_numbers(y: np.ndarray) -> np.ndarray | None:
     values = np.unique(y[~np.isnan(y)])
     is_whole = bool((values == np.rint(values)).all()) and np.isfinite(values).all()
     return values.astype(float) if is_whole and len(values) <= MAX_ENTRIES else None
+
+
+def colour_steps(y: np.ndarray) -> tuple[Kwargs, dict[float, str]]:
+    """Return colours of few whole numbers, as `scatter` takes them, and ticks of their bar.
+
+    Both are empty where a bar without steps does.
+    """
+    few = few_numbers(y)
+    if few is None or len(few) < 2:
+        return {}, {}
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    edges = [few[0] - 0.5, *(few[1:] + few[:-1]) / 2, few[-1] + 0.5]
+    colors = ListedColormap(list(LABEL_COLORS[: len(few)]))
+    steps = {"cmap": colors, "norm": BoundaryNorm(edges, len(few))}
+    ticks = [(low + high) / 2 for low, high in pairwise(edges)]
+    return steps, dict(zip(ticks, [f"{value:g}" for value in few], strict=True))
 
 
 def group_values(y: np.ndarray) -> tuple[Groups, list[Any]]:

@@ -130,7 +130,7 @@ class AnomalyScoreDisplay(Display):
         display : AnomalyScoreDisplay
             The display that was drawn.
         """
-        cls._check_methods(estimator, "score_samples")
+        cls._check_arguments(estimator, X, "score_samples")
         offset = getattr(estimator, "offset_", None)
         return cls.from_predictions(
             estimator.score_samples(X),

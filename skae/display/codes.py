@@ -107,7 +107,7 @@ class CodeDisplay(Display):
         ValueError
             If `components` are not among the codes, or `max_bars` is below 1.
         """
-        cls._check_methods(estimator, "describe_codes")
+        cls._check_arguments(estimator, X, "describe_codes")
         display = cls(estimator.describe_codes(X))
         return display.plot(
             ax=ax, components=components, max_bars=max_bars, bar_kwargs=bar_kwargs

@@ -120,7 +120,7 @@ class ExplanationDisplay(Display):
         display : ExplanationDisplay
             The display that was drawn.
         """
-        cls._check_methods(estimator, "explain")
+        cls._check_arguments(estimator, X, "explain")
         contributions, expected = estimator.explain(X, expected=True)
         return cls.from_predictions(
             contributions,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -19,7 +18,7 @@ from skae.display._legend import entries_of, entry, group_labels, put_legend_bes
 from skae.display._panels import format_dates
 from skae.display._style import COLORS, LABEL_COLORS, MISSING_COLOR, QUIET, styled
 from skae.display._tables import Table, as_floats, dense, verbatim
-from skae.display._values import few_numbers, read_labels
+from skae.display._values import colour_steps, few_numbers, read_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,7 +141,7 @@ class LatentSpaceDisplay(Display):
         display : LatentSpaceDisplay
             The display that was drawn.
         """
-        cls._check_methods(estimator, "transform")
+        cls._check_arguments(estimator, X, "transform")
         return cls.from_predictions(
             estimator.transform(X),
             y,
@@ -336,15 +335,7 @@ class LatentSpaceDisplay(Display):
         kwargs: Kwargs | None,
     ) -> None:
         """Draw the rows that have values, and the colour bar."""
-        few, steps = few_numbers(y), {}
-        ticks: list[float] = []
-        if few is not None and len(few) > 1:
-            from matplotlib.colors import BoundaryNorm, ListedColormap
-
-            edges = [few[0] - 0.5, *(few[1:] + few[:-1]) / 2, few[-1] + 0.5]
-            colors = ListedColormap(list(LABEL_COLORS[: len(few)]))
-            steps = {"cmap": colors, "norm": BoundaryNorm(edges, len(few))}
-            ticks = [(low + high) / 2 for low, high in pairwise(edges)]
+        steps, ticks = colour_steps(y)
         style = styled({"c": values[there], **self._point_style()}, kwargs)
         if "c" in style and "c" not in (kwargs or {}):  # no other colour is asked for
             style = {**steps, **style}
@@ -353,8 +344,8 @@ class LatentSpaceDisplay(Display):
         if points.get_array() is None:  # another colour was asked for
             return
         bar = self._add_colorbar(self.ax_, points, label)
-        if steps and few is not None:
-            bar.set_ticks(ticks, labels=[f"{value:g}" for value in few])
+        if ticks:
+            bar.set_ticks(list(ticks), labels=list(ticks.values()))
             bar.ax.minorticks_off()
         elif y.dtype.kind == "M":
             format_dates(bar.ax.yaxis)

@@ -135,7 +135,7 @@ class ReconstructionDisplay(Display):
         display : ReconstructionDisplay
             The display that was drawn.
         """
-        cls._check_methods(estimator, "transform", "inverse_transform")
+        cls._check_arguments(estimator, X, "transform", "inverse_transform")
         return cls.from_predictions(
             X,
             estimator.inverse_transform(estimator.transform(X)),

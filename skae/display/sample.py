@@ -149,7 +149,7 @@ class SampleDisplay(Display):
         display : SampleDisplay
             The display that was drawn.
         """
-        cls._check_methods(estimator, "sample")
+        cls._check_arguments(estimator, X, "sample")
         if n_samples is None:
             n_samples = min(X.shape[0] if hasattr(X, "shape") else len(X), MAX_SAMPLES)
         return cls.from_tables(

@@ -8,23 +8,9 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
-from skae.display._bands import (
-    Probabilities,
-    choose_bands,
-    draw_bands,
-    draw_curves,
-    draw_dates,
-    indicators,
-    mark_data,
-    most_changed,
-    said_of,
-    split_by_code,
-    split_dates,
-    spread_of,
-)
+from skae.display._bands import draw_bands, draw_curves, draw_dates, mark_data
 from skae.display._codes import check_components, check_start, vary_codes
 from skae.display._display import (
     PANELS_PER_LINE,
@@ -36,15 +22,13 @@ from skae.display._display import (
 )
 from skae.display._images import check_image_shape, pixel_limits
 from skae.display._style import styled
-from skae.display._tables import (
-    Table,
-    as_pixels,
-    dense,
-    is_numeric,
-    numeric_part,
-    read_table,
-    short,
-    shorten,
+from skae.display._tables import Table, as_pixels, dense, read_table, short
+from skae.display._traversed import (
+    Probabilities,
+    Traversed,
+    read_traversed,
+    said_of,
+    spread_of,
 )
 
 if TYPE_CHECKING:
@@ -195,7 +179,7 @@ class LatentTraversalDisplay(Display):
         ValueError
             If a parameter does not fit the codes or the images.
         """
-        cls._check_methods(estimator, "transform", "inverse_transform")
+        cls._check_arguments(estimator, X, "transform", "inverse_transform")
         codes = dense(estimator.transform(X))
         table = read_table(X)
         if image_shape is not None:
@@ -272,97 +256,71 @@ class LatentTraversalDisplay(Display):
             self.ax_.set(xticks=[], yticklabels=lines, xlabel=label)
 
     def _draw_curves(self, ax: Axes | None, kwargs: Kwargs | None) -> None:
-        table = read_table(self.rows)
-        self._shown = dict(zip(table, shorten(table), strict=True))
-        curves = split_by_code(self._curves(table), len(self.steps))
-        dates = split_dates(table, len(self.steps))
-        bands = choose_bands(self._bands(table), len(self.steps))
-        if not curves and not dates and not any(bands):
-            raise ValueError("X has no column that could be drawn.")
-        kept = list(most_changed(curves)) if curves else []
-        n_bands = max(map(len, bands))
-        per_code = bool(curves) + len(dates) + n_bands
-        n_others = sum(name not in kept for name in curves)
-        label = "z-score" if curves else "" if dates else "probability"
-        is_mixed = bool(n_bands or dates)
-        entries = [self._shown[name] for name in kept]
-        if n_others:
-            entries.append(f"{n_others} other columns")
+        n_codes = len(self.steps)
+        parts = read_traversed(self.rows, n_codes, self.spread, self.probabilities)
         self._open_panels(
             ax,
-            per_code * len(self.steps),
+            parts.n_panels * n_codes,
             (3.1, 2.4),
             (0.4, 0.3),
-            label,
-            per_line=per_code if is_mixed else PANELS_PER_LINE,
-            entries=entries,
+            "z-score" if parts.curves else "" if parts.dates else "probability",
+            per_line=parts.n_panels if parts.is_mixed else PANELS_PER_LINE,
+            entries=parts.entries,
         )
-        self.lines_, self.bands_, self.dates_ = [], [], []
-        panels = np.reshape(self.axes_, (len(self.steps), per_code))
-        for number, (component, steps) in enumerate(
-            zip(self.components, self.steps, strict=True)
-        ):
-            of_code = list(panels[number])
-            # The axis of the code is the same in all of its panels.
-            of_code[0].set_xlabel(f"code {component}")
-            for panel in of_code:
-                panel.locator_params(axis="x", nbins=4)
-            if curves:
-                panel, parts = of_code.pop(0), {n: v[number] for n, v in curves.items()}
-                self.lines_.append(draw_curves(panel, steps, parts, kept, kwargs))
-                self._mark(panel, component, steps)
-            lines = {}
-            for name, days in dates.items():
-                panel = of_code.pop(0)
-                title = self._shown[name]
-                lines[name] = draw_dates(panel, steps, days, number, name, title, kwargs)
-                self._mark(panel, component, steps)
-            self.dates_.append(lines)
-            drawn = {}
-            for panel, (name, levels, p) in zip(of_code, bands[number], strict=False):
-                title = self._shown.get(name, short(name))
-                drawn[name] = draw_bands(panel, steps, levels, p, title)
-                self._mark(panel, component, steps)
-            for unused in of_code[len(bands[number]) :]:
-                unused.set_axis_off()
-            self.bands_.append(drawn)
-        if curves:
-            self._finish_curves(panels[:, 0], kept, entries)
+        self.lines_: list[Any] = []
+        self.bands_: list[dict[str, Any]] = []
+        self.dates_: list[dict[str, Any]] = []
+        panels = np.reshape(self.axes_, (n_codes, parts.n_panels))
+        for number, of_code in enumerate(panels):
+            self._draw_code(number, list(of_code), parts, kwargs)
+        if parts.curves:
+            self._finish_curves(panels[:, 0], parts)
         self._fit()
 
-    def _finish_curves(
-        self, panels: np.ndarray, kept: list[str], entries: list[str]
+    def _draw_code(
+        self, number: int, panels: list[Axes], parts: Traversed, kwargs: Kwargs | None
     ) -> None:
+        """Draw what one code moves: curves, then dates, then bands."""
+        component, steps = self.components[number], self.steps[number]
+        # The axis of the code is the same in all of its panels.
+        panels[0].set_xlabel(f"code {component}")
+        bands = parts.bands[number]
+        n_drawn = bool(parts.curves) + len(parts.dates) + len(bands)
+        for panel in panels:
+            panel.locator_params(axis="x", nbins=4)
+        for unused in panels[n_drawn:]:
+            unused.set_axis_off()
+        left = iter(panels[:n_drawn])
+        if parts.curves:
+            curves = {name: values[number] for name, values in parts.curves.items()}
+            self.lines_.append(draw_curves(next(left), steps, curves, parts.kept, kwargs))
+        self.dates_.append(
+            {
+                name: draw_dates(
+                    next(left), steps, days, number, name, parts.shown[name], kwargs
+                )
+                for name, days in parts.dates.items()
+            }
+        )
+        self.bands_.append(
+            {
+                name: draw_bands(
+                    next(left), steps, levels, p, parts.shown.get(name, short(name))
+                )
+                for name, levels, p in bands
+            }
+        )
+        if self.codes is not None:
+            for panel in panels[:n_drawn]:
+                mark_data(panel, self.codes[:, component], steps)
+
+    def _finish_curves(self, panels: np.ndarray, parts: Traversed) -> None:
         """Give the curves' panels common limits, and one legend."""
         limits = np.array([panel.get_ylim() for panel in panels])
         for panel in panels:
             panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
         by_name = {line.get_label(): line for line in self.lines_[0]}
-        handles = [by_name[name] for name in kept]
-        if len(entries) > len(handles):
-            handles.append(next(h for n, h in by_name.items() if n not in kept))
-        self._draw_legend(handles, entries)
-
-    def _mark(self, panel: Axes, component: int, steps: np.ndarray) -> None:
-        if self.codes is not None:
-            mark_data(panel, self.codes[:, component], steps)
-
-    def _curves(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return the columns of numbers in units of their deviations; dates have panels."""
-        rows = numeric_part(
-            table.loc[:, [cells.dtype.kind != "M" for _, cells in table.items()]]
-        )
-        shown = table.columns.get_indexer(rows.columns)
-        mean, deviation = np.stack(self.spread or spread_of(table))[:, shown]
-        values = ((rows - mean) / deviation).to_numpy()
-        return dict(zip(rows.columns, values.T, strict=True))
-
-    def _bands(self, table: pd.DataFrame) -> Probabilities:
-        """Return the probabilities of the categories' levels."""
-        if self.probabilities is not None:
-            return self.probabilities
-        return {
-            name: indicators(cells)
-            for name, cells in table.items()
-            if not is_numeric(cells)
-        }
+        handles = [by_name[name] for name in parts.kept]
+        if len(parts.entries) > len(handles):
+            handles.append(next(h for n, h in by_name.items() if n not in parts.kept))
+        self._draw_legend(handles, parts.entries)

@@ -7,6 +7,7 @@ import torch
 from skae.architectures.linear_plus import linear
 from skae.models.completion import CodeCompletion, complete, features
 from skae.models.first_codes import loading_signs
+from skae.table.blocks import OBSERVED
 
 N_HIDDEN = 128
 BATCH = 64
@@ -86,7 +87,8 @@ def learn(model, rows, nothing, n_numbers, n_steps, *, turns):
         The decoder's output without any code.
     n_numbers : int
         Outputs, the first ones, that are numbers.
-    n_steps : int
+    n_steps : int or None
+        None: the codes are principal components, of which one says nothing of another.
     turns : bool
 
     References
@@ -101,58 +103,85 @@ def learn(model, rows, nothing, n_numbers, n_steps, *, turns):
     codes, outcome = codes.double().cpu(), output.double().cpu()
     centre = fractions @ codes
     centred, n_codes = codes - centre, codes.shape[1]
-    if n_codes == 1 or not (centred.any() and outcome.isfinite().all()):
+    if not (centred.any() and outcome.isfinite().all()):
         return
+    if n_codes == 1 and not model.shrinks:
+        return
+    x = rows.x[:, : output.shape[1]].double().cpu()
     if turns:
-        x = rows.x[:, : output.shape[1]].double().cpu()
         whitening, colouring = turn_to_regression(centred, x, fractions)
     else:
         whitening, colouring = decorrelate(centred, fractions)
-    w = (centred @ whitening).to(rows.x)
-    generator = torch.Generator().manual_seed(0)
-    layers = _first_layers(w, fractions, generator)
-    way_back = colouring.to(rows.x), centre.to(rows.x)
-    _train(model, rows, w, way_back, layers, n_steps, generator)
+    w, layers = (centred @ whitening).to(rows.x), None
+    if n_codes > 1 and n_steps is not None:
+        generator = torch.Generator().manual_seed(0)
+        layers = _first_layers(w, fractions, generator)
+        way_back = colouring.to(rows.x), centre.to(rows.x)
+        _train(model, rows, w, way_back, layers, n_steps, generator)
+        layers = [layer.detach() for layer in layers]
     if turns:
         model.turn(*(part.float().to(device) for part in (whitening, colouring, centre)))
         # The new codes are w, but for their scale.
         scale = (fractions @ model.encode(rows.x).double().cpu().square()).sqrt()
         scale = torch.where(scale > 0, scale, 1.0)
         centre, whitening, colouring = 0.0 * scale, (1.0 / scale).diag(), scale.diag()
-    loadings = w.double().cpu().T @ (fractions[:, None] * outcome)
-    tensors = centre, whitening, colouring, fractions @ outcome, loadings
-    tensors = [tensor.float().to(device) for tensor in tensors]
+
+    def regress(outcome):
+        loadings = w.double().cpu().T @ (fractions[:, None] * outcome)
+        return [part.float().to(device) for part in (fractions @ outcome, loadings)]
+
+    errors = None
+    if model.shrinks:
+        errors = rows.x[:, :n_numbers] - output[:, :n_numbers]
+        if rows.observed is not None:
+            errors = errors * (rows.observed[:, model.numeric_features] == OBSERVED)
+        errors = regress(errors.double().cpu())
     has_link = getattr(model.decoder, "link", None) is not None
     bounds = (output.amin(0), output.amax(0)) if has_link else None
-    layers = [layer.detach() for layer in layers]
+    tensors = [part.float().to(device) for part in (centre, whitening, colouring)]
     nothing = nothing.float().to(device)
-    model.completion = CodeCompletion(*tensors, layers, nothing, n_numbers, bounds)
+    model.completion = CodeCompletion(
+        *tensors, *regress(outcome), layers, nothing, n_numbers, bounds, errors
+    )
 
 
-def choose_trust(model, rows):
+def choose_trust(model, rows, is_start):
     """Choose how far to trust the decoder, and its logits, for every number of codes.
+
+    And how far to correct its numbers; of the start it is known that all the way is PCA.
 
     Parameters
     ----------
     model : Model
     rows : Rows
         Not those that the completion was learned from.
+    is_start : bool
+        Whether the codes are principal components.
 
     Returns
     -------
-    fractions, sureness : torch.Tensor of shape (n_components,)
-        See `CodeCompletion`.
+    trust : tuple of torch.Tensor of shape (n_components,)
+        See `TRUST` of `CodeCompletion`.
     """
     completion, codes = model.completion, model.encode(rows.x)
-    fractions, sureness = (torch.ones_like(completion.fractions) for _ in range(2))
+    trust = tuple(torch.ones_like(part) for part in completion.trust)
     has_levels = len(completion.nothing) > completion.n_numbers
     pairs = list(product(TRIED, TRIED if has_levels else (1.0,)))
-    for n_kept in range(1, len(fractions)):
+    for n_kept in range(1, codes.shape[1] + model.shrinks):
         parts = completion.parts(model.decode, codes, n_kept)
-        costs = [rows.mean_cost(completion.mix(*parts, *pair)) for pair in pairs]
-        best = pairs[int(torch.stack(costs).argmin())]
-        fractions[n_kept - 1], sureness[n_kept - 1] = best
-    return fractions, sureness
+        best = _least(rows, completion, parts, [(*pair, 1.0) for pair in pairs])
+        if completion.corrects and not is_start:
+            tried = [(*best[:2], corrected) for corrected in TRIED]
+            best = _least(rows, completion, parts, tried)
+        for part, value in zip(trust, best, strict=True):
+            part[n_kept - 1] = value
+    return trust
+
+
+def _least(rows, completion, parts, tried):
+    """Return what of that is tried costs the rows least."""
+    costs = [rows.mean_cost(completion.mix(*parts, *values)) for values in tried]
+    return tried[int(torch.stack(costs).argmin())]
 
 
 def _first_layers(w, fractions, generator):

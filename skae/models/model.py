@@ -42,8 +42,12 @@ class Model(nn.Module):
     repeats_steps : bool
         Whether a training step depends on those before by the weights alone, and never waits
         for the device: on a GPU it can be recorded.
+    shrinks : bool
+        Whether numbers that are decoded of a row's codes are drawn to their means.
     completion : CodeCompletion
         What the first codes say of the others, if that has been learned.
+    has_other_weights : bool
+        Whether weights were loaded after the order of the codes had been learned.
     """
 
     annealing = 1.0
@@ -56,6 +60,8 @@ class Model(nn.Module):
     codes_have_signs = True
     turns_codes = False
     repeats_steps = False
+    shrinks = False
+    has_other_weights = False
 
     @torch.no_grad()
     def initialise(self, design, pca, source, n_train, rng):
@@ -119,6 +125,13 @@ class Model(nn.Module):
         """Return numbers in standard units and logits, shape (n, n_outputs)."""
         return self.decoder(codes)
 
+    def load_state_dict(self, *args, **kwargs):
+        """Load weights, of whose codes neither an order nor a completion is known."""
+        loaded = super().load_state_dict(*args, **kwargs)
+        self._modules.pop("completion", None)
+        self.has_other_weights = True
+        return loaded
+
     @property
     def is_completed(self):
         """Whether it has been learned what the first codes say of the others."""
@@ -129,9 +142,7 @@ class Model(nn.Module):
 
         The others are 0 where nothing has been learned of them.
         """
-        if n_kept == codes.shape[1]:
-            return self.decode(codes)
-        if self.is_completed:
+        if self.is_completed and (self.shrinks or n_kept < codes.shape[1]):
             return self.completion(self.decode, codes, n_kept)
         known = torch.arange(codes.shape[1], device=codes.device) < n_kept
         return self.decode(torch.where(known, codes, 0.0))

@@ -67,6 +67,7 @@ class VariationalModel(Model):
     scoring_parameters = ("n_importance_samples",)
     has_unbounded_losses = True
     arranges_codes = True
+    shrinks = True
 
     def __init__(
         self, design, n_components, layers, likelihood, divergence, architecture=None

@@ -29,10 +29,10 @@ class NeighborEmbedding(Penalty):
         Number of nearest rows in the batch that count as neighbours. A batch is a sample:
         the nearest row of a batch that is a sixteenth of the table (the default, up to
         4,000 rows) is about the 16th nearest of the table.
-    global_weight : float, default=0.25
-        What the correlation of distances counts beside the neighbours. 0: neighbours alone.
-        More (1) keeps the places of groups to each other and continuity, as principal
-        components do, but sets classes less apart.
+    global_weight : float, default=1.0
+        What the correlation of distances counts beside the neighbours. 0: neighbours alone,
+        which sets groups apart, wherever they come to lie. More keeps the places of groups to
+        each other, as principal components do.
     weight : float, default=1.0
         Factor on the costs in the loss.
 
@@ -69,7 +69,7 @@ class NeighborEmbedding(Penalty):
         "global_weight": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, n_neighbors=1, global_weight=0.25, weight=1.0):
+    def __init__(self, n_neighbors=1, global_weight=1.0, weight=1.0):
         self.n_neighbors = n_neighbors
         self.global_weight = global_weight
         self.weight = weight

@@ -69,6 +69,7 @@ KNOWN = {
     "table.blocks.base": ("BlockModule", "Settings"),
     "table.blocks.categories": ("CategoryBlock",),
     "table.blocks.design": ("Design",),
+    "table.blocks.normal_scores": ("NormalScores",),
     "table.blocks.numbers": ("NumberBlock",),
     "table.blocks.ordered": ("OrderedBlock",),
     "table.clocks": ("Clock", "EarlyClock"),
@@ -88,7 +89,6 @@ KNOWN = {
 # Of scikit-learn, which say themselves when their version is another one.
 OF_SKLEARN = {
     "GaussianMixture": "sklearn.mixture",
-    "QuantileTransformer": "sklearn.preprocessing",
     "StandardScaler": "sklearn.preprocessing",
 }
 # Name in files of an earlier format -> name today.

@@ -5,6 +5,7 @@ import sys
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -12,7 +13,7 @@ from sklearn.manifold import TSNE
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
-from skae import AutoencoderTransformer
+from skae import AEAnomalyDetector, AutoencoderTransformer
 from skae.display import (
     AnomalyScoreDisplay,
     CodeDisplay,
@@ -22,6 +23,16 @@ from skae.display import (
     LossCurveDisplay,
     ReconstructionDisplay,
     SampleDisplay,
+)
+
+FROM_ROWS = (
+    LatentSpaceDisplay,
+    LatentTraversalDisplay,
+    ReconstructionDisplay,
+    AnomalyScoreDisplay,
+    ExplanationDisplay,
+    SampleDisplay,
+    CodeDisplay,
 )
 
 
@@ -133,6 +144,24 @@ def test_without_matplotlib_the_error_says_so():
 def test_estimator_without_the_method_is_an_error(X, display, estimator):
     with pytest.raises(TypeError, match=rf"{display.__name__} needs an estimator with"):
         display.from_estimator(estimator, X)
+
+
+@pytest.mark.parametrize("display", FROM_ROWS)
+@pytest.mark.parametrize("as_rows", [pd.DataFrame, np.asarray, np.ndarray.tolist])
+def test_swapped_arguments_are_an_error(X, display, as_rows):
+    """A frame has methods of its own that are called transform and sample."""
+    rows, estimator = as_rows(X), AutoencoderTransformer(2)
+    message = (
+        rf"{display.__name__}.from_estimator takes .* is of type {type(rows).__name__}"
+    )
+    with pytest.raises(TypeError, match=message):
+        display.from_estimator(rows, estimator)
+
+
+@pytest.mark.parametrize("display", FROM_ROWS)
+def test_class_in_place_of_an_estimator_is_an_error(X, display):
+    with pytest.raises(TypeError, match=r"give AEAnomalyDetector\(\).fit\(X\)"):
+        display.from_estimator(AEAnomalyDetector, X)
 
 
 @pytest.mark.filterwarnings("error")

@@ -11,8 +11,8 @@ from skae.table.blocks.base import BlockModule
 from skae.table.blocks.normal import normal_cdf, normal_quantile
 from skae.table.states import MISSING, OBSERVED
 
-# Quantiles are kept this far from 0 and 1, as in scikit-learn.
-CLOSE = 1e-7
+# Ranks are this far from 0 and 1: half a row of as many.
+CLOSE = 1e-12
 
 
 class NumberEncoding(nn.Module):
@@ -83,39 +83,33 @@ class NumberEncoding(nn.Module):
 
 
 class Quantiles(nn.Module):
-    """`QuantileTransformer` to the normal distribution, fitted before.
-
-    Between its landmarks it is linear, from below and from above where they repeat.
+    """`NormalScores`, fitted before.
 
     Parameters
     ----------
-    fitted : sklearn.preprocessing.QuantileTransformer
+    fitted : NormalScores
     """
 
     def __init__(self, fitted):
         super().__init__()
-        # (n_features, n_quantiles)
-        landmarks = np.ascontiguousarray(fitted.quantiles_.T)
-        self.register_buffer("landmarks", torch.from_numpy(landmarks))
-        self.register_buffer("places", torch.from_numpy(fitted.references_.copy()))
+        # Landmarks and places have the shape (n_features, n_landmarks).
+        for name in ("landmarks", "places", "center", "scale"):
+            values = np.ascontiguousarray(getattr(fitted, name).T)
+            self.register_buffer(name, torch.from_numpy(values))
 
     def transform(self, raw):
-        """Return the normal quantiles of numbers, (n, n_features)."""
+        """Return the scores of numbers, (n, n_features)."""
         small = raw.abs() < torch.finfo(torch.float64).tiny
         cells = torch.where(small, 0.0, raw).T
-        below = _interpolate(cells, self.landmarks, self.places)
-        flipped = -self.landmarks.flip(1), -self.places.flip(0)
-        rank = 0.5 * (below - _interpolate(-cells, *flipped))
-        first, last = self.landmarks[:, :1], self.landmarks[:, -1:]
-        rank = torch.where(cells == last, 1.0, rank)
-        rank = torch.where(cells == first, 0.0, rank)
-        return normal_quantile(rank.T, CLOSE)
+        last = _interpolate(cells, self.landmarks, self.places)
+        first = _interpolate(-cells, -self.landmarks.flip(1), -self.places.flip(1))
+        scores = normal_quantile(0.5 * (last - first).T, CLOSE)
+        return (scores - self.center) / self.scale
 
     def inverse_transform(self, x):
-        """Return the numbers whose normal quantiles are x."""
-        rank = normal_cdf(x).T
-        places = self.places.expand(len(self.landmarks), -1)
-        return _interpolate(rank, places, self.landmarks).T
+        """Return the numbers with these scores, (n, n_features)."""
+        rank = normal_cdf(x * self.scale + self.center).T
+        return _interpolate(rank, self.places, self.landmarks).T
 
 
 def _interpolate(x, xp, fp):
@@ -126,10 +120,9 @@ def _interpolate(x, xp, fp):
     x : torch.Tensor of shape (n_rows, n)
     xp : torch.Tensor of shape (n_rows, n_points)
         Ascending.
-    fp : torch.Tensor of shape (n_points,) or (n_rows, n_points)
+    fp : torch.Tensor of shape (n_rows, n_points)
     """
     n_points = xp.shape[1]
-    fp = fp.expand(len(xp), -1)
     # How many points are at most x; numpy takes the last of those that are equal.
     count = torch.zeros_like(x, dtype=torch.int64)
     step = 1 << (n_points.bit_length() - 1)

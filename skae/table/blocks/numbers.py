@@ -3,13 +3,14 @@
 import numpy as np
 import torch
 from scipy.sparse import issparse
-from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.preprocessing import RobustScaler, StandardScaler
 from sklearn.utils import gen_batches
 
-from skae.table.anonymity import blur, extreme_means
+from skae.table.anonymity import extreme_means
 from skae.table.blocks.base import Block
 from skae.table.blocks.encoding import NumberEncoding
 from skae.table.blocks.moments import merge_moments
+from skae.table.blocks.normal_scores import NormalScores
 from skae.table.decimals import TOO_MANY, decimals_of
 from skae.table.frame import Frame
 from skae.table.number_column import EmptyColumn, NumberColumn
@@ -150,19 +151,8 @@ class NumberBlock(Block):
         if self.settings.scale == "robust":
             self._use_quartiles(raw)
         else:
-            self._quantiles = (
-                QuantileTransformer(
-                    n_quantiles=min(1000, len(raw)),
-                    output_distribution="normal",
-                    subsample=None,
-                )
-                .set_output(transform="default")
-                .fit(self._for_quantiles(raw))
-            )
-            learned, least_rows = self._quantiles, self.settings.least_rows
-            learned.quantiles_ = np.apply_along_axis(
-                blur, 0, learned.quantiles_, least_rows
-            )
+            cells = self._for_quantiles(raw)
+            self._quantiles = NormalScores(cells, self.settings.least_rows)
 
     def _for_quantiles(self, raw):
         """Return the cells, 0 where a column is empty, or a cell too small to divide by."""
@@ -231,9 +221,8 @@ class NumberBlock(Block):
     def encode(self, X, dtype):
         raw = self.read(X)
         if self._quantiles is not None:
-            hidden = np.isnan(raw)
             x = self._quantiles.transform(self._for_quantiles(raw))
-            x[hidden] = np.nan
+            x[np.isnan(raw)] = np.nan
         else:
             x = raw - self.center
             x /= self.scale
