@@ -1,5 +1,6 @@
 """Training steps on a GPU, recorded as a graph of kernels that is launched at once."""
 
+import math
 from contextlib import nullcontext
 
 import torch
@@ -101,7 +102,7 @@ class Recording:
                 self.net.optimizer_.step()
         except RuntimeError:
             # Something waits for the device: slower, but nothing is lost.
-            self._graph, self._n_before = None, -1
+            self._graph, self._n_before = None, math.inf
             torch.cuda.set_stream(stream)
             fresh = torch.Generator(self.generator.device)
             fresh.set_state(drawn)
