@@ -7,11 +7,11 @@ from functools import cached_property
 import torch
 
 from skae.conditionals.likelihood import (
-    Rows,
     loss_of_held_out,
     loss_of_learned,
     losses_of_variables,
 )
+from skae.conditionals.seen import Rows, Seen
 
 N_UNITS, N_LAYERS, DROPOUT = 128, 2, 0.3
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
@@ -19,8 +19,11 @@ LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
 MAX_STEPS, N_WARM = 2000, 50
 # The weights that count are a moving average of those of the last steps, with this decay.
 AVERAGED = 0.99
-# Masks of visible variables in a step and in a check: rows share them.
-N_PATTERNS, N_CHECKED_PATTERNS = 32, 64
+# What networks see of hidden cells is dear: rows are drawn with their masks for so many
+# steps at a time, which share as many masks, and each step's are looked at so often.
+N_DRAWN, N_PATTERNS = 8, 128
+# Masks of visible variables in a check.
+N_CHECKED_PATTERNS = 64
 # After how many steps each a training is checked on held-out rows, and how many these are at
 # most; fewer are looked at several times, with other patterns.
 N_BETWEEN, MAX_CHECKED = 50, 1000
@@ -57,10 +60,11 @@ class Training:
         self.generator = torch.Generator().manual_seed(seed)
         self.learned = [group for group in groups if not group.held_by.all()]
         self.checked = self._checked([group for group in groups if group.held_by.any()])
+        self._batches = [self._batches_of(group) for group in self.learned]
         self.losses, self.n_steps, self.interrupted = [], 0, False
 
     def _checked(self, groups):
-        """Return groups of rows to check on, some of them repeated, with their masks."""
+        """Return the rows to check on by group, some of them repeated, as they are seen."""
         generator, checked = torch.Generator().manual_seed(1), []
         for group in groups:
             n = min(len(group.rows), math.ceil(MAX_CHECKED / len(groups)))
@@ -69,23 +73,29 @@ class Training:
             n_fresh = n_patterns * math.ceil(n_fresh / n_patterns)
             rows = group.rows.take(torch.arange(n_fresh) % n)
             mask = self.visibility.draw(n_patterns, generator)
-            checked.append((group._replace(rows=rows), mask))
+            checked.append(Seen.of(group._replace(rows=rows), mask, self.visibility))
         return checked
 
     def _batch(self):
-        """Return rows of one group to learn from, with their masks."""
+        """Return rows of one group to learn from, as they are seen."""
         sizes = torch.stack([group.rows.weights.sum() for group in self.learned])
         chosen = torch.multinomial(sizes, 1, generator=self.generator)
-        group = self.learned[int(chosen)]
-        n_each = math.ceil(min(self.batch_size, len(group.rows)) / N_PATTERNS)
-        n_rows = N_PATTERNS * n_each
-        index = torch.multinomial(
-            group.rows.weights, n_rows, True, generator=self.generator
-        )
-        rows = group.rows.take(index)
-        # Drawn by weight, rows count alike.
-        group = group._replace(rows=Rows(*rows[:-1], torch.ones(n_rows)))
-        return group, self.visibility.draw(N_PATTERNS, self.generator)
+        return next(self._batches[int(chosen)])
+
+    def _batches_of(self, group):
+        """Yield rows of a group for one step after the other."""
+        n_drawn = N_PATTERNS * math.ceil(self.batch_size * N_DRAWN / N_PATTERNS)
+        while True:
+            index = torch.multinomial(
+                group.rows.weights, n_drawn, True, generator=self.generator
+            )
+            rows = group.rows.take(index)
+            # Drawn by weight, rows count alike.
+            group_of_drawn = group._replace(rows=Rows(*rows[:-1], torch.ones(n_drawn)))
+            mask = self.visibility.draw(N_PATTERNS, self.generator)
+            seen = Seen.of(group_of_drawn, mask, self.visibility)
+            order = torch.randperm(n_drawn, generator=self.generator)
+            yield from map(seen.take, order.tensor_split(N_DRAWN))
 
     def check(self):
         """Return the loss of the rows that are held out."""
@@ -94,7 +104,7 @@ class Training:
     @torch.no_grad()
     def _of_checked(self, loss):
         self.networks.eval()
-        found = loss(self.networks, self.visibility, self.checked)
+        found = loss(self.networks, self.checked)
         self.networks.train()
         return found
 
@@ -141,7 +151,7 @@ class Training:
     def _step(self, optimizer):
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * min(1.0, (self.n_steps + 1) / N_WARM)
-        loss = loss_of_learned(self.networks, self.visibility, *self._batch())
+        loss = loss_of_learned(self.networks, self._batch())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -162,11 +162,3 @@ class ConditionalNetworks(nn.Module):
         logits = logits + torch.maximum(expected, LEAST_OF_PROPORTION * p).log()
         sizes = self.sizes if k is None else [stop - start]
         return torch.cat([part.log_softmax(-1) for part in logits.split(sizes, -1)], -1)
-
-
-def log_probability_between(low, high):
-    """Return log(Phi(high) - Phi(low)), of low below high."""
-    flip = low > 0
-    low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
-    log_high, log_low = torch.special.log_ndtr(high), torch.special.log_ndtr(low)
-    return log_high + torch.log(-torch.expm1((log_low - log_high).clamp(max=-1e-7)))

@@ -8,10 +8,10 @@ import torch
 from skae.conditionals.division import Division, batch_size_for
 from skae.conditionals.fitting import DROPOUT, N_LAYERS, N_UNITS, Training
 from skae.conditionals.gaussian import LEAST_SHRINKAGE, SHRINKAGE, Gaussian
-from skae.conditionals.likelihood import Group, Rows
 from skae.conditionals.mixture import Levels
 from skae.conditionals.mixture_fitting import MixtureFits
 from skae.conditionals.network import ConditionalNetworks
+from skae.conditionals.seen import Group, Rows
 from skae.conditionals.units import Pooled, Units
 
 # Mixtures that networks may start from: numbers of components, and how much of their

@@ -75,7 +75,7 @@ class Units:
         x[..., self.variables] = own.to(x.dtype)
         return x
 
-    def in_scores(self, mean, spread):
+    def in_scores(self, mean, spread, chosen=slice(None)):
         """Return the mean and standard deviation of scores of normally distributed numbers.
 
         Normal with mean 0 and variance 1, a number is distributed as its column is: its
@@ -84,9 +84,11 @@ class Units:
 
         Parameters
         ----------
-        mean, spread : torch.Tensor of shape (*, n_numbers)
+        mean, spread : torch.Tensor of shape (*, n_chosen)
+        chosen : torch.Tensor of bool of shape (n_numbers,), default=slice(None)
+            The variables that these are of.
         """
-        scores, amounts, log_ratios = self._tensors
+        scores, amounts, log_ratios = (part[chosen] for part in self._tensors)
         places = torch.from_numpy(PLACES).view(-1, *[1] * mean.ndim)
         numbers = mean + places * spread
         own, log_ratios = _interpolated(numbers, amounts, scores, log_ratios)
@@ -173,14 +175,12 @@ class Pooled:
         mean, spread = self.of_scores.given(x, visible, own)
         spread = spread.expand(mean.shape).clone()
         others = self.of_numbers.given(self.units.apply(x), visible, own)
-        chosen = self.units.variables
-        other_mean, other_spread = self.units.in_scores(
-            *(part.expand(mean.shape)[..., chosen].double() for part in others)
-        )
+        pooled = torch.from_numpy(self.pooled)
+        chosen = torch.from_numpy(self.units.variables)[pooled]
+        others = (part.expand(mean.shape)[..., chosen].double() for part in others)
+        other_mean, other_spread = self.units.in_scores(*others, pooled)
         first, second = spread[..., chosen].double() ** -2, other_spread**-2
-        pooled = (first * mean[..., chosen] + second * other_mean) / (first + second)
-        keep = torch.from_numpy(chosen[self.pooled])
-        mean[..., keep] = pooled[..., self.pooled].to(mean.dtype)
-        pooled = (0.5 * (first + second)).rsqrt()
-        spread[..., keep] = pooled[..., self.pooled].to(spread.dtype)
+        own_mean = (first * mean[..., chosen] + second * other_mean) / (first + second)
+        mean[..., chosen] = own_mean.to(mean.dtype)
+        spread[..., chosen] = (0.5 * (first + second)).rsqrt().to(spread.dtype)
         return mean, spread

@@ -12,10 +12,15 @@ class Visibility:
     Parameters
     ----------
     variables : Variables
+
+    Attributes
+    ----------
+    owner : torch.Tensor of int of shape (width,)
+        The variable of each number in which networks see a row.
     """
 
     def __init__(self, variables):
-        self.n_variables = variables.n_variables
+        self.n_variables, self.owner = variables.n_variables, variables.owner
         self._holes = [
             (variables.of_column[column], hole)
             for column, hole in variables.hole_of.items()

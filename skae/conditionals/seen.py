@@ -1,0 +1,151 @@
+"""Rows with some of their variables hidden, as networks see them and are judged by them."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+# Patterns that are worked on at a time.
+BLOCK = 256
+
+
+class Rows(NamedTuple):
+    """Rows to learn from, as tensors.
+
+    Attributes
+    ----------
+    x : of shape (n, width)
+    known : of bool of shape (n, n_variables)
+    low, high : of shape (n, n_ranked)
+    levels : of shape (n, n_levels in all)
+        1 for the level of each variable of levels, 0 for others.
+    weights : of shape (n,)
+    """
+
+    x: torch.Tensor
+    known: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+    levels: torch.Tensor
+    weights: torch.Tensor
+
+    @classmethod
+    def of(cls, variables, values, weights):
+        """Return rows of the table's values, ndarray of shape (n, n_columns)."""
+        x, known = variables.encode(values)
+        low, high, codes = variables.targets(values)
+        levels = [
+            codes[:, [k]] == np.arange(size) for k, size in enumerate(variables.sizes)
+        ]
+        levels = np.hstack([*levels, np.empty((len(values), 0))])
+        numbers = (
+            torch.from_numpy(part).float() for part in (x, low, high, levels, weights)
+        )
+        x, low, high, levels, weights = numbers
+        return cls(x, torch.from_numpy(known), low, high, levels, weights)
+
+    def take(self, index):
+        return Rows(*(part[index] for part in self))
+
+    def __len__(self):
+        return len(self.x)
+
+
+class Group(NamedTuple):
+    """Rows that the same networks are not trained on.
+
+    Attributes
+    ----------
+    rows : Rows
+    base : Gaussian, Mixture or Pooled
+        What the networks see of these rows' hidden cells; rows that are held out took no
+        part in it, as new ones do not.
+    held_by : torch.Tensor of bool of shape (n_networks,)
+        The networks that are checked on them instead.
+    """
+
+    rows: Rows
+    base: Any
+    held_by: torch.Tensor
+
+
+class Seen(NamedTuple):
+    """Rows of a group with some variables hidden, and what the others say of these.
+
+    Attributes
+    ----------
+    rows : Rows
+    held_by : torch.Tensor of bool of shape (n_networks,)
+    visible, asked : torch.Tensor of bool of shape (n, n_variables)
+    n_asked : torch.Tensor of shape (n,)
+        See `Visibility.n_asked`.
+    mean, spread : torch.Tensor of shape (n, width)
+        Of the group's base, given what is visible.
+    """
+
+    rows: Rows
+    held_by: torch.Tensor
+    visible: torch.Tensor
+    asked: torch.Tensor
+    n_asked: torch.Tensor
+    mean: torch.Tensor
+    spread: torch.Tensor
+
+    @classmethod
+    def of(cls, group, mask, visibility):
+        """Return a group's rows, as many one after the other by each mask.
+
+        Parameters
+        ----------
+        group : Group
+        mask : torch.Tensor of bool of shape (n_patterns, n_variables)
+            What is visible, of cells that are known.
+        visibility : Visibility
+        """
+        rows = group.rows
+        of_row = mask.repeat_interleave(len(rows) // len(mask), 0)
+        visible, asked = visibility.of_rows(of_row, rows.known)
+        full, _ = visibility.of_rows(mask, torch.ones_like(mask))
+        owner = visibility.owner
+        mean, spread = _given(group.base, rows, full[:, owner], visible[:, owner])
+        n_asked = visibility.n_asked(of_row)
+        return cls(rows, group.held_by, visible, asked, n_asked, mean, spread)
+
+    def take(self, index):
+        """Return some of the rows; an index or a slice."""
+        rows, held_by, *others = self
+        return Seen(rows.take(index), held_by, *(part[index] for part in others))
+
+    def __len__(self):
+        return len(self.rows)
+
+
+def _given(base, rows, full, visible):
+    """Return mean and spread of all variables of rows, given those that are visible.
+
+    Parameters
+    ----------
+    base : Gaussian, Mixture or Pooled
+    rows : Rows
+    full : torch.Tensor of bool of shape (n_patterns, width)
+        What is visible where no cell is unknown; as many rows follow each other by each.
+    visible : torch.Tensor of bool of shape (n, width)
+        What is visible of each row.
+    """
+    holed = (~rows.known.all(1)).nonzero().squeeze(1)
+    if len(holed) < len(rows):
+        found = base.given(rows.x.unflatten(0, (len(full), -1)), full)
+        mean, spread = (part.expand(*full.shape[:1], len(rows) // len(full), -1) for part in found)
+        mean, spread = mean.flatten(0, 1), spread.flatten(0, 1)
+    else:
+        mean, spread = torch.empty_like(rows.x), torch.empty_like(rows.x)
+    if not len(holed):
+        return mean, spread
+    # Few rows share what is unknown, and by what is hidden: those that do, one after the other.
+    patterns, own = visible[holed].unique(dim=0, return_inverse=True)
+    for part in own.argsort().split(BLOCK):
+        first, last = own[part[0]], own[part[-1]] + 1
+        at = holed[part]
+        found = base.given(rows.x[at][:, None], patterns[first:last], own[part] - first)
+        mean[at], spread[at] = (of_rows.squeeze(1) for of_rows in found)
+    return mean, spread
