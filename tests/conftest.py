@@ -106,7 +106,7 @@ def _short_conditionals(request):
         patch.setattr("skae.conditionals.starts.MIXTURES", MIXTURES[:1])
         patch.setattr("skae.conditionals.fitting.MAX_CHECKED", 100)
         patch.setattr("skae.conditionals.fitting.N_CHECKED_PATTERNS", 16)
-        patch.setattr("skae.conditionals.fitting.N_PATTERNS", 16)
+        patch.setattr("skae.conditionals.fitting.N_PATTERNS", 8)
         yield
 
 

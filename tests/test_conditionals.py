@@ -11,8 +11,9 @@ from skae.conditionals.division import CROSSED_BELOW, Division
 from skae.conditionals.gaussian import Gaussian
 from skae.conditionals.mixture import Levels, Mixture
 from skae.conditionals.mixture_fitting import MixtureFits
+from skae.conditionals.intervals import log_probability_between
 from skae.conditionals.model import ColumnFacts, Conditionals
-from skae.conditionals.network import ConditionalNetworks, log_probability_between
+from skae.conditionals.network import ConditionalNetworks
 from skae.conditionals.ranks import FARTHEST, N_KEPT, Ranks
 from skae.conditionals.rules import find_constants, find_hierarchies
 from skae.conditionals.starts import fit_networks
@@ -536,7 +537,7 @@ def test_held_out_rows_count_as_often_as_they_weigh(mixed):
     fitted = fit_networks(
         variables, Visibility(variables), values[:60], np.ones(60), 1, seed=0
     )
-    rows = [group.rows for group, _ in fitted.training.checked]
+    rows = [seen.rows for seen in fitted.training.checked]
     losses = []
     for weight, moved in ((0.0, 0.0), (0.0, 4.0), (1.0, 0.0)):
         for part in rows:
@@ -641,15 +642,37 @@ def test_interrupted_training_keeps_the_best_state(mixed, monkeypatch):
     assert np.isfinite(drawn).all()
 
 
-def test_log_probability_between_is_that_of_the_normal_distribution():
-    low = torch.tensor([-3.0, 0.0, 5.0, 30.0, -31.0], dtype=torch.float64)
-    high = low + torch.tensor([1.0, 1e-3, 2.0, 1.0, 1.0], dtype=torch.float64)
-    found = log_probability_between(low, high).numpy()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("width", [1e-2, 1.0, 8.0])
+def test_log_probability_between_is_that_of_the_normal_distribution(dtype, width):
+    """Near and far, in both tails, and so are its slopes."""
+    low = torch.tensor([-300.0, -31.0, -9.5, -3.0, -0.5, 0.0, 2.0, 9.9, 11.0, 40.0], dtype=dtype)
+    low.requires_grad_()
+    high = (low.detach() + width).requires_grad_()
+    found = log_probability_between(low, high)
+    found.sum().backward()
+    left, right = (end.detach().double().numpy() for end in (low, high))
     # In the upper tail the differences are those of the lower one.
-    a, b = low.numpy()[:3], high.numpy()[:3]
-    expected = np.log(np.where(a > 0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a)))
-    np.testing.assert_allclose(found[:3], expected, rtol=1e-9)
-    np.testing.assert_allclose(found[3:], log_ndtr(-30.0), rtol=1e-9)
+    left, right = (
+        np.where(left > 0, -right, left),
+        np.where(left > 0, -left, right),
+    )
+    expected = log_ndtr(right) + np.log(-np.expm1(log_ndtr(left) - log_ndtr(right)))
+    precision = {"rtol": 1e-5, "atol": 2e-2 if dtype == torch.float32 else 1e-6}
+    np.testing.assert_allclose(found.detach(), expected, **precision)
+    for end, sign in ((low, -1.0), (high, 1.0)):
+        log_density = -0.5 * np.square(end.detach().double().numpy()) - 0.5 * np.log(2 * np.pi)
+        slopes = sign * np.exp(log_density - expected)
+        precision = {"rtol": 3e-2 if dtype == torch.float32 else 1e-5, "atol": 1e-6}
+        np.testing.assert_allclose(end.grad, slopes, **precision)
+
+
+def test_no_probability_is_lost_beyond_the_last_value():
+    ends = torch.tensor([-torch.inf, -torch.inf, 1.0, torch.inf]).requires_grad_()
+    found = log_probability_between(ends[:3], ends[1:].clone())[1:]
+    found.sum().backward()
+    np.testing.assert_allclose(found.detach(), np.log([ndtr(1.0), ndtr(-1.0)]), rtol=1e-6)
+    assert ends.grad.isfinite().all()
 
 
 def test_whether_a_cell_is_missing_is_asked_for_regardless_of_that(mixed):

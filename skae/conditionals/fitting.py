@@ -1,8 +1,9 @@
 """Training of the conditional networks: every step hides other variables of other rows."""
 
 import math
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
+from itertools import chain, islice
 
 import torch
 
@@ -12,6 +13,8 @@ from skae.conditionals.likelihood import (
     losses_of_variables,
 )
 from skae.conditionals.seen import Rows, Seen
+from skae._prefetch import prefetched
+from skae.training.devices import threads_for
 
 N_UNITS, N_LAYERS, DROPOUT = 128, 2, 0.3
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
@@ -19,9 +22,9 @@ LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
 MAX_STEPS, N_WARM = 2000, 50
 # The weights that count are a moving average of those of the last steps, with this decay.
 AVERAGED = 0.99
-# What networks see of hidden cells is dear: rows are drawn with their masks for so many
-# steps at a time, which share as many masks, and each step's are looked at so often.
-N_DRAWN, N_PATTERNS = 8, 128
+# Rows are drawn for so many steps at a time, and so many masks for each: rows share them,
+# as what networks see of hidden cells takes as long as a step.
+N_AHEAD, N_PATTERNS = 8, 16
 # Masks of visible variables in a check.
 N_CHECKED_PATTERNS = 64
 # After how many steps each a training is checked on held-out rows, and how many these are at
@@ -57,10 +60,9 @@ class Training:
     def __init__(self, networks, visibility, groups, batch_size, seed):
         self.networks, self.visibility = networks, visibility
         self.batch_size = batch_size
-        self.generator = torch.Generator().manual_seed(seed)
+        self.seed = seed
         self.learned = [group for group in groups if not group.held_by.all()]
         self.checked = self._checked([group for group in groups if group.held_by.any()])
-        self._batches = [self._batches_of(group) for group in self.learned]
         self.losses, self.n_steps, self.interrupted = [], 0, False
 
     def _checked(self, groups):
@@ -76,26 +78,35 @@ class Training:
             checked.append(Seen.of(group._replace(rows=rows), mask, self.visibility))
         return checked
 
-    def _batch(self):
-        """Return rows of one group to learn from, as they are seen."""
+    def _draws(self):
+        """Yield what some steps learn from, a list of `Seen`, for ever."""
+        generator = torch.Generator().manual_seed(self.seed + 1)
         sizes = torch.stack([group.rows.weights.sum() for group in self.learned])
-        chosen = torch.multinomial(sizes, 1, generator=self.generator)
-        return next(self._batches[int(chosen)])
-
-    def _batches_of(self, group):
-        """Yield rows of a group for one step after the other."""
-        n_drawn = N_PATTERNS * math.ceil(self.batch_size * N_DRAWN / N_PATTERNS)
         while True:
-            index = torch.multinomial(
-                group.rows.weights, n_drawn, True, generator=self.generator
-            )
-            rows = group.rows.take(index)
-            # Drawn by weight, rows count alike.
-            group_of_drawn = group._replace(rows=Rows(*rows[:-1], torch.ones(n_drawn)))
-            mask = self.visibility.draw(N_PATTERNS, self.generator)
-            seen = Seen.of(group_of_drawn, mask, self.visibility)
-            order = torch.randperm(n_drawn, generator=self.generator)
-            yield from map(seen.take, order.tensor_split(N_DRAWN))
+            # Within one item: it's made in a thread that has numbers of threads of its own.
+            with threads_for(0):
+                chosen = torch.multinomial(sizes, N_AHEAD, True, generator=generator)
+                parts = [
+                    self._draw(group, n_steps, generator) if n_steps else iter(())
+                    for group, n_steps in zip(
+                        self.learned, chosen.bincount().tolist(), strict=False
+                    )
+                ]
+                steps = [next(parts[group]) for group in chosen.tolist()]
+            yield steps
+
+    def _draw(self, group, n_steps, generator):
+        """Yield rows of a group for so many steps, as they are seen."""
+        n_patterns = n_steps * N_PATTERNS
+        n_rows = n_patterns * math.ceil(self.batch_size / N_PATTERNS)
+        index = torch.multinomial(group.rows.weights, n_rows, True, generator=generator)
+        rows = group.rows.take(index)
+        # Drawn by weight, rows count alike.
+        group = group._replace(rows=Rows(*rows[:-1], torch.ones(n_rows)))
+        mask = self.visibility.draw(n_patterns, generator)
+        seen = Seen.of(group, mask, self.visibility)
+        order = torch.randperm(n_rows, generator=generator)
+        yield from map(seen.take, order.tensor_split(n_steps))
 
     def check(self):
         """Return the loss of the rows that are held out."""
@@ -122,10 +133,12 @@ class Training:
         networks = self.networks
         n_steps = MAX_STEPS if self.checked else N_UNCHECKED
         n_steps = n_steps if max_steps is None else min(n_steps, max_steps)
-        networks.generator = self.generator
+        networks.generator = torch.Generator().manual_seed(self.seed)
         networks.train()
         try:
-            self._run(n_steps, _optimizer_of(networks))
+            with closing(prefetched(self._draws())) as draws:
+                batches = chain.from_iterable(draws)
+                self._run(islice(batches, n_steps), n_steps, _optimizer_of(networks))
         except KeyboardInterrupt:
             self.interrupted = True
         if self.checked:
@@ -133,14 +146,14 @@ class Training:
         networks.generator = None
         networks.eval().requires_grad_(False)
 
-    def _run(self, n_steps, optimizer):
+    def _run(self, batches, n_steps, optimizer):
         self._kept = _state(self.networks)
         mean = [p.detach().clone() for p in self.networks.parameters()]
         self.losses = [self.first_loss] if self.checked else []
         every, self._n_best = min(N_BETWEEN, n_steps), 0
         self._reference = self.losses[0] if self.losses else math.inf
-        for _ in range(n_steps):
-            self._step(optimizer)
+        for seen in batches:
+            self._step(seen, optimizer)
             torch._foreach_lerp_(mean, list(self.networks.parameters()), 1.0 - AVERAGED)
             if self.checked and self.n_steps % every == 0:
                 with _exchanged(self.networks, mean):
@@ -148,10 +161,10 @@ class Training:
                 if self.n_steps - self._n_best >= max(LEAST_VAIN, VAIN * self.n_steps):
                     break
 
-    def _step(self, optimizer):
+    def _step(self, seen, optimizer):
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * min(1.0, (self.n_steps + 1) / N_WARM)
-        loss = loss_of_learned(self.networks, self._batch())
+        loss = loss_of_learned(self.networks, seen)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

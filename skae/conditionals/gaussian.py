@@ -15,7 +15,7 @@ LEAST_NOISE = 1e-3
 SHRINKAGE, LEAST_SHRINKAGE = 0.2, 0.02
 # Rounds of expectation and maximisation: from nothing, and where most is known; rows that
 # are worked on at a time.
-N_ROUNDS, N_MORE_ROUNDS, BLOCK = 8, 2, 256
+N_ROUNDS, N_MORE_ROUNDS, BLOCK = 8, 2, 64
 
 
 class Gaussian:
@@ -66,10 +66,17 @@ class Gaussian:
             covariance = moments / np.maximum(pairs, 1e-12)
             normal = cls.of_covariance(covariance, len(x), shrinkage)
             n_rounds = 0 if there.all() else N_ROUNDS
+        holed = np.flatnonzero(~there.all(axis=1))
+        if not len(holed):
+            return normal
+        whole = np.delete(x, holed, axis=0)
+        of_whole = (whole * np.delete(weights, holed)[:, None]).T @ whole
+        # Rows that miss the same cells follow each other: what they share is found once.
+        holed = holed[np.lexsort(there[holed].T)]
         for _ in range(n_rounds):
-            moments = sum(
+            moments = of_whole + sum(
                 normal._moments(x[rows], there[rows], weights[rows])
-                for rows in gen_batches(len(x), BLOCK)
+                for rows in (holed[block] for block in gen_batches(len(holed), BLOCK))
             )
             normal = cls.of_covariance(moments / weights.sum(), len(x), shrinkage)
         return normal
@@ -102,14 +109,16 @@ class Gaussian:
     def _moments(self, x, there, weights):
         """Return the expected sum of x x' over rows, given what is known of each."""
         visible, x = torch.from_numpy(there), torch.from_numpy(x)
+        own = torch.from_numpy(weights)
         patterns, of_row = visible.unique(dim=0, return_inverse=True)
-        roots, halves = (part[of_row] for part in self._roots(patterns))
-        mean = (self._seen(x[:, None], visible, roots).mT @ halves).squeeze(1)
-        filled = torch.where(visible, x, mean)
-        own, hidden = torch.from_numpy(weights), (~visible).to(x.dtype)
+        roots, halves = self._roots(patterns)
+        seen = self._seen(x[:, None], visible, roots[of_row])
+        filled = torch.where(visible, x, (seen.mT @ halves[of_row]).squeeze(1))
         # Every hidden variable's part of the rows' covariance, side by side.
-        left = (halves * (own.sqrt()[:, None] * hidden)[:, None]).flatten(0, 1)
-        alone = ((hidden * own[:, None]).sum(0) * self._tensors[1]).diag()
+        hidden = (~patterns).to(x.dtype)
+        alike = torch.zeros(len(patterns), dtype=x.dtype).index_add_(0, of_row, own)
+        left = (halves * (alike.sqrt()[:, None] * hidden)[:, None]).flatten(0, 1)
+        alone = ((hidden * alike[:, None]).sum(0) * self._tensors[1]).diag()
         return ((filled * own[:, None]).T @ filled + left.T @ left + alone).numpy()
 
     def completed(self, x, seed):

@@ -139,11 +139,14 @@ class ConditionalNetworks(nn.Module):
         last = self.last[..., : 3 * N_MIXED * n].unflatten(-1, shape)[:, :, variables]
         offsets = self.offsets[..., : 3 * N_MIXED * n].unflatten(-1, shape)[:, :, variables]
         out = torch.baddbmm(offsets.flatten(2), hidden, last.flatten(2))
-        weight, place, size = out.unflatten(-1, offsets.shape[2:]).unbind(-1)
+        # In memory the components come first: sums over them are then sums of arrays.
+        parts = out.unflatten(-1, offsets.shape[2:]).movedim((-2, -1), (1, 0)).contiguous()
+        weight, place, size = parts.movedim(1, -1)
         center, unit = mean[:, :n][:, variables], spread[:, :n][:, variables]
         means = center[..., None] + unit[..., None] * place
         scales = unit[..., None] * size.clamp(-6.0, 3.0).exp()
-        return weight.log_softmax(-1), means, scales.clamp(min=LEAST_SCALE)
+        log_weights = weight - weight.logsumexp(-1, keepdim=True)
+        return log_weights, means, scales.clamp(min=LEAST_SCALE)
 
     def log_probabilities(self, hidden, mean, k=None):
         """Return log p of the levels of variable `k` of levels; None: of all, side by side.

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-# Patterns that are worked on at a time.
-BLOCK = 256
+# Patterns that are worked on at a time: what they take fits a processor's cache.
+BLOCK = 64
 
 
 class Rows(NamedTuple):
@@ -132,13 +132,16 @@ def _given(base, rows, full, visible):
     visible : torch.Tensor of bool of shape (n, width)
         What is visible of each row.
     """
+    mean, spread = torch.empty_like(rows.x), torch.empty_like(rows.x)
     holed = (~rows.known.all(1)).nonzero().squeeze(1)
     if len(holed) < len(rows):
-        found = base.given(rows.x.unflatten(0, (len(full), -1)), full)
-        mean, spread = (part.expand(*full.shape[:1], len(rows) // len(full), -1) for part in found)
-        mean, spread = mean.flatten(0, 1), spread.flatten(0, 1)
-    else:
-        mean, spread = torch.empty_like(rows.x), torch.empty_like(rows.x)
+        n_each = len(rows) // len(full)
+        for first in range(0, len(full), BLOCK):
+            patterns = full[first : first + BLOCK]
+            at = slice(first * n_each, (first + len(patterns)) * n_each)
+            x = rows.x[at].unflatten(0, (len(patterns), n_each))
+            found = (of_rows.expand(x.shape) for of_rows in base.given(x, patterns))
+            mean[at], spread[at] = (of_rows.flatten(0, 1) for of_rows in found)
     if not len(holed):
         return mean, spread
     # Few rows share what is unknown, and by what is hidden: those that do, one after the other.

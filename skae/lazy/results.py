@@ -6,7 +6,7 @@ import pandas as pd
 
 from skae._new_file import new_file
 from skae.lazy.chunks import join
-from skae.lazy.prefetch import prefetched
+from skae._prefetch import prefetched
 
 
 class LazyRows:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from skae.lazy.prefetch import prefetched
+from skae._prefetch import prefetched
 from skae.table.rows import DenseRows, RowsOfPart
 from skae.table.states import OBSERVED
 
