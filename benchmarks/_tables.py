@@ -169,6 +169,24 @@ class TextTable:
         print("  ".join(aligned).rstrip(), flush=True)
 
 
+def standard_error(differences, held_out):
+    """Return the standard errors of means over splits, whose training rows overlap.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (..., n_splits)
+        Paired, of two contenders; two splits at least.
+    held_out : float
+        Fraction of the rows that a split holds out.
+
+    References
+    ----------
+    Nadeau & Bengio, Inference for the Generalization Error, 2003, section 5.
+    """
+    variances = differences.var(axis=-1, ddof=1)
+    return np.sqrt(variances * (1 / differences.shape[-1] + held_out / (1 - held_out)))
+
+
 def heading(text):
     print(f"\n{text}\n{'-' * len(text)}", flush=True)
 

@@ -142,6 +142,12 @@ class VAETransformer(
     falls since the start (a twentieth of them moved in at either end), and what is chosen
     last is the noise: the variance of all errors, those of held-out rows included.
 
+    The codes are those of the density. Columns that nearly determine each other can have very
+    little noise, and gain the most nats by a code of their own, as in factor analysis; columns
+    that are half explained by others gain little, and are left to their noise. As features
+    for another model such codes are often worse than those of `AutoencoderTransformer`, for
+    which all columns count alike.
+
     `transform` returns the posterior mean m(x). `score_samples` is the importance-weighted
     lower bound of log p(x), in nats and in the original units (the scaling's Jacobian is
     included), so that it can be laid beside those of `PCA` and `GaussianMixture`. The
