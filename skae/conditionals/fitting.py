@@ -7,13 +7,13 @@ from itertools import chain, islice
 
 import torch
 
+from skae._prefetch import prefetched
 from skae.conditionals.likelihood import (
     loss_of_held_out,
     loss_of_learned,
     losses_of_variables,
 )
 from skae.conditionals.seen import Rows, Seen
-from skae._prefetch import prefetched
 from skae.training.devices import threads_for
 
 N_UNITS, N_LAYERS, DROPOUT = 128, 2, 0.3

@@ -20,7 +20,10 @@ class _LogProbabilityBetween(torch.autograd.Function):
         log_p = log_p.clamp_(min=torch.finfo(log_p.dtype).tiny).log_()
         is_far = right < FAR
         if is_far.any():
-            log_low, log_high = _log_ndtr_of_far(left[is_far]), _log_ndtr_of_far(right[is_far])
+            log_low, log_high = (
+                _log_ndtr_of_far(left[is_far]),
+                _log_ndtr_of_far(right[is_far]),
+            )
             log_ratio = (log_low - log_high).clamp(max=LEAST_LOG_RATIO)
             log_p[is_far] = log_high + torch.log(-torch.expm1(log_ratio))
         ctx.save_for_backward(low, high, log_p)

@@ -11,9 +11,9 @@ from sklearn.utils import check_random_state
 
 from skae import _defaults
 from skae._entry import EntryPoints
+from skae._prefetch import prefetched
 from skae.lazy.chunks import told_where
 from skae.lazy.memory import bytes_of
-from skae._prefetch import prefetched
 from skae.lazy.sampling import generator_of, joined, rest_of, rows_in_memory, sample_size
 from skae.lazy.shards import MAX_COMMON, ShardRows, sample_of_shards
 from skae.lazy.sources import refuse_row_arguments

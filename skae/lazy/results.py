@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 
 from skae._new_file import new_file
-from skae.lazy.chunks import join
 from skae._prefetch import prefetched
+from skae.lazy.chunks import join
 
 
 class LazyRows:

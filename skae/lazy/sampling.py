@@ -5,9 +5,9 @@ from itertools import chain
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skae._prefetch import prefetched
 from skae.lazy.chunks import join
 from skae.lazy.memory import bytes_of
-from skae._prefetch import prefetched
 from skae.lazy.sources import open_source, refuse_row_arguments
 from skae.lazy.spilled import N_PARTS
 from skae.lazy.summary import Reservoir, read_head
