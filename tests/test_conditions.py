@@ -419,3 +419,97 @@ def test_cells_that_are_given_are_not_missing(holed):
 
 def test_no_cell_is_missing_unasked(holed):
     assert holed[0].sample(500, random_state=0).notna().all(axis=None)
+
+
+# ---------------------------------------------------------------- columns that are tied
+
+
+def draw_bills(n_rows, seed):
+    """Rides with their duration, of which cash has no tip, and bills with a sum of a sum."""
+    rng = np.random.default_rng(seed)
+    start = DAY + pd.to_timedelta(rng.integers(0, 90 * 86_400, n_rows), "s")
+    lasting = pd.to_timedelta((60 + rng.gamma(2, 300, n_rows)).round(), "s")
+    pay = rng.choice(["cash", "card"], n_rows)
+    fare = (3 + rng.gamma(2, 4, n_rows)).round(2)
+    tip = np.where(pay == "cash", 0.0, (fare * rng.uniform(0.1, 0.3, n_rows)).round(2))
+    toll = rng.gamma(2, 1, n_rows).round(2)
+    return pd.DataFrame(
+        {
+            "start": start,
+            "end": start + lasting,
+            "lasting": lasting,
+            "pay": pay,
+            "fare": fare,
+            "tip": tip,
+            "paid": (fare + tip).round(2),
+            "toll": toll,
+            "total": (fare + tip + toll).round(2),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def billed():
+    vae = VAETransformer(1, hidden_layer_sizes=(8,), max_iter=5, random_state=0)
+    return vae.fit(draw_bills(400, 0))
+
+
+FEBRUARY = ("2020-02-01", "2020-03-01")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        {"start": FEBRUARY, "end": FEBRUARY},
+        {"end": FEBRUARY, "start": FEBRUARY},
+        {"start": ("2020-02-01", "2020-02-02"), "lasting": ("10min", "20min")},
+        {"start": "2020-02-01 10:00", "end": ("2020-02-01", "2020-02-02")},
+        {"start": "2020-02-01 10:00", "end": "2020-02-01 10:10"},
+        {"end": "2020-02-01 10:00"},
+        {"total": 20.0},
+        {"total": (20.0, 21.0), "fare": (8.0, 12.0)},
+        {"paid": 15.0, "fare": (11.0, 15.0)},
+        {"fare": (5.0, 8.0), "total": (5.0, 9.0), "pay": "cash"},
+        {"tip": (1.0, 2.0), "total": 15.0},
+    ],
+)
+def test_tied_columns_stay_tied_whatever_is_given(billed, given):
+    rows = billed.sample(200, random_state=0, given=given)
+    second = pd.Timedelta(1, "s")  # to which dates are rounded
+    assert ((rows["end"] - rows["start"] - rows["lasting"]).abs() <= second).all()
+    assert rows["lasting"].between(pd.Timedelta("1min"), pd.Timedelta("1h")).all()
+    assert (rows["fare"] + rows["tip"] - rows["paid"]).abs().max() < 0.006
+    assert (rows["paid"] + rows["toll"] - rows["total"]).abs().max() < 0.006
+    assert (rows.loc[rows["pay"] == "cash", "tip"] == 0.0).all()
+    for name, condition in (given or {}).items():
+        kind = pd.Timedelta if name == "lasting" else pd.Timestamp
+        ends = condition if isinstance(condition, tuple) else (condition, condition)
+        ends = [
+            kind(end) if isinstance(end, str) and name != "pay" else end for end in ends
+        ]
+        assert rows[name].between(*ends).all(), name
+
+
+def test_durations_within_a_range_of_dates_are_distributed_as_others(billed):
+    rows = billed.sample(500, random_state=0, given={"start": FEBRUARY, "end": FEBRUARY})
+    others = draw_bills(20_000, 1)["lasting"]
+    assert ks_2samp(rows["lasting"], others).statistic < 0.15
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"start": ("2020-03-01", None), "end": (None, "2020-02-01")},
+        {"start": "2020-03-01", "end": "2020-02-01"},
+        {"fare": 10.0, "tip": 1.0, "paid": 15.0},
+        {"fare": 12.0, "paid": 10.0},
+        {"fare": (15.0, 20.0), "total": (5.0, 10.0)},
+        {"pay": "cash", "tip": (1.0, 2.0)},
+        {"tip": (1.0, 2.0), "pay": "cash"},
+        {"pay": "cash", "fare": (5.0, 6.0), "paid": (7.0, 9.0)},
+    ],
+)
+def test_what_ties_rule_out_is_an_error(billed, given):
+    with pytest.raises(ValueError, match="hardly exist"):
+        billed.sample(20, random_state=0, given=given)

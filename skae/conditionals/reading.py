@@ -120,7 +120,7 @@ class ConditionReader:
         return np.where(missing, np.nan, levels)
 
     def levels(self, conditions):
-        """Return which levels are allowed, or of ordered ones the scores that are."""
+        """Return which levels are allowed, or of ordered ones the first and the last."""
         if self.is_number:
             raise TypeError(
                 f"given asks for {conditions!r} in column {self.name!r}, which holds numbers; "
@@ -142,14 +142,13 @@ class ConditionReader:
                     f"given asks for {conditions!r} in column {self.name!r}, which is "
                     "ordered; ask for levels that follow each other."
                 )
-            ranks = self._variables.ranks[self._variable]
-            return ranks.scores_within(levels.min(), levels.max())
+            return float(levels.min()), float(levels.max())
         allowed = np.zeros(len(self._seen()), dtype=bool)
         allowed[levels] = True
         return allowed
 
     def range(self, condition):
-        """Return the scores of a range (low, high), and its ends as numbers."""
+        """Return a range (low, high) as numbers."""
         if len(condition) != 2:
             raise ValueError(
                 f"given asks for {condition!r} in column {self.name!r}; a range is a tuple "
@@ -162,15 +161,14 @@ class ConditionReader:
         ranks = self._variables.ranks[self._variable]
         if self.is_frame:
             low, high = self.block.readers[self.j].within(low, high)
-        scores = ranks.scores_within(low, high) if low <= high else None
-        if scores is None:
+        if low > high or ranks.scores_within(low, high) is None:
             raise ValueError(
                 f"given asks for {condition!r} in column {self.name!r}, between which no row "
                 f"can lie: its cells lie from {self._shown(ranks.points[0])} to "
                 f"{self._shown(ranks.points[-1])}. "
                 "Give a range (low, high) that holds some of them."
             )
-        return scores, (low, high)
+        return low, high
 
     def _number(self, value):
         """Return the number of a value in a column of numbers, dates or durations."""
