@@ -1,6 +1,7 @@
 """Missing cells filled in a pipeline."""
 
 import math
+import zlib
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -192,8 +193,10 @@ class AutoencoderImputer(
         X = X.toarray() if issparse(X) else X
         values = self._table.values(X)
         if self.sample_posterior:
-            # In turn the draws differ, and are the same again in a copy of the imputer.
-            filled = self._conditionals.draw(values, np.random.RandomState(self._draw_seed))
+            # Of the same rows the same, in a copy of the imputer too; of others, such as the
+            # next chunk of a table, other ones.
+            seed = [self._draw_seed, zlib.crc32(np.ascontiguousarray(values).tobytes())]
+            filled = self._conditionals.draw(values, np.random.RandomState(seed))
         else:
             filled = self._conditionals.expect(values)
         table = self._table.fill_values(X, filled)
@@ -219,7 +222,16 @@ class AutoencoderImputer(
         cells = (X.column(i).missing for i in holed)
         missing = [nothing if own is None else own for own in cells]
         if X.implementation.is_pandas():
-            return table.assign(**dict(zip(names, missing, strict=True)))
+            columns = table.columns
+            if columns.nlevels > 1:
+                blank = ("",) * (columns.nlevels - 1)
+                names = pd.MultiIndex.from_tuples([(name, *blank) for name in names])
+            indicators = pd.DataFrame(
+                np.column_stack(missing or [nothing])[:, : len(missing)],
+                index=table.index,
+                columns=names,
+            )
+            return pd.concat([table, indicators], axis=1)
         frame = nw.from_native(table)
         columns = (
             nw.new_series(name, own, nw.Boolean, backend=X.implementation)

@@ -1,11 +1,15 @@
 """A method for rows, on tables that are read in chunks or lie on a cluster."""
 
+from contextlib import closing
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from skae.engines import engine_of
+from skae.lazy.chunks import Part
 from skae.lazy.results import LazyRows
 from skae.lazy.sources import open_source
 from skae.table.sources import refuse_source
@@ -126,7 +130,22 @@ def map_lazily(estimator, method, X, kwargs, engine_options=None):
     def run(chunk):
         return getattr(estimator, method)(chunk, **kwargs)
 
+    if not any(kind.__module__.startswith("skae.") for kind in type(estimator).__mro__):
+        source = of_pandas(source)
     return LazyRows(source, run, names)
+
+
+def of_pandas(source):
+    """Return a source whose tables of pyarrow, which scikit-learn does not know, are pandas'."""
+
+    def read():
+        with closing(source.parts()) as parts:
+            for chunk, where in parts:
+                if type(chunk).__module__.partition(".")[0] == "pyarrow":
+                    chunk = chunk.to_pandas(date_as_object=False)
+                yield Part(chunk, where)
+
+    return replace(source, read=read)
 
 
 def names_of(estimator, method):

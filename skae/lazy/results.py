@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from skae._new_file import new_file
-from skae.lazy.chunks import join
+from skae.lazy.chunks import join, told_where
 from skae.lazy.prefetch import prefetched
 
 
@@ -38,8 +38,10 @@ class LazyRows:
         self._source, self._method, self._names = source, method, names
 
     def __iter__(self):
-        for chunk in prefetched(self._source.chunks()):
-            yield named(self._method(chunk), self._names, chunk)
+        for chunk, where in prefetched(self._source.parts()):
+            with told_where(where):
+                rows = named(self._method(chunk), self._names, chunk)
+            yield rows
 
     def __repr__(self):
         return (
@@ -49,11 +51,17 @@ class LazyRows:
 
     def collect(self):
         """Return all results as one data frame, in memory."""
-        return join(list(self))
+        return join(self._frames())
+
+    def _frames(self):
+        frames = list(self)
+        if not frames:
+            raise ValueError(f"X is a {self._source.kind} without rows.")
+        return frames
 
     def to_numpy(self):
         """Return all results as one array, in memory."""
-        frames = (nw.from_native(frame, eager_only=True) for frame in self)
+        frames = (nw.from_native(frame, eager_only=True) for frame in self._frames())
         return np.concatenate([frame.to_numpy() for frame in frames])
 
     def write_parquet(self, path):
@@ -87,8 +95,9 @@ class LazyRows:
 def mean_over(source, method):
     """Return the mean of what a method gives for the rows of a `Source`."""
     total = n_rows = 0
-    for chunk in prefetched(source.chunks()):
-        of_rows = method(chunk)
+    for chunk, where in prefetched(source.parts()):
+        with told_where(where):
+            of_rows = method(chunk)
         total, n_rows = total + of_rows.sum(), n_rows + len(of_rows)
     if not n_rows:
         raise ValueError(f"X is a {source.kind} without rows.")
