@@ -16,7 +16,7 @@ from skae._warnings import warn
 from skae.conditionals.conditions import LEAST_PROBABILITY, read_conditions
 from skae.conditionals.model import MAX_ROWS, MAX_WIDTH, Conditionals, facts_of
 from skae.table.private import conceal
-from skae.table.validation import check_fitted_table, check_n_samples
+from skae.table.validation import check_fitted_table, check_n_samples, with_index_of
 
 
 class ConditionalsMixin(EntryPoints):
@@ -132,7 +132,8 @@ class ConditionalsMixin(EntryPoints):
             if column not in revealed and is_given.any():
                 values[~is_given, column] = np.nan
                 revealed.add(column)
-        return conceal(table, table.tabulate(values, rng), revealed)
+        rows = conceal(table, table.tabulate(values, rng), revealed)
+        return with_index_of(given, rows)
 
 
 def _check_n_draws(n_draws):

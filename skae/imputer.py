@@ -107,6 +107,8 @@ class AutoencoderImputer(
 
     # The networks are small, and work on the processor.
     device = "cpu"
+    # The loss of the rows that are trained on is not kept.
+    _loss_curve_is_held_out = True
 
     add_indicator: bool = False
     sample_posterior: bool = False
@@ -221,17 +223,14 @@ class AutoencoderImputer(
             )
         cells = (X.column(i).missing for i in holed)
         missing = [nothing if own is None else own for own in cells]
+        if not missing:
+            return table
         if X.implementation.is_pandas():
-            columns = table.columns
-            if columns.nlevels > 1:
-                blank = ("",) * (columns.nlevels - 1)
+            if table.columns.nlevels > 1:
+                blank = ("",) * (table.columns.nlevels - 1)
                 names = pd.MultiIndex.from_tuples([(name, *blank) for name in names])
-            indicators = pd.DataFrame(
-                np.column_stack(missing or [nothing])[:, : len(missing)],
-                index=table.index,
-                columns=names,
-            )
-            return pd.concat([table, indicators], axis=1)
+            added = pd.DataFrame(dict(enumerate(missing)), index=table.index)
+            return pd.concat([table, added.set_axis(names, axis=1)], axis=1)
         frame = nw.from_native(table)
         columns = (
             nw.new_series(name, own, nw.Boolean, backend=X.implementation)

@@ -1,6 +1,7 @@
 """`sample(given=, missing=)`: exact where something is given, and by the law elsewhere."""
 
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,8 @@ def law():
 
 
 def _meets(frame, name, condition):
+    if name == "grade" and isinstance(condition, tuple):
+        return frame[name].isin(GRADES[: 1 + GRADES.index(condition[1])])
     if isinstance(condition, tuple):
         low, high = condition
         inside = frame[name].notna()
@@ -69,6 +72,7 @@ CONDITIONS = {
     "open range": {"x": (1.0, None)},
     "whole range": {"rooms": (3, 4)},
     "ordered level": {"grade": "high"},
+    "range of levels": {"grade": ("low", "middle")},
     "ordered levels": {"grade": ["low", "middle"]},
     "date": {"day": DAY + pd.Timedelta(70, "D")},
     "dates": {"day": ("2020-03-10", pd.Timestamp("2020-04-15"))},
@@ -274,7 +278,7 @@ WRONG = {
     "time of a zone": (
         {"day": pd.Timestamp("2020-03-01", tz="UTC")},
         ValueError,
-        "without a time zone in fit",
+        "have no time zone",
     ),
     "no table": ([1.0, 2.0], TypeError, "given is a list"),
     "frame without rows": (pd.DataFrame({"x": []}), ValueError, "without rows"),
@@ -419,6 +423,58 @@ def test_cells_that_are_given_are_not_missing(holed):
 
 def test_no_cell_is_missing_unasked(holed):
     assert holed[0].sample(500, random_state=0).notna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    "make", [pd.Series, pd.Index, pd.Categorical, dict.fromkeys, set, pl.Series, pa.array]
+)
+def test_levels_in_whatever_holds_them(fitted, make):
+    levels = make(["Oslo", "Lima"])
+    levels = levels.keys() if isinstance(levels, dict) else levels
+    levels = levels.to_pylist() if isinstance(levels, pa.Array) else levels
+    rows = fitted.sample(50, random_state=0, given={"city": levels})
+    assert set(rows["city"]) == {"Oslo", "Lima"}
+
+
+def test_ranges_of_ordered_levels_may_be_open(fitted):
+    for condition, levels in (
+        (("middle", None), {"middle", "high"}),
+        ((None, "middle"), {"low", "middle"}),
+        (("low", "high"), {"low", "middle", "high"}),
+    ):
+        rows = fitted.sample(200, random_state=0, given={"grade": condition})
+        assert set(rows["grade"]) == levels
+    with pytest.raises(ValueError, match="'low' to 'high'"):
+        fitted.sample(given={"grade": ("high", "low")})
+
+
+def test_rows_of_a_frame_keep_its_index(fitted):
+    given = pd.DataFrame({"x": [0.5, -0.5]}, index=["one", "other"])
+    assert fitted.sample(given=given, random_state=0).index.tolist() == ["one", "other"]
+
+
+def test_decimals_are_given_as_such():
+    prices = [Decimal(i) / 4 for i in range(40)]
+    frame = pd.DataFrame({"price": prices, "size": np.arange(40.0)})
+    vae = VAETransformer(1, max_iter=2, random_state=0).fit(frame)
+    assert vae.sample(given={"price": Decimal("2.5")})["price"].tolist() == [Decimal("2.5")]
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_times_of_another_zone_are_an_error_that_says_what_to_give(zone):
+    days = pd.Series(pd.date_range("2024-01-01", periods=60, tz=zone))
+    frame = pd.DataFrame({"day": days, "size": np.arange(60.0)})
+    vae = VAETransformer(1, max_iter=2, random_state=0).fit(frame)
+    wrong = pd.Timestamp("2024-02-01", tz=None if zone else "UTC")
+    with pytest.raises(ValueError, match="or text"):
+        vae.sample(given={"day": wrong})
+    (drawn,) = vae.sample(given={"day": "2024-02-01"})["day"]
+    assert drawn == pd.Timestamp("2024-02-01", tz=zone)
+
+
+def test_a_list_of_rows_is_sent_to_a_frame(fitted):
+    with pytest.raises(TypeError, match="given is a list"):
+        fitted.sample(given=[{"x": 0.5}])
 
 
 # ---------------------------------------------------------------- columns that are tied

@@ -364,7 +364,7 @@ def test_indicators_take_no_columns_place():
 
 def test_indicators_beside_columns_of_several_levels(normal):
     rows = pd.DataFrame(
-        normal[0][:, :4], columns=pd.MultiIndex.from_product([["a", "b"], "cd"])
+        normal[0][:, :4], columns=pd.MultiIndex.from_product([["a", "b"], ["c", "d"]])
     )
     rows.iloc[0, 0] = np.nan
     filled = AutoencoderImputer(add_indicator=True, max_iter=1).fit_transform(rows)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skae.conditionals.reading import ConditionReader
+from skae.conditionals.reading import SEVERAL, ConditionReader, as_list
 from skae.table.validation import as_frame
 
 # Rows that meet the conditions are too improbable to be drawn below this.
@@ -57,14 +57,17 @@ def read_conditions(given, n_samples, table, variables):
         n_columns = table.design_.n_features
         fixed, allowed = np.full((n_rows, n_columns), np.nan), {}
         for name, condition in (given or {}).items():
+            condition = as_list(condition)
             reader = ConditionReader(table, variables, name)
             if reader.absence is not None:
                 condition, allowed[reader.absence] = reader.split(condition)
                 if condition is None:
                     continue
-            if isinstance(condition, tuple) and reader.is_number:
+            if isinstance(condition, tuple) and (
+                reader.is_number or reader.is_span(condition)
+            ):
                 allowed[reader.column] = reader.range(condition)
-            elif isinstance(condition, (tuple, list, set, frozenset, np.ndarray)):
+            elif isinstance(condition, SEVERAL):
                 allowed[reader.column] = reader.levels(condition)
             elif reader.is_ranked or reader.is_alone:
                 fixed[:, reader.column] = reader.values([condition])[0]
@@ -73,7 +76,7 @@ def read_conditions(given, n_samples, table, variables):
             else:  # so that it is known how probable the level is
                 allowed[reader.column] = reader.levels([condition])
         return Conditions(n_rows, fixed, allowed, alike=given is not None)
-    frame = as_frame(given)
+    frame = None if isinstance(given, (list, tuple)) else as_frame(given)
     if frame is None:
         raise TypeError(
             f"given is a {type(given).__name__}; give a dict of columns and what they hold, "
