@@ -163,7 +163,7 @@ class AutoencoderImputer(
         )
         self._table = table.fit(X, rows, weights, column_names(self, X.shape[1]))
         warn_of_empty(table)
-        warn_of_identifiers(table)
+        warn_of_identifiers(table, is_filled=True)
         self._draw_seed = rng.randint(np.iinfo(np.int32).max)
         max_steps = None
         if self.max_iter is not None:

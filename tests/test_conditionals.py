@@ -836,3 +836,10 @@ def test_a_level_and_its_number_agree_in_draws_and_fills():
             conditionals.draw(holes, np.random.RandomState(0)),
         ):
             np.testing.assert_array_equal(filled[:, hidden], values[:, hidden])
+
+
+def test_tables_of_few_different_rows_cause_no_warning(recwarn):
+    levels = np.arange(200.0)[:, None] % 3
+    facts = [ColumnFacts(3, False, np.ones(3, dtype=bool))]
+    Conditionals().fit(levels, facts, max_steps=5)
+    assert [str(warning.message) for warning in recwarn] == []

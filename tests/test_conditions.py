@@ -460,6 +460,16 @@ def test_decimals_are_given_as_such():
     assert vae.sample(given={"price": Decimal("2.5")})["price"].tolist() == [Decimal("2.5")]
 
 
+def test_periods_are_given_as_such():
+    months = pd.period_range("2020-01", periods=60, freq="M")
+    frame = pd.DataFrame({"month": months, "size": np.arange(60.0)})
+    vae = VAETransformer(1, max_iter=2, random_state=0).fit(frame)
+    for given in (months[5], (months[5], months[8]), ("2020-06", "2020-09")):
+        rows = vae.sample(20, random_state=0, given={"month": given})["month"]
+        last = months[8] if isinstance(given, tuple) else months[5]
+        assert ((rows >= months[5]) & (rows <= last)).all()
+
+
 @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
 def test_times_of_another_zone_are_an_error_that_says_what_to_give(zone):
     days = pd.Series(pd.date_range("2024-01-01", periods=60, tz=zone))

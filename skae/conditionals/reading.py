@@ -211,6 +211,7 @@ class ConditionReader:
     def _time(self, value):
         if self.kind == "duration":
             return pd.Timedelta(value)
+        value = value.start_time if isinstance(value, pd.Period) else value
         time, zone = pd.Timestamp(value), self.block.readers[self.j].zone
         # Of text it is the column's own clock that is meant.
         if isinstance(value, str) and time.tz is None and zone is not None:

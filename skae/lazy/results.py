@@ -3,6 +3,7 @@
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 from skae._new_file import new_file
 from skae.lazy.chunks import join, told_where
@@ -109,11 +110,12 @@ def named(result, names, like):
 
     Parameters
     ----------
-    result : ndarray or data frame
+    result : ndarray, sparse matrix or data frame
     names : list of str
         The columns of an array.
     like : data frame or ndarray
     """
+    result = result.toarray() if issparse(result) else result
     if not isinstance(result, np.ndarray):
         return result
     columns = np.atleast_2d(result.T)
