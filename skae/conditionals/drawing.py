@@ -176,9 +176,11 @@ class Drawer(View):
 
     def _draw_within(self, state, rows, variable, low, high, rng):
         """Return draws of a ranked variable between values, and log p of lying there."""
-        ranks, hidden = self.variables.ranks[variable], self.look(state, rows)
-        limits = ranks.limits
-        allowed = None
+        ranks = self.variables.ranks[variable]
+        if len(ranks.points) == 1:  # a sum that is always the same
+            is_inside = (low <= ranks.points[0]) & (ranks.points[0] <= high)
+            return np.full(len(rows), ranks.points[0]), np.where(is_inside, 0.0, -np.inf)
+        hidden, limits, allowed = self.look(state, rows), ranks.limits, None
         if (low > limits[0]).any() or (high < limits[1]).any():
             allowed = ranks.all_within(low, high)
         scores, log_p = self._draw_ranked(*hidden, variable, rng, allowed)
@@ -231,8 +233,9 @@ class Drawer(View):
     def _with_constants(self, state, rows, column, possible):
         """Return the levels whose constants can be beside what is there of tied columns."""
         both = possible.copy()
+        bounded = set(self.limits).union(*self.variables.tied)
         for rule in self.variables.constants:
-            if rule.level_column == column:
+            if rule.level_column == column and rule.column in bounded:
                 low, high = self._bounds(state, rows, rule.column)
                 both[(rule.value < low) | (rule.value > high), rule.level] = False
         return np.where(both.any(axis=1, keepdims=True), both, possible)
