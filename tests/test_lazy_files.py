@@ -11,7 +11,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from skae import AutoencoderImputer, AutoencoderTransformer
+from skae import AutoencoderImputer, AutoencoderTransformer, VAETransformer
 from skae.lazy import map_rows
 from skae.lazy.sources import open_source
 
@@ -209,3 +209,53 @@ def test_draws_of_chunks_are_not_alike():
     pd.testing.assert_series_equal(*again)
     noise = (again[0] - 2.0 * rows["x"])[rows["y"].isna()].to_numpy().reshape(2, -1)
     assert abs(np.corrcoef(noise)[0, 1]) < 0.5
+
+
+def test_posteriors_are_had_chunk_by_chunk(tmp_path):
+    rows = rows_of(200)
+    rows.to_parquet(tmp_path / "0.parquet", index=False)
+    vae = VAETransformer(2, max_iter=1, sampler="codes", random_state=0).fit(rows)
+    for method in (vae.posterior_variances, vae.code_divergences):
+        lazily = method(tmp_path / "0.parquet")
+        assert lazily.collect().column_names == ["vaetransformer0", "vaetransformer1"]
+        np.testing.assert_allclose(lazily.to_numpy(), method(rows), rtol=1e-6)
+
+
+# ------------------------------------------------------------------ bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sep": ";"}, "separated by ';'"),
+        ({"sep": ";", "decimal": ","}, "cannot be read"),
+        ({"encoding": "latin-1"}, "not encoded in UTF-8"),
+    ],
+)
+def test_text_that_is_written_otherwise_is_sent_to_what_reads_it(tmp_path, options, words):
+    path = tmp_path / "rows.csv"
+    rows_of().assign(s="Zürich").to_csv(path, index=False, **options)
+    with pytest.raises(ValueError, match=f"{words}.*pl.scan_csv"):
+        model().fit(path)
+
+
+def test_results_that_cannot_have_the_types_of_the_first_are_named(tmp_path):
+    rows = rows_of(200)
+    imputer = AutoencoderImputer(max_iter=1, random_state=0).fit(rows)
+    chunks = [rows.iloc[:100], rows.iloc[100:].assign(k=rows["k"] + 0.5)]
+    with pytest.raises(ValueError, match=r"'k' \(int64, now double\)"):
+        imputer.transform(chunks).write_parquet(tmp_path / "filled.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("X", "remedy"),
+    [
+        ([rows_of(), rows_of()], r"pd\.concat\(X\)"),
+        ([pl.LazyFrame({"a": [1]})] * 2, r"pl\.concat\(X\)"),
+        (["a.parquet", "b.parquet"], r"pd\.concat\(\[pd\.read_parquet\(x\)"),
+    ],
+)
+def test_lists_of_tables_are_sent_to_what_joins_them(X, remedy):
+    with pytest.raises(TypeError, match=remedy):
+        model().fit(rows_of()).describe_codes(X)

@@ -20,6 +20,7 @@ FORMATS = {
 }
 GLOB = "*?["
 DELIMITERS = {"csv": ",", "tsv": "\t"}
+SEPARATORS = ";\t|,"
 BINARY = {
     "parquet": "ParquetFileFormat",
     "feather": "FeatherFileFormat",
@@ -212,7 +213,37 @@ def of_paths(files, path=None):
     factory = dataset.FileSystemDatasetFactory(
         fs.LocalFileSystem(), named, _reader_of(form), options
     )
-    return of_dataset(factory.finish(), unify=form in DELIMITERS)
+    if form not in DELIMITERS:
+        return of_dataset(factory.finish())
+    return _of_text(factory, DELIMITERS[form], named, given)
+
+
+def _of_text(factory, delimiter, files, given):
+    """Return the source of files of text, unless these are written otherwise than thought."""
+    import pyarrow as pa
+
+    remedy = "read it with pl.scan_csv(path, separator=..., encoding=...), and give that"
+    try:
+        table = factory.finish()
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"X={given!r} cannot be read: {error}; if need be, {remedy}."
+        ) from error
+    (name, *others), types = table.schema.names, table.schema.types
+    found = [sign for sign in SEPARATORS if sign in name and sign != delimiter]
+    if found and not others:
+        raise ValueError(
+            f"X={given!r}: {files[0]!r} has a single column {name!r}, whose cells seem to be "
+            f"separated by {found[0]!r}; {remedy}."
+        )
+    strange = [
+        n for n, t in zip(table.schema.names, types, strict=True) if pa.types.is_binary(t)
+    ]
+    if strange:
+        raise ValueError(
+            f"X={given!r}: columns {strange} of {files[0]!r} are not encoded in UTF-8; {remedy}."
+        )
+    return of_dataset(table, unify=True)
 
 
 def _reader_of(form):

@@ -26,7 +26,11 @@ OF_ROWS = {
     "predict",
     "predict_proba",
     "pvalues",
+    "posterior_variances",
+    "code_divergences",
 }
+# Of these there is a number for each code.
+OF_CODES = {"transform", "posterior_variances", "code_divergences"}
 
 
 def map_rows(estimator, method, X, *, engine_options=None, **kwargs):
@@ -41,7 +45,8 @@ def map_rows(estimator, method, X, *, engine_options=None, **kwargs):
         Any of skae or scikit-learn.
     method : str
         "transform", "inverse_transform", "reconstruct", "impute", "explain",
-        "score_samples", "decision_function", "predict", "predict_proba" or "pvalues".
+        "score_samples", "decision_function", "predict", "predict_proba", "pvalues",
+        "posterior_variances" or "code_divergences".
     X : lazy table
         Chunk by chunk are read: a polars LazyFrame, a dataset of pyarrow, a relation of
         DuckDB, a path, folder or pattern of Parquet or CSV files, an iterable of frames or
@@ -150,7 +155,7 @@ def of_pandas(source):
 
 def names_of(estimator, method):
     """Return the columns of what a method gives as an array."""
-    if method == "transform" and hasattr(estimator, "get_feature_names_out"):
+    if method in OF_CODES and hasattr(estimator, "get_feature_names_out"):
         return list(estimator.get_feature_names_out())
     if method == "predict_proba":
         return [f"probability_{label}" for label in estimator.classes_]

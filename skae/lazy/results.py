@@ -83,7 +83,7 @@ class LazyRows:
                     table = nw.from_native(frame, eager_only=True).to_arrow()
                     if writer is None:
                         writer = pq.ParquetWriter(beside, table.schema)
-                    writer.write_table(table.cast(writer.schema))
+                    writer.write_table(_like(writer.schema, table))
             finally:
                 if writer is not None:
                     writer.close()
@@ -91,6 +91,29 @@ class LazyRows:
                 raise ValueError(
                     f"X is a {self._source.kind} without rows: nothing to write."
                 )
+
+
+def _like(schema, table):
+    """Return a table with the types of the first one that was written.
+
+    Raises
+    ------
+    ValueError
+        If cells of it cannot have them.
+    """
+    import pyarrow as pa
+
+    try:
+        return table.cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        pairs = zip(schema, table.schema, strict=True)
+        differ = [
+            f"{a.name!r} ({a.type}, now {b.type})" for a, b in pairs if a.type != b.type
+        ]
+        raise ValueError(
+            f"Columns {', '.join(differ)} of the results are of other types than before, as "
+            f"those of X are: {error}. Give X the same types in all of its chunks."
+        ) from error
 
 
 def mean_over(source, method):
