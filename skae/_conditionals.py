@@ -16,7 +16,7 @@ from skae._warnings import warn
 from skae.conditionals.conditions import LEAST_PROBABILITY, read_conditions
 from skae.conditionals.model import MAX_ROWS, MAX_WIDTH, Conditionals, facts_of
 from skae.table.private import conceal
-from skae.table.validation import check_fitted_table, check_n_samples
+from skae.table.validation import check_fitted_table, check_n_samples, with_index_of
 
 
 class ConditionalsMixin(EntryPoints):
@@ -110,24 +110,30 @@ class ConditionalsMixin(EntryPoints):
         variables = conditionals.variables
         asked = read_conditions(given, n_samples, table, variables)
         values, log_p = conditionals.sample(
-            asked.n_rows, rng, fixed=asked.fixed, ranges=asked.allowed, missing=missing
+            asked.n_rows,
+            rng,
+            fixed=asked.fixed,
+            ranges=asked.allowed,
+            missing=missing,
+            alike=asked.alike,
         )
         probability = float(np.exp(log_p).mean())
-        if asked.allowed and probability < LEAST_PROBABILITY:
+        if asked.alike and probability < LEAST_PROBABILITY:
             raise ValueError(
                 f"given={given!r} asks for rows that hardly exist: their probability is "
                 f"{probability:.1g}. Ask for wider ranges, more levels, or fewer columns."
             )
-        for column, (low, high) in asked.limits.items():
-            # Decimals of the column may lie just outside.
-            values[:, column] = values[:, column].clip(low, high)
+        for column, allowed in asked.allowed.items():
+            if isinstance(allowed, tuple):  # decimals of the column may lie just outside
+                values[:, column] = values[:, column].clip(*allowed)
         revealed = revealed | set(asked.allowed)
         for column in np.flatnonzero(table.identifiers_).tolist():
             is_given = ~np.isnan(asked.fixed[:, column])
             if column not in revealed and is_given.any():
                 values[~is_given, column] = np.nan
                 revealed.add(column)
-        return conceal(table, table.tabulate(values, rng), revealed)
+        rows = conceal(table, table.tabulate(values, rng), revealed)
+        return with_index_of(given, rows)
 
 
 def _check_n_draws(n_draws):

@@ -184,11 +184,11 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
             Seeds the draws.
         given : dict or data frame, default=None
             What holds of the rows. A dict says of columns what their cells are: a value, a
-            range ``(low, high)`` of numbers or dates, with None for an open end, or a list of
-            categories; None asks for a missing cell, where that is a level (the parameter
+            range ``(low, high)`` of numbers, dates or ordered categories, with None for an
+            open end, or a list of categories; None asks for a missing cell, where that is a level (the parameter
             `missing` of the class). A data frame holds the known cells of each row to draw;
             missing cells are drawn, unless they are a level of their column. What is given
-            is met exactly.
+            is met exactly; of pandas its index is that of the result.
         missing : bool, default=False
             Whether cells are missing where rows of the table have missing cells: as often,
             and beside the same others. Where they are a level they are at any rate.

@@ -1,6 +1,7 @@
 """Missing cells filled in a pipeline."""
 
 import math
+import zlib
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -106,6 +107,8 @@ class AutoencoderImputer(
 
     # The networks are small, and work on the processor.
     device = "cpu"
+    # The loss of the rows that are trained on is not kept.
+    _loss_curve_is_held_out = True
 
     add_indicator: bool = False
     sample_posterior: bool = False
@@ -160,7 +163,7 @@ class AutoencoderImputer(
         )
         self._table = table.fit(X, rows, weights, column_names(self, X.shape[1]))
         warn_of_empty(table)
-        warn_of_identifiers(table)
+        warn_of_identifiers(table, is_filled=True)
         self._draw_seed = rng.randint(np.iinfo(np.int32).max)
         max_steps = None
         if self.max_iter is not None:
@@ -192,8 +195,10 @@ class AutoencoderImputer(
         X = X.toarray() if issparse(X) else X
         values = self._table.values(X)
         if self.sample_posterior:
-            # In turn the draws differ, and are the same again in a copy of the imputer.
-            filled = self._conditionals.draw(values, np.random.RandomState(self._draw_seed))
+            # Of the same rows the same, in a copy of the imputer too; of others, such as the
+            # next chunk of a table, other ones.
+            seed = [self._draw_seed, zlib.crc32(np.ascontiguousarray(values).tobytes())]
+            filled = self._conditionals.draw(values, np.random.RandomState(seed))
         else:
             filled = self._conditionals.expect(values)
         table = self._table.fill_values(X, filled)
@@ -218,8 +223,14 @@ class AutoencoderImputer(
             )
         cells = (X.column(i).missing for i in holed)
         missing = [nothing if own is None else own for own in cells]
+        if not missing:
+            return table
         if X.implementation.is_pandas():
-            return table.assign(**dict(zip(names, missing, strict=True)))
+            if table.columns.nlevels > 1:
+                blank = ("",) * (table.columns.nlevels - 1)
+                names = pd.MultiIndex.from_tuples([(name, *blank) for name in names])
+            added = pd.DataFrame(dict(enumerate(missing)), index=table.index)
+            return pd.concat([table, added.set_axis(names, axis=1)], axis=1)
         frame = nw.from_native(table)
         columns = (
             nw.new_series(name, own, nw.Boolean, backend=X.implementation)

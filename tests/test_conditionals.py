@@ -173,6 +173,13 @@ def test_a_tie_gives_the_cell_that_is_missing(column):
     np.testing.assert_allclose(solved, rides[:, column], atol=1e-9)
 
 
+def test_what_a_difference_is_belongs_to_its_tie():
+    rides = _rides(600, 0)
+    lasting = (rides[:, 1] - rides[:, 0])[:, None]
+    ties = {frozenset(tie.columns) for tie in find_ties(np.hstack([rides, lasting]))}
+    assert ties == {frozenset({0, 1, 6}), frozenset({2, 3, 4, 5})}
+
+
 def test_ties_are_found_beside_missing_cells():
     rides = _rides(800, 1)
     rides[np.random.default_rng(0).random(rides.shape) < 0.15] = np.nan
@@ -775,10 +782,8 @@ def test_drawn_cells_leave_others_as_they_are(learned, mixed):
 
 
 def test_log_p_is_that_of_the_range(learned, mixed):
-    ranks = learned.variables.ranks[learned.variables.of_column[0]]
     low, high = np.quantile(mixed[0][:, 0], [0.2, 0.5])
-    allowed = {0: ranks.scores_within(low, high)}
-    drawn, log_p = learned.sample(500, np.random.RandomState(0), ranges=allowed)
+    drawn, log_p = learned.sample(500, np.random.RandomState(0), ranges={0: (low, high)})
     assert ((drawn[:, 0] >= low) & (drawn[:, 0] <= high)).all()
     assert np.exp(log_p).mean() == pytest.approx(0.3, abs=0.06)
 
@@ -793,6 +798,41 @@ def test_sums_and_orders_of_tied_columns_hold_in_draws():
     within = (ride >= known.min()) & (ride <= known.max())
     assert within.mean() > 0.97
     assert np.median(ride) == pytest.approx(np.median(known), rel=0.2)
+
+
+def test_sums_of_sums_hold_in_fills():
+    rng = np.random.default_rng(0)
+    parts = rng.gamma(2, [5, 8, 1], (400, 3)).round(2)
+    between = parts[:, :2].sum(axis=1)
+    bills = np.column_stack([parts, between, between + parts[:, 2]]).round(2)
+    conditionals = Conditionals().fit(bills, [ColumnFacts()] * 5, max_steps=20)
+    holed = np.where(rng.random(bills.shape) < 0.4, np.nan, bills)
+    for filled in (
+        conditionals.expect(holed),
+        conditionals.draw(holed, np.random.RandomState(0)),
+    ):
+        sums = filled[:, [3, 4]] - filled[:, [0, 3]] - filled[:, [1, 2]]
+        # But for cells beyond the range of their column.
+        assert (np.abs(sums) < 0.006).all(axis=1).mean() > 0.96
+    lone = np.isnan(holed).sum(axis=1) == 1
+    same = np.abs(conditionals.expect(holed)[lone] - bills[lone]) < 0.006
+    assert same.all(axis=1).mean() > 0.97
+
+
+def test_what_ties_determine_is_seen_by_other_columns():
+    rng = np.random.default_rng(0)
+    start, lasting = rng.integers(0, 10**6, 500), 60 + rng.gamma(2, 300, 500).round()
+    far = (lasting * rng.lognormal(0.0, 0.1, 500)).round()
+    rides = np.column_stack([start, start + lasting, lasting, far]).astype(float)
+    conditionals = Conditionals().fit(rides, [ColumnFacts()] * 4, max_steps=100)
+    holed = rides.copy()
+    holed[:, 2:] = np.nan
+    for filled in (
+        conditionals.expect(holed),
+        conditionals.draw(holed, np.random.RandomState(0)),
+    ):
+        assert (np.abs(filled[:, 2] - lasting) <= 1).mean() > 0.98  # not the outermost
+        assert np.corrcoef(filled[:, 3], far)[0, 1] > 0.9
 
 
 def test_levels_within_levels_and_constants_hold_in_draws():
@@ -826,3 +866,10 @@ def test_a_level_and_its_number_agree_in_draws_and_fills():
             conditionals.draw(holes, np.random.RandomState(0)),
         ):
             np.testing.assert_array_equal(filled[:, hidden], values[:, hidden])
+
+
+def test_tables_of_few_different_rows_cause_no_warning(recwarn):
+    levels = np.arange(200.0)[:, None] % 3
+    facts = [ColumnFacts(3, False, np.ones(3, dtype=bool))]
+    Conditionals().fit(levels, facts, max_steps=5)
+    assert [str(warning.message) for warning in recwarn] == []

@@ -1,6 +1,7 @@
 """`sample(given=, missing=)`: exact where something is given, and by the law elsewhere."""
 
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,8 @@ def law():
 
 
 def _meets(frame, name, condition):
+    if name == "grade" and isinstance(condition, tuple):
+        return frame[name].isin(GRADES[: 1 + GRADES.index(condition[1])])
     if isinstance(condition, tuple):
         low, high = condition
         inside = frame[name].notna()
@@ -69,6 +72,7 @@ CONDITIONS = {
     "open range": {"x": (1.0, None)},
     "whole range": {"rooms": (3, 4)},
     "ordered level": {"grade": "high"},
+    "range of levels": {"grade": ("low", "middle")},
     "ordered levels": {"grade": ["low", "middle"]},
     "date": {"day": DAY + pd.Timedelta(70, "D")},
     "dates": {"day": ("2020-03-10", pd.Timestamp("2020-04-15"))},
@@ -274,7 +278,7 @@ WRONG = {
     "time of a zone": (
         {"day": pd.Timestamp("2020-03-01", tz="UTC")},
         ValueError,
-        "without a time zone in fit",
+        "have no time zone",
     ),
     "no table": ([1.0, 2.0], TypeError, "given is a list"),
     "frame without rows": (pd.DataFrame({"x": []}), ValueError, "without rows"),
@@ -419,3 +423,159 @@ def test_cells_that_are_given_are_not_missing(holed):
 
 def test_no_cell_is_missing_unasked(holed):
     assert holed[0].sample(500, random_state=0).notna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    "make", [pd.Series, pd.Index, pd.Categorical, dict.fromkeys, set, pl.Series, pa.array]
+)
+def test_levels_in_whatever_holds_them(fitted, make):
+    levels = make(["Oslo", "Lima"])
+    levels = levels.keys() if isinstance(levels, dict) else levels
+    levels = levels.to_pylist() if isinstance(levels, pa.Array) else levels
+    rows = fitted.sample(50, random_state=0, given={"city": levels})
+    assert set(rows["city"]) == {"Oslo", "Lima"}
+
+
+def test_ranges_of_ordered_levels_may_be_open(fitted):
+    for condition, levels in (
+        (("middle", None), {"middle", "high"}),
+        ((None, "middle"), {"low", "middle"}),
+        (("low", "high"), {"low", "middle", "high"}),
+    ):
+        rows = fitted.sample(200, random_state=0, given={"grade": condition})
+        assert set(rows["grade"]) == levels
+    with pytest.raises(ValueError, match="'low' to 'high'"):
+        fitted.sample(given={"grade": ("high", "low")})
+
+
+def test_rows_of_a_frame_keep_its_index(fitted):
+    given = pd.DataFrame({"x": [0.5, -0.5]}, index=["one", "other"])
+    assert fitted.sample(given=given, random_state=0).index.tolist() == ["one", "other"]
+
+
+def test_decimals_are_given_as_such():
+    prices = [Decimal(i) / 4 for i in range(40)]
+    frame = pd.DataFrame({"price": prices, "size": np.arange(40.0)})
+    vae = VAETransformer(1, max_iter=2, random_state=0).fit(frame)
+    assert vae.sample(given={"price": Decimal("2.5")})["price"].tolist() == [Decimal("2.5")]
+
+
+def test_periods_are_given_as_such():
+    months = pd.period_range("2020-01", periods=60, freq="M")
+    frame = pd.DataFrame({"month": months, "size": np.arange(60.0)})
+    vae = VAETransformer(1, max_iter=2, random_state=0).fit(frame)
+    for given in (months[5], (months[5], months[8]), ("2020-06", "2020-09")):
+        rows = vae.sample(20, random_state=0, given={"month": given})["month"]
+        last = months[8] if isinstance(given, tuple) else months[5]
+        assert ((rows >= months[5]) & (rows <= last)).all()
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_times_of_another_zone_are_an_error_that_says_what_to_give(zone):
+    days = pd.Series(pd.date_range("2024-01-01", periods=60, tz=zone))
+    frame = pd.DataFrame({"day": days, "size": np.arange(60.0)})
+    vae = VAETransformer(1, max_iter=2, random_state=0).fit(frame)
+    wrong = pd.Timestamp("2024-02-01", tz=None if zone else "UTC")
+    with pytest.raises(ValueError, match="or text"):
+        vae.sample(given={"day": wrong})
+    (drawn,) = vae.sample(given={"day": "2024-02-01"})["day"]
+    assert drawn == pd.Timestamp("2024-02-01", tz=zone)
+
+
+def test_a_list_of_rows_is_sent_to_a_frame(fitted):
+    with pytest.raises(TypeError, match="given is a list"):
+        fitted.sample(given=[{"x": 0.5}])
+
+
+# ---------------------------------------------------------------- columns that are tied
+
+
+def draw_bills(n_rows, seed):
+    """Rides with their duration, of which cash has no tip, and bills with a sum of a sum."""
+    rng = np.random.default_rng(seed)
+    start = DAY + pd.to_timedelta(rng.integers(0, 90 * 86_400, n_rows), "s")
+    lasting = pd.to_timedelta((60 + rng.gamma(2, 300, n_rows)).round(), "s")
+    pay = rng.choice(["cash", "card"], n_rows)
+    fare = (3 + rng.gamma(2, 4, n_rows)).round(2)
+    tip = np.where(pay == "cash", 0.0, (fare * rng.uniform(0.1, 0.3, n_rows)).round(2))
+    toll = rng.gamma(2, 1, n_rows).round(2)
+    return pd.DataFrame(
+        {
+            "start": start,
+            "end": start + lasting,
+            "lasting": lasting,
+            "pay": pay,
+            "fare": fare,
+            "tip": tip,
+            "paid": (fare + tip).round(2),
+            "toll": toll,
+            "total": (fare + tip + toll).round(2),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def billed():
+    vae = VAETransformer(1, hidden_layer_sizes=(8,), max_iter=5, random_state=0)
+    return vae.fit(draw_bills(400, 0))
+
+
+FEBRUARY = ("2020-02-01", "2020-03-01")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        {"start": FEBRUARY, "end": FEBRUARY},
+        {"end": FEBRUARY, "start": FEBRUARY},
+        {"start": ("2020-02-01", "2020-02-02"), "lasting": ("10min", "20min")},
+        {"start": "2020-02-01 10:00", "end": ("2020-02-01", "2020-02-02")},
+        {"start": "2020-02-01 10:00", "end": "2020-02-01 10:10"},
+        {"end": "2020-02-01 10:00"},
+        {"total": 20.0},
+        {"total": (20.0, 21.0), "fare": (8.0, 12.0)},
+        {"paid": 15.0, "fare": (11.0, 15.0)},
+        {"fare": (5.0, 8.0), "total": (5.0, 9.0), "pay": "cash"},
+        {"tip": (1.0, 2.0), "total": 15.0},
+    ],
+)
+def test_tied_columns_stay_tied_whatever_is_given(billed, given):
+    rows = billed.sample(200, random_state=0, given=given)
+    second = pd.Timedelta(1, "s")  # to which dates are rounded
+    assert ((rows["end"] - rows["start"] - rows["lasting"]).abs() <= second).all()
+    assert rows["lasting"].between(pd.Timedelta("1min"), pd.Timedelta("1h")).all()
+    assert (rows["fare"] + rows["tip"] - rows["paid"]).abs().max() < 0.006
+    assert (rows["paid"] + rows["toll"] - rows["total"]).abs().max() < 0.006
+    assert (rows.loc[rows["pay"] == "cash", "tip"] == 0.0).all()
+    for name, condition in (given or {}).items():
+        kind = pd.Timedelta if name == "lasting" else pd.Timestamp
+        ends = condition if isinstance(condition, tuple) else (condition, condition)
+        ends = [
+            kind(end) if isinstance(end, str) and name != "pay" else end for end in ends
+        ]
+        assert rows[name].between(*ends).all(), name
+
+
+def test_durations_within_a_range_of_dates_are_distributed_as_others(billed):
+    rows = billed.sample(500, random_state=0, given={"start": FEBRUARY, "end": FEBRUARY})
+    others = draw_bills(20_000, 1)["lasting"]
+    assert ks_2samp(rows["lasting"], others).statistic < 0.15
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"start": ("2020-03-01", None), "end": (None, "2020-02-01")},
+        {"start": "2020-03-01", "end": "2020-02-01"},
+        {"fare": 10.0, "tip": 1.0, "paid": 15.0},
+        {"fare": 12.0, "paid": 10.0},
+        {"fare": (15.0, 20.0), "total": (5.0, 10.0)},
+        {"pay": "cash", "tip": (1.0, 2.0)},
+        {"tip": (1.0, 2.0), "pay": "cash"},
+        {"pay": "cash", "fare": (5.0, 6.0), "paid": (7.0, 9.0)},
+    ],
+)
+def test_what_ties_rule_out_is_an_error(billed, given):
+    with pytest.raises(ValueError, match="hardly exist"):
+        billed.sample(20, random_state=0, given=given)

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from clusters import Dask, Ray, Spark
+from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
 from skae.lazy import map_rows
@@ -161,6 +162,25 @@ def test_the_index_of_dask_is_kept(detector, rows):
     assert scores.name == "score_samples"
     assert scores.dtype == np.float64
     pd.testing.assert_index_equal(scores.compute().index, rows.index)
+
+
+def test_frames_of_another_library_become_the_engines(rows):
+    model = AutoencoderTransformer(2, max_iter=1, random_state=0)
+    model.set_output(transform="polars").fit(rows)
+    engine = Dask()
+    codes = engine.results(model.transform(engine.table(parts_of(rows))))
+    np.testing.assert_allclose(codes, model.transform(rows), rtol=1e-6)
+
+
+def test_steps_that_refuse_made_up_categories(rows):
+    """Dask makes up a category to find out what columns there will be."""
+    encode = make_column_transformer(
+        (OneHotEncoder(sparse_output=True), ["kind"]), sparse_threshold=1.0
+    )
+    encode.fit(rows)
+    engine = Dask()
+    codes = engine.results(map_rows(encode, "transform", engine.table(parts_of(rows))))
+    np.testing.assert_array_equal(codes, encode.transform(rows).toarray())
 
 
 def test_the_part_that_is_wrong_is_named(detector, rows):

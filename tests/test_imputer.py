@@ -362,6 +362,24 @@ def test_indicators_take_no_columns_place():
         imputer.transform(frame)
 
 
+def test_indicators_beside_columns_of_several_levels(normal):
+    rows = pd.DataFrame(
+        normal[0][:, :4], columns=pd.MultiIndex.from_product([["a", "b"], ["c", "d"]])
+    )
+    rows.iloc[0, 0] = np.nan
+    filled = AutoencoderImputer(add_indicator=True, max_iter=1).fit_transform(rows)
+    (added,) = filled.columns[4:]
+    assert added == ("missingindicator_('a', 'c')", "")
+    assert filled[added].tolist() == rows.iloc[:, 0].isna().tolist()
+
+
+def test_a_warning_says_what_names_are_filled_with():
+    people = pd.DataFrame({"name": [f"person {i}" for i in range(60)], "age": range(60)})
+    people.loc[0, "name"] = None
+    with pytest.warns(UserWarning, match=r"\['name'\].*filled with values of other rows"):
+        AutoencoderImputer(max_iter=1).fit(people)
+
+
 def test_names_are_those_of_the_frame():
     frame = draw_rows(40, 0)
     assert quick().fit(frame).get_feature_names_out().tolist() == list(frame.columns)

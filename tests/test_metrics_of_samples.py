@@ -353,3 +353,19 @@ def test_pairs_that_lost_their_relation_are_the_least_similar():
     assert (
         opposite.query("second == 'hired' and first == 'years'")["similarity"].item() < 0.1
     )
+
+
+@pytest.mark.parametrize("n_cells", [0, 1])
+def test_columns_with_hardly_a_cell_are_no_hindrance(n_cells):
+    """Of one cell the rows of some fold have none."""
+    real, new, test = (_staff(200, seed) for seed in range(3))
+    for frame in (real, new, test):
+        frame["phone"] = np.nan
+    real.loc[: n_cells - 1, "phone"] = 1.0
+    plain = two_sample_auc(
+        real.drop(columns="phone"), new.drop(columns="phone"), random_state=0
+    )
+    auc = two_sample_auc(real, new, random_state=0)
+    assert auc == pytest.approx(plain, abs=0.03)
+    score = train_on_synthetic_score(real, new, test, target="pay", random_state=0)
+    assert score.ratio > 0.8

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skae.conditionals.reading import ConditionReader
+from skae.conditionals.reading import SEVERAL, ConditionReader, as_list
 from skae.table.validation import as_frame
 
 # Rows that meet the conditions are too improbable to be drawn below this.
@@ -21,16 +21,16 @@ class Conditions(NamedTuple):
     fixed : ndarray of float64 of shape (n_rows, n_columns)
         Cells that are given, NaN where none is; also whether they are missing, where that is
         a level.
-    allowed : dict of int to tuple (low, high) of scores, or ndarray of bool of levels
+    allowed : dict of int to tuple (low, high) of numbers, or ndarray of bool of levels
         By column; whether a cell is missing before the cell.
-    limits : dict of int to tuple (low, high)
-        Of allowed ranges, as numbers.
+    alike : bool
+        Whether the same is asked of all rows.
     """
 
     n_rows: int
     fixed: Any
     allowed: dict
-    limits: dict
+    alike: bool
 
 
 def read_conditions(given, n_samples, table, variables):
@@ -55,16 +55,19 @@ def read_conditions(given, n_samples, table, variables):
     if given is None or isinstance(given, Mapping):
         n_rows = 1 if n_samples is None else n_samples
         n_columns = table.design_.n_features
-        fixed, allowed, limits = np.full((n_rows, n_columns), np.nan), {}, {}
+        fixed, allowed = np.full((n_rows, n_columns), np.nan), {}
         for name, condition in (given or {}).items():
+            condition = as_list(condition)
             reader = ConditionReader(table, variables, name)
             if reader.absence is not None:
                 condition, allowed[reader.absence] = reader.split(condition)
                 if condition is None:
                     continue
-            if isinstance(condition, tuple) and reader.is_number:
-                allowed[reader.column], limits[reader.column] = reader.range(condition)
-            elif isinstance(condition, (tuple, list, set, frozenset, np.ndarray)):
+            if isinstance(condition, tuple) and (
+                reader.is_number or reader.is_span(condition)
+            ):
+                allowed[reader.column] = reader.range(condition)
+            elif isinstance(condition, SEVERAL):
                 allowed[reader.column] = reader.levels(condition)
             elif reader.is_ranked or reader.is_alone:
                 fixed[:, reader.column] = reader.values([condition])[0]
@@ -72,8 +75,8 @@ def read_conditions(given, n_samples, table, variables):
                     fixed[:, reader.absence] = 0.0
             else:  # so that it is known how probable the level is
                 allowed[reader.column] = reader.levels([condition])
-        return Conditions(n_rows, fixed, allowed, limits)
-    frame = as_frame(given)
+        return Conditions(n_rows, fixed, allowed, alike=given is not None)
+    frame = None if isinstance(given, (list, tuple)) else as_frame(given)
     if frame is None:
         raise TypeError(
             f"given is a {type(given).__name__}; give a dict of columns and what they hold, "
@@ -99,4 +102,4 @@ def read_conditions(given, n_samples, table, variables):
         fixed[:, reader.column] = reader.cells(cells)
         if is_value:
             fixed[:, reader.absence] = reader.absences(cells.is_missing())
-    return Conditions(len(frame), fixed, {}, {})
+    return Conditions(len(frame), fixed, {}, alike=False)

@@ -20,17 +20,52 @@ class Expecter(View):
         values, variables = state.values.copy(), self.variables
         hidden_cells = np.isnan(values) & ~state.missing
         rows = np.flatnonzero(hidden_cells[:, variables.drawn].any(axis=1))
+        self._show_determined(state, rows)
         for own in blocks_of(rows, variables.width):
-            hidden, mean, spread = self.look(state, own)
-            for column in variables.drawn:
-                at = np.flatnonzero(hidden_cells[own, column])
-                if not len(at):
-                    continue
-                of = hidden[:, at], mean[at], spread[at]
-                values[own[at], column] = self._expect(state, own[at], column, *of)
+            looked, filled = self.look(state, own), state.values[own]
+            left = hidden_cells[own] & np.isnan(state.values[own])
+            self._settle(state, own, filled, left, looked, variables.ties)
+            for column in variables.by_ties(variables.drawn):
+                at = np.flatnonzero(left[:, column])
+                if len(at):
+                    self._fill(state, own, at, column, filled, left, looked)
+            values[own] = filled
         return values
 
-    def _expect(self, state, rows, column, hidden, mean, spread):
+    def _show_determined(self, state, rows):
+        """Let what ties determine exactly be seen, as the duration of start and end."""
+        variables = self.variables
+        for variable, tie in variables.tie_variables.items():
+            points = variables.ranks[variable].points
+            for column in tie.columns if len(points) == 1 else ():
+                others = [c for c in tie.columns if c != column]
+                here = state.missing[rows, column] | ~np.isnan(state.values[rows, column])
+                here |= np.isnan(state.values[np.ix_(rows, others)]).any(axis=1)
+                own = rows[~here]
+                if len(own):
+                    cells = self.solved(state.values[own], column, tie, points[0])
+                    state.put(own, column, cells)
+
+    def _fill(self, state, rows, at, column, filled, left, looked):
+        """Fill a column of some of the rows, and what that leaves no choice for."""
+        hidden, mean, spread = looked
+        of = hidden[:, at], mean[at], spread[at]
+        filled[at, column] = self._expect(state, rows[at], column, filled[at], *of)
+        left[at, column] = False
+        ties = [tie for tie in self.variables.ties if column in tie.columns]
+        self._settle(state, rows, filled, left, looked, ties)
+
+    def _settle(self, state, rows, filled, left, looked, ties):
+        """Fill the last hidden cells of ties."""
+        for tie in ties:
+            of_tie = left[:, tie.columns]
+            for place, last in enumerate(tie.columns):
+                at = np.flatnonzero(of_tie[:, place] & (of_tie.sum(axis=1) == 1))
+                at = at[left[at, last]]
+                if len(at):
+                    self._fill(state, rows, at, last, filled, left, looked)
+
+    def _expect(self, state, rows, column, filled, hidden, mean, spread):
         variables, variable = self.variables, self.variables.of_column[column]
         if variable < variables.n_ranked:
             if column in variables.ordered:
@@ -42,10 +77,11 @@ class Expecter(View):
                 others = [c for c in tie.columns if c != column]
                 if column not in tie.columns:
                     continue
-                here = ~np.isnan(state.values[rows][:, others]).any(axis=1)
+                # Expected ones too: what is expected of a sum is the sum of what is.
+                here = ~np.isnan(filled[:, others]).any(axis=1)
                 if here.any():
                     total = self._mean_of(of_tie, hidden[:, here], mean[here], spread[here])
-                    cells[here] = self.solved(state, rows[here], column, tie, total)
+                    cells[here] = self.solved(filled[here], column, tie, total)
             return cells
         k = variable - variables.n_ranked
         log_p = self.networks.log_probabilities(hidden, mean, k).exp().mean(0)

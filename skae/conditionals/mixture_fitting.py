@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
-from skae._processes import one_openmp_thread
+from skae._processes import one_openmp_thread, without_warnings
 from skae.conditionals.gaussian import Gaussian, factorised
 from skae.conditionals.mixture import Mixture, log_frequencies
 
@@ -86,7 +87,8 @@ class MixtureFits:
 
             weights = self._weights.amax(0).numpy()
             kmeans = KMeans(n_components, n_init=1, random_state=self.seed)
-            with one_openmp_thread():
+            # There may be fewer different rows than components.
+            with one_openmp_thread(), without_warnings(ConvergenceWarning):
                 kmeans.fit(self._x.numpy(), sample_weight=weights)
             self._clusters[n_components] = torch.from_numpy(kmeans.labels_).long()
         return self._clusters[n_components]

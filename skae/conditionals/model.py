@@ -113,9 +113,9 @@ class Conditionals:
         self.interrupted = training.interrupted
         return self
 
-    @property
-    def _drawer(self):
-        return Drawer(self.variables, self.base, self.networks)
+    def _drawer(self, ranges=None, settles=True):
+        limits = {c: r for c, r in (ranges or {}).items() if isinstance(r, tuple)}
+        return Drawer(self.variables, self.base, self.networks, limits, settles)
 
     # ------------------------------------------------------------------ cells
 
@@ -137,8 +137,9 @@ class Conditionals:
 
     def draw(self, values, rng):
         """Return rows with hidden cells drawn, given those that are there."""
-        drawer, state = self._drawer, State(self.variables, values)
+        drawer, state = self._drawer(), State(self.variables, values)
         with threads_for(0):
+            drawer.settle(state, rng)
             for column in drawer.order(rng):
                 rows = state.hidden_rows(column)
                 if len(rows):
@@ -153,7 +154,7 @@ class Conditionals:
 
     # ------------------------------------------------------------------ rows
 
-    def sample(self, n, rng, *, fixed=None, ranges=None, missing=False):
+    def sample(self, n, rng, *, fixed=None, ranges=None, missing=False, alike=False):
         """Draw rows.
 
         Parameters
@@ -162,35 +163,41 @@ class Conditionals:
         rng : numpy.random.RandomState
         fixed : ndarray of float64 of shape (n, n_columns), default=None
             Cells that are given; NaN where they are not.
-        ranges : dict of int to what `Drawer.draw` allows, default=None
-            By column.
+        ranges : dict of int to tuple (low, high), or ndarray of bool of levels, default=None
+            What may be drawn, by column.
         missing : bool, default=False
             Whether cells are missing, as they are in the table.
+        alike : bool, default=False
+            Whether the same is given in all rows, so that it can be told whether it may be.
 
         Returns
         -------
         values : ndarray of float64 of shape (n, n_columns)
         log_p : ndarray of shape (n,)
-            Of what `ranges` allow.
+            Of what `ranges` allow; -inf where ties rule out what is given.
         """
         values = np.full((n, self.variables.n_columns), np.nan)
         if fixed is not None:
             values[:] = fixed
         parts = [
-            self._sample_part(values[first : first + N_DRAWN], rng, ranges or {}, missing)
+            self._sample_part(
+                values[first : first + N_DRAWN], rng, ranges or {}, missing, alike
+            )
             for first in range(0, n, N_DRAWN)
         ]
         return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
-    def _sample_part(self, values, rng, ranges, missing):
-        drawer, n = self._drawer, len(values)
+    def _sample_part(self, values, rng, ranges, missing, alike):
+        # Where cells may be missing, that is drawn first.
+        drawer, n = self._drawer(ranges, not missing), len(values)
         with threads_for(0):
             state = State(self.variables, values)
             if missing:
                 depends = bool(ranges) or not np.isnan(values).all()
                 self._draw_patterns(state, rng, depends, ranges)
                 missing = depends
-            state, log_p = self._meet(state, ranges, rng)
+            state, log_p = self._meet(state, ranges, rng, drawer, alike)
+            drawer.settle(state, rng)
             # Rows of one order see the same columns: some orders, not one for each row.
             for rows in np.array_split(rng.permutation(n), min(n, 8)):
                 for column in drawer.order(rng):
@@ -222,24 +229,46 @@ class Conditionals:
         if len(rows):
             drawer.draw(state, rows, column, rng)
 
-    def _meet(self, state, ranges, rng):
+    def _meet(self, state, ranges, rng, drawer, alike):
         """Return the state with columns drawn within their ranges, and log p of these."""
         n = len(state)
-        if not ranges:
-            return state, np.zeros(n)
-        n_each = 1 if len(ranges) == 1 else N_CANDIDATES
+        log_p = drawer.log_possible(state)[:, None] if alike else np.zeros((n, 1))
+        columns = self._asked(state, ranges, alike)
+        if not columns:
+            return state, log_p[:, 0]
+        n_each = 1 if len(columns) == 1 else N_CANDIDATES
         state = state.take(np.repeat(np.arange(n), n_each))
-        drawer, log_p = self._drawer, np.zeros(len(state))
-        for column, allowed in ranges.items():
+        log_p = np.repeat(log_p, n_each)
+        for column in columns:
             rows = state.hidden_rows(column)
             if len(rows):
-                log_p[rows] += drawer.draw(state, rows, column, rng, allowed)
+                log_p[rows] += drawer.draw(state, rows, column, rng, ranges.get(column))
         # Sampling importance resampling: Rubin, 1987.
         log_p = log_p.reshape(n, n_each)
         top = log_p.max(axis=1, keepdims=True)
         weights = np.exp(log_p - np.where(np.isfinite(top), top, 0.0)) + 1e-300
         picks = rng.random_sample((n, 1)) * weights.sum(axis=1, keepdims=True)
         chosen = (np.cumsum(weights, axis=1) <= picks).sum(axis=1).clip(0, n_each - 1)
-        state = state.take(np.arange(n) * n_each + chosen)
+        chosen += np.arange(n) * n_each
+        failed = ~np.isfinite(top[:, 0])
+        if failed.any() and not failed.all():  # as good are those of other rows
+            p = np.exp(log_p - log_p.max()).ravel()
+            chosen[failed] = rng.choice(len(p), failed.sum(), p=p / p.sum())
+        state = state.take(chosen)
         with np.errstate(divide="ignore"):
             return state, np.log(np.exp(log_p).mean(axis=1))
+
+    def _asked(self, state, ranges, alike):
+        """Return the columns that are drawn first, those tied to two that are given among them.
+
+        Of start and end the duration has to be drawn, of which both say what it may be.
+        """
+        variables, given = self.variables, set(ranges)
+        if alike and len(state):
+            given |= set(np.flatnonzero(~np.isnan(state.values[0])).tolist())
+        tied = [
+            c for group in variables.tied if len(given & group) > 1 for c in sorted(group)
+        ]
+        # Levels first, beside which numbers may be constant.
+        levels = [column for column, r in ranges.items() if not isinstance(r, tuple)]
+        return variables.by_ties(dict.fromkeys([*levels, *ranges, *tied]))

@@ -9,8 +9,10 @@ from skae.table.marginals import spans_of
 
 # Values of a column that are kept: those that repeat often, and quantiles of the others.
 N_KEPT = 2000
-# Scores lie within this of 0, and are searched to this precision.
-FARTHEST, N_BISECTIONS = 6.0, 50
+# Scores lie within this of 0; ranges of them that are no wider hold none.
+FARTHEST, LEAST_WIDTH = 6.0, 1e-6
+# Errors of rounding, in units of the last decimal.
+ROUNDING = 1e-6
 # Proportions are kept this far from 0 and 1.
 LEAST = 1e-9
 
@@ -128,17 +130,40 @@ class Ranks:
 
     def scores_within(self, low, high):
         """Return the scores between which values lie in [low, high], or None if none do."""
-        ends = []
-        for is_inside in (lambda v: v >= low, lambda v: v > high):
-            left, right = -FARTHEST, FARTHEST
-            for _ in range(N_BISECTIONS):
-                middle = 0.5 * (left + right)
-                if is_inside(self.value(np.array([middle]))[0]):
-                    right = middle
-                else:
-                    left = middle
-            ends.append(right)
-        return tuple(ends) if ends[0] < ends[1] - 1e-6 else None
+        first, last = self.all_within(np.array([low]), np.array([high]))
+        return (
+            (float(first[0]), float(last[0])) if first[0] < last[0] - LEAST_WIDTH else None
+        )
+
+    def all_within(self, low, high):
+        """Return the same of several ranges; where none do the scores are about equal.
+
+        Parameters
+        ----------
+        low, high : ndarray of shape (n,)
+
+        Returns
+        -------
+        first, last : ndarray of shape (n,)
+        """
+        if self.decimals < TOO_MANY:  # what is rounded to a value in the range
+            unit = 10.0**-self.decimals
+            low = np.ceil(low / unit - ROUNDING) * unit - 0.5 * unit
+            high = np.floor(high / unit + ROUNDING) * unit + 0.5 * unit
+        ranks = np.column_stack([self._edges[:-1], self._edges[1:]]).ravel()
+        values = np.column_stack([self._low, self._high]).ravel()
+        scores = []
+        for end, side in ((low, "left"), (high, "right")):
+            at = np.searchsorted(values, end, side)
+            before, after = (at - 1).clip(0), at.clip(0, len(values) - 1)
+            step = values[after] - values[before]
+            step = np.where(step > 0.0, step, 1.0)
+            fraction = ((end - values[before]) / step).clip(0.0, 1.0)
+            rank = ranks[before] + fraction * (ranks[after] - ranks[before])
+            rank = np.where(at == len(values), 1.0, np.where(at == 0, 0.0, rank))
+            own = np.where(rank <= LEAST, -FARTHEST, _quantile(rank))
+            scores.append(np.where(rank >= 1.0 - LEAST, FARTHEST, own))
+        return scores[0], np.maximum(*scores)
 
 
 def _quantile(ranks):

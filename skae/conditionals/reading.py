@@ -1,5 +1,6 @@
 """What the user asks of one column, read."""
 
+from decimal import Decimal
 from numbers import Real
 
 import numpy as np
@@ -8,11 +9,20 @@ import pandas as pd
 from skae.table.frame import Frame
 
 TIMES = ("date", "duration")
+# What holds several conditions for a column.
+SEVERAL = (tuple, list, set, frozenset, np.ndarray)
 
 
 def is_missing(value):
     """Return whether a single value stands for a missing cell."""
     return value is None or (np.ndim(value) == 0 and pd.isna(value))
+
+
+def as_list(condition):
+    """Return a column of values, of whatever library, as a list; others as they are."""
+    if isinstance(condition, (str, *SEVERAL)) or not hasattr(condition, "__iter__"):
+        return condition
+    return list(condition)
 
 
 class ConditionReader:
@@ -42,6 +52,10 @@ class ConditionReader:
         self._variable, self._variables = variables.of_column.get(self.column), variables
         self.is_ranked = not self.is_alone and self._variable < variables.n_ranked
 
+    def is_span(self, condition):
+        """Return whether a tuple stands for the ordered levels from one to another."""
+        return self.is_ranked and not self.is_number and len(condition) == 2
+
     def split(self, condition):
         """Return what is asked of cells that are there, and whether they may be missing.
 
@@ -52,10 +66,9 @@ class ConditionReader:
         allowed : ndarray of bool of shape (2,)
             Whether cells that are there are allowed, and missing ones.
         """
-        if isinstance(condition, tuple) and self.is_number:
+        if isinstance(condition, tuple) and (self.is_number or self.is_span(condition)):
             return condition, np.array([True, False])
-        several = isinstance(condition, (tuple, list, set, frozenset, np.ndarray))
-        cells = list(condition) if several else [condition]
+        cells = list(condition) if isinstance(condition, SEVERAL) else [condition]
         there = [cell for cell in cells if not is_missing(cell)]
         allowed = np.array([len(there) > 0 or not cells, len(there) < len(cells)])
         self.absences(allowed[1:])
@@ -120,7 +133,7 @@ class ConditionReader:
         return np.where(missing, np.nan, levels)
 
     def levels(self, conditions):
-        """Return which levels are allowed, or of ordered ones the scores that are."""
+        """Return which levels are allowed, or of ordered ones the first and the last."""
         if self.is_number:
             raise TypeError(
                 f"given asks for {conditions!r} in column {self.name!r}, which holds numbers; "
@@ -142,40 +155,39 @@ class ConditionReader:
                     f"given asks for {conditions!r} in column {self.name!r}, which is "
                     "ordered; ask for levels that follow each other."
                 )
-            ranks = self._variables.ranks[self._variable]
-            return ranks.scores_within(levels.min(), levels.max())
+            return float(levels.min()), float(levels.max())
         allowed = np.zeros(len(self._seen()), dtype=bool)
         allowed[levels] = True
         return allowed
 
     def range(self, condition):
-        """Return the scores of a range (low, high), and its ends as numbers."""
+        """Return a range (low, high) as numbers."""
         if len(condition) != 2:
             raise ValueError(
                 f"given asks for {condition!r} in column {self.name!r}; a range is a tuple "
                 "(low, high), with None for an open end."
             )
+        read = self._number if self.is_number else lambda level: self.values([level])[0]
         low, high = (
-            end if is_missing(value) else self._number(value)
+            end if is_missing(value) else read(value)
             for value, end in zip(condition, (-np.inf, np.inf), strict=True)
         )
         ranks = self._variables.ranks[self._variable]
-        if self.is_frame:
+        if self.is_frame and self.is_number:
             low, high = self.block.readers[self.j].within(low, high)
-        scores = ranks.scores_within(low, high) if low <= high else None
-        if scores is None:
+        if low > high or ranks.scores_within(low, high) is None:
             raise ValueError(
                 f"given asks for {condition!r} in column {self.name!r}, between which no row "
                 f"can lie: its cells lie from {self._shown(ranks.points[0])} to "
                 f"{self._shown(ranks.points[-1])}. "
                 "Give a range (low, high) that holds some of them."
             )
-        return scores, (low, high)
+        return low, high
 
     def _number(self, value):
         """Return the number of a value in a column of numbers, dates or durations."""
         is_time = isinstance(value, (np.datetime64, np.timedelta64))
-        is_number = isinstance(value, (Real, np.number)) and not is_time
+        is_number = isinstance(value, (Real, np.number, Decimal)) and not is_time
         if isinstance(value, (bool, np.bool_)) or is_number == (self.kind in TIMES):
             raise TypeError(self._wrong(value))
         if self.kind not in TIMES and self._is_plain:
@@ -185,12 +197,21 @@ class ConditionReader:
         except (ValueError, TypeError) as error:
             raise TypeError(self._wrong(value)) from error
         cells = Frame.of(pd.DataFrame({self.name: series})).column(0)
-        self.block.check(cells, self.j)
+        try:
+            self.block.check(cells, self.j)
+        except ValueError as error:
+            zone = self.block.readers[self.j].zone
+            clock = "have no time zone" if zone is None else f"are of the zone {zone}"
+            raise ValueError(
+                f"given asks for {value!r} in column {self.name!r}, whose times {clock}; give "
+                "such a time, or text, which is read as the column's own."
+            ) from error
         return float(self.block.readers[self.j].read(cells)[0])
 
     def _time(self, value):
         if self.kind == "duration":
             return pd.Timedelta(value)
+        value = value.start_time if isinstance(value, pd.Period) else value
         time, zone = pd.Timestamp(value), self.block.readers[self.j].zone
         # Of text it is the column's own clock that is meant.
         if isinstance(value, str) and time.tz is None and zone is not None:
@@ -226,6 +247,8 @@ class ConditionReader:
             )
 
     def _shown(self, number):
+        if not self.is_number:
+            return repr(self.block.readers[self.j].levels.tolist()[int(number)])
         return self.block.readers[self.j].shown(number) if self.is_frame else f"{number:g}"
 
     def _refuse_merged(self, levels, allowed):

@@ -22,7 +22,7 @@ class Tie:
     Attributes
     ----------
     columns : tuple of int
-        Numbers; the last is the one that others determine.
+        Numbers, by how far they are spread; the last is the one that others determine.
     coefficients : tuple of float
         1 or -1; of the last column 1.
     decimals : int
@@ -41,6 +41,43 @@ class Tie:
         """Return the sum of rows of numbers, shape (n,); NaN where one is missing."""
         total = raw[:, self.columns] @ np.array(self.coefficients)
         return total.round(self.decimals) + 0.0
+
+    def total_range(self, raw, column, low, high):
+        """Return between what the sums of rows lie, of which a column lies in [low, high].
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n, n_columns)
+            What it holds of the column is not looked at.
+        column : int
+        low, high : ndarray of shape (n,)
+        """
+        ends = []
+        for end in (low, high):
+            ends.append(raw.copy())
+            ends[-1][:, column] = end
+        return np.sort([self.total(end) for end in ends], axis=0)
+
+    def column_range(self, low, high, column, of_total):
+        """Return between what a column has to lie for the sum to lie in a range.
+
+        Parameters
+        ----------
+        low, high : ndarray of shape (n, len(columns))
+            Between what the columns of the tie lie.
+        column : int
+        of_total : tuple (low, high)
+        """
+        at, signs = self.columns.index(column), np.array(self.coefficients)
+        least = np.where(signs > 0, low, high) * signs
+        most = np.where(signs > 0, high, low) * signs
+        others = np.arange(len(signs)) != at
+        ends = [
+            of_total[0] - most[:, others].sum(axis=1),
+            of_total[1] - least[:, others].sum(axis=1),
+        ]
+        ends = np.array(ends).round(self.decimals) * signs[at]
+        return ends if signs[at] > 0 else ends[::-1]
 
     def solve(self, raw, column, total):
         """Return what a column has to be for the sum to be `total`."""
@@ -83,7 +120,7 @@ def find_ties(raw):
 
 def _tie_of(raw, column, others, spreads):
     """Return how others determine a column by adding and subtracting them, or None."""
-    chosen, signs, left = [], [], raw[:, column]
+    chosen, signs, left, tie = [], [], raw[:, column], None
     now, others = spreads[column], list(others)
     for _ in range(min(MAX_TERMS, len(others))):
         terms = raw[:, others].T
@@ -92,17 +129,23 @@ def _tie_of(raw, column, others, spreads):
         found = np.where(np.isnan(found), np.inf, found)
         at, added = np.unravel_index(found.argmin(), found.shape)
         if not found[at, added] < 0.9 * now:
-            return None
+            break
         now, other = found[at, added], others.pop(at)
         sign = 1.0 if added else -1.0
         left = left + sign * raw[:, other]
         chosen.append(int(other))
         signs.append(sign)
+        # What is left may be a column of its own, as the duration beside start and end.
         if now <= MOST_LEFT * min(spreads[i] for i in (column, *chosen)):
-            columns = (*chosen, column)
+            columns = [*chosen, column]
+            order = np.argsort(spreads[chosen], kind="stable")
             decimals = decimals_of(raw[:, columns]).max()
-            return Tie(columns, (*signs, 1.0), min(int(decimals), MOST_DECIMALS))
-    return None
+            tie = Tie(
+                (*(chosen[i] for i in order), column),
+                (*(signs[i] for i in order), 1.0),
+                min(int(decimals), MOST_DECIMALS),
+            )
+    return tie
 
 
 def _spreads(values):

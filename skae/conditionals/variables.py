@@ -1,6 +1,7 @@
 """A table's columns as variables: ranked ones and levels, ties between them, holes in them."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -181,6 +182,28 @@ class Variables:
         self.of_column |= {int(c): self.n_ranked + k for k, c in enumerate(self.level)}
         self.hole_of = {int(c): n_levels + k for k, c in enumerate(self.holed)}
         self.tie_variables = {len(self.ranked) + k: tie for k, tie in enumerate(self.ties)}
+
+    @property
+    def tied(self):
+        """Columns that ties join, list of sets."""
+        groups = []
+        for tie in self.ties:
+            joined = [group for group in groups if group & set(tie.columns)]
+            groups = [group for group in groups if group not in joined]
+            groups.append(set(tie.columns).union(*joined))
+        return groups
+
+    def by_ties(self, columns):
+        """Return columns in an order in which tied ones come as they do in their ties."""
+        order = list(columns)
+        for _ in self.ties:  # one's last column may be among the first of another
+            for tie in self.ties:
+                tied = [column for column in tie.columns if column in order]
+                for before, after in pairwise(tied):
+                    if order.index(after) < order.index(before):
+                        order.remove(after)
+                        order.insert(order.index(before) + 1, after)
+        return order
 
     @property
     def are_amounts(self):

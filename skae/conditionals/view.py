@@ -47,9 +47,9 @@ class View:
                 cells = np.where(here, rule.value, cells)
         return cells
 
-    def solved(self, state, rows, column, tie, total):
+    def solved(self, values, column, tie, total):
         """Return the cells that make the sums of a tie, within the range of their column."""
-        cells = tie.solve(state.values[rows], column, total)
+        cells = tie.solve(values, column, total)
         return cells.clip(*self.variables.ranks[self.variables.of_column[column]].limits)
 
     def possible(self, state, rows, k, column):

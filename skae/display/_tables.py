@@ -197,6 +197,8 @@ def as_text(cell: Any) -> str:
         return f"{cell:.4g}"
     if isinstance(cell, np.datetime64):
         return str(cell.astype("datetime64[m]")).replace("T", " ").removesuffix(" 00:00")
+    if isinstance(cell, np.timedelta64):
+        return str(pd.Timedelta(cell)).removeprefix("0 days ")
     return str(cell)
 
 

@@ -72,7 +72,8 @@ def read_labels(y: ArrayLike, n_rows: int, of: str) -> np.ndarray:
     ValueError
         If there is not one for each of the `n_rows` rows, which are those `of` something.
     """
-    array = np.asarray(y)
+    # A missing label among text would become the text "nan".
+    array = np.array(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
     if array.shape != (n_rows,):
         raise ValueError(
             f"y has shape {array.shape}, but there are {n_rows} rows of {of}; give an array of "

@@ -14,11 +14,29 @@ def map_rows(estimator, method, X, kwargs, names, options):
     """Return the results as a Dask DataFrame, or a Series where there is one per row."""
     import dask
 
-    meta = _shaped(run(estimator, method, X._meta_nonempty, kwargs, names), method).iloc[:0]
+    try:
+        results = run(estimator, method, X._meta_nonempty, kwargs, names)
+    except (ValueError, TypeError):
+        # It may be that Dask's made-up cells are refused, such as categories.
+        results = run(estimator, method, _first_row(X), kwargs, names)
+    meta = _shaped(results, method).iloc[:0]
     # As a task of its own, the model is sent to a worker once, however many partitions.
     model = dask.delayed(estimator, pure=True)
     options = {"meta": meta, "enforce_metadata": False, **options}
     return X.map_partitions(_run, model, method, kwargs, names, meta, **options)
+
+
+def _first_row(X):
+    """Return a row of a Dask DataFrame; made-up ones if it has none."""
+    for i in range(X.npartitions):
+        row = X.get_partition(i).map_partitions(_head, meta=X._meta).compute()
+        if len(row):
+            return row
+    return X._meta_nonempty
+
+
+def _head(part):
+    return part.iloc[:1]
 
 
 def _run(part, estimator, method, kwargs, names, meta, partition_info=None):

@@ -1,5 +1,6 @@
 """What the workers of all engines do with a part of a table, a pandas data frame."""
 
+import narwhals.stable.v2 as nw
 import pandas as pd
 
 from skae.lazy.results import named
@@ -7,7 +8,12 @@ from skae.lazy.results import named
 
 def run(estimator, method, part, kwargs, names):
     """Return the results for a part that has rows, as a data frame with its index."""
-    return named(getattr(estimator, method)(part, **kwargs), names, part)
+    results = named(getattr(estimator, method)(part, **kwargs), names, part)
+    if isinstance(results, pd.DataFrame):
+        return results
+    # Of another library by `set_output`.
+    frame = nw.from_native(results, eager_only=True).to_pandas()
+    return frame.set_axis(part.index, axis=0)
 
 
 def beside(part, results, method):

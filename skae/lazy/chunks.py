@@ -86,6 +86,8 @@ def told_where(where):
 def divided_chunk(chunk):
     """Yield a chunk in parts of bounded size, none if it has no rows."""
     chunk = np.asarray(chunk) if isinstance(chunk, list) else chunk
+    if type(chunk).__name__ == "RecordBatch":  # of pyarrow
+        chunk = table_of(chunk)
     if len(getattr(chunk, "shape", ())) != 2:
         raise ValueError(
             f"A chunk of X is a {type(chunk).__name__}, not a table; the chunks of an "
@@ -124,6 +126,12 @@ def join(chunks):
     """Return chunks below each other."""
     if len(chunks) == 1:
         return chunks[0]
+    kinds = {type(chunk).__module__.partition(".")[0] for chunk in chunks}
+    if len(kinds) > 1:
+        raise TypeError(
+            f"The chunks of X are tables of {sorted(kinds)}; give all of them as tables of one "
+            "library."
+        )
     if isinstance(chunks[0], np.ndarray):
         return np.concatenate(chunks)
     if isinstance(chunks[0], pd.DataFrame):

@@ -19,28 +19,50 @@ FORMATS = {
     ".orc": "orc",
 }
 GLOB = "*?["
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+SEPARATORS = ";\t|,"
+BINARY = {
+    "parquet": "ParquetFileFormat",
+    "feather": "FeatherFileFormat",
+    "orc": "OrcFileFormat",
+}
+# First letters of what engines write beside their tables.
+HIDDEN = "._"
 
 
-def of_dataset(X):
-    """Return the source of a dataset of pyarrow, which names the file that it cannot read."""
+def of_dataset(X, unify=False):
+    """Return the source of a dataset of pyarrow, which names the file that it cannot read.
+
+    What pandas has written as the index of its rows is no column.
+
+    Parameters
+    ----------
+    X : pyarrow.dataset.Dataset
+    unify : bool, default=False
+        Whether columns have the types of all files, not of the first one.
+    """
+    fragments = _fragments(X)
+    schema = X.schema if fragments is None else _schema_of(X.schema, fragments, unify)
+    index = _index_columns(schema)
+    columns = [name for name in schema.names if name not in index]
     # With threads pyarrow reads on while a chunk is used, and keeps what it has read.
     bounds = {
-        "batch_size": rows_per_chunk(len(X.schema)),
+        "columns": columns,
+        "batch_size": rows_per_chunk(len(columns)),
         "batch_readahead": 0,
         "fragment_readahead": 0,
         "use_threads": False,
     }
 
     def read():
-        fragments = _fragments(X)
         if fragments is None:
             yield from map(table_of, X.to_batches(**bounds))
             return
         pieces = (piece for fragment in fragments for piece, _ in _pieces([fragment]))
-        yield from _of_fragments(pieces, X.schema, bounds)
+        yield from _of_fragments(pieces, schema, bounds)
 
     def divide(rank, size):
-        pieces = _pieces(_fragments(X) or [])
+        pieces = _pieces(fragments or [])
         if len(pieces) < size:
             return None
         ends = [sum(n for _, n in pieces) * i // size for i in range(size + 1)]
@@ -50,9 +72,40 @@ def of_dataset(X):
             if ends[rank] <= start + n_rows // 2 < ends[rank + 1]:
                 own.append(piece)
             start += n_rows
-        return lambda: _of_fragments(own, X.schema, bounds)
+        return lambda: _of_fragments(own, schema, bounds)
 
     return Source("Dataset", read, divide=divide)
+
+
+def _schema_of(schema, fragments, unify):
+    """Return a schema in which columns that have no cell in the first file have a type."""
+    import pyarrow as pa
+
+    for fragment in fragments:
+        if not unify and pa.null() not in schema.types:
+            break
+        with _named_file(fragment):
+            own = fragment.physical_schema
+        own = pa.schema([field for field in own if unify or _is_null(schema, field.name)])
+        own = pa.schema([field for field in own if field.name in schema.names])
+        try:
+            both = pa.unify_schemas([schema, own], promote_options="permissive")
+        except pa.ArrowTypeError:
+            continue  # what does not fit is told when it is read
+        schema = both.with_metadata(schema.metadata)
+    return schema
+
+
+def _is_null(schema, name):
+    at = schema.get_field_index(name)
+    return at >= 0 and str(schema.types[at]) == "null"
+
+
+def _index_columns(schema):
+    """Return the columns of a schema that hold the index of a frame of pandas, set of str."""
+    written = (schema.pandas_metadata or {}).get("index_columns", [])
+    index = {name for name in written if isinstance(name, str)}
+    return set() if index >= set(schema.names) else index
 
 
 def _fragments(X):
@@ -118,37 +171,112 @@ def of_path(path):
     """Return the source of files at a path, in a folder, or that a pattern fits."""
     if "://" in path:
         return None  # what reads it is told elsewhere
-    files = path
+    path = os.path.expanduser(path)
+    if os.path.isdir(path):
+        return of_paths(_files_in(path), path)
     if any(sign in path for sign in GLOB) and not os.path.exists(path):
-        files = sorted(glob.glob(path, recursive=True)) or path
-    named = _named(files)
-    own = {FORMATS[ending] for name in named for ending in FORMATS if name.endswith(ending)}
+        return of_paths(sorted(glob.glob(path, recursive=True)) or [path], path)
+    return of_paths([path], path)
+
+
+def of_paths(files, path=None):
+    """Return the source of several files, which `path` stands for."""
+    files = [os.path.expanduser(file) for file in files]
+    given = path or files
+    endings = {file: _format_of(file) for file in files}
+    own = {form for form in endings.values() if form is not None}
     if not own:
         return None
-    if files is path and not os.path.exists(path):
-        raise FileNotFoundError(f"X={path!r}: there is no such file or folder.")
+    missing = [file for file in files if not os.path.exists(file)]
+    if missing:
+        which = "" if path else f" as {missing[0]!r}"
+        raise FileNotFoundError(f"X={given!r}: there is no such file or folder{which}.")
     if len(own) > 1:
         raise ValueError(
-            f"X={path!r} stands for files of several formats, {sorted(own)}; give a pattern "
+            f"X={given!r} stands for files of several formats, {sorted(own)}; give a pattern "
             f"of one, such as '*.{min(own)}'."
         )
     try:
-        from pyarrow import csv, dataset
+        from pyarrow import dataset, fs
     except ImportError as error:
         raise ImportError(
-            f"X={path!r}: files are read by pyarrow, which is not installed; install it, or "
+            f"X={given!r}: files are read by pyarrow, which is not installed; install it, or "
             "read them first."
         ) from error
-    form = own.pop()
-    if form == "tsv":
-        form = dataset.CsvFileFormat(csv.ParseOptions(delimiter="\t"))
-    return of_dataset(dataset.dataset(files, format=form))
+    (form,) = own
+    options = dataset.FileSystemFactoryOptions(
+        partition_base_dir=_base_of(files, path),
+        partitioning=dataset.HivePartitioning.discover(),
+    )
+    # What else lies in a folder, such as a README, is no part of the table.
+    named = [file for file in files if endings[file] is not None]
+    factory = dataset.FileSystemDatasetFactory(
+        fs.LocalFileSystem(), named, _reader_of(form), options
+    )
+    if form not in DELIMITERS:
+        return of_dataset(factory.finish())
+    return _of_text(factory, DELIMITERS[form], named, given)
 
 
-def _named(files):
-    """Return the lower-case names of files, or of those in a folder."""
-    if not isinstance(files, str):
-        return [name.lower() for name in files]
-    if not os.path.isdir(files):
-        return [files.lower()]
-    return [name.lower() for _, _, names in os.walk(files) for name in names]
+def _of_text(factory, delimiter, files, given):
+    """Return the source of files of text, unless these are written otherwise than thought."""
+    import pyarrow as pa
+
+    remedy = "read it with pl.scan_csv(path, separator=..., encoding=...), and give that"
+    try:
+        table = factory.finish()
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"X={given!r} cannot be read: {error}; if need be, {remedy}."
+        ) from error
+    (name, *others), types = table.schema.names, table.schema.types
+    found = [sign for sign in SEPARATORS if sign in name and sign != delimiter]
+    if found and not others:
+        raise ValueError(
+            f"X={given!r}: {files[0]!r} has a single column {name!r}, whose cells seem to be "
+            f"separated by {found[0]!r}; {remedy}."
+        )
+    strange = [
+        n for n, t in zip(table.schema.names, types, strict=True) if pa.types.is_binary(t)
+    ]
+    if strange:
+        raise ValueError(
+            f"X={given!r}: columns {strange} of {files[0]!r} are not encoded in UTF-8; {remedy}."
+        )
+    return of_dataset(table, unify=True)
+
+
+def _reader_of(form):
+    """Return the format of pyarrow; empty cells of text are missing, as in pandas."""
+    from pyarrow import csv, dataset
+
+    if form in DELIMITERS:
+        return dataset.CsvFileFormat(
+            csv.ParseOptions(delimiter=DELIMITERS[form]),
+            convert_options=csv.ConvertOptions(strings_can_be_null=True),
+        )
+    return getattr(dataset, BINARY[form])()
+
+
+def _files_in(folder):
+    """Return the files in a folder, but for those that engines hide by their first letter."""
+    files = []
+    for path, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name[0] not in HIDDEN)
+        files += [
+            os.path.join(path, name) for name in sorted(names) if name[0] not in HIDDEN
+        ]
+    return files
+
+
+def _base_of(files, path):
+    """Return the folder below which names such as "year=2024" are columns."""
+    if path is not None and os.path.isdir(path):
+        return path
+    return os.path.commonpath([os.path.dirname(file) or "." for file in files])
+
+
+def _format_of(file):
+    """Return the format that the ending of a file's name says, None if it says none."""
+    name = os.path.basename(file).lower()
+    return next((form for ending, form in FORMATS.items() if name.endswith(ending)), None)

@@ -1,7 +1,7 @@
 """A fit to a table that memory need not hold: summed up, encoded into files, trained on."""
 
 import math
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
 
@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from skae import _defaults
 from skae._entry import EntryPoints
 from skae._prefetch import prefetched
-from skae.lazy.chunks import told_where
+from skae.lazy.chunks import join, take, told_where
 from skae.lazy.memory import bytes_of
 from skae.lazy.sampling import generator_of, joined, rest_of, rows_in_memory, sample_size
 from skae.lazy.shards import MAX_COMMON, ShardRows, sample_of_shards
@@ -20,9 +20,10 @@ from skae.lazy.sources import refuse_row_arguments
 from skae.lazy.spilled import N_PARTS, N_PARTS_OF_FILE, Kept, Spill, refuse_full_disk
 from skae.lazy.summary import Reservoir
 from skae.table.encoder import TableEncoder
+from skae.table.frame import Frame
 from skae.table.rows import DenseRows, TrainingRows
 from skae.table.states import OBSERVED
-from skae.table.validation import check_fitted_table, check_table, column_names
+from skae.table.validation import as_frame, check_fitted_table, check_table, column_names
 from skae.training.devices import resolve_device, threads_for
 
 # Rows that are held out at most: each epoch looks at them.
@@ -108,7 +109,9 @@ class LazyFitMixin(EntryPoints):
         if not any(has_rows):
             raise ValueError(f"X is a {source.kind} without rows; at least two are needed.")
         root = has_rows.index(True)
-        begun = workers.agreed(lambda: self._begin(head) if workers.rank == root else None)
+        begun = workers.agreed(
+            lambda: self._begin(head, source) if workers.rank == root else None
+        )
         self._table, names = workers.shared(begun, root)
         vars(self).update(names)
         n_columns = len(self._table.names)
@@ -121,9 +124,9 @@ class LazyFitMixin(EntryPoints):
         self._table, n_rows = workers.shared(settled)
         return reservoir.rows() if workers.is_first else None, n_rows, n_own
 
-    def _begin(self, head):
+    def _begin(self, head, source):
         """Return an encoder that knows of what kinds the columns are, and their names."""
-        first = check_table(self, joined(head), reset=True)
+        first = check_table(self, _with_cells(joined(head), source), reset=True)
         table = TableEncoder(**self._table_parameters())
         table.begin(first, column_names(self, first.shape[1]))
         return table, {name: vars(self)[name] for name in IN_FIT & set(vars(self))}
@@ -253,6 +256,27 @@ class LazyFitMixin(EntryPoints):
         common = None if start is None else start.sample(MAX_COMMON)[0].cpu()
         common = self._workers.shared(common).to(self.device_)
         return replace(data, common=DenseRows(common, None))
+
+
+def _with_cells(first, source):
+    """Return first rows of a source, and later ones with cells of columns that have none."""
+    frame = as_frame(first)
+    if frame is None:
+        return first
+    found, empty = (
+        [first],
+        [i for i, cells in enumerate(frame.columns()) if cells.kind == "empty"],
+    )
+    with closing(source.chunks()) as chunks:
+        while empty and (chunk := next(chunks, None)) is not None:
+            own = Frame.of(chunk)
+            if own is None or own.labels != frame.labels:  # told when it is learned from
+                break
+            for i in [i for i in empty if own.column(i).kind != "empty"]:
+                there = np.flatnonzero(~own.column(i).is_missing())
+                found.append(take(chunk, there[:1]))
+                empty.remove(i)
+    return join(found)
 
 
 def _merge_summaries(summary, other):

@@ -1,11 +1,15 @@
 """A method for rows, on tables that are read in chunks or lie on a cluster."""
 
+from contextlib import closing
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from skae.engines import engine_of
+from skae.lazy.chunks import Part
 from skae.lazy.results import LazyRows
 from skae.lazy.sources import open_source
 from skae.table.sources import refuse_source
@@ -22,7 +26,11 @@ OF_ROWS = {
     "predict",
     "predict_proba",
     "pvalues",
+    "posterior_variances",
+    "code_divergences",
 }
+# Of these there is a number for each code.
+OF_CODES = {"transform", "posterior_variances", "code_divergences"}
 
 
 def map_rows(estimator, method, X, *, engine_options=None, **kwargs):
@@ -37,7 +45,8 @@ def map_rows(estimator, method, X, *, engine_options=None, **kwargs):
         Any of skae or scikit-learn.
     method : str
         "transform", "inverse_transform", "reconstruct", "impute", "explain",
-        "score_samples", "decision_function", "predict", "predict_proba" or "pvalues".
+        "score_samples", "decision_function", "predict", "predict_proba", "pvalues",
+        "posterior_variances" or "code_divergences".
     X : lazy table
         Chunk by chunk are read: a polars LazyFrame, a dataset of pyarrow, a relation of
         DuckDB, a path, folder or pattern of Parquet or CSV files, an iterable of frames or
@@ -126,12 +135,27 @@ def map_lazily(estimator, method, X, kwargs, engine_options=None):
     def run(chunk):
         return getattr(estimator, method)(chunk, **kwargs)
 
+    if not any(kind.__module__.startswith("skae.") for kind in type(estimator).__mro__):
+        source = of_pandas(source)
     return LazyRows(source, run, names)
+
+
+def of_pandas(source):
+    """Return a source whose tables of pyarrow, which scikit-learn does not know, are pandas'."""
+
+    def read():
+        with closing(source.parts()) as parts:
+            for chunk, where in parts:
+                if type(chunk).__module__.partition(".")[0] == "pyarrow":
+                    chunk = chunk.to_pandas(date_as_object=False)
+                yield Part(chunk, where)
+
+    return replace(source, read=read)
 
 
 def names_of(estimator, method):
     """Return the columns of what a method gives as an array."""
-    if method == "transform" and hasattr(estimator, "get_feature_names_out"):
+    if method in OF_CODES and hasattr(estimator, "get_feature_names_out"):
         return list(estimator.get_feature_names_out())
     if method == "predict_proba":
         return [f"probability_{label}" for label in estimator.classes_]

@@ -3,10 +3,11 @@
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 from skae._new_file import new_file
 from skae._prefetch import prefetched
-from skae.lazy.chunks import join
+from skae.lazy.chunks import join, told_where
 
 
 class LazyRows:
@@ -38,8 +39,10 @@ class LazyRows:
         self._source, self._method, self._names = source, method, names
 
     def __iter__(self):
-        for chunk in prefetched(self._source.chunks()):
-            yield named(self._method(chunk), self._names, chunk)
+        for chunk, where in prefetched(self._source.parts()):
+            with told_where(where):
+                rows = named(self._method(chunk), self._names, chunk)
+            yield rows
 
     def __repr__(self):
         return (
@@ -49,11 +52,17 @@ class LazyRows:
 
     def collect(self):
         """Return all results as one data frame, in memory."""
-        return join(list(self))
+        return join(self._frames())
+
+    def _frames(self):
+        frames = list(self)
+        if not frames:
+            raise ValueError(f"X is a {self._source.kind} without rows.")
+        return frames
 
     def to_numpy(self):
         """Return all results as one array, in memory."""
-        frames = (nw.from_native(frame, eager_only=True) for frame in self)
+        frames = (nw.from_native(frame, eager_only=True) for frame in self._frames())
         return np.concatenate([frame.to_numpy() for frame in frames])
 
     def write_parquet(self, path):
@@ -74,7 +83,7 @@ class LazyRows:
                     table = nw.from_native(frame, eager_only=True).to_arrow()
                     if writer is None:
                         writer = pq.ParquetWriter(beside, table.schema)
-                    writer.write_table(table.cast(writer.schema))
+                    writer.write_table(_like(writer.schema, table))
             finally:
                 if writer is not None:
                     writer.close()
@@ -84,11 +93,35 @@ class LazyRows:
                 )
 
 
+def _like(schema, table):
+    """Return a table with the types of the first one that was written.
+
+    Raises
+    ------
+    ValueError
+        If cells of it cannot have them.
+    """
+    import pyarrow as pa
+
+    try:
+        return table.cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        pairs = zip(schema, table.schema, strict=True)
+        differ = [
+            f"{a.name!r} ({a.type}, now {b.type})" for a, b in pairs if a.type != b.type
+        ]
+        raise ValueError(
+            f"Columns {', '.join(differ)} of the results are of other types than before, as "
+            f"those of X are: {error}. Give X the same types in all of its chunks."
+        ) from error
+
+
 def mean_over(source, method):
     """Return the mean of what a method gives for the rows of a `Source`."""
     total = n_rows = 0
-    for chunk in prefetched(source.chunks()):
-        of_rows = method(chunk)
+    for chunk, where in prefetched(source.parts()):
+        with told_where(where):
+            of_rows = method(chunk)
         total, n_rows = total + of_rows.sum(), n_rows + len(of_rows)
     if not n_rows:
         raise ValueError(f"X is a {source.kind} without rows.")
@@ -100,11 +133,12 @@ def named(result, names, like):
 
     Parameters
     ----------
-    result : ndarray or data frame
+    result : ndarray, sparse matrix or data frame
     names : list of str
         The columns of an array.
     like : data frame or ndarray
     """
+    result = result.toarray() if issparse(result) else result
     if not isinstance(result, np.ndarray):
         return result
     columns = np.atleast_2d(result.T)

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from skae.lazy.chunks import Part, Source, rows_per_chunk, table_of
-from skae.lazy.files import of_dataset, of_path
+from skae.lazy.files import of_dataset, of_path, of_paths
 
 
 def open_source(X):
@@ -33,6 +33,12 @@ def open_source(X):
         return None
     if isinstance(X, (str, PathLike)):
         return of_path(os.fspath(X))
+    if (
+        isinstance(X, (list, tuple))
+        and X
+        and all(isinstance(x, (str, PathLike)) for x in X)
+    ):
+        return of_paths([os.fspath(x) for x in X])
     for kind in type(X).__mro__:
         make = PACKAGES.get((kind.__module__.partition(".")[0], kind.__name__))
         if make is not None:
@@ -170,4 +176,6 @@ OF_ARRAYS = "__getitem__", "__array__", "__dataframe__", "__arrow_c_stream__", "
 
 
 def _is_frame(chunk):
+    if type(chunk).__name__ == "RecordBatch":  # of pyarrow
+        return True
     return nw.from_native(chunk, eager_only=True, pass_through=True) is not chunk

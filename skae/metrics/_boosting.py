@@ -1,6 +1,8 @@
 """Gradient boosting on mixed columns: what judges generated rows."""
 
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import make_pipeline
 
 # Levels that scikit-learn's boosting tells apart at most, the one of all others included.
 MAX_LEVELS = 254
@@ -24,10 +26,24 @@ def make_boosting(columns, is_classifier, random_state):
     make = (
         HistGradientBoostingClassifier if is_classifier else HistGradientBoostingRegressor
     )
-    return make(
+    boosting = make(
         categorical_features=[not column.is_number for column in columns],
         random_state=random_state,
     )
+    return make_pipeline(EmptyColumns(), boosting)
+
+
+class EmptyColumns(TransformerMixin, BaseEstimator):
+    """Puts 0 in columns of which no cell is there to be learned, which boosting cannot bin."""
+
+    def fit(self, X, y=None):
+        """Find the columns."""
+        self.empty_ = np.isnan(X).all(axis=0)
+        return self
+
+    def transform(self, X):
+        """Return X, 0 in these columns."""
+        return np.where(self.empty_, 0.0, X)
 
 
 def design_of(columns, table=None):

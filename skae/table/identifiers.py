@@ -97,7 +97,7 @@ def refuse_identifiers_only(table):
         )
 
 
-def warn_of_identifiers(table, made_up=()):
+def warn_of_identifiers(table, made_up=(), is_filled=False):
     """Warn of columns whose levels nearly always are new, if there are any.
 
     Parameters
@@ -105,6 +105,8 @@ def warn_of_identifiers(table, made_up=()):
     table : TableEncoder
     made_up : sequence of str, default=()
         The columns among them of which `sample` gives made-up values.
+    is_filled : bool, default=False
+        Whether missing cells are filled.
     """
     names = [table.names[i] for i in np.flatnonzero(table.identifiers_)]
     if names:
@@ -118,6 +120,8 @@ def warn_of_identifiers(table, made_up=()):
                 ", and `sample` gives made-up values in their place, unless "
                 f"reveal={list(made_up)} allows the real ones"
             )
+        if is_filled:
+            what_becomes += ", and what is missing is filled with values of other rows"
         warn(
             f"Columns {names} hold identifiers: nearly all of their values occur once, so "
             f"that nearly all values of fresh rows will be new. {what_becomes}; drop them, "

@@ -76,9 +76,6 @@ class TableLearner:
         ValueError
             As in `fit`, and if the kind of a column is another than in the first rows.
         """
-        for block in self._blocks:
-            block.empty[:] = False  # so far
-        self.check(chunk)
         for i, column in enumerate(self.columns_ or ()):
             if column.kind == "empty" and not chunk.column(i).all_missing:
                 raise ValueError(
@@ -86,6 +83,9 @@ class TableLearner:
                     "later; give it a dtype that says what they are, or put rows with cells "
                     "in the column first."
                 )
+        for block in self._blocks:
+            block.empty[:] = False  # so far
+        self.check(chunk)
         self._learn(chunk, np.arange(chunk.shape[0]), None)
 
     def merge(self, other):

@@ -31,6 +31,9 @@ class EmptyColumn:
     def learn(self, cells):
         pass
 
+    def check(self, cells):
+        pass
+
     def merge(self, other):
         return 0.0
 

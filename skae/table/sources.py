@@ -1,5 +1,6 @@
 """What tables come in: arrays of other libraries, and what is no table yet."""
 
+import os
 import sys
 from collections.abc import Iterator
 from os import PathLike
@@ -66,6 +67,14 @@ READERS = {
     ".sas7bdat": "pd.read_sas({})",
     ".npy": "np.load({})",
 }
+# Tables of which a list may hold several.
+JOINED = {
+    ("pandas", "DataFrame"): "pd.concat(X)",
+    ("polars", "DataFrame"): "pl.concat(X)",
+    ("polars", "LazyFrame"): "pl.concat(X)",
+    ("pyarrow", "Table"): "pa.concat_tables(X)",
+    ("pyarrow", "RecordBatch"): "pa.Table.from_batches(X)",
+}
 # What may stand behind these, for all of which pandas has a decompressor.
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 # Frames of pandas on Spark share module and class with those of Spark, but for this.
@@ -108,8 +117,7 @@ def _remedy(X):
     if isinstance(X, (pd.DataFrame, np.ndarray)):
         return None
     if isinstance(X, (list, tuple)):
-        of_rows = len(X) > 0 and isinstance(X[0], dict)
-        return "pd.DataFrame(X)" if of_rows else None
+        return _remedy_of_list(X) if len(X) else None
     if isinstance(X, (str, bytes, PathLike)):
         return _reader_of(X).format("X")
     for kind in type(X).__mro__:
@@ -131,6 +139,21 @@ def _remedy(X):
     if hasattr(X, "collect") and not hasattr(X, "__array__"):
         return "X.collect()"
     return None
+
+
+def _remedy_of_list(X):
+    first = X[0]
+    if isinstance(first, dict):
+        return "pd.DataFrame(X)"
+    if isinstance(first, (str, PathLike)):
+        is_file = os.path.splitext(first)[1]
+        return (
+            f"pd.concat([{_reader_of(first).format('x')} for x in X])" if is_file else None
+        )
+    names = [
+        (kind.__module__.partition(".")[0], kind.__name__) for kind in type(first).__mro__
+    ]
+    return next((JOINED[name] for name in names if name in JOINED), None)
 
 
 def _reader_of(path):

@@ -1,6 +1,7 @@
 """Contributions as bars and as a map."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skae.display import (
@@ -53,3 +54,11 @@ def test_contributions_alone(X):
 def test_bad_explanations_are_an_error(arguments, params, message):
     with pytest.raises(ValueError, match=message):
         ExplanationDisplay.from_predictions(*arguments, **params)
+
+
+def test_durations_are_written_as_such():
+    contributions = pd.DataFrame({"lasting": [0.9], "size": [0.1]})
+    row = pd.DataFrame({"lasting": [pd.Timedelta(148, "s")], "size": [1.0]})
+    display = ExplanationDisplay.from_predictions(contributions, row)
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels[0] == "lasting = 00:02:28"

@@ -85,6 +85,14 @@ def test_missing_labels_of_every_dtype(form):
     assert [len(c.get_offsets()) for c in grey] == [30]
 
 
+@pytest.mark.parametrize("hole", [None, np.nan, pd.NA])
+def test_missing_labels_of_a_list_are_missing(hole):
+    y = [hole if i % 10 == 0 else "ab"[i % 2] for i in range(300)]
+    display = LatentSpaceDisplay.from_predictions(CODES, y)
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["a", "b", "missing"]
+
+
 def test_few_whole_numbers_have_a_colour_bar_of_steps():
     y = np.arange(300) % 4 * 2
     display = LatentSpaceDisplay.from_predictions(CODES, y, label_name="rooms")

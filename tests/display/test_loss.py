@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import VAETransformer
+from skae import AutoencoderImputer, VAETransformer
 from skae.display import (
     LossCurveDisplay,
 )
@@ -46,3 +46,14 @@ def test_long_falls_have_a_logarithmic_axis(last, scale):
 def test_estimator_without_curve_is_an_error():
     with pytest.raises(TypeError, match="PCA has no loss_curve_; fit it first"):
         LossCurveDisplay.from_estimator(PCA())
+
+
+def test_the_curve_of_an_imputer_is_of_held_out_rows_from_the_start_on():
+    rows = np.random.default_rng(0).normal(size=(200, 2)) @ [[1.0, 2.0], [0.0, 1.0]]
+    rows[:40, 0] = np.nan
+    imputer = AutoencoderImputer(max_iter=4, random_state=0).fit(rows)
+    curves = LossCurveDisplay.from_estimator(imputer).curves
+    ((label, (epochs, losses)),) = curves.items()
+    assert label == "held-out rows"
+    assert (epochs[0], epochs[-1]) == (0, imputer.n_iter_)
+    assert losses.tolist() == imputer.loss_curve_
