@@ -4,9 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 
-# Patterns that are worked on at a time: what they take fits a processor's cache.
-BLOCK = 64
+# Patterns that are worked on at a time, at least, and numbers that these take, about: as
+# many as fit a processor's cache.
+LEAST_PATTERNS, BLOCK_CELLS = 64, 500_000
 
 
 class Rows(NamedTuple):
@@ -136,19 +138,36 @@ def _given(base, rows, full, visible):
     holed = (~rows.known.all(1)).nonzero().squeeze(1)
     if len(holed) < len(rows):
         n_each = len(rows) // len(full)
-        for first in range(0, len(full), BLOCK):
-            patterns = full[first : first + BLOCK]
+        for block in gen_batches(len(full), _block_size(full)):
+            first, patterns = block.start, full[block]
             at = slice(first * n_each, (first + len(patterns)) * n_each)
             x = rows.x[at].unflatten(0, (len(patterns), n_each))
             found = (of_rows.expand(x.shape) for of_rows in base.given(x, patterns))
             mean[at], spread[at] = (of_rows.flatten(0, 1) for of_rows in found)
-    if not len(holed):
-        return mean, spread
-    # Few rows share what is unknown, and by what is hidden: those that do, one after the other.
-    patterns, own = visible[holed].unique(dim=0, return_inverse=True)
-    for part in own.argsort().split(BLOCK):
-        first, last = own[part[0]], own[part[-1]] + 1
-        at = holed[part]
-        found = base.given(rows.x[at][:, None], patterns[first:last], own[part] - first)
-        mean[at], spread[at] = (of_rows.squeeze(1) for of_rows in found)
+    if len(holed):
+        found = given_by_row(base, rows.x[holed], visible[holed])
+        mean[holed], spread[holed] = found
     return mean, spread
+
+
+def given_by_row(base, x, visible):
+    """Return mean and spread of all variables of rows of which few show the same ones.
+
+    Parameters
+    ----------
+    base : Gaussian, Mixture or Pooled
+    x : torch.Tensor of shape (n, width)
+    visible : torch.Tensor of bool of shape (n, width)
+    """
+    mean, spread = torch.empty_like(x), torch.empty_like(x)
+    # Rows that do show the same follow each other: what they share is found once.
+    patterns, own = visible.unique(dim=0, return_inverse=True)
+    for part in own.argsort().split(_block_size(visible)):
+        first, last = own[part[0]], own[part[-1]] + 1
+        found = base.given(x[part][:, None], patterns[first:last], own[part] - first)
+        mean[part], spread[part] = (of_rows.squeeze(1) for of_rows in found)
+    return mean, spread
+
+
+def _block_size(visible):
+    return max(LEAST_PATTERNS, BLOCK_CELLS // visible.shape[1] ** 2)

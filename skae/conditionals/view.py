@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from skae.conditionals.seen import given_by_row
+
 # Rows that are worked on at a time, more or less: cells of the design.
 BLOCK_CELLS = 500_000
 # Patterns of visible variables that are worked on one by one.
@@ -28,11 +30,11 @@ class View:
         at = torch.from_numpy(rows)
         x, visible = state.x[at], state.visible[at]
         patterns, own = torch.unique(visible, dim=0, return_inverse=True)
-        mean, spread = torch.empty_like(x), torch.empty_like(x)
         if len(patterns) > MAX_LOOPS:
-            of_rows = self.base.given(x[:, None], visible[:, self.networks.owner])
-            mean, spread = (part.squeeze(1) for part in of_rows)
+            shown = visible[:, self.networks.owner]
+            mean, spread = given_by_row(self.base, x, shown)
         else:
+            mean, spread = torch.empty_like(x), torch.empty_like(x)
             for k, pattern in enumerate(patterns):
                 alike, shown = own == k, pattern[None, self.networks.owner]
                 of_rows = self.base.given(x[alike][None], shown)
