@@ -121,9 +121,8 @@ class LossCurveDisplay(Display):
             if losses is not None and len(losses):
                 losses = np.asarray(losses, dtype=np.float64)
                 curves[label] = (np.arange(first, first + len(losses)), losses)
-        if getattr(
-            fitted, "_loss_curve_is_held_out", False
-        ):  # from before the first step on
+        if getattr(fitted, "_loss_curve_is_held_out", False):
+            # From before the first step on.
             _, losses = curves["training rows"]
             epochs = np.linspace(0.0, fitted.n_iter_, len(losses))
             curves = {"held-out rows": (epochs, losses)}
