@@ -667,14 +667,17 @@ def test_log_probability_between_is_that_of_the_normal_distribution(dtype, width
         np.where(left > 0, -left, right),
     )
     expected = log_ndtr(right) + np.log(-np.expm1(log_ndtr(left) - log_ndtr(right)))
-    precision = {"rtol": 1e-5, "atol": 2e-2 if dtype == torch.float32 else 1e-6}
+    # A narrow interval is a small difference of numbers, in float32 not known much better.
+    atol = 1e-6 if dtype == torch.float64 else 2e-2 if width < 1.0 else 1e-4
+    precision = {"rtol": 1e-5, "atol": atol}
     np.testing.assert_allclose(found.detach(), expected, **precision)
     for end, sign in ((low, -1.0), (high, 1.0)):
         log_density = -0.5 * np.square(end.detach().double().numpy()) - 0.5 * np.log(
             2 * np.pi
         )
         slopes = sign * np.exp(log_density - expected)
-        precision = {"rtol": 3e-2 if dtype == torch.float32 else 1e-5, "atol": 1e-6}
+        rtol = 1e-5 if dtype == torch.float64 else 3e-2 if width < 1.0 else 1e-2
+        precision = {"rtol": rtol, "atol": 1e-6}
         np.testing.assert_allclose(end.grad, slopes, **precision)
 
 

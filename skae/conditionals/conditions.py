@@ -53,29 +53,7 @@ def read_conditions(given, n_samples, table, variables):
         If a value is not of the kind of its column.
     """
     if given is None or isinstance(given, Mapping):
-        n_rows = 1 if n_samples is None else n_samples
-        n_columns = table.design_.n_features
-        fixed, allowed = np.full((n_rows, n_columns), np.nan), {}
-        for name, condition in (given or {}).items():
-            condition = as_list(condition)
-            reader = ConditionReader(table, variables, name)
-            if reader.absence is not None:
-                condition, allowed[reader.absence] = reader.split(condition)
-                if condition is None:
-                    continue
-            if isinstance(condition, tuple) and (
-                reader.is_number or reader.is_span(condition)
-            ):
-                allowed[reader.column] = reader.range(condition)
-            elif isinstance(condition, SEVERAL):
-                allowed[reader.column] = reader.levels(condition)
-            elif reader.is_ranked or reader.is_alone:
-                fixed[:, reader.column] = reader.values([condition])[0]
-                if allowed.pop(reader.absence, None) is not None:
-                    fixed[:, reader.absence] = 0.0
-            else:  # so that it is known how probable the level is
-                allowed[reader.column] = reader.levels([condition])
-        return Conditions(n_rows, fixed, allowed, alike=given is not None)
+        return _of_dict(given, 1 if n_samples is None else n_samples, table, variables)
     frame = None if isinstance(given, (list, tuple)) else as_frame(given)
     if frame is None:
         raise TypeError(
@@ -103,3 +81,27 @@ def read_conditions(given, n_samples, table, variables):
         if is_value:
             fixed[:, reader.absence] = reader.absences(cells.is_missing())
     return Conditions(len(frame), fixed, {}, alike=False)
+
+
+def _of_dict(given, n_rows, table, variables):
+    """Return the `Conditions` of a dict, or of None, which are the same for all rows."""
+    n_columns = table.design_.n_features
+    fixed, allowed = np.full((n_rows, n_columns), np.nan), {}
+    for name, condition in (given or {}).items():
+        condition = as_list(condition)
+        reader = ConditionReader(table, variables, name)
+        if reader.absence is not None:
+            condition, allowed[reader.absence] = reader.split(condition)
+            if condition is None:
+                continue
+        if reader.is_range(condition):
+            allowed[reader.column] = reader.range(condition)
+        elif isinstance(condition, SEVERAL):
+            allowed[reader.column] = reader.levels(condition)
+        elif reader.is_ranked or reader.is_alone:
+            fixed[:, reader.column] = reader.values([condition])[0]
+            if allowed.pop(reader.absence, None) is not None:
+                fixed[:, reader.absence] = 0.0
+        else:  # so that it is known how probable the level is
+            allowed[reader.column] = reader.levels([condition])
+    return Conditions(n_rows, fixed, allowed, alike=given is not None)

@@ -78,19 +78,17 @@ class Training:
             checked.append(Seen.of(group._replace(rows=rows), mask, self.visibility))
         return checked
 
-    def _draws(self):
-        """Yield what some steps learn from, a list of `Seen`, for ever."""
+    def _draws(self, n_steps):
+        """Yield what steps learn from, of some at a time a list of `Seen`."""
         generator = torch.Generator().manual_seed(self.seed + 1)
         sizes = torch.stack([group.rows.weights.sum() for group in self.learned])
-        while True:
-            # Within one item: it's made in a thread that has numbers of threads of its own.
-            with threads_for(0):
+        for _ in range(math.ceil(n_steps / N_AHEAD)):
+            with threads_for(0):  # not around the loop: another thread makes each item
                 chosen = torch.multinomial(sizes, N_AHEAD, True, generator=generator)
+                counts = chosen.bincount(minlength=len(sizes)).tolist()
                 parts = [
-                    self._draw(group, n_steps, generator) if n_steps else iter(())
-                    for group, n_steps in zip(
-                        self.learned, chosen.bincount().tolist(), strict=False
-                    )
+                    self._draw(group, n, generator)
+                    for group, n in zip(self.learned, counts, strict=True)
                 ]
                 steps = [next(parts[group]) for group in chosen.tolist()]
             yield steps
@@ -136,7 +134,7 @@ class Training:
         networks.generator = torch.Generator().manual_seed(self.seed)
         networks.train()
         try:
-            with closing(prefetched(self._draws())) as draws:
+            with closing(prefetched(self._draws(n_steps))) as draws:
                 batches = chain.from_iterable(draws)
                 self._run(islice(batches, n_steps), n_steps, _optimizer_of(networks))
         except KeyboardInterrupt:

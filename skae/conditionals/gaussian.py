@@ -59,14 +59,14 @@ class Gaussian:
         there = ~np.isnan(x)
         known, x = there.astype(np.float64), np.where(there, x, 0.0)
         weights = np.ones(len(x)) if weights is None else weights
+        holed = np.flatnonzero(~there.all(axis=1))
         normal, n_rounds = start, N_MORE_ROUNDS
-        if start is None or there.all():
+        if start is None or not len(holed):
             pairs = (known * weights[:, None]).T @ known
             moments = (x * weights[:, None]).T @ x
             covariance = moments / np.maximum(pairs, 1e-12)
             normal = cls.of_covariance(covariance, len(x), shrinkage)
-            n_rounds = 0 if there.all() else N_ROUNDS
-        holed = np.flatnonzero(~there.all(axis=1))
+            n_rounds = N_ROUNDS
         if not len(holed):
             return normal
         whole = np.delete(x, holed, axis=0)

@@ -52,9 +52,11 @@ class ConditionReader:
         self._variable, self._variables = variables.of_column.get(self.column), variables
         self.is_ranked = not self.is_alone and self._variable < variables.n_ranked
 
-    def is_span(self, condition):
-        """Return whether a tuple stands for the ordered levels from one to another."""
-        return self.is_ranked and not self.is_number and len(condition) == 2
+    def is_range(self, condition):
+        """Return whether it is one of numbers, or of ordered levels from one to another."""
+        return isinstance(condition, tuple) and (
+            self.is_number or (self.is_ranked and len(condition) == 2)
+        )
 
     def split(self, condition):
         """Return what is asked of cells that are there, and whether they may be missing.
@@ -66,7 +68,7 @@ class ConditionReader:
         allowed : ndarray of bool of shape (2,)
             Whether cells that are there are allowed, and missing ones.
         """
-        if isinstance(condition, tuple) and (self.is_number or self.is_span(condition)):
+        if self.is_range(condition):
             return condition, np.array([True, False])
         cells = list(condition) if isinstance(condition, SEVERAL) else [condition]
         there = [cell for cell in cells if not is_missing(cell)]

@@ -104,17 +104,17 @@ class Seen(NamedTuple):
             What is visible, of cells that are known.
         visibility : Visibility
         """
-        rows = group.rows
-        of_row = mask.repeat_interleave(len(rows) // len(mask), 0)
+        rows, n_each = group.rows, len(group.rows) // len(mask)
+        of_row = mask.repeat_interleave(n_each, 0)
         visible, asked = visibility.of_rows(of_row, rows.known)
         full, _ = visibility.of_rows(mask, torch.ones_like(mask))
         owner = visibility.owner
         mean, spread = _given(group.base, rows, full[:, owner], visible[:, owner])
-        n_asked = visibility.n_asked(of_row)
+        n_asked = visibility.n_asked(mask).repeat_interleave(n_each)
         return cls(rows, group.held_by, visible, asked, n_asked, mean, spread)
 
     def take(self, index):
-        """Return some of the rows; an index or a slice."""
+        """Return some of the rows."""
         rows, held_by, *others = self
         return Seen(rows.take(index), held_by, *(part[index] for part in others))
 
@@ -145,29 +145,31 @@ def _given(base, rows, full, visible):
             found = (of_rows.expand(x.shape) for of_rows in base.given(x, patterns))
             mean[at], spread[at] = (of_rows.flatten(0, 1) for of_rows in found)
     if len(holed):
-        found = given_by_row(base, rows.x[holed], visible[holed])
-        mean[holed], spread[holed] = found
+        patterns = visible[holed].unique(dim=0, return_inverse=True)
+        mean[holed], spread[holed] = given_by_row(base, rows.x[holed], *patterns)
     return mean, spread
 
 
-def given_by_row(base, x, visible):
+def given_by_row(base, x, patterns, own):
     """Return mean and spread of all variables of rows of which few show the same ones.
 
     Parameters
     ----------
     base : Gaussian, Mixture or Pooled
     x : torch.Tensor of shape (n, width)
-    visible : torch.Tensor of bool of shape (n, width)
+    patterns : torch.Tensor of bool of shape (n_patterns, width)
+        What is visible.
+    own : torch.Tensor of int of shape (n,)
+        The pattern of every row.
     """
     mean, spread = torch.empty_like(x), torch.empty_like(x)
     # Rows that do show the same follow each other: what they share is found once.
-    patterns, own = visible.unique(dim=0, return_inverse=True)
-    for part in own.argsort().split(_block_size(visible)):
+    for part in own.argsort().split(_block_size(patterns)):
         first, last = own[part[0]], own[part[-1]] + 1
         found = base.given(x[part][:, None], patterns[first:last], own[part] - first)
         mean[part], spread[part] = (of_rows.squeeze(1) for of_rows in found)
     return mean, spread
 
 
-def _block_size(visible):
-    return max(LEAST_PATTERNS, BLOCK_CELLS // visible.shape[1] ** 2)
+def _block_size(patterns):
+    return max(LEAST_PATTERNS, BLOCK_CELLS // patterns.shape[1] ** 2)

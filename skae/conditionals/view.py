@@ -31,8 +31,8 @@ class View:
         x, visible = state.x[at], state.visible[at]
         patterns, own = torch.unique(visible, dim=0, return_inverse=True)
         if len(patterns) > MAX_LOOPS:
-            shown = visible[:, self.networks.owner]
-            mean, spread = given_by_row(self.base, x, shown)
+            shown = patterns[:, self.networks.owner]
+            mean, spread = given_by_row(self.base, x, shown, own)
         else:
             mean, spread = torch.empty_like(x), torch.empty_like(x)
             for k, pattern in enumerate(patterns):

@@ -83,10 +83,15 @@ def told_where(where):
         raise kind(f"{where}: {error}") from error
 
 
+def is_batch(chunk):
+    """Return whether a chunk is a batch of pyarrow, which is no table yet."""
+    return type(chunk).__name__ == "RecordBatch"
+
+
 def divided_chunk(chunk):
     """Yield a chunk in parts of bounded size, none if it has no rows."""
     chunk = np.asarray(chunk) if isinstance(chunk, list) else chunk
-    if type(chunk).__name__ == "RecordBatch":  # of pyarrow
+    if is_batch(chunk):
         chunk = table_of(chunk)
     if len(getattr(chunk, "shape", ())) != 2:
         raise ValueError(

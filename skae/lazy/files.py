@@ -97,8 +97,10 @@ def _schema_of(schema, fragments, unify):
 
 
 def _is_null(schema, name):
+    import pyarrow as pa
+
     at = schema.get_field_index(name)
-    return at >= 0 and str(schema.types[at]) == "null"
+    return at >= 0 and pa.types.is_null(schema.types[at])
 
 
 def _index_columns(schema):

@@ -263,10 +263,8 @@ def _with_cells(first, source):
     frame = as_frame(first)
     if frame is None:
         return first
-    found, empty = (
-        [first],
-        [i for i, cells in enumerate(frame.columns()) if cells.kind == "empty"],
-    )
+    found = [first]
+    empty = [i for i, cells in enumerate(frame.columns()) if cells.kind == "empty"]
     with closing(source.chunks()) as chunks:
         while empty and (chunk := next(chunks, None)) is not None:
             own = Frame.of(chunk)

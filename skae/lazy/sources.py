@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from skae.lazy.chunks import Part, Source, rows_per_chunk, table_of
+from skae.lazy.chunks import Part, Source, is_batch, rows_per_chunk, table_of
 from skae.lazy.files import of_dataset, of_path, of_paths
 
 
@@ -176,6 +176,6 @@ OF_ARRAYS = "__getitem__", "__array__", "__dataframe__", "__arrow_c_stream__", "
 
 
 def _is_frame(chunk):
-    if type(chunk).__name__ == "RecordBatch":  # of pyarrow
+    if is_batch(chunk):
         return True
     return nw.from_native(chunk, eager_only=True, pass_through=True) is not chunk
