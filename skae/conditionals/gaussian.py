@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
+from skae._linalg import eigh
+
 # Latent dimensions at most; with fewer variables the covariance is held exactly.
 MAX_FACTORS = 64
 # Smallest variance of a score given all others.
@@ -199,7 +201,7 @@ def factorised(covariance, n, shrinkage, least_noise, max_factors):
     own = np.eye(n_variables, dtype=bool)
     off = covariance * (1.0 - shrinkage * n_variables / (n + n_variables))
     covariance = np.where(own, covariance, off)
-    values, axes = np.linalg.eigh(covariance)
+    values, axes = eigh(covariance)
     n_factors = min(n_variables, max_factors)
     left = values[..., :-n_factors]
     common = left.mean(axis=-1, keepdims=True) if left.shape[-1] else 0.0

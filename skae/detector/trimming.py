@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skae._linalg import eigh
+
 # Modified z-score beyond which a distance is an outlier (Iglewicz & Hoaglin, 1993).
 CUT = 3.5
 # Directions whose variance is below this fraction of the largest count as if at it.
@@ -68,7 +70,7 @@ def _robust_squares(x, squares):
         inner = x[np.argsort(squares, kind="stable")[:n_inner]]
         centre = inner.mean(axis=0, dtype=np.float64)
         centred = inner - centre
-        variances, axes = np.linalg.eigh(centred.T @ centred / n_inner)
+        variances, axes = eigh(centred.T @ centred / n_inner)
         least = max(FLOOR * variances[-1], np.finfo(float).tiny)
         squares = (((x - centre) @ axes) ** 2 / np.maximum(variances, least)).sum(axis=1)
     return squares
