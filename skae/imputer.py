@@ -45,10 +45,10 @@ class AutoencoderImputer(
     The networks are masked autoencoders: in training they see a random part of a row's
     cells and give the distributions of the others, numbers and categories alike. They start
     at the conditional normal distributions of the columns' normal scores, or mixtures of
-    them, pooled with those of the numbers as they are where these say more, and leave this
-    where held-out rows are better for it. A cell is filled with what
-    is expected given all cells of its row that are there, in one pass: no chain of
-    imputations has to settle.
+    them, pooled with those of the numbers as they are where these say more, and with what
+    values that repeat go with, such as an article's number with a price; and they leave this
+    where held-out rows are better for it. A cell is filled with what is expected given all
+    cells of its row that are there, in one pass: no chain of imputations has to settle.
 
     Parameters
     ----------
@@ -87,8 +87,10 @@ class AutoencoderImputer(
 
     References
     ----------
-    Uria, Murray & Larochelle, A Deep and Tractable Density Estimator, 2014. Draws: Rubin,
-    Multiple Imputation for Nonresponse in Surveys, 1987.
+    Uria, Murray & Larochelle, A Deep and Tractable Density Estimator, 2014. Values that
+    repeat: Zaidi, Cerquides, Carman & Webb, Alleviating Naive Bayes Attribute Independence
+    Assumption by Attribute Weighting, 2013. Draws: Rubin, Multiple Imputation for
+    Nonresponse in Surveys, 1987.
 
     Examples
     --------

@@ -164,8 +164,9 @@ class VAETransformer(
 
     `sample` draws one column after the other, each given those that are there, in random
     orders; so it can go on from any cells that are given. Numbers are normal scores to the
-    networks, ranks of the training rows, which they start by taking for jointly normal, and
-    leave that where held-out rows are better for it. Columns that others determine are found
+    networks, ranks of the training rows, which they start by taking for jointly normal, but
+    for what values that repeat go with, and leave that where held-out rows are better for
+    it. Columns that others determine are found
     and kept to: sums and differences (a drop-off is the pickup and a ride), categories
     within categories (a zone in its borough), numbers that one category has always. Values
     that repeat in the training rows are given as they are; between others, new ones are

@@ -49,6 +49,12 @@ class Division(NamedTuple):
         """Whether every part is held out by networks that learn from the others."""
         return len(self.parts) > 1 and not bool(self.held_by.all(1).any())
 
+    @property
+    def n_held_out(self):
+        """How many rows some network holds out."""
+        held = self.held_by.any(1).tolist()
+        return sum(len(p) for p, is_one in zip(self.parts, held, strict=True) if is_one)
+
     def learned_for(self, k):
         """Return the rows that tell what networks see of those of part `k`."""
         return torch.cat([part for i, part in enumerate(self.parts) if i != k])

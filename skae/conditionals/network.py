@@ -161,7 +161,19 @@ class ConditionalNetworks(nn.Module):
         own = slice(first + start, first + stop)
         logits = torch.baddbmm(self.offsets[..., own], hidden, self.last[..., own])
         p, unit = self.proportions[start:stop], self.units[start:stop]
-        expected = p + unit * mean[:, self.n_ranked :][:, start:stop]
-        logits = logits + torch.maximum(expected, LEAST_OF_PROPORTION * p).log()
+        mean = mean[:, self.n_ranked :][:, start:stop]
+        logits = logits + log_expected(mean, p, unit)
         sizes = self.sizes if k is None else [stop - start]
         return torch.cat([part.log_softmax(-1) for part in logits.split(sizes, -1)], -1)
+
+
+def log_expected(mean, proportions, units):
+    """Return log p of levels, by the means of their indicators.
+
+    Parameters
+    ----------
+    mean : torch.Tensor of shape (*, n_levels)
+    proportions, units : torch.Tensor of shape (n_levels,)
+    """
+    p = proportions + units * mean
+    return torch.maximum(p, LEAST_OF_PROPORTION * proportions).log()

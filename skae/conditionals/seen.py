@@ -59,7 +59,7 @@ class Group(NamedTuple):
     Attributes
     ----------
     rows : Rows
-    base : Gaussian, Mixture or Pooled
+    base : Gaussian, Mixture, Pooled or WithEvidence
         What the networks see of these rows' hidden cells; rows that are held out took no
         part in it, as new ones do not.
     held_by : torch.Tensor of bool of shape (n_networks,)
@@ -127,7 +127,7 @@ def _given(base, rows, full, visible):
 
     Parameters
     ----------
-    base : Gaussian, Mixture or Pooled
+    base : Gaussian, Mixture, Pooled or WithEvidence
     rows : Rows
     full : torch.Tensor of bool of shape (n_patterns, width)
         What is visible where no cell is unknown; as many rows follow each other by each.
@@ -155,7 +155,7 @@ def given_by_row(base, x, patterns, own):
 
     Parameters
     ----------
-    base : Gaussian, Mixture or Pooled
+    base : Gaussian, Mixture, Pooled or WithEvidence
     x : torch.Tensor of shape (n, width)
     patterns : torch.Tensor of bool of shape (n_patterns, width)
         What is visible.

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 
 from skae.conditionals.division import Division, batch_size_for
+from skae.conditionals.evidence import Evidence, WithEvidence
+from skae.conditionals.evidence_weights import fitted_weights
 from skae.conditionals.fitting import DROPOUT, N_LAYERS, N_UNITS, Training
 from skae.conditionals.gaussian import LEAST_SHRINKAGE, SHRINKAGE, Gaussian
 from skae.conditionals.mixture import Levels
@@ -28,7 +30,7 @@ class Fitted(NamedTuple):
     Attributes
     ----------
     networks : ConditionalNetworks
-    bases : list of Gaussian, Mixture or Pooled
+    bases : list of Gaussian, Mixture, Pooled or WithEvidence
         Of all rows that are learned from, then of those of each part.
     training : Training
     """
@@ -47,7 +49,8 @@ def fit_networks(variables, visibility, values, weights, max_steps, seed):
     """Return the networks that are best on held-out rows, `Fitted`.
 
     They start from the distribution that held-out rows choose: normal or a mixture, of
-    normal scores, alone or together with one of numbers in their own units.
+    normal scores, alone or together with one of numbers in their own units, and with what
+    values that repeat say.
 
     Parameters
     ----------
@@ -97,7 +100,33 @@ class Starts:
             return self._fitted(self._normal(x, SHRINKAGE))
         best = _best(map(self._fitted, self._candidates(x, (LEAST_SHRINKAGE, SHRINKAGE))))
         amounts = self.variables.are_amounts
-        return self._pooled(best, x, amounts) if amounts.any() else best
+        best = self._pooled(best, x, amounts) if amounts.any() else best
+        return self._with_evidence(best, x)
+
+    def _with_evidence(self, best, x):
+        """Return the best start together with what values say of other columns, if better.
+
+        Parameters
+        ----------
+        best : Fitted
+        x : ndarray of shape (n, width)
+            NaN where unknown.
+        """
+        evidence = [
+            Evidence.of_all(self.variables, x[own], self.weights[own])
+            for own in self.learned
+        ]
+        of_groups = evidence[1:] or evidence
+        weights = fitted_weights(
+            of_groups, best.training.checked, self.variables, self.division.n_held_out
+        )
+        if not weights.any():
+            return best
+        bases = [
+            WithEvidence.of(base, own, weights, self.variables)
+            for base, own in zip(best.bases, evidence, strict=True)
+        ]
+        return _best([best, self._fitted(bases)])
 
     def _pooled(self, best, x, amounts):
         """Return the best start together with one of numbers in their own units, if better.

@@ -17,6 +17,7 @@ KNOWN = {
     "architectures.modules": ("Modules", "Unchanged"),
     "architectures.recurrent": ("Recurrent", "RecurrentDecoder", "RecurrentEncoder"),
     "architectures.tied": ("TiedDecoder",),
+    "conditionals.evidence": ("Evidence", "WithEvidence"),
     "conditionals.gaussian": ("Gaussian",),
     "conditionals.mixture": ("Levels", "Mixture"),
     "conditionals.model": ("Conditionals",),
