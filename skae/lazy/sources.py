@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from skae.lazy.chunks import Part, Source, is_batch, rows_per_chunk, table_of
+from skae.lazy.chunks import Part, Source, is_batch, rows_per_chunk
 from skae.lazy.files import of_dataset, of_path, of_paths
+from skae.lazy.relations import of_relation
 
 
 def open_source(X):
@@ -78,14 +79,6 @@ def _of_narwhals(X):
     return open_source(X.to_native())
 
 
-def _of_duckdb(X):
-    def read():
-        reader = getattr(X, "to_arrow_reader", None) or X.fetch_record_batch
-        yield from map(table_of, reader(rows_per_chunk(len(X.columns))))
-
-    return Source("DuckDBPyRelation", read)
-
-
 def _of_memmap(X):
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         return None
@@ -132,8 +125,8 @@ PACKAGES = {
     ("skae", "RayShards"): _of_ray_shards,
     ("polars", "LazyFrame"): _of_polars,
     ("narwhals", "LazyFrame"): _of_narwhals,
-    ("duckdb", "DuckDBPyRelation"): _of_duckdb,
-    ("_duckdb", "DuckDBPyRelation"): _of_duckdb,
+    ("duckdb", "DuckDBPyRelation"): of_relation,
+    ("_duckdb", "DuckDBPyRelation"): of_relation,
     ("pyarrow", "Dataset"): of_dataset,
     ("dask", "DataFrame"): _of_dask,
     ("ray", "Dataset"): _of_ray,
