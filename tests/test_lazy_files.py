@@ -239,6 +239,62 @@ def test_text_that_is_written_otherwise_is_sent_to_what_reads_it(tmp_path, optio
         model().fit(path)
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: rows.rename(columns={"s": "S"}), r"lacks.*\['s'\].*has.*\['S'\]"),
+        (lambda rows: rows.drop(columns="s"), r"lacks columns \['s'\]"),
+        (lambda rows: rows.assign(q=1), r"has columns \['q'\]"),
+    ],
+)
+def test_files_have_the_same_columns(tmp_path, form, change, words):
+    paths = [tmp_path / f"{i}.{form}" for i in range(2)]
+    for path, rows in zip(paths, (rows_of(), change(rows_of())), strict=True):
+        getattr(rows, f"to_{form}")(path, index=False)
+    fitted = model().fit(rows_of())
+    for use in (model().fit, lambda X: fitted.transform(X).collect()):
+        with pytest.raises(ValueError, match=rf"1\.{form}' cannot be read.*: it {words}"):
+            use(tmp_path)
+    # As the message says.
+    assert list(table_in(ds.dataset(paths, format=form))) == COLUMNS
+
+
+def test_a_file_of_text_without_its_header_is_named(tmp_path):
+    for i in range(2):
+        rows_of(seed=i).to_csv(tmp_path / f"{i}.csv", index=False, header=i == 0)
+    with pytest.raises(ValueError, match=r"1\.csv.* lacks columns"):
+        model().fit(tmp_path)
+
+
+def test_an_index_in_one_file_alone_is_no_column(tmp_path):
+    rows_of().to_parquet(tmp_path / "0.parquet")
+    rows_of(seed=1)[::2].to_parquet(tmp_path / "1.parquet")
+    assert list(table_in(tmp_path)) == COLUMNS
+
+
+@pytest.mark.parametrize(("cell", "number"), [("3.5", True), ("many", False)])
+def test_text_that_the_first_rows_do_not_foretell_is_named(tmp_path, cell, number):
+    path = tmp_path / "rows.csv"
+    rows = pd.concat([rows_of(30_000)], ignore_index=True).astype({"k": object})
+    rows.loc[29_000, "k"] = cell
+    rows.to_csv(path, index=False)
+    with pytest.raises(ValueError, match=f"column 'k' holds '{cell}'") as error:
+        model().fit(path)
+    remedy = str(error.value).partition("or give ")[2].rstrip(".")
+    kinds = eval(remedy, {"pl": pl, "X": path}).collect_schema()
+    assert kinds["k"].is_numeric() == number
+
+
+def test_a_folder_without_tables_is_told(tmp_path):
+    (tmp_path / "README.md").write_text("nothing")
+    for X in (tmp_path, tmp_path / "*.md", tmp_path / "*"):
+        with pytest.raises(
+            FileNotFoundError, match=r"no files whose names end in .*\.parquet"
+        ):
+            model().fit(X)
+
+
 def test_results_that_cannot_have_the_types_of_the_first_are_named(tmp_path):
     rows = rows_of(200)
     imputer = AutoencoderImputer(max_iter=1, random_state=0).fit(rows)

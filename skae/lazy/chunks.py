@@ -1,5 +1,6 @@
 """Tables in chunks of bounded size, which can be read from the first to the last again."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -9,6 +10,10 @@ from typing import Any, NamedTuple
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse, vstack
+
+from skae.table.frame import Frame
+from skae.table.sources import as_array, labels_of
 
 # Rows of a chunk, at most, and cells: fewer of wide tables.
 CHUNK_ROWS, CHUNK_CELLS = 65_536, 250_000
@@ -50,12 +55,16 @@ class Source:
 
     def parts(self):
         """Yield the chunks that hold rows, of bounded size, as `Part`."""
+        n_rows, place = 0, None
         with closing(self.read()) as chunks:
             for chunk in chunks:
                 part = chunk if isinstance(chunk, Part) else Part(chunk, None)
-                with told_where(part.where):
+                if part.where != place:
+                    n_rows, place = 0, part.where
+                with told_where(place):
                     for divided in divided_chunk(part.chunk):
-                        yield Part(divided, part.where)
+                        yield Part(divided, _from_row(n_rows, place))
+                        n_rows += divided.shape[0]
 
     def shard(self, rank, size):
         """Return the part of a worker: rows that no other of `size` workers has."""
@@ -69,6 +78,13 @@ class Source:
                     yield from islice(parts, rank, None, size)
 
         return replace(self, read=read, table=None, divide=None)
+
+
+def _from_row(first, place):
+    """Return where rows come from that are not the first ones of a file or a table."""
+    if not first:
+        return place
+    return f"From row {first} on" if place is None else f"{place}, from row {first} on"
 
 
 @contextmanager
@@ -88,11 +104,19 @@ def is_batch(chunk):
     return type(chunk).__name__ == "RecordBatch"
 
 
+def is_tensor(chunk):
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(chunk, torch.Tensor)
+
+
 def divided_chunk(chunk):
     """Yield a chunk in parts of bounded size, none if it has no rows."""
-    chunk = np.asarray(chunk) if isinstance(chunk, list) else chunk
     if is_batch(chunk):
         chunk = table_of(chunk)
+    elif issparse(chunk):
+        chunk = chunk.tocsr()
+    elif isinstance(chunk, list) or is_tensor(chunk):
+        chunk = np.asarray(as_array(chunk))
     if len(getattr(chunk, "shape", ())) != 2:
         raise ValueError(
             f"A chunk of X is a {type(chunk).__name__}, not a table; the chunks of an "
@@ -118,8 +142,8 @@ def table_of(batch):
 
 
 def take(chunk, rows):
-    """Return rows, a slice or row numbers, of a data frame or an array."""
-    if isinstance(chunk, np.ndarray):
+    """Return rows, a slice or row numbers, of a data frame, an array or a sparse matrix."""
+    if isinstance(chunk, np.ndarray) or issparse(chunk):
         return chunk[rows]
     if isinstance(chunk, pd.DataFrame):
         return chunk.iloc[rows]
@@ -128,18 +152,91 @@ def take(chunk, rows):
 
 
 def join(chunks):
-    """Return chunks below each other."""
+    """Return chunks of the same columns below each other, numbers in the wider dtype."""
     if len(chunks) == 1:
         return chunks[0]
-    kinds = {type(chunk).__module__.partition(".")[0] for chunk in chunks}
-    if len(kinds) > 1:
+    packages = {type(chunk).__module__.partition(".")[0] for chunk in chunks}
+    if len(packages) > 1:
         raise TypeError(
-            f"The chunks of X are tables of {sorted(kinds)}; give all of them as tables of one "
-            "library."
+            f"The chunks of X are tables of {sorted(packages)}; give all of them as tables of "
+            "one library."
         )
-    if isinstance(chunks[0], np.ndarray):
+    (package,) = packages
+    if package == "scipy":
+        return vstack(chunks, format="csr")
+    if package == "numpy":
         return np.concatenate(chunks)
-    if isinstance(chunks[0], pd.DataFrame):
+    if package == "pandas":
         return pd.concat(chunks)
+    if package == "polars":
+        return sys.modules["polars"].concat(chunks, how="vertical_relaxed")
+    if package == "pyarrow":
+        pa = sys.modules["pyarrow"]
+        return pa.concat_tables(chunks, promote_options="permissive")
     frames = [nw.from_native(chunk, eager_only=True) for chunk in chunks]
     return nw.concat(frames, how="vertical").to_native()
+
+
+def joined(parts):
+    """Return the chunks of parts below each other.
+
+    Raises
+    ------
+    ValueError
+        If they do not have the same columns, or columns of the same kinds.
+    """
+    first, *others = parts
+    for chunk, where in others:
+        with told_where(where):
+            _refuse_unlike(first.chunk, chunk)
+    return join([part.chunk for part in parts])
+
+
+def _refuse_unlike(first, chunk):
+    """Raise if a chunk does not have the columns of the first one."""
+    if type(first) is not type(chunk):
+        return  # told when they are joined
+    labels, own = labels_of(first), labels_of(chunk)
+    if labels != own:
+        raise ValueError(f"X {unlike(labels, own, 'the first chunk')}.")
+    if not labels:
+        if first.shape[1] != chunk.shape[1]:
+            raise ValueError(
+                f"X has {chunk.shape[1]} columns here and {first.shape[1]} in the first chunk."
+            )
+        return
+    if _dtypes(first) == _dtypes(chunk):
+        return
+    pairs = zip(labels, Frame(first).columns(), Frame(chunk).columns(), strict=True)
+    for label, before, now in pairs:
+        if before.kind != now.kind and not {"empty"} & {before.kind, now.kind}:
+            raise ValueError(
+                f"Column {label!r} is of kind {now.kind!r} here (dtype {now.source.dtype}) and "
+                f"of kind {before.kind!r} in the first chunk (dtype {before.source.dtype}); "
+                "convert it to one of them."
+            )
+
+
+def _dtypes(frame):
+    """Return the dtypes of a frame's columns, as its library has them."""
+    if hasattr(frame, "schema"):
+        return list(getattr(frame.schema, "types", None) or frame.schema.values())
+    return list(frame.dtypes)
+
+
+def unlike(labels, own, whose):
+    """Return what a table's `own` columns are other than `labels` in, for messages.
+
+    Parameters
+    ----------
+    labels, own : list
+    whose : str
+        What has `labels`.
+    """
+    missing = [label for label in labels if label not in own]
+    other = [label for label in own if label not in labels]
+    if not missing and not other:
+        return f"has its columns in another order, {own}, than {whose}, {labels}"
+    parts = [f"lacks columns {missing}"] if missing else []
+    parts += [f"has columns {other}"] if other else []
+    return f"{' and '.join(parts)}, unlike {whose}"

@@ -2,9 +2,10 @@
 
 import glob
 import os
+import re
 from contextlib import contextmanager
 
-from skae.lazy.chunks import Part, Source, rows_per_chunk, table_of
+from skae.lazy.chunks import Part, Source, rows_per_chunk, table_of, unlike
 
 FORMATS = {
     ".parquet": "parquet",
@@ -26,11 +27,12 @@ BINARY = {
     "feather": "FeatherFileFormat",
     "orc": "OrcFileFormat",
 }
+NUMBER = re.compile(r"\s*[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?\s*")
 # First letters of what engines write beside their tables.
 HIDDEN = "._"
 
 
-def of_dataset(X, unify=False):
+def of_dataset(X, unify=False, alike=False):
     """Return the source of a dataset of pyarrow, which names the file that it cannot read.
 
     What pandas has written as the index of its rows is no column.
@@ -40,11 +42,15 @@ def of_dataset(X, unify=False):
     X : pyarrow.dataset.Dataset
     unify : bool, default=False
         Whether columns have the types of all files, not of the first one.
+    alike : bool, default=False
+        Whether all files are to have the columns of the first one. If not, what these
+        have not is missing, and what others have beside them is left out.
     """
     fragments = _fragments(X)
     schema = X.schema if fragments is None else _schema_of(X.schema, fragments, unify)
     index = _index_columns(schema)
     columns = [name for name in schema.names if name not in index]
+    needed = columns if alike else None
     # With threads pyarrow reads on while a chunk is used, and keeps what it has read.
     bounds = {
         "columns": columns,
@@ -58,11 +64,12 @@ def of_dataset(X, unify=False):
         if fragments is None:
             yield from map(table_of, X.to_batches(**bounds))
             return
-        pieces = (piece for fragment in fragments for piece, _ in _pieces([fragment]))
+        alone = ([fragment] for fragment in fragments)
+        pieces = (piece for fragment in alone for piece, _ in _pieces(fragment, needed))
         yield from _of_fragments(pieces, schema, bounds)
 
     def divide(rank, size):
-        pieces = _pieces(fragments or [])
+        pieces = _pieces(fragments or [], needed)
         if len(pieces) < size:
             return None
         ends = [sum(n for _, n in pieces) * i // size for i in range(size + 1)]
@@ -118,13 +125,21 @@ def _fragments(X):
         return None
 
 
-def _pieces(fragments):
+def _pieces(fragments, needed):
     """Return parts of a dataset that can be read alone, and how long each takes to read.
 
     These are the row groups of Parquet files, and files of other formats.
+
+    Parameters
+    ----------
+    fragments : list of pyarrow.dataset.Fragment
+    needed : list of str or None
+        The columns that files must have, None: any.
     """
     pieces = []
     for fragment in fragments:
+        if needed is not None:
+            _refuse_other_columns(fragment, needed)
         if not hasattr(fragment, "split_by_row_group"):
             pieces.append((fragment, 1))
             continue
@@ -132,6 +147,24 @@ def _pieces(fragments):
             groups = fragment.split_by_row_group()
         pieces += [(part, sum(g.num_rows for g in part.row_groups)) for part in groups]
     return pieces
+
+
+def _refuse_other_columns(fragment, needed):
+    """Raise if a file does not have the columns that are needed, or has further ones."""
+    from pyarrow.dataset import get_partition_keys
+
+    with _named_file(fragment):
+        schema = fragment.physical_schema
+        of_folders = get_partition_keys(fragment.partition_expression)
+        ignored = _index_columns(schema) | set(of_folders)
+        needed = [name for name in needed if name not in of_folders]
+        own = [name for name in schema.names if name not in ignored]
+        if set(own) != set(needed):
+            raise ValueError(
+                f"it {unlike(needed, own, 'the first one')}. Give all files the same columns; "
+                "or, for missing cells in their place, pyarrow.dataset.dataset(paths, "
+                "format=...), which takes the columns of the first file."
+            )
 
 
 def _of_fragments(fragments, schema, bounds):
@@ -166,7 +199,23 @@ def _named_file(fragment):
         where = _place_of(fragment)
         if where is None:
             raise
-        raise ValueError(f"{where} cannot be read like the others: {error}") from error
+        why = _text_in_place_of_number(fragment, str(error)) or error
+        raise ValueError(f"{where} cannot be read like the others: {why}") from error
+
+
+def _text_in_place_of_number(fragment, error):
+    """Return what is to be told of a cell of a text file that is of another type than others."""
+    parts = re.search(
+        r"In CSV column #(\d+).* conversion error to (\w+).*: invalid value '(.*)'", error
+    )
+    if parts is None:
+        return None
+    name, kind, cell = fragment.physical_schema.names[int(parts[1])], parts[2], parts[3]
+    made = "Float64" if kind.startswith("int") and NUMBER.fullmatch(cell) else "String"
+    return (
+        f"column {name!r} holds {cell!r}, but the first cells are of type {kind}; mend the "
+        f"cell, or give pl.scan_csv(X, schema_overrides={{{name!r}: pl.{made}}})."
+    )
 
 
 def of_path(path):
@@ -175,10 +224,19 @@ def of_path(path):
         return None  # what reads it is told elsewhere
     path = os.path.expanduser(path)
     if os.path.isdir(path):
-        return of_paths(_files_in(path), path)
-    if any(sign in path for sign in GLOB) and not os.path.exists(path):
-        return of_paths(sorted(glob.glob(path, recursive=True)) or [path], path)
-    return of_paths([path], path)
+        files = _files_in(path)
+    elif any(sign in path for sign in GLOB) and not os.path.exists(path):
+        files = sorted(glob.glob(path, recursive=True)) or [path]
+    else:
+        return of_paths([path], path)
+    source = of_paths(files, path)
+    if source is None:
+        raise FileNotFoundError(
+            f"X={path!r}: there are no files whose names end in one of "
+            f"{', '.join(FORMATS)}; if others hold a table, give "
+            "pyarrow.dataset.dataset(paths, format=...)."
+        )
+    return source
 
 
 def of_paths(files, path=None):
@@ -216,7 +274,7 @@ def of_paths(files, path=None):
         fs.LocalFileSystem(), named, _reader_of(form), options
     )
     if form not in DELIMITERS:
-        return of_dataset(factory.finish())
+        return of_dataset(factory.finish(), alike=True)
     return _of_text(factory, DELIMITERS[form], named, given)
 
 
@@ -245,7 +303,7 @@ def _of_text(factory, delimiter, files, given):
         raise ValueError(
             f"X={given!r}: columns {strange} of {files[0]!r} are not encoded in UTF-8; {remedy}."
         )
-    return of_dataset(table, unify=True)
+    return of_dataset(table, unify=True, alike=True)
 
 
 def _reader_of(form):

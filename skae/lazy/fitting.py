@@ -12,9 +12,9 @@ from sklearn.utils import check_random_state
 from skae import _defaults
 from skae._entry import EntryPoints
 from skae._prefetch import prefetched
-from skae.lazy.chunks import join, take, told_where
+from skae.lazy.chunks import join, joined, take, told_where
 from skae.lazy.memory import bytes_of
-from skae.lazy.sampling import generator_of, joined, rest_of, rows_in_memory, sample_size
+from skae.lazy.sampling import generator_of, rest_of, rows_in_memory, sample_size
 from skae.lazy.shards import MAX_COMMON, ShardRows, sample_of_shards
 from skae.lazy.sources import refuse_row_arguments
 from skae.lazy.spilled import N_PARTS, N_PARTS_OF_FILE, Kept, Spill, refuse_full_disk

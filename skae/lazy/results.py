@@ -136,7 +136,7 @@ def named(result, names, like):
     result : ndarray, sparse matrix or data frame
     names : list of str
         The columns of an array.
-    like : data frame or ndarray
+    like : data frame, ndarray or sparse matrix
     """
     result = result.toarray() if issparse(result) else result
     if not isinstance(result, np.ndarray):
@@ -144,7 +144,7 @@ def named(result, names, like):
     columns = np.atleast_2d(result.T)
     names = names if len(names) == len(columns) else [f"x{i}" for i in range(len(columns))]
     data = dict(zip(names, columns, strict=True))
-    if isinstance(like, np.ndarray):
+    if isinstance(like, np.ndarray) or issparse(like):
         return pd.DataFrame(data)
     if isinstance(like, pd.DataFrame):
         return pd.DataFrame(data, index=like.index)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skae._prefetch import prefetched
-from skae.lazy.chunks import join
+from skae.lazy.chunks import joined
 from skae.lazy.memory import bytes_of
 from skae.lazy.sources import open_source, refuse_row_arguments
 from skae.lazy.spilled import N_PARTS
@@ -64,11 +64,6 @@ def sample_of(estimator, X, **of_rows):
 def _open(source, workers, memory_limit):
     """Return `rows_in_memory` of a worker's part of a source."""
     return rows_in_memory(source.shard(workers.rank, workers.size), memory_limit)
-
-
-def joined(parts):
-    """Return the chunks of parts below each other."""
-    return join([part.chunk for part in parts])
 
 
 def rest_of(rest):

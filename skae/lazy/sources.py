@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from skae.lazy.chunks import Part, Source, is_batch, rows_per_chunk
+from skae.lazy.chunks import Part, Source, is_batch, is_tensor, rows_per_chunk
 from skae.lazy.files import of_dataset, of_path, of_paths
 from skae.lazy.relations import of_relation
 
@@ -139,10 +139,10 @@ PACKAGES = {
 def _of_iterable(X):
     """Return the source of chunks that an iterable of one's own gives anew each time.
 
-    A list is one if it holds data frames: what else it may hold are rows.
+    A list is one if it holds data frames or matrices: what else it may hold are rows.
     """
     if isinstance(X, (list, tuple)):
-        is_chunked = bool(X) and all(map(_is_frame, X))
+        is_chunked = bool(X) and all(map(_is_table, X))
     else:
         package = type(X).__module__.partition(".")[0]
         is_chunked = (
@@ -168,7 +168,9 @@ FOREIGN |= {"h5py", "ibis", "datasets", "sklearn", "collections"}
 OF_ARRAYS = "__getitem__", "__array__", "__dataframe__", "__arrow_c_stream__", "shape"
 
 
-def _is_frame(chunk):
+def _is_table(chunk):
     if is_batch(chunk):
         return True
+    if isinstance(chunk, np.ndarray) or issparse(chunk) or is_tensor(chunk):
+        return len(chunk.shape) == 2
     return nw.from_native(chunk, eager_only=True, pass_through=True) is not chunk

@@ -1,0 +1,141 @@
+"""Chunks of a table: what they may be, and that they have to be alike."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import scipy.sparse
+import torch
+
+from skae import AutoencoderTransformer
+
+# Less than 60,000 rows take.
+SMALL = "10MB"
+ROWS = np.random.default_rng(0).normal(size=(300, 5)) @ np.diag([1.0, 2.0, 3.0, 4.0, 5.0])
+MAKERS = {
+    "pandas": pd.DataFrame,
+    "polars": pl.DataFrame,
+    "pyarrow": pa.table,
+}
+
+
+class Again:
+    """An iterable that begins anew each time."""
+
+    def __init__(self, *chunks):
+        self.chunks = chunks
+
+    def __iter__(self):
+        return iter(self.chunks)
+
+
+def model(**settings):
+    return AutoencoderTransformer(2, max_iter=1, random_state=0, **settings)
+
+
+# ------------------------------------------------------------------ kinds of chunks
+
+
+@pytest.mark.parametrize(
+    "made", [np.asarray, torch.from_numpy, scipy.sparse.csr_matrix, scipy.sparse.coo_array]
+)
+@pytest.mark.parametrize("listed", [list, lambda chunks: Again(*chunks)])
+def test_matrices_are_chunks(made, listed):
+    chunks = listed([made(ROWS[:100]), made(ROWS[100:])])
+    fitted = model().fit(chunks)
+    in_memory = model().fit(made(ROWS) if scipy.sparse.issparse(made(ROWS)) else ROWS)
+    codes = fitted.transform(chunks).to_numpy()
+    np.testing.assert_array_equal(fitted.transform(ROWS), in_memory.transform(ROWS))
+    np.testing.assert_allclose(codes, in_memory.transform(ROWS), rtol=1e-9, atol=1e-9)
+
+
+def test_sparse_chunks_need_not_fit_into_memory():
+    cells = scipy.sparse.random_array((300, 6), density=0.3, format="csr", rng=0)
+    sparse, dense = (
+        [make(cells)] * 200 for make in (scipy.sparse.csr_array, lambda x: x.toarray())
+    )
+    of_both = [model(memory_limit=SMALL).fit(chunks) for chunks in (sparse, dense)]
+    np.testing.assert_array_equal(*(fitted.transform(dense[0]) for fitted in of_both))
+
+
+@pytest.mark.parametrize("chunk", [ROWS[0], {"a": ROWS[0]}, "rows", pd.Series(ROWS[0])])
+def test_a_chunk_that_is_no_table_is_named(chunk):
+    with pytest.raises(
+        ValueError, match=f"Chunk 1: A chunk of X is a {type(chunk).__name__}"
+    ):
+        model().fit(Again(ROWS, chunk))
+
+
+# ------------------------------------------------------------------ alike
+
+
+def table(**columns):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    own = {"x": x, "y": 2 * x + rng.normal(size=200), "k": rng.integers(0, 9, 200)}
+    return {**own, **columns}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (["x", "y"], r"lacks columns \['k'\]"),
+        (["x", "y", "k", "q"], r"has columns \['q'\]"),
+        (["x", "y", "q"], r"lacks columns \['k'\] and has columns \['q'\]"),
+        (["y", "x", "k"], "has its columns in another order"),
+    ],
+)
+def test_chunks_in_memory_have_the_same_columns(make, columns, words):
+    other = {name: table(q=np.ones(200))[name] for name in columns}
+    with pytest.raises(ValueError, match=f"^Chunk 1: X {words}"):
+        model().fit([make(table()), make(other)])
+
+
+def test_arrays_have_as_many_columns():
+    with pytest.raises(ValueError, match="Chunk 2: X has 4 columns here and 5"):
+        model().fit([ROWS, ROWS, ROWS[:, :4]])
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("limit", [SMALL, "1GB"])
+def test_numbers_may_be_of_several_dtypes(make, limit):
+    """Whole numbers in the first chunk, halves and missing ones in another."""
+    n_times = 150 if limit == SMALL else 1
+    k = table()["k"]
+    halves = pd.Series(k + 0.5).where(k > 2).tolist()
+    nothing = [None] * 200
+    chunks = [
+        make(table(z=nothing)),
+        make(table(k=[None if cell != cell else cell for cell in halves], z=k)),
+        *[make(table(z=k))] * n_times,
+    ]
+    fitted = model(memory_limit=limit).fit(chunks)
+    back = np.asarray(fitted.reconstruct(chunks[1])["k"])
+    assert np.any(back != np.rint(back))  # which whole numbers alone are rounded to
+    at = fitted._table.design_.numeric.names.index("k")
+    cells = [*k, *(cell for cell in halves if cell == cell), *np.tile(k, n_times)]
+    np.testing.assert_allclose(fitted._table.center_[at], np.mean(cells), rtol=1e-9)
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("cells", [["a", "b"] * 100, [True, False] * 100])
+def test_a_column_of_two_kinds_is_named(make, cells):
+    with pytest.raises(ValueError, match=r"Chunk 1: Column 'k' .*'number'"):
+        model().fit([make(table()), make(table(k=cells))])
+
+
+def test_an_infinite_cell_is_found_by_the_number_of_its_row(tmp_path):
+    rows = np.tile(ROWS, (400, 1))
+    rows[110_007, 3] = np.inf
+    path = tmp_path / "rows.npy"
+    np.save(path, rows)
+    with pytest.raises(
+        ValueError, match=r"From row (\d+) on: .* column 'x3', row (\d+)"
+    ) as error:
+        model(memory_limit=SMALL).fit(np.load(path, mmap_mode="r"))
+    numbers = [
+        int(word) for word in str(error.value).replace(".", " ").split() if word.isdigit()
+    ]
+    assert sum(numbers) == 110_007
