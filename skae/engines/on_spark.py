@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from skae.engines.restarting import fit_until_done, folder_of
 from skae.engines.rows import about, beside, run
+from skae.table.remedies import remedies_for
 
 # Methods that give the columns of the table.
 LIKE_TABLE = {"reconstruct", "impute"}
@@ -35,7 +36,8 @@ def _shared(estimator, session):
 
 def _run(part, estimator, method, kwargs, names):
     try:
-        results = run(estimator, method, part, kwargs, names)
+        with remedies_for("spark"):
+            results = run(estimator, method, part, kwargs, names)
         return beside(part, results, method)
     except (ValueError, TypeError) as error:
         raise about("A batch of X", error) from error

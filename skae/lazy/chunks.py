@@ -41,12 +41,16 @@ class Source:
     divide : callable (rank, size) -> callable like `read`, or None
         What reads the part of one of several workers, without reading the others'. None:
         every worker reads all chunks, and uses its own.
+    read_from : str or None
+        What remedies in messages are written for, see `skae.table.remedies`. None: the
+        chunks' library.
     """
 
     kind: str
     read: Callable[[], Iterator[Any]]
     table: Any = None
     divide: Callable[[int, int], Callable[[], Iterator[Any]] | None] | None = None
+    read_from: str | None = None
 
     def chunks(self):
         """Yield the chunks that hold rows, of bounded size."""

@@ -32,7 +32,7 @@ NUMBER = re.compile(r"\s*[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?\s*")
 HIDDEN = "._"
 
 
-def of_dataset(X, unify=False, alike=False):
+def of_dataset(X, unify=False, alike=False, read_from="dataset"):
     """Return the source of a dataset of pyarrow, which names the file that it cannot read.
 
     What pandas has written as the index of its rows is no column.
@@ -45,6 +45,8 @@ def of_dataset(X, unify=False, alike=False):
     alike : bool, default=False
         Whether all files are to have the columns of the first one. If not, what these
         have not is missing, and what others have beside them is left out.
+    read_from : str, default="dataset"
+        See `Source`.
     """
     fragments = _fragments(X)
     schema = X.schema if fragments is None else _schema_of(X.schema, fragments, unify)
@@ -81,7 +83,7 @@ def of_dataset(X, unify=False, alike=False):
             start += n_rows
         return lambda: _of_fragments(own, schema, bounds)
 
-    return Source("Dataset", read, divide=divide)
+    return Source("Dataset", read, divide=divide, read_from=read_from)
 
 
 def _schema_of(schema, fragments, unify):
@@ -274,14 +276,15 @@ def of_paths(files, path=None):
         fs.LocalFileSystem(), named, _reader_of(form), options
     )
     if form not in DELIMITERS:
-        return of_dataset(factory.finish(), alike=True)
-    return _of_text(factory, DELIMITERS[form], named, given)
+        return of_dataset(factory.finish(), alike=True, read_from=form)
+    return _of_text(factory, form, named, given)
 
 
-def _of_text(factory, delimiter, files, given):
+def _of_text(factory, form, files, given):
     """Return the source of files of text, unless these are written otherwise than thought."""
     import pyarrow as pa
 
+    delimiter = DELIMITERS[form]
     remedy = "read it with pl.scan_csv(path, separator=..., encoding=...), and give that"
     try:
         table = factory.finish()
@@ -303,7 +306,7 @@ def _of_text(factory, delimiter, files, given):
         raise ValueError(
             f"X={given!r}: columns {strange} of {files[0]!r} are not encoded in UTF-8; {remedy}."
         )
-    return of_dataset(table, unify=True, alike=True)
+    return of_dataset(table, unify=True, alike=True, read_from=form)
 
 
 def _reader_of(form):

@@ -21,6 +21,7 @@ from skae.lazy.spilled import N_PARTS, N_PARTS_OF_FILE, Kept, Spill, refuse_full
 from skae.lazy.summary import Reservoir
 from skae.table.encoder import TableEncoder
 from skae.table.frame import Frame
+from skae.table.remedies import set_remedies_for
 from skae.table.rows import DenseRows, TrainingRows
 from skae.table.states import OBSERVED
 from skae.table.validation import as_frame, check_fitted_table, check_table, column_names
@@ -44,6 +45,7 @@ class LazyFitMixin(EntryPoints):
 
         Of several workers each fits to its part, however large.
         """
+        set_remedies_for(source.read_from)
         workers, alone = self._workers, self._workers.size == 1
         if source.table is None:
             refuse_row_arguments(**of_rows)

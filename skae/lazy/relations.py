@@ -32,7 +32,7 @@ def of_relation(X):
                 yield _readable(table_of(batch))
         _refuse_if_cut_off(duckdb, X, n_rows)
 
-    return Source("relation of DuckDB", read)
+    return Source("relation of DuckDB", read, read_from="duckdb")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from skae._new_file import new_file
 from skae._prefetch import prefetched
 from skae.lazy.chunks import join, told_where
+from skae.table.remedies import remedies_for
 
 
 class LazyRows:
@@ -40,7 +41,7 @@ class LazyRows:
 
     def __iter__(self):
         for chunk, where in prefetched(self._source.parts()):
-            with told_where(where):
+            with told_where(where), remedies_for(self._source.read_from):
                 rows = named(self._method(chunk), self._names, chunk)
             yield rows
 
@@ -120,7 +121,7 @@ def mean_over(source, method):
     """Return the mean of what a method gives for the rows of a `Source`."""
     total = n_rows = 0
     for chunk, where in prefetched(source.parts()):
-        with told_where(where):
+        with told_where(where), remedies_for(source.read_from):
             of_rows = method(chunk)
         total, n_rows = total + of_rows.sum(), n_rows + len(of_rows)
     if not n_rows:

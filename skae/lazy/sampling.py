@@ -11,6 +11,7 @@ from skae.lazy.memory import bytes_of
 from skae.lazy.sources import open_source, refuse_row_arguments
 from skae.lazy.spilled import N_PARTS
 from skae.lazy.summary import Reservoir, read_head
+from skae.table.remedies import set_remedies_for
 
 # Rows that principal axes, quantiles and the columns' networks are learned from, at most.
 MAX_SAMPLE, LEAST_SAMPLE = 100_000, 1000
@@ -38,6 +39,7 @@ def sample_of(estimator, X, **of_rows):
     source, workers = open_source(X), estimator._workers
     if source is None or (source.table is not None and workers.size == 1):
         return X
+    set_remedies_for(source.read_from)
     refuse_row_arguments(**of_rows)
     head, rest = workers.agreed(lambda: _open(source, workers, estimator.memory_limit))
     if workers.size == 1 and rest is None and head:

@@ -110,7 +110,7 @@ def _of_ray(X):
         n_rows = rows_per_chunk(len(X.schema().names))
         yield from X.iter_batches(batch_size=n_rows, batch_format="pyarrow")
 
-    return Source("Ray Dataset", read)
+    return Source("Ray Dataset", read, read_from="ray")
 
 
 def _of_ray_shards(X):
