@@ -15,14 +15,17 @@ PER_COLUMN = {"explain"}
 
 def map_rows(estimator, method, X, kwargs, names, options):
     """Return the rows with the results as a Spark DataFrame."""
-    shared = _shared(estimator, X.sparkSession)
+    shared, columns = _shared(estimator, X.sparkSession), X.columns
 
     def work(parts):
         for part in parts:
             if len(part):
+                part = part.set_axis(columns, axis=1)
                 yield _run(part, shared.value, method, kwargs, names)
 
-    return X.mapInPandas(work, _schema(X, method, names), **options)
+    # Spark asks for the columns by name, and takes a dot for a field, "x" for "X".
+    numbered = X.toDF(*(f"x{i}" for i in range(len(columns))))
+    return numbered.mapInPandas(work, _schema(X, method, names), **options)
 
 
 def _shared(estimator, session):

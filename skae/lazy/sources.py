@@ -108,17 +108,46 @@ def _of_dask(X):
 def _of_ray(X):
     def read():
         n_rows = rows_per_chunk(len(X.schema().names))
-        yield from X.iter_batches(batch_size=n_rows, batch_format="pyarrow")
+        for batch in X.iter_batches(batch_size=n_rows, batch_format="pyarrow"):
+            yield _vectors_in(batch)
 
     return Source("Ray Dataset", read, read_from="ray")
 
 
 def _of_ray_shards(X):
+    def read(ranks):
+        for block in X.chunks(ranks):
+            yield _vectors_in(block)
+
     return Source(
         "Ray Dataset",
-        lambda: X.chunks(range(len(X))),
-        divide=lambda rank, size: lambda: X.chunks([rank]),
+        lambda: read(range(len(X))),
+        divide=lambda rank, size: lambda: read([rank]),
+        read_from="ray",
     )
+
+
+def _vectors_in(batch):
+    """Return the array that the only column of a batch of Ray holds, else the batch.
+
+    Raises
+    ------
+    ValueError
+        If it holds arrays of several dimensions, such as images.
+    """
+    shape = (
+        getattr(batch.schema.types[0], "shape", None) if batch.num_columns == 1 else None
+    )
+    if shape is None:
+        return batch
+    (name,) = batch.schema.names
+    if len(shape) > 1:
+        raise ValueError(
+            f"Column {name!r} holds arrays of shape {tuple(shape)}, not rows of a table; flatten "
+            f"them: X.map_batches(lambda X: {{{name!r}: X[{name!r}].reshape(len(X[{name!r}]), -1)}})."
+        )
+    chunks = [chunk.to_numpy(zero_copy_only=False) for chunk in batch.column(0).chunks]
+    return np.concatenate(chunks) if chunks else np.empty((0, *shape))
 
 
 PACKAGES = {
