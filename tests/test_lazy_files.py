@@ -260,6 +260,63 @@ def test_files_have_the_same_columns(tmp_path, form, change, words):
     assert list(table_in(ds.dataset(paths, format=form))) == COLUMNS
 
 
+def files_of(folder, *tables):
+    for i, table in enumerate(tables):
+        parquet.write_table(table, folder / f"{i}.parquet")
+    return folder
+
+
+WHOLE, DAYS = np.arange(60), np.arange(60).astype("M8[D]")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        (WHOLE, WHOLE + 0.5, "double"),
+        (WHOLE.astype(np.uint8), -WHOLE, "int64"),
+        (WHOLE.astype(np.int32), WHOLE + 2**40, "int64"),
+        (DAYS.astype("M8[us]"), DAYS + np.timedelta64(1, "ns"), "timestamp[ns]"),
+        (["a", "b"] * 30, pa.array(["a", "c"] * 30, pa.large_string()), "large_string"),
+    ],
+    ids=["fractions", "negative", "large", "nanoseconds", "text"],
+)
+def test_columns_have_the_types_of_all_files(tmp_path, first, second, kind):
+    files_of(tmp_path, pa.table({"c": first}), pa.table({"c": second}))
+    chunks = pa.concat_tables(open_source(tmp_path).chunks())
+    assert str(chunks.schema.field("c").type) == kind
+    assert chunks["c"].to_pylist() == [
+        *pa.array(first).cast(kind).to_pylist(),
+        *pa.array(second).cast(kind).to_pylist(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (WHOLE % 2 == 0, WHOLE),
+        (WHOLE, list(map(str, WHOLE))),
+        (["a", "b"] * 30, WHOLE),
+        (pa.array(WHOLE, pa.timestamp("us", "UTC")), pa.array(WHOLE, pa.timestamp("us"))),
+    ],
+    ids=["boolean", "number", "text", "zone"],
+)
+def test_a_column_of_another_kind_in_one_file_is_named(tmp_path, first, second):
+    other = {"x": WHOLE + 0.5}
+    files_of(tmp_path, pa.table({**other, "c": first}), pa.table({**other, "c": second}))
+    with pytest.raises(ValueError, match=r"1\.parquet.* column 'c' is of type"):
+        model().fit(tmp_path)
+
+
+def test_columns_that_a_dataset_cannot_convert_are_named(tmp_path):
+    files_of(
+        tmp_path,
+        pa.table({"c": WHOLE, "d": WHOLE}),
+        pa.table({"c": WHOLE + 0.5, "d": WHOLE}),
+    )
+    with pytest.raises(ValueError, match=r"1\.parquet.* are 'c' \(double, not int64\)$"):
+        model().fit(ds.dataset(tmp_path))
+
+
 def test_a_file_of_text_without_its_header_is_named(tmp_path):
     for i in range(2):
         rows_of(seed=i).to_csv(tmp_path / f"{i}.csv", index=False, header=i == 0)

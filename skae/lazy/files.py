@@ -53,6 +53,7 @@ def of_dataset(X, unify=False, alike=False, read_from="dataset"):
     index = _index_columns(schema)
     columns = [name for name in schema.names if name not in index]
     needed = columns if alike else None
+    types = schema if alike and read_from not in DELIMITERS else None
     # With threads pyarrow reads on while a chunk is used, and keeps what it has read.
     bounds = {
         "columns": columns,
@@ -67,11 +68,13 @@ def of_dataset(X, unify=False, alike=False, read_from="dataset"):
             yield from map(table_of, X.to_batches(**bounds))
             return
         alone = ([fragment] for fragment in fragments)
-        pieces = (piece for fragment in alone for piece, _ in _pieces(fragment, needed))
+        pieces = (
+            piece for fragment in alone for piece, _ in _pieces(fragment, needed, types)
+        )
         yield from _of_fragments(pieces, schema, bounds)
 
     def divide(rank, size):
-        pieces = _pieces(fragments or [], needed)
+        pieces = _pieces(fragments or [], needed, types)
         if len(pieces) < size:
             return None
         ends = [sum(n for _, n in pieces) * i // size for i in range(size + 1)]
@@ -87,7 +90,7 @@ def of_dataset(X, unify=False, alike=False, read_from="dataset"):
 
 
 def _schema_of(schema, fragments, unify):
-    """Return a schema in which columns that have no cell in the first file have a type."""
+    """Return a schema in the types of all files, or only of columns without one in the first."""
     import pyarrow as pa
 
     for fragment in fragments:
@@ -95,21 +98,41 @@ def _schema_of(schema, fragments, unify):
             break
         with _named_file(fragment):
             own = fragment.physical_schema
-        own = pa.schema([field for field in own if unify or _is_null(schema, field.name)])
-        own = pa.schema([field for field in own if field.name in schema.names])
-        try:
-            both = pa.unify_schemas([schema, own], promote_options="permissive")
-        except pa.ArrowTypeError:
-            continue  # what does not fit is told when it is read
-        schema = both.with_metadata(schema.metadata)
+        for i, field in enumerate(schema):
+            at = own.get_field_index(field.name)
+            kind = field.type if at < 0 else own.field(at).type
+            if kind != field.type and (unify or pa.types.is_null(field.type)):
+                schema = schema.set(i, field.with_type(_wider(field.type, kind)))
     return schema
 
 
-def _is_null(schema, name):
+def _wider(kind, other):
+    """Return a type that holds the cells of two; the first one, if there is none."""
     import pyarrow as pa
 
-    at = schema.get_field_index(name)
-    return at >= 0 and pa.types.is_null(schema.types[at])
+    schemas = [pa.schema([("", kind)]), pa.schema([("", other)])]
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return kind  # what does not fit is told when it is read
+
+
+def _family(kind):
+    """Return what cells of a type are, None if nothing: other files may have what is equal."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _family(kind.value_type)
+    if types.is_null(kind):
+        return None
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return "numbers"
+    if types.is_date(kind) or types.is_timestamp(kind):
+        return "times of a zone" if getattr(kind, "tz", None) else "times"
+    if "string" in str(kind):
+        return "text"
+    return kind.id
 
 
 def _index_columns(schema):
@@ -127,7 +150,7 @@ def _fragments(X):
         return None
 
 
-def _pieces(fragments, needed):
+def _pieces(fragments, needed, types):
     """Return parts of a dataset that can be read alone, and how long each takes to read.
 
     These are the row groups of Parquet files, and files of other formats.
@@ -137,11 +160,13 @@ def _pieces(fragments, needed):
     fragments : list of pyarrow.dataset.Fragment
     needed : list of str or None
         The columns that files must have, None: any.
+    types : pyarrow.Schema or None
+        Whose types these must be like, None: any that can be converted.
     """
     pieces = []
     for fragment in fragments:
         if needed is not None:
-            _refuse_other_columns(fragment, needed)
+            _refuse_other_columns(fragment, needed, types)
         if not hasattr(fragment, "split_by_row_group"):
             pieces.append((fragment, 1))
             continue
@@ -151,8 +176,11 @@ def _pieces(fragments, needed):
     return pieces
 
 
-def _refuse_other_columns(fragment, needed):
-    """Raise if a file does not have the columns that are needed, or has further ones."""
+def _refuse_other_columns(fragment, needed, types):
+    """Raise if a file does not have the columns that are needed, or has further ones.
+
+    Or, unless `types`, a schema, is None, if a column of it is of another kind.
+    """
     from pyarrow.dataset import get_partition_keys
 
     with _named_file(fragment):
@@ -167,11 +195,18 @@ def _refuse_other_columns(fragment, needed):
                 "or, for missing cells in their place, pyarrow.dataset.dataset(paths, "
                 "format=...), which takes the columns of the first file."
             )
+        for name in needed if types is not None else ():
+            kind, own = types.field(name).type, schema.field(name).type
+            if None not in {_family(kind), _family(own)} and _family(kind) != _family(own):
+                raise ValueError(
+                    f"column {name!r} is of type {own} in it, and {kind} in the first one; "
+                    "convert it in one of them."
+                )
 
 
 def _of_fragments(fragments, schema, bounds):
     for fragment in fragments:
-        with _named_file(fragment):
+        with _named_file(fragment, schema):
             options = {**bounds, **_frugal(fragment)}
             for batch in fragment.to_batches(schema=schema, **options):
                 yield Part(table_of(batch), _place_of(fragment))
@@ -193,26 +228,41 @@ def _place_of(fragment):
 
 
 @contextmanager
-def _named_file(fragment):
-    """Let errors of reading say which file it is."""
+def _named_file(fragment, schema=None):
+    """Let errors of reading say which file it is, and which columns are of other types."""
     try:
         yield
     except (OSError, ValueError, TypeError, NotImplementedError) as error:
         where = _place_of(fragment)
         if where is None:
             raise
-        why = _text_in_place_of_number(fragment, str(error)) or error
+        why = str(error)
+        if schema is not None:  # what is wrong is in the cells
+            own = fragment.physical_schema
+            why = _of_text_cell(own.names, why) or why + _of_other_types(own, schema)
         raise ValueError(f"{where} cannot be read like the others: {why}") from error
 
 
-def _text_in_place_of_number(fragment, error):
-    """Return what is to be told of a cell of a text file that is of another type than others."""
+def _of_other_types(own, schema):
+    """Return what is to be told of the columns of a file that are not of the types of others."""
+    others = [
+        f"{field.name!r} ({field.type}, not {schema.field(field.name).type})"
+        for field in own
+        if field.name in schema.names and schema.field(field.name).type != field.type
+    ]
+    return (
+        f"; of other types than in the first file are {', '.join(others)}" if others else ""
+    )
+
+
+def _of_text_cell(names, error):
+    """Return what is to be told of a cell of text that cannot be of the type of others, or None."""
     parts = re.search(
         r"In CSV column #(\d+).* conversion error to (\w+).*: invalid value '(.*)'", error
     )
     if parts is None:
         return None
-    name, kind, cell = fragment.physical_schema.names[int(parts[1])], parts[2], parts[3]
+    name, kind, cell = names[int(parts[1])], parts[2], parts[3]
     made = "Float64" if kind.startswith("int") and NUMBER.fullmatch(cell) else "String"
     return (
         f"column {name!r} holds {cell!r}, but the first cells are of type {kind}; mend the "
@@ -276,7 +326,7 @@ def of_paths(files, path=None):
         fs.LocalFileSystem(), named, _reader_of(form), options
     )
     if form not in DELIMITERS:
-        return of_dataset(factory.finish(), alike=True, read_from=form)
+        return of_dataset(factory.finish(), unify=True, alike=True, read_from=form)
     return _of_text(factory, form, named, given)
 
 
