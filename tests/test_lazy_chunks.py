@@ -1,5 +1,7 @@
 """Chunks of a table: what they may be, and that they have to be alike."""
 
+from collections import UserList, deque
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -48,6 +50,29 @@ def test_matrices_are_chunks(made, listed):
     codes = fitted.transform(chunks).to_numpy()
     np.testing.assert_array_equal(fitted.transform(ROWS), in_memory.transform(ROWS))
     np.testing.assert_allclose(codes, in_memory.transform(ROWS), rtol=1e-9, atol=1e-9)
+
+
+class Batches(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return map(torch.from_numpy, (ROWS[:100], ROWS[100:]))
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        Batches(),
+        deque([ROWS[:100], ROWS[100:]]),
+        UserList([ROWS[:100], ROWS[100:]]),
+        {"january": ROWS[:100], "february": ROWS[100:]}.values(),
+    ],
+    ids=lambda X: type(X).__name__,
+)
+def test_what_holds_chunks_in_an_order_begins_anew(X):
+    fitted = model().fit(X)
+    codes = fitted.transform(X).to_numpy()
+    np.testing.assert_allclose(
+        codes, model().fit(ROWS).transform(ROWS), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_sparse_chunks_need_not_fit_into_memory():
@@ -124,6 +149,22 @@ def test_numbers_may_be_of_several_dtypes(make, limit):
 def test_a_column_of_two_kinds_is_named(make, cells):
     with pytest.raises(ValueError, match=r"Chunk 1: Column 'k' .*'number'"):
         model().fit([make(table()), make(table(k=cells))])
+
+
+@pytest.mark.parametrize("limit", [SMALL, "1GB"])
+def test_ordered_categories_of_chunks_have_one_order(limit):
+    def sizes(*levels):
+        cells = pd.Categorical([levels[0], levels[-1]] * 100, levels, ordered=True)
+        return pd.DataFrame(table(size=cells))
+
+    n_times = 150 if limit == SMALL else 1
+    chunks = [sizes("S", "L")] * n_times + [sizes("S", "M", "L"), sizes("M", "L")]
+    fitted = model(memory_limit=limit).fit(chunks)
+    (block,) = [b for b in fitted._table.design_.blocks if b.names == ["size"]]
+    assert type(block).__name__ == "OrderedBlock"
+    assert block.readers[0].levels.tolist() == ["S", "M", "L"]
+    with pytest.raises(ValueError, match=r"Column 'size' (is|was) ordered"):
+        model(memory_limit=limit).fit([*chunks, sizes("L", "S")])
 
 
 def test_an_infinite_cell_is_found_by_the_number_of_its_row(tmp_path):

@@ -171,7 +171,7 @@ def join(chunks):
     if package == "numpy":
         return np.concatenate(chunks)
     if package == "pandas":
-        return pd.concat(chunks)
+        return pd.concat(_in_one_order(chunks))
     if package == "polars":
         return sys.modules["polars"].concat(chunks, how="vertical_relaxed")
     if package == "pyarrow":
@@ -179,6 +179,32 @@ def join(chunks):
         return pa.concat_tables(chunks, promote_options="permissive")
     frames = [nw.from_native(chunk, eager_only=True) for chunk in chunks]
     return nw.concat(frames, how="vertical").to_native()
+
+
+def _in_one_order(frames):
+    """Return frames of pandas, of which an ordered category has the same levels in all.
+
+    Raises
+    ------
+    ValueError
+        If these are ordered otherwise in one of them.
+    """
+    of_columns = zip(*(frame.dtypes for frame in frames), strict=True)
+    for label, dtypes in zip(frames[0].columns, map(set, of_columns), strict=True):
+        if len(dtypes) == 1 or not all(getattr(kind, "ordered", False) for kind in dtypes):
+            continue
+        widest = max(dtypes, key=lambda kind: len(kind.categories))
+        for kind in dtypes:
+            places = widest.categories.get_indexer(kind.categories)
+            if np.any(places < 0) or np.any(np.diff(places) < 0):
+                orders = (" < ".join(map(str, each.categories)) for each in (widest, kind))
+                raise ValueError(
+                    f"Column {label!r} is ordered {' in one chunk of X and '.join(orders)} in "
+                    f"another; give all of them one order: X[{label!r}].astype("
+                    "pd.CategoricalDtype([...], ordered=True))."
+                )
+        frames = [frame.assign(**{label: frame[label].astype(widest)}) for frame in frames]
+    return frames
 
 
 def joined(parts):

@@ -209,7 +209,8 @@ class LazyFitMixin(EntryPoints):
         if n_seen != n_rows:
             raise ValueError(
                 f"X is a {source.kind} that gave {n_rows} rows when it was read first, and "
-                f"{n_seen} when it was read again; give a table that stays as it is."
+                f"{n_seen} when it was read again; give a table that stays as it is, and chunks "
+                "that begin anew each time they are iterated."
             )
         held_out = held_out or [spill.nothing()]
         x, observed = (

@@ -4,7 +4,9 @@ Packages are known by name: to read what comes from one it need not be imported 
 """
 
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence, ValuesView
 from itertools import count
 from os import PathLike
 
@@ -170,8 +172,10 @@ def _of_iterable(X):
 
     A list is one if it holds data frames or matrices: what else it may hold are rows.
     """
-    if isinstance(X, (list, tuple)):
-        is_chunked = bool(X) and all(map(_is_table, X))
+    if isinstance(X, LISTS):
+        is_chunked = len(X) > 0 and all(map(_is_table, X))
+    elif _begins_anew(X):
+        is_chunked = True
     else:
         package = type(X).__module__.partition(".")[0]
         is_chunked = (
@@ -190,11 +194,19 @@ def _of_iterable(X):
     return Source(type(X).__name__, read)
 
 
+# What has a length and is iterated in an order.
+LISTS = Sequence, deque, ValuesView
 # Packages whose objects can be iterated, but not for chunks of rows.
 FOREIGN = {"builtins", "torch", "pandas", "polars", "pyarrow", "numpy", "scipy", "xarray"}
 FOREIGN |= {"h5py", "ibis", "datasets", "sklearn", "collections"}
 # What arrays and frames have.
 OF_ARRAYS = "__getitem__", "__array__", "__dataframe__", "__arrow_c_stream__", "shape"
+
+
+def _begins_anew(X):
+    """Return whether X is a dataset of torch that is iterated, of which a loader has none."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(X, torch.utils.data.IterableDataset)
 
 
 def _is_table(chunk):
