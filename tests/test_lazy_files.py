@@ -317,6 +317,42 @@ def test_columns_that_a_dataset_cannot_convert_are_named(tmp_path):
         model().fit(ds.dataset(tmp_path))
 
 
+def levels_of(letter, n_rows):
+    """Return 100 levels in a dictionary whose index numbers 128; every tenth cell is missing."""
+    index = pa.array([None if i % 10 == 0 else i % 100 for i in range(n_rows)], pa.int8())
+    cells = pa.DictionaryArray.from_arrays(index, [f"{letter}{i}" for i in range(100)])
+    return pa.table({"x": np.arange(n_rows) % 7 + 0.5, "c": cells})
+
+
+@pytest.mark.parametrize(
+    ("form", "n_rows"),
+    [
+        ("folder", 300),
+        ("folder", 30_000),
+        ("dataset", 300),
+        ("chunks", 300),
+        ("table", 300),
+    ],
+)
+def test_files_together_have_more_levels_than_the_index_of_one(tmp_path, form, n_rows):
+    """pandas and pyarrow number the levels of a small file in 8 bits."""
+    tables = [levels_of("a", n_rows), levels_of("b", n_rows)]
+    X = {
+        "folder": lambda: files_of(tmp_path, *tables),
+        "dataset": lambda: ds.dataset(files_of(tmp_path, *tables)),
+        "chunks": lambda: tables,
+        "table": lambda: pa.concat_tables(tables),
+    }[form]()
+    fitted = model(memory_limit=SMALL, max_categories=None).fit(X)
+    (block,) = [b for b in fitted._table.design_.blocks if b.names == ["c"]]
+    assert len(block.readers[0].levels) == 180
+    filled = fitted.impute(X)
+    filled = filled if form == "table" else filled.collect()
+    cells = filled["c"].cast("string").to_pylist()
+    assert None not in cells
+    assert (cells[1], cells[-1]) == ("a1", "b99")
+
+
 def test_a_file_of_text_without_its_header_is_named(tmp_path):
     for i in range(2):
         rows_of(seed=i).to_csv(tmp_path / f"{i}.csv", index=False, header=i == 0)

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.sparse import issparse, vstack
 
 from skae.table.frame import Frame
+from skae.table.reading.arrow import with_wide_index
 from skae.table.sources import as_array, labels_of
 
 # Rows of a chunk, at most, and cells: fewer of wide tables.
@@ -176,7 +177,9 @@ def join(chunks):
         return sys.modules["polars"].concat(chunks, how="vertical_relaxed")
     if package == "pyarrow":
         pa = sys.modules["pyarrow"]
-        return pa.concat_tables(chunks, promote_options="permissive")
+        whole = pa.concat_tables(chunks, promote_options="permissive")
+        types = map(with_wide_index, whole.schema.types)
+        return whole.cast(pa.schema(map(pa.Field.with_type, whole.schema, types)))
     frames = [nw.from_native(chunk, eager_only=True) for chunk in chunks]
     return nw.concat(frames, how="vertical").to_native()
 
@@ -248,10 +251,11 @@ def _refuse_unlike(first, chunk):
 
 
 def _dtypes(frame):
-    """Return the dtypes of a frame's columns, as its library has them."""
-    if hasattr(frame, "schema"):
-        return list(getattr(frame.schema, "types", None) or frame.schema.values())
-    return list(frame.dtypes)
+    """Return the dtypes of the columns of a frame."""
+    if isinstance(frame, pd.DataFrame):
+        return list(frame.dtypes)
+    schema = nw.from_native(frame, eager_only=True).schema
+    return list(schema.values())
 
 
 def unlike(labels, own, whose):
@@ -263,8 +267,9 @@ def unlike(labels, own, whose):
     whose : str
         What has `labels`.
     """
-    missing = [label for label in labels if label not in own]
-    other = [label for label in own if label not in labels]
+    known, found = set(labels), set(own)
+    missing = [label for label in labels if label not in found]
+    other = [label for label in own if label not in known]
     if not missing and not other:
         return f"has its columns in another order, {own}, than {whose}, {labels}"
     parts = [f"lacks columns {missing}"] if missing else []
