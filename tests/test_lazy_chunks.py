@@ -76,7 +76,7 @@ def test_what_holds_chunks_in_an_order_begins_anew(X):
 
 
 def test_sparse_chunks_need_not_fit_into_memory():
-    cells = scipy.sparse.random_array((300, 6), density=0.3, format="csr", rng=0)
+    cells = scipy.sparse.random(300, 6, density=0.3, format="csr", random_state=0)
     sparse, dense = (
         [make(cells)] * 200 for make in (scipy.sparse.csr_array, lambda x: x.toarray())
     )
