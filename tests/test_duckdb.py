@@ -6,7 +6,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import AEAnomalyDetector, AutoencoderImputer, AutoencoderTransformer
+from skae import AEAnomalyDetector, AutoencoderImputer, AutoencoderTransformer, engines
 from skae.lazy import map_rows
 from skae.lazy.sources import open_source
 
@@ -213,6 +213,17 @@ def test_a_connection_is_free_after_a_failure(con, fitted):
         with pytest.raises(ValueError, match=r"refit=True|'price'"):
             fit(broken)
         assert con.execute("select 1").fetchall() == [(1,)]
+
+
+def test_a_connection_is_free_when_results_are_left(con, rides, fitted):
+    for _ in fitted.transform(rides):
+        break
+    assert con.execute("select 1").fetchall() == [(1,)]
+
+
+def test_workers_cannot_read_a_relation(con):
+    with pytest.raises(TypeError, match=r"DuckDBPyRelation, which workers.*Parquet"):
+        engines.fit(model(), some(con), n_workers=1, engine="dask")
 
 
 def test_a_closed_connection_is_told_by_duckdb(fitted):
