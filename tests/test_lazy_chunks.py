@@ -75,6 +75,25 @@ def test_what_holds_chunks_in_an_order_begins_anew(X):
     )
 
 
+def test_datasets_of_hdf5_are_read_in_slices():
+    class Dataset:  # as h5py's, whose arrays are read by slices alone
+        __module__ = "h5py._hl.dataset"
+        shape, dtype = (120_000, 5), np.dtype(np.float64)
+
+        def __len__(self):
+            return self.shape[0]
+
+        def __getitem__(self, rows):
+            assert len(range(len(self))[rows]) < 60_000
+            return ROWS[np.arange(len(self))[rows] % len(ROWS)]
+
+    X, rows = Dataset(), np.tile(ROWS, (400, 1))
+    fitted = model(memory_limit=SMALL).fit(X)
+    np.testing.assert_allclose(fitted._table.center_, rows.mean(axis=0), atol=1e-9)
+    codes = fitted.transform(X).to_numpy()
+    np.testing.assert_allclose(codes, fitted.transform(rows), rtol=1e-9, atol=1e-9)
+
+
 def test_sparse_chunks_need_not_fit_into_memory():
     cells = scipy.sparse.random(300, 6, density=0.3, format="csr", random_state=0)
     sparse, dense = (

@@ -82,7 +82,16 @@ def _of_narwhals(X):
 
 
 def _of_memmap(X):
-    if X.ndim != 2 or X.dtype.kind not in "fiub":
+    return _of_slices(X, "memory map", X)
+
+
+def _of_hdf5(X):
+    return _of_slices(X, "dataset of HDF5")
+
+
+def _of_slices(X, kind, table=None):
+    """Return the source of an array on disk, None unless it holds rows of numbers."""
+    if len(X.shape) != 2 or X.dtype.kind not in "fiub":
         return None
 
     def read():
@@ -90,7 +99,7 @@ def _of_memmap(X):
         for start in range(0, len(X), n_rows):
             yield np.array(X[start : start + n_rows])
 
-    return Source("memory map", read, X)
+    return Source(kind, read, table)
 
 
 # ---------------------------------------------------------------------- clusters
@@ -159,6 +168,7 @@ PACKAGES = {
     ("duckdb", "DuckDBPyRelation"): of_relation,
     ("_duckdb", "DuckDBPyRelation"): of_relation,
     ("pyarrow", "Dataset"): of_dataset,
+    ("h5py", "Dataset"): _of_hdf5,
     ("dask", "DataFrame"): _of_dask,
     ("ray", "Dataset"): _of_ray,
 }
