@@ -163,8 +163,46 @@ def test_numbers_may_be_of_several_dtypes(make, limit):
     np.testing.assert_allclose(fitted._table.center_[at], np.mean(cells), rtol=1e-9)
 
 
+WORDS = ["a", "b"] * 100
+DAYS = np.arange(200).astype("M8[D]")
+
+
+@pytest.mark.parametrize("limit", [SMALL, "1GB"])
+@pytest.mark.parametrize(
+    ("make", "first", "second"),
+    [
+        (pa.table, pa.array(DAYS), pa.array(DAYS.astype("M8[us]"))),
+        (pa.table, pa.array(WORDS).dictionary_encode(), pa.array(WORDS)),
+        (pa.table, pa.array(WORDS), pa.array(WORDS).dictionary_encode()),
+        (pl.DataFrame, pl.Series(DAYS), pl.Series(DAYS.astype("M8[us]"))),
+        (pl.DataFrame, pl.Series(WORDS, dtype=pl.Enum(["a", "b"])), pl.Series(WORDS)),
+        (
+            pl.DataFrame,
+            pl.Series(WORDS, dtype=pl.Enum(["a", "b"])),
+            pl.Series(WORDS, dtype=pl.Enum(["c", "b", "a"])),
+        ),
+        (pd.DataFrame, pd.Series(WORDS, dtype="category"), pd.Series(WORDS)),
+        (pd.DataFrame, pd.Series(DAYS.astype("M8[s]")), pd.Series(DAYS.astype("M8[ns]"))),
+    ],
+)
+def test_the_same_cells_may_be_of_several_dtypes(make, first, second, limit):
+    n_times = 150 if limit == SMALL else 1
+    chunks = [*[make(table(z=first))] * n_times, *[make(table(z=second))] * n_times]
+    fitted = model(memory_limit=limit).fit(chunks)
+    alike = [fitted.transform(chunk) for chunk in (chunks[0], chunks[-1])]
+    np.testing.assert_allclose(*alike, rtol=1e-9, atol=1e-9)
+
+
+def test_times_with_and_without_a_zone_are_named():
+    chunks = [pd.DataFrame(table(z=pd.to_datetime(DAYS, utc=utc))) for utc in (False, True)]
+    with pytest.raises(
+        ValueError, match=r"Chunk 1: Column 'z' is of dtype datetime64.*UTC"
+    ):
+        model().fit(chunks)
+
+
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-@pytest.mark.parametrize("cells", [["a", "b"] * 100, [True, False] * 100])
+@pytest.mark.parametrize("cells", [WORDS, [True, False] * 100])
 def test_a_column_of_two_kinds_is_named(make, cells):
     with pytest.raises(ValueError, match=r"Chunk 1: Column 'k' .*'number'"):
         model().fit([make(table()), make(table(k=cells))])

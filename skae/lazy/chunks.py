@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -174,14 +175,49 @@ def join(chunks):
     if package == "pandas":
         return pd.concat(_in_one_order(chunks))
     if package == "polars":
-        return sys.modules["polars"].concat(chunks, how="vertical_relaxed")
+        return sys.modules["polars"].concat(_as_text(chunks), how="vertical_relaxed")
     if package == "pyarrow":
         pa = sys.modules["pyarrow"]
-        whole = pa.concat_tables(chunks, promote_options="permissive")
-        types = map(with_wide_index, whole.schema.types)
-        return whole.cast(pa.schema(map(pa.Field.with_type, whole.schema, types)))
+        types = [
+            reduce(wider, kinds)
+            for kinds in zip(*(c.schema.types for c in chunks), strict=True)
+        ]
+        fields = map(pa.Field.with_type, chunks[0].schema, map(with_wide_index, types))
+        schema = pa.schema(fields, chunks[0].schema.metadata)
+        return pa.concat_tables([chunk.cast(schema) for chunk in chunks])
     frames = [nw.from_native(chunk, eager_only=True) for chunk in chunks]
     return nw.concat(frames, how="vertical").to_native()
+
+
+def wider(kind, other):
+    """Return a type of Arrow that holds the cells of two; the first one, if there is none."""
+    import pyarrow as pa
+
+    types, pair = pa.types, (kind, other)
+    if kind == other:
+        return kind
+    if types.is_dictionary(kind) != types.is_dictionary(other):
+        # Of text that is none there may be more levels than a dictionary numbers.
+        return wider(*(getattr(each, "value_type", each) for each in pair))
+    if any(map(types.is_date32, pair)) and any(map(types.is_timestamp, pair)):
+        return max(pair, key=types.is_timestamp)
+    schemas = [pa.schema([("", each)]) for each in pair]
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return kind  # what does not fit is told when it is read
+
+
+def _as_text(frames):
+    """Return frames of polars, with text in place of an `Enum` that is not the same in all."""
+    pl = sys.modules["polars"]
+    enums = [
+        name
+        for name in frames[0].columns
+        if len(kinds := {frame.schema[name] for frame in frames}) > 1
+        and any(isinstance(kind, pl.Enum) for kind in kinds)
+    ]
+    return [frame.with_columns(pl.col(enums).cast(pl.String)) for frame in frames]
 
 
 def _in_one_order(frames):
@@ -242,11 +278,12 @@ def _refuse_unlike(first, chunk):
         return
     pairs = zip(labels, Frame(first).columns(), Frame(chunk).columns(), strict=True)
     for label, before, now in pairs:
-        if before.kind != now.kind and not {"empty"} & {before.kind, now.kind}:
+        kinds = [(cells.kind, cells.zone is not None) for cells in (before, now)]
+        if kinds[0] != kinds[1] and not {"empty"} & {before.kind, now.kind}:
             raise ValueError(
-                f"Column {label!r} is of kind {now.kind!r} here (dtype {now.source.dtype}) and "
-                f"of kind {before.kind!r} in the first chunk (dtype {before.source.dtype}); "
-                "convert it to one of them."
+                f"Column {label!r} is of dtype {now.source.dtype} here ({now.kind!r}) and of "
+                f"{before.source.dtype} in the first chunk ({before.kind!r}); convert it to one "
+                "of them."
             )
 
 

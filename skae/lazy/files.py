@@ -5,7 +5,7 @@ import os
 import re
 from contextlib import contextmanager
 
-from skae.lazy.chunks import Part, Source, rows_per_chunk, table_of, unlike
+from skae.lazy.chunks import Part, Source, rows_per_chunk, table_of, unlike, wider
 from skae.table.reading.arrow import with_wide_index
 
 FORMATS = {
@@ -103,26 +103,12 @@ def _schema_of(schema, fragments, unify):
             at = own.get_field_index(field.name)
             kind = field.type if at < 0 else own.field(at).type
             if kind != field.type and (unify or pa.types.is_null(field.type)):
-                schema = schema.set(i, field.with_type(_wider(field.type, kind)))
+                schema = schema.set(i, field.with_type(wider(field.type, kind)))
     if unify and len(fragments) > 1:
         types = map(with_wide_index, schema.types)
         fields = map(pa.Field.with_type, schema, types)
         schema = pa.schema(fields, schema.metadata)
     return schema
-
-
-def _wider(kind, other):
-    """Return a type that holds the cells of two; the first one, if there is none."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(kind) != pa.types.is_dictionary(other):
-        # Of text that is none there may be more levels than a dictionary numbers.
-        kind, other = (getattr(each, "value_type", each) for each in (kind, other))
-    schemas = [pa.schema([("", kind)]), pa.schema([("", other)])]
-    try:
-        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
-    except (pa.ArrowTypeError, pa.ArrowInvalid):
-        return kind  # what does not fit is told when it is read
 
 
 def _family(kind):

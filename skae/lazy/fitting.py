@@ -141,9 +141,9 @@ class LazyFitMixin(EntryPoints):
 
     def _learn_chunks(self, parts, reservoir):
         for chunk, where in parts:
-            reservoir.add(chunk)
             with told_where(where):
                 self._table.learn_chunk(check_table(self, chunk, reset=False))
+            reservoir.add(chunk)
 
     def _settle(self, table, reservoir):
         """Return what was learned of all rows, settled, and how many these are."""
