@@ -191,6 +191,19 @@ def test_the_part_that_is_wrong_is_named(detector, rows):
         engine.results(detector.score_samples(engine.table(parts)))
 
 
+def test_a_partition_that_cannot_be_made_is_named(rows):
+    frames = pytest.importorskip("dask.dataframe")
+
+    def read(number):
+        if number == 1:
+            raise ValueError("no such month")
+        return rows
+
+    table = frames.from_map(read, range(3), meta=rows)
+    with pytest.raises(ValueError, match=r"^Partition 1: no such month"):
+        AutoencoderTransformer(2, max_iter=1, random_state=0).fit(table)
+
+
 def test_columns_that_would_be_there_twice_are_named(detector, rows):
     engine = Ray()
     table = engine.table([rows]).add_column("predict", lambda part: part["count"])

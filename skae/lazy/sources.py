@@ -15,7 +15,14 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from skae.lazy.chunks import Part, Source, is_batch, is_tensor, rows_per_chunk
+from skae.lazy.chunks import (
+    Part,
+    Source,
+    is_batch,
+    is_tensor,
+    rows_per_chunk,
+    told_where,
+)
 from skae.lazy.files import of_dataset, of_path, of_paths
 from skae.lazy.relations import of_relation
 
@@ -108,7 +115,10 @@ def _of_slices(X, kind, table=None):
 def _of_dask(X):
     def read(numbers=None):
         for i in range(X.npartitions) if numbers is None else numbers:
-            yield Part(X.get_partition(i).compute(scheduler="sync"), f"Partition {i}")
+            where = f"Partition {i}"
+            with told_where(where):
+                part = X.get_partition(i).compute(scheduler="sync")
+            yield Part(part, where)
 
     def divide(rank, size):
         return lambda: read(range(rank, X.npartitions, size))
