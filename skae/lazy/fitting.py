@@ -12,7 +12,8 @@ from sklearn.utils import check_random_state
 from skae import _defaults
 from skae._entry import EntryPoints
 from skae._prefetch import prefetched
-from skae.lazy.chunks import join, joined, take, told_where
+from skae.lazy.chunks import take, told_where
+from skae.lazy.joining import join, joined
 from skae.lazy.memory import bytes_of
 from skae.lazy.sampling import generator_of, rest_of, rows_in_memory, sample_size
 from skae.lazy.shards import MAX_COMMON, ShardRows, sample_of_shards

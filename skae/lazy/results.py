@@ -7,7 +7,8 @@ from scipy.sparse import issparse
 
 from skae._new_file import new_file
 from skae._prefetch import prefetched
-from skae.lazy.chunks import join, told_where
+from skae.lazy.chunks import told_where
+from skae.lazy.joining import join
 from skae.table.remedies import remedies_for
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skae._prefetch import prefetched
-from skae.lazy.chunks import joined
+from skae.lazy.joining import joined
 from skae.lazy.memory import bytes_of
 from skae.lazy.sources import open_source, refuse_row_arguments
 from skae.lazy.spilled import N_PARTS

@@ -23,7 +23,8 @@ from skae.lazy.chunks import (
     rows_per_chunk,
     told_where,
 )
-from skae.lazy.files import of_dataset, of_path, of_paths
+from skae.lazy.datasets import of_dataset
+from skae.lazy.files import of_path, of_paths
 from skae.lazy.relations import of_relation
 
 
