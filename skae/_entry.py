@@ -13,6 +13,7 @@ from skae._fits import fits_of
 from skae._isolation import usual_settings
 from skae._stored import StoredMixin
 from skae.lazy.mapping import OF_ROWS, map_lazily
+from skae.table.remedies import remedies_for
 from skae.training.devices import resolve_device
 from skae.training.workers import ALONE
 
@@ -130,7 +131,7 @@ def _use(estimator, method, args, kwargs):
 def _learns(method):
     @functools.wraps(method)
     def learns(self, *args, **kwargs):
-        with fits_of(self).turn(self), usual_settings():
+        with fits_of(self).turn(self), usual_settings(), remedies_for(None):
             self._follow_device()
             result = method(self, *args, **kwargs)
             self._device_followed = self.device

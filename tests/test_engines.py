@@ -191,11 +191,98 @@ def test_the_part_that_is_wrong_is_named(detector, rows):
         engine.results(detector.score_samples(engine.table(parts)))
 
 
+def test_a_partition_that_cannot_be_made_is_named(rows):
+    frames = pytest.importorskip("dask.dataframe")
+
+    def read(number):
+        if number == 1:
+            raise ValueError("no such month")
+        return rows
+
+    table = frames.from_map(read, range(3), meta=rows)
+    with pytest.raises(ValueError, match=r"^Partition 1: no such month"):
+        AutoencoderTransformer(2, max_iter=1, random_state=0).fit(table)
+
+
 def test_columns_that_would_be_there_twice_are_named(detector, rows):
     engine = Ray()
     table = engine.table([rows]).add_column("predict", lambda part: part["count"])
     with pytest.raises(Exception, match="predict"):
         engine.results(detector.predict(table))
+
+
+def test_columns_of_spark_may_have_any_names(rows):
+    """Spark takes a dot for a field of a structure, and does not tell Size from size."""
+    names = {"size": "a.b", "weight": "A.B", "kind": "of what kind?", "count": "n"}
+    named = rows.rename(columns=names)
+    engine = Spark()
+    fitted = AutoencoderTransformer(2, max_iter=1, random_state=0).fit(named)
+    lazy = fitted.score_samples(engine.table([rows]).toDF(*named.columns))
+    assert lazy.columns == [*named.columns, "score_samples"]
+    scores = [row[-1] for row in lazy.collect()]
+    np.testing.assert_allclose(
+        np.sort(scores), np.sort(fitted.score_samples(named)), rtol=1e-12
+    )
+
+
+def test_vectors_of_ray_are_rows():
+    engine, vectors = Ray(), rows_of(1)[["size", "count"]].to_numpy()
+    table = engine.ray.data.from_numpy([vectors[:100], vectors[100:]])
+    fitted = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(table)
+    in_memory = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(vectors)
+    np.testing.assert_array_equal(fitted.transform(vectors), in_memory.transform(vectors))
+    scores = fitted.score_samples(table).to_pandas()
+    assert list(scores.columns) == ["data", "score_samples"]
+    np.testing.assert_allclose(
+        np.sort(scores["score_samples"].astype(float)),
+        np.sort(fitted.score_samples(vectors)),
+        rtol=1e-12,
+    )
+
+
+def test_images_of_ray_are_told_to_be_flattened():
+    images = np.random.default_rng(0).normal(size=(20, 4, 4))
+    X = Ray().ray.data.from_numpy(images)
+    model = AutoencoderTransformer(1, max_iter=1, random_state=0)
+    with pytest.raises(ValueError, match=r"'data' holds arrays of shape \(4, 4\)") as error:
+        model.fit(X)
+    flattened = eval(str(error.value).partition("flatten them: ")[2].rstrip("."), {"X": X})
+    assert model.fit(flattened).n_features_in_ == 16
+
+
+def test_arrays_of_dask_are_told_to_become_frames():
+    arrays = pytest.importorskip("dask.array")
+    numbers = rows_of(0)[["size", "count"]].to_numpy()
+    X = arrays.from_array(numbers, chunks=(100, 2))
+    model = AutoencoderTransformer(1, max_iter=1, random_state=0)
+    with pytest.raises(
+        TypeError, match=r"give X\.compute\(\), or X\.to_dask_dataframe\(\)"
+    ):
+        model.fit(X)
+    scores = model.fit(numbers).score_samples(X.to_dask_dataframe()).compute()
+    np.testing.assert_allclose(scores, model.score_samples(numbers), rtol=1e-12)
+    model.fit(X.to_dask_dataframe())
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        (
+            Ray,
+            "X.map_batches(lambda X: X.assign(**{'count': X['count'].astype('float64')}), ",
+        ),
+        (Spark, "X.withColumn('count', X['count'].cast('double'))"),
+    ],
+)
+def test_remedies_are_written_for_the_engine(kind, remedy, detector, rows):
+    engine = kind()
+    X = engine.table([rows.assign(count=rows["count"].astype(str))])
+    with pytest.raises(Exception, match="Column 'count'") as error:
+        engine.results(detector.score_samples(X))
+    told = str(error.value).partition("for example with ")[2]
+    assert told.startswith(remedy)
+    mended = eval(told.partition("\n")[0].rstrip("."), {"X": X})
+    assert len(engine.results(detector.score_samples(mended))) == N_ROWS
 
 
 def test_a_fit_takes_the_engines_tables(autoencoder, rows):

@@ -168,6 +168,30 @@ def test_the_files_are_deleted_if_a_fit_fails(folder, monkeypatch, tmp_path):
     assert not hasattr(fit, "net_")
 
 
+@pytest.mark.parametrize("reading", [1, 2])
+def test_an_interrupt_while_rows_are_read_leaves_what_was(
+    reading, fitted, small, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    class Interrupted:
+        n_begun = 0
+
+        def __iter__(self):
+            self.n_begun += 1
+            yield from [rows_of(10_000, 0)] * 2
+            if self.n_begun == reading:
+                raise KeyboardInterrupt
+
+    fresh, again = model(memory_limit=SMALL), model(memory_limit=SMALL).fit(small)
+    for estimator in (fresh, again):
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(Interrupted())
+    assert os.listdir(tmp_path) == []
+    assert not hasattr(fresh, "net_")
+    np.testing.assert_array_equal(again.transform(small), fitted.transform(small))
+
+
 class _Watch(Callback):
     def __init__(self, look):
         self.look = look

@@ -239,6 +239,155 @@ def test_text_that_is_written_otherwise_is_sent_to_what_reads_it(tmp_path, optio
         model().fit(path)
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: rows.rename(columns={"s": "S"}), r"lacks.*\['s'\].*has.*\['S'\]"),
+        (lambda rows: rows.drop(columns="s"), r"lacks columns \['s'\]"),
+        (lambda rows: rows.assign(q=1), r"has columns \['q'\]"),
+    ],
+)
+def test_files_have_the_same_columns(tmp_path, form, change, words):
+    paths = [tmp_path / f"{i}.{form}" for i in range(2)]
+    for path, rows in zip(paths, (rows_of(), change(rows_of())), strict=True):
+        getattr(rows, f"to_{form}")(path, index=False)
+    fitted = model().fit(rows_of())
+    for use in (model().fit, lambda X: fitted.transform(X).collect()):
+        with pytest.raises(ValueError, match=rf"1\.{form}' cannot be read.*: it {words}"):
+            use(tmp_path)
+    # As the message says.
+    assert list(table_in(ds.dataset(paths, format=form))) == COLUMNS
+
+
+def files_of(folder, *tables):
+    for i, table in enumerate(tables):
+        parquet.write_table(table, folder / f"{i}.parquet")
+    return folder
+
+
+WHOLE, DAYS = np.arange(60), np.arange(60).astype("M8[D]")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        (WHOLE, WHOLE + 0.5, "double"),
+        (WHOLE.astype(np.uint8), -WHOLE, "int64"),
+        (WHOLE.astype(np.int32), WHOLE + 2**40, "int64"),
+        (DAYS.astype("M8[us]"), DAYS + np.timedelta64(1, "ns"), "timestamp[ns]"),
+        (["a", "b"] * 30, pa.array(["a", "c"] * 30, pa.large_string()), "large_string"),
+    ],
+    ids=["fractions", "negative", "large", "nanoseconds", "text"],
+)
+def test_columns_have_the_types_of_all_files(tmp_path, first, second, kind):
+    files_of(tmp_path, pa.table({"c": first}), pa.table({"c": second}))
+    chunks = pa.concat_tables(open_source(tmp_path).chunks())
+    assert str(chunks.schema.field("c").type) == kind
+    assert chunks["c"].to_pylist() == [
+        *pa.array(first).cast(kind).to_pylist(),
+        *pa.array(second).cast(kind).to_pylist(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (WHOLE % 2 == 0, WHOLE),
+        (WHOLE, list(map(str, WHOLE))),
+        (["a", "b"] * 30, WHOLE),
+        (pa.array(WHOLE, pa.timestamp("us", "UTC")), pa.array(WHOLE, pa.timestamp("us"))),
+    ],
+    ids=["boolean", "number", "text", "zone"],
+)
+def test_a_column_of_another_kind_in_one_file_is_named(tmp_path, first, second):
+    other = {"x": WHOLE + 0.5}
+    files_of(tmp_path, pa.table({**other, "c": first}), pa.table({**other, "c": second}))
+    with pytest.raises(ValueError, match=r"1\.parquet.* column 'c' is of type"):
+        model().fit(tmp_path)
+
+
+def test_columns_that_a_dataset_cannot_convert_are_named(tmp_path):
+    files_of(
+        tmp_path,
+        pa.table({"c": WHOLE, "d": WHOLE}),
+        pa.table({"c": WHOLE + 0.5, "d": WHOLE}),
+    )
+    with pytest.raises(ValueError, match=r"1\.parquet.* are 'c' \(double, not int64\)$"):
+        model().fit(ds.dataset(tmp_path))
+
+
+def levels_of(letter, n_rows):
+    """Return 100 levels in a dictionary whose index numbers 128; every tenth cell is missing."""
+    index = pa.array([None if i % 10 == 0 else i % 100 for i in range(n_rows)], pa.int8())
+    cells = pa.DictionaryArray.from_arrays(index, [f"{letter}{i}" for i in range(100)])
+    return pa.table({"x": np.arange(n_rows) % 7 + 0.5, "c": cells})
+
+
+@pytest.mark.parametrize(
+    ("form", "n_rows"),
+    [
+        ("folder", 300),
+        ("folder", 30_000),
+        ("dataset", 300),
+        ("chunks", 300),
+        ("table", 300),
+    ],
+)
+def test_files_together_have_more_levels_than_the_index_of_one(tmp_path, form, n_rows):
+    """pandas and pyarrow number the levels of a small file in 8 bits."""
+    tables = [levels_of("a", n_rows), levels_of("b", n_rows)]
+    X = {
+        "folder": lambda: files_of(tmp_path, *tables),
+        "dataset": lambda: ds.dataset(files_of(tmp_path, *tables)),
+        "chunks": lambda: tables,
+        "table": lambda: pa.concat_tables(tables),
+    }[form]()
+    fitted = model(memory_limit=SMALL, max_categories=None).fit(X)
+    (block,) = [b for b in fitted._table.design_.blocks if b.names == ["c"]]
+    assert len(block.readers[0].levels) == 180
+    filled = fitted.impute(X)
+    filled = filled if form == "table" else filled.collect()
+    cells = filled["c"].cast("string").to_pylist()
+    assert None not in cells
+    assert (cells[1], cells[-1]) == ("a1", "b99")
+
+
+def test_a_file_of_text_without_its_header_is_named(tmp_path):
+    for i in range(2):
+        rows_of(seed=i).to_csv(tmp_path / f"{i}.csv", index=False, header=i == 0)
+    with pytest.raises(ValueError, match=r"1\.csv.* lacks columns"):
+        model().fit(tmp_path)
+
+
+def test_an_index_in_one_file_alone_is_no_column(tmp_path):
+    rows_of().to_parquet(tmp_path / "0.parquet")
+    rows_of(seed=1)[::2].to_parquet(tmp_path / "1.parquet")
+    assert list(table_in(tmp_path)) == COLUMNS
+
+
+@pytest.mark.parametrize(("cell", "number"), [("3.5", True), ("many", False)])
+def test_text_that_the_first_rows_do_not_foretell_is_named(tmp_path, cell, number):
+    path = tmp_path / "rows.csv"
+    rows = pd.concat([rows_of(30_000)], ignore_index=True).astype({"k": object})
+    rows.loc[29_000, "k"] = cell
+    rows.to_csv(path, index=False)
+    with pytest.raises(ValueError, match=f"column 'k' holds '{cell}'") as error:
+        model().fit(path)
+    remedy = str(error.value).partition("or give ")[2].rstrip(".")
+    kinds = eval(remedy, {"pl": pl, "X": path}).collect_schema()
+    assert kinds["k"].is_numeric() == number
+
+
+def test_a_folder_without_tables_is_told(tmp_path):
+    (tmp_path / "README.md").write_text("nothing")
+    for X in (tmp_path, tmp_path / "*.md", tmp_path / "*"):
+        with pytest.raises(
+            FileNotFoundError, match=r"no files whose names end in .*\.parquet"
+        ):
+            model().fit(X)
+
+
 def test_results_that_cannot_have_the_types_of_the_first_are_named(tmp_path):
     rows = rows_of(200)
     imputer = AutoencoderImputer(max_iter=1, random_state=0).fit(rows)

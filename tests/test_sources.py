@@ -313,8 +313,8 @@ LAZY = {
         "torch.cat([batch[0] for batch in X])",
     ),
     "torch dataset": (TensorDataset(torch.from_numpy(ROWS)), "X.tensors[0]"),
-    "generator": ((ROWS[i : i + 4] for i in (0, 4, 8)), "np.vstack(list(X))"),
-    "iterator": (iter([ROWS[:4], ROWS[4:]]), "np.vstack(list(X))"),
+    "generator": ((ROWS[i : i + 4] for i in (0, 4, 8)), "list(X)"),
+    "iterator": (iter([ROWS[:4], ROWS[4:]]), "list(X)"),
     "dict": ({"a": ROWS[:, 0], "b": ROWS[:, 1]}, "pd.DataFrame(X)"),
     "records": (FRAME.to_records(index=False), "pd.DataFrame(X)"),
     "dask array": (
@@ -330,6 +330,13 @@ LAZY = {
     "groups of rows": (FRAME.groupby("a"), "X.obj"),
     "a window": (FRAME.rolling(2), "X.obj"),
     "array of CuPy": (_stand_in("cupy", "ndarray", get=lambda self: ROWS), "X.get()"),
+    "function": (lambda: FRAME, "X()"),
+    "table of arrow by its protocol": (
+        _stand_in("other", "Table", __arrow_c_stream__=lambda self, requested_schema=None:
+                  pa.Table.from_pandas(FRAME).__arrow_c_stream__()),
+        "pa.table(X)",
+    ),
+    "delayed": (_stand_in("dask.delayed", "Delayed", compute=lambda self: FRAME), "X.compute()"),
     "another lazy frame": (_stand_in("lazy", "Query", collect=lambda self: FRAME), "X.collect()"),
 }  # fmt: skip
 
@@ -377,10 +384,11 @@ def test_what_is_no_table_yet_is_sent_to_what_makes_one(scored, X, remedy):
         scored.model.score_samples(X)
     with pytest.raises(NotFittedError):
         model.transform(ROWS)
-    made = eval(remedy, {"X": X, "pd": pd, "np": np, "torch": torch})
+    made = eval(remedy, {"X": X, "pd": pd, "np": np, "pa": pa, "torch": torch})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert len(model.fit(made).transform(made)) == 12
+        codes = model.fit(made).transform(made)
+    assert len(codes if isinstance(codes, np.ndarray) else codes.to_numpy()) == 12
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,9 @@ def _choose_engine(X, engine):
         raise ValueError(
             f"engine=None, but X is a {type(X).__name__}; give one of {sorted(ROOMS)}."
         )
-    if own is None and open_source(X) is None:
+    source = open_source(X) if own is None else None
+    # A relation of DuckDB belongs to a connection of this process.
+    if own is None and (source is None or source.read_from == "duckdb"):
         raise TypeError(
             f"X is a {type(X).__name__}, which workers cannot read in parts; write it to "
             "Parquet files and give their folder, or call estimator.fit(X)."

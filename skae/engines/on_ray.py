@@ -8,6 +8,7 @@ from functools import partial
 
 from skae.distributed.checkpoints import STATE, Checkpoints, write
 from skae.engines.rows import about, beside, run
+from skae.table.remedies import remedies_for
 
 
 def map_rows(estimator, method, X, kwargs, names, options):
@@ -36,7 +37,8 @@ def _run(part, estimator, method, kwargs, names):
     if not len(part):
         return part
     try:
-        return beside(part, run(estimator, method, part, kwargs, names), method)
+        with remedies_for("ray"):
+            return beside(part, run(estimator, method, part, kwargs, names), method)
     except (ValueError, TypeError) as error:
         raise about("A block of X", error) from error
 

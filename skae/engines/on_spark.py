@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from skae.engines.restarting import fit_until_done, folder_of
 from skae.engines.rows import about, beside, run
+from skae.table.remedies import remedies_for
 
 # Methods that give the columns of the table.
 LIKE_TABLE = {"reconstruct", "impute"}
@@ -14,14 +15,17 @@ PER_COLUMN = {"explain"}
 
 def map_rows(estimator, method, X, kwargs, names, options):
     """Return the rows with the results as a Spark DataFrame."""
-    shared = _shared(estimator, X.sparkSession)
+    shared, columns = _shared(estimator, X.sparkSession), X.columns
 
     def work(parts):
         for part in parts:
             if len(part):
+                part = part.set_axis(columns, axis=1)
                 yield _run(part, shared.value, method, kwargs, names)
 
-    return X.mapInPandas(work, _schema(X, method, names), **options)
+    # Spark asks for the columns by name, and takes a dot for a field, "x" for "X".
+    numbered = X.toDF(*(f"x{i}" for i in range(len(columns))))
+    return numbered.mapInPandas(work, _schema(X, method, names), **options)
 
 
 def _shared(estimator, session):
@@ -35,7 +39,8 @@ def _shared(estimator, session):
 
 def _run(part, estimator, method, kwargs, names):
     try:
-        results = run(estimator, method, part, kwargs, names)
+        with remedies_for("spark"):
+            results = run(estimator, method, part, kwargs, names)
         return beside(part, results, method)
     except (ValueError, TypeError) as error:
         raise about("A batch of X", error) from error

@@ -1,5 +1,6 @@
 """Tables in chunks of bounded size, which can be read from the first to the last again."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -9,6 +10,9 @@ from typing import Any, NamedTuple
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
+
+from skae.table.sources import as_array
 
 # Rows of a chunk, at most, and cells: fewer of wide tables.
 CHUNK_ROWS, CHUNK_CELLS = 65_536, 250_000
@@ -36,12 +40,16 @@ class Source:
     divide : callable (rank, size) -> callable like `read`, or None
         What reads the part of one of several workers, without reading the others'. None:
         every worker reads all chunks, and uses its own.
+    read_from : str or None
+        What remedies in messages are written for, see `skae.table.remedies`. None: the
+        chunks' library.
     """
 
     kind: str
     read: Callable[[], Iterator[Any]]
     table: Any = None
     divide: Callable[[int, int], Callable[[], Iterator[Any]] | None] | None = None
+    read_from: str | None = None
 
     def chunks(self):
         """Yield the chunks that hold rows, of bounded size."""
@@ -50,12 +58,16 @@ class Source:
 
     def parts(self):
         """Yield the chunks that hold rows, of bounded size, as `Part`."""
+        n_rows, place = 0, None
         with closing(self.read()) as chunks:
             for chunk in chunks:
                 part = chunk if isinstance(chunk, Part) else Part(chunk, None)
-                with told_where(part.where):
+                if part.where != place:
+                    n_rows, place = 0, part.where
+                with told_where(place):
                     for divided in divided_chunk(part.chunk):
-                        yield Part(divided, part.where)
+                        yield Part(divided, _from_row(n_rows, place))
+                        n_rows += divided.shape[0]
 
     def shard(self, rank, size):
         """Return the part of a worker: rows that no other of `size` workers has."""
@@ -69,6 +81,13 @@ class Source:
                     yield from islice(parts, rank, None, size)
 
         return replace(self, read=read, table=None, divide=None)
+
+
+def _from_row(first, place):
+    """Return where rows come from that are not the first ones of a file or a table."""
+    if not first:
+        return place
+    return f"From row {first} on" if place is None else f"{place}, from row {first} on"
 
 
 @contextmanager
@@ -88,11 +107,19 @@ def is_batch(chunk):
     return type(chunk).__name__ == "RecordBatch"
 
 
+def is_tensor(chunk):
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(chunk, torch.Tensor)
+
+
 def divided_chunk(chunk):
     """Yield a chunk in parts of bounded size, none if it has no rows."""
-    chunk = np.asarray(chunk) if isinstance(chunk, list) else chunk
     if is_batch(chunk):
         chunk = table_of(chunk)
+    elif issparse(chunk):
+        chunk = chunk.tocsr()
+    elif isinstance(chunk, list) or is_tensor(chunk):
+        chunk = np.asarray(as_array(chunk))
     if len(getattr(chunk, "shape", ())) != 2:
         raise ValueError(
             f"A chunk of X is a {type(chunk).__name__}, not a table; the chunks of an "
@@ -118,28 +145,10 @@ def table_of(batch):
 
 
 def take(chunk, rows):
-    """Return rows, a slice or row numbers, of a data frame or an array."""
-    if isinstance(chunk, np.ndarray):
+    """Return rows, a slice or row numbers, of a data frame, an array or a sparse matrix."""
+    if isinstance(chunk, np.ndarray) or issparse(chunk):
         return chunk[rows]
     if isinstance(chunk, pd.DataFrame):
         return chunk.iloc[rows]
     frame = nw.from_native(chunk, eager_only=True)
     return frame[rows if isinstance(rows, slice) else rows.tolist()].to_native()
-
-
-def join(chunks):
-    """Return chunks below each other."""
-    if len(chunks) == 1:
-        return chunks[0]
-    kinds = {type(chunk).__module__.partition(".")[0] for chunk in chunks}
-    if len(kinds) > 1:
-        raise TypeError(
-            f"The chunks of X are tables of {sorted(kinds)}; give all of them as tables of one "
-            "library."
-        )
-    if isinstance(chunks[0], np.ndarray):
-        return np.concatenate(chunks)
-    if isinstance(chunks[0], pd.DataFrame):
-        return pd.concat(chunks)
-    frames = [nw.from_native(chunk, eager_only=True) for chunk in chunks]
-    return nw.concat(frames, how="vertical").to_native()

@@ -2,9 +2,8 @@
 
 import glob
 import os
-from contextlib import contextmanager
 
-from skae.lazy.chunks import Part, Source, rows_per_chunk, table_of
+from skae.lazy.datasets import of_dataset
 
 FORMATS = {
     ".parquet": "parquet",
@@ -30,155 +29,25 @@ BINARY = {
 HIDDEN = "._"
 
 
-def of_dataset(X, unify=False):
-    """Return the source of a dataset of pyarrow, which names the file that it cannot read.
-
-    What pandas has written as the index of its rows is no column.
-
-    Parameters
-    ----------
-    X : pyarrow.dataset.Dataset
-    unify : bool, default=False
-        Whether columns have the types of all files, not of the first one.
-    """
-    fragments = _fragments(X)
-    schema = X.schema if fragments is None else _schema_of(X.schema, fragments, unify)
-    index = _index_columns(schema)
-    columns = [name for name in schema.names if name not in index]
-    # With threads pyarrow reads on while a chunk is used, and keeps what it has read.
-    bounds = {
-        "columns": columns,
-        "batch_size": rows_per_chunk(len(columns)),
-        "batch_readahead": 0,
-        "fragment_readahead": 0,
-        "use_threads": False,
-    }
-
-    def read():
-        if fragments is None:
-            yield from map(table_of, X.to_batches(**bounds))
-            return
-        pieces = (piece for fragment in fragments for piece, _ in _pieces([fragment]))
-        yield from _of_fragments(pieces, schema, bounds)
-
-    def divide(rank, size):
-        pieces = _pieces(fragments or [])
-        if len(pieces) < size:
-            return None
-        ends = [sum(n for _, n in pieces) * i // size for i in range(size + 1)]
-        own, start = [], 0
-        for piece, n_rows in pieces:
-            # Of the worker whose part its middle is in.
-            if ends[rank] <= start + n_rows // 2 < ends[rank + 1]:
-                own.append(piece)
-            start += n_rows
-        return lambda: _of_fragments(own, schema, bounds)
-
-    return Source("Dataset", read, divide=divide)
-
-
-def _schema_of(schema, fragments, unify):
-    """Return a schema in which columns that have no cell in the first file have a type."""
-    import pyarrow as pa
-
-    for fragment in fragments:
-        if not unify and pa.null() not in schema.types:
-            break
-        with _named_file(fragment):
-            own = fragment.physical_schema
-        own = pa.schema([field for field in own if unify or _is_null(schema, field.name)])
-        own = pa.schema([field for field in own if field.name in schema.names])
-        try:
-            both = pa.unify_schemas([schema, own], promote_options="permissive")
-        except pa.ArrowTypeError:
-            continue  # what does not fit is told when it is read
-        schema = both.with_metadata(schema.metadata)
-    return schema
-
-
-def _is_null(schema, name):
-    import pyarrow as pa
-
-    at = schema.get_field_index(name)
-    return at >= 0 and pa.types.is_null(schema.types[at])
-
-
-def _index_columns(schema):
-    """Return the columns of a schema that hold the index of a frame of pandas, set of str."""
-    written = (schema.pandas_metadata or {}).get("index_columns", [])
-    index = {name for name in written if isinstance(name, str)}
-    return set() if index >= set(schema.names) else index
-
-
-def _fragments(X):
-    """Return the files of a dataset, None if it is filtered."""
-    try:
-        return list(X.get_fragments())
-    except ValueError:
-        return None
-
-
-def _pieces(fragments):
-    """Return parts of a dataset that can be read alone, and how long each takes to read.
-
-    These are the row groups of Parquet files, and files of other formats.
-    """
-    pieces = []
-    for fragment in fragments:
-        if not hasattr(fragment, "split_by_row_group"):
-            pieces.append((fragment, 1))
-            continue
-        with _named_file(fragment):
-            groups = fragment.split_by_row_group()
-        pieces += [(part, sum(g.num_rows for g in part.row_groups)) for part in groups]
-    return pieces
-
-
-def _of_fragments(fragments, schema, bounds):
-    for fragment in fragments:
-        with _named_file(fragment):
-            options = {**bounds, **_frugal(fragment)}
-            for batch in fragment.to_batches(schema=schema, **options):
-                yield Part(table_of(batch), _place_of(fragment))
-
-
-def _frugal(fragment):
-    """Return arguments with which a Parquet file is read without a whole row group at once."""
-    if not hasattr(fragment, "split_by_row_group"):
-        return {}
-    from pyarrow.dataset import ParquetFragmentScanOptions
-
-    options = ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
-    return {"fragment_scan_options": options}
-
-
-def _place_of(fragment):
-    path = getattr(fragment, "path", None)
-    return None if path is None else f"The file {path!r}"
-
-
-@contextmanager
-def _named_file(fragment):
-    """Let errors of reading say which file it is."""
-    try:
-        yield
-    except (OSError, ValueError, TypeError, NotImplementedError) as error:
-        where = _place_of(fragment)
-        if where is None:
-            raise
-        raise ValueError(f"{where} cannot be read like the others: {error}") from error
-
-
 def of_path(path):
     """Return the source of files at a path, in a folder, or that a pattern fits."""
     if "://" in path:
         return None  # what reads it is told elsewhere
     path = os.path.expanduser(path)
     if os.path.isdir(path):
-        return of_paths(_files_in(path), path)
-    if any(sign in path for sign in GLOB) and not os.path.exists(path):
-        return of_paths(sorted(glob.glob(path, recursive=True)) or [path], path)
-    return of_paths([path], path)
+        files = _files_in(path)
+    elif any(sign in path for sign in GLOB) and not os.path.exists(path):
+        files = sorted(glob.glob(path, recursive=True)) or [path]
+    else:
+        return of_paths([path], path)
+    source = of_paths(files, path)
+    if source is None:
+        raise FileNotFoundError(
+            f"X={path!r}: there are no files whose names end in one of "
+            f"{', '.join(FORMATS)}; if others hold a table, give "
+            "pyarrow.dataset.dataset(paths, format=...)."
+        )
+    return source
 
 
 def of_paths(files, path=None):
@@ -216,14 +85,15 @@ def of_paths(files, path=None):
         fs.LocalFileSystem(), named, _reader_of(form), options
     )
     if form not in DELIMITERS:
-        return of_dataset(factory.finish())
-    return _of_text(factory, DELIMITERS[form], named, given)
+        return of_dataset(factory.finish(), unify=True, alike=True, read_from=form)
+    return _of_text(factory, form, named, given)
 
 
-def _of_text(factory, delimiter, files, given):
+def _of_text(factory, form, files, given):
     """Return the source of files of text, unless these are written otherwise than thought."""
     import pyarrow as pa
 
+    delimiter = DELIMITERS[form]
     remedy = "read it with pl.scan_csv(path, separator=..., encoding=...), and give that"
     try:
         table = factory.finish()
@@ -245,7 +115,7 @@ def _of_text(factory, delimiter, files, given):
         raise ValueError(
             f"X={given!r}: columns {strange} of {files[0]!r} are not encoded in UTF-8; {remedy}."
         )
-    return of_dataset(table, unify=True)
+    return of_dataset(table, unify=True, alike=True, read_from=form)
 
 
 def _reader_of(form):

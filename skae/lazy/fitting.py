@@ -12,15 +12,17 @@ from sklearn.utils import check_random_state
 from skae import _defaults
 from skae._entry import EntryPoints
 from skae._prefetch import prefetched
-from skae.lazy.chunks import join, take, told_where
+from skae.lazy.chunks import take, told_where
+from skae.lazy.joining import join, joined
 from skae.lazy.memory import bytes_of
-from skae.lazy.sampling import generator_of, joined, rest_of, rows_in_memory, sample_size
+from skae.lazy.sampling import generator_of, rest_of, rows_in_memory, sample_size
 from skae.lazy.shards import MAX_COMMON, ShardRows, sample_of_shards
 from skae.lazy.sources import refuse_row_arguments
 from skae.lazy.spilled import N_PARTS, N_PARTS_OF_FILE, Kept, Spill, refuse_full_disk
 from skae.lazy.summary import Reservoir
 from skae.table.encoder import TableEncoder
 from skae.table.frame import Frame
+from skae.table.remedies import set_remedies_for
 from skae.table.rows import DenseRows, TrainingRows
 from skae.table.states import OBSERVED
 from skae.table.validation import as_frame, check_fitted_table, check_table, column_names
@@ -44,6 +46,7 @@ class LazyFitMixin(EntryPoints):
 
         Of several workers each fits to its part, however large.
         """
+        set_remedies_for(source.read_from)
         workers, alone = self._workers, self._workers.size == 1
         if source.table is None:
             refuse_row_arguments(**of_rows)
@@ -109,33 +112,39 @@ class LazyFitMixin(EntryPoints):
         if not any(has_rows):
             raise ValueError(f"X is a {source.kind} without rows; at least two are needed.")
         root = has_rows.index(True)
-        begun = workers.agreed(
-            lambda: self._begin(head, source) if workers.rank == root else None
+        begun, parts = workers.agreed(
+            lambda: (
+                self._begin(head, rest, source)
+                if workers.rank == root
+                else (None, chain(head, rest_of(rest)))
+            )
         )
         self._table, names = workers.shared(begun, root)
         vars(self).update(names)
         n_columns = len(self._table.names)
         size = sample_size(n_columns, self.memory_limit)
         reservoir = Reservoir(size, generator_of(seed, workers))
-        workers.agreed(lambda: self._learn_chunks(head, rest, reservoir))
+        workers.agreed(lambda: self._learn_chunks(parts, reservoir))
         n_own = reservoir.n_seen
         learned = workers.merged((self._table, reservoir), _merge_summaries)
         settled = workers.agreed(lambda: self._settle(*learned) if learned else None)
         self._table, n_rows = workers.shared(settled)
         return reservoir.rows() if workers.is_first else None, n_rows, n_own
 
-    def _begin(self, head, source):
-        """Return an encoder that knows of what kinds the columns are, and their names."""
-        first = check_table(self, _with_cells(joined(head), source), reset=True)
+    def _begin(self, head, rest, source):
+        """Return an encoder that knows the kinds of the columns, with their names; and all parts."""
+        first, parts = _first_rows(head, rest, source)
+        first = check_table(self, first, reset=True)
         table = TableEncoder(**self._table_parameters())
         table.begin(first, column_names(self, first.shape[1]))
-        return table, {name: vars(self)[name] for name in IN_FIT & set(vars(self))}
+        names = {name: vars(self)[name] for name in IN_FIT & set(vars(self))}
+        return (table, names), parts
 
-    def _learn_chunks(self, head, rest, reservoir):
-        for chunk, where in chain(head, rest_of(rest)):
-            reservoir.add(chunk)
+    def _learn_chunks(self, parts, reservoir):
+        for chunk, where in parts:
             with told_where(where):
                 self._table.learn_chunk(check_table(self, chunk, reset=False))
+            reservoir.add(chunk)
 
     def _settle(self, table, reservoir):
         """Return what was learned of all rows, settled, and how many these are."""
@@ -201,7 +210,8 @@ class LazyFitMixin(EntryPoints):
         if n_seen != n_rows:
             raise ValueError(
                 f"X is a {source.kind} that gave {n_rows} rows when it was read first, and "
-                f"{n_seen} when it was read again; give a table that stays as it is."
+                f"{n_seen} when it was read again; give a table that stays as it is, and chunks "
+                "that begin anew each time they are iterated."
             )
         held_out = held_out or [spill.nothing()]
         x, observed = (
@@ -258,13 +268,19 @@ class LazyFitMixin(EntryPoints):
         return replace(data, common=DenseRows(common, None))
 
 
-def _with_cells(first, source):
-    """Return first rows of a source, and later ones with cells of columns that have none."""
+def _first_rows(head, rest, source):
+    """Return the first rows of a source as a table, and an iterator of all of its parts.
+
+    Of columns without a cell in the first rows there are later ones with cells.
+    """
+    first = joined(head)
     frame = as_frame(first)
-    if frame is None:
-        return first
+    columns = () if frame is None or rest is None else enumerate(frame.columns())
+    empty = [i for i, cells in columns if cells.kind == "empty"]
+    if not empty:
+        return first, chain(head, rest_of(rest))
+    rest.close()  # a connection may have one result open at a time
     found = [first]
-    empty = [i for i, cells in enumerate(frame.columns()) if cells.kind == "empty"]
     with closing(source.chunks()) as chunks:
         while empty and (chunk := next(chunks, None)) is not None:
             own = Frame.of(chunk)
@@ -274,7 +290,7 @@ def _with_cells(first, source):
                 there = np.flatnonzero(~own.column(i).is_missing())
                 found.append(take(chunk, there[:1]))
                 empty.remove(i)
-    return join(found)
+    return join(found), prefetched(source.parts())
 
 
 def _merge_summaries(summary, other):

@@ -7,7 +7,9 @@ from scipy.sparse import issparse
 
 from skae._new_file import new_file
 from skae._prefetch import prefetched
-from skae.lazy.chunks import join, told_where
+from skae.lazy.chunks import told_where
+from skae.lazy.joining import join
+from skae.table.remedies import remedies_for
 
 
 class LazyRows:
@@ -40,7 +42,7 @@ class LazyRows:
 
     def __iter__(self):
         for chunk, where in prefetched(self._source.parts()):
-            with told_where(where):
+            with told_where(where), remedies_for(self._source.read_from):
                 rows = named(self._method(chunk), self._names, chunk)
             yield rows
 
@@ -120,7 +122,7 @@ def mean_over(source, method):
     """Return the mean of what a method gives for the rows of a `Source`."""
     total = n_rows = 0
     for chunk, where in prefetched(source.parts()):
-        with told_where(where):
+        with told_where(where), remedies_for(source.read_from):
             of_rows = method(chunk)
         total, n_rows = total + of_rows.sum(), n_rows + len(of_rows)
     if not n_rows:
@@ -136,7 +138,7 @@ def named(result, names, like):
     result : ndarray, sparse matrix or data frame
     names : list of str
         The columns of an array.
-    like : data frame or ndarray
+    like : data frame, ndarray or sparse matrix
     """
     result = result.toarray() if issparse(result) else result
     if not isinstance(result, np.ndarray):
@@ -144,7 +146,7 @@ def named(result, names, like):
     columns = np.atleast_2d(result.T)
     names = names if len(names) == len(columns) else [f"x{i}" for i in range(len(columns))]
     data = dict(zip(names, columns, strict=True))
-    if isinstance(like, np.ndarray):
+    if isinstance(like, np.ndarray) or issparse(like):
         return pd.DataFrame(data)
     if isinstance(like, pd.DataFrame):
         return pd.DataFrame(data, index=like.index)

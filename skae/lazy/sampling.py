@@ -6,11 +6,12 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skae._prefetch import prefetched
-from skae.lazy.chunks import join
+from skae.lazy.joining import joined
 from skae.lazy.memory import bytes_of
 from skae.lazy.sources import open_source, refuse_row_arguments
 from skae.lazy.spilled import N_PARTS
 from skae.lazy.summary import Reservoir, read_head
+from skae.table.remedies import set_remedies_for
 
 # Rows that principal axes, quantiles and the columns' networks are learned from, at most.
 MAX_SAMPLE, LEAST_SAMPLE = 100_000, 1000
@@ -38,6 +39,7 @@ def sample_of(estimator, X, **of_rows):
     source, workers = open_source(X), estimator._workers
     if source is None or (source.table is not None and workers.size == 1):
         return X
+    set_remedies_for(source.read_from)
     refuse_row_arguments(**of_rows)
     head, rest = workers.agreed(lambda: _open(source, workers, estimator.memory_limit))
     if workers.size == 1 and rest is None and head:
@@ -64,11 +66,6 @@ def sample_of(estimator, X, **of_rows):
 def _open(source, workers, memory_limit):
     """Return `rows_in_memory` of a worker's part of a source."""
     return rows_in_memory(source.shard(workers.rank, workers.size), memory_limit)
-
-
-def joined(parts):
-    """Return the chunks of parts below each other."""
-    return join([part.chunk for part in parts])
 
 
 def rest_of(rest):

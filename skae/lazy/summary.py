@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skae.lazy.chunks import join, take
+from skae.lazy.chunks import take
+from skae.lazy.joining import join
 
 
 class Reservoir:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from skae.table.cells import Cells
 from skae.table.reading import read_cells
+from skae.table.reading.arrow import with_wide_index
 from skae.table.reading.library import PANDAS
 from skae.table.reading.wide import FEW, WIDE, read_matrix
 
@@ -220,7 +221,8 @@ def _without_objects(native):
 def _takeable(frame):
     """Return a frame in dtypes of which rows can be taken one by one, in any order.
 
-    pandas cannot take from columns of the other byte order, pyarrow not from views.
+    pandas cannot take from columns of the other byte order, pyarrow not from views, nor from
+    dictionaries that have more levels in all chunks than their index numbers.
     """
     pa = sys.modules.get("pyarrow")
     if isinstance(frame, pd.DataFrame):
@@ -233,16 +235,15 @@ def _takeable(frame):
         for i, column in other.items():
             frame.isetitem(i, column)
         return frame
-    if (
-        pa is None
-        or not isinstance(frame, pa.Table)
-        or not any(map(_is_view, frame.schema.types))
-    ):
+    if pa is None or not isinstance(frame, pa.Table):
         return frame
-    fields = [
-        field.with_type(pa.string()) if _is_view(field.type) else field
-        for field in frame.schema
+    types = [
+        pa.string() if _is_view(kind) else with_wide_index(kind)
+        for kind in frame.schema.types
     ]
+    if types == frame.schema.types:
+        return frame
+    fields = map(pa.Field.with_type, frame.schema, types)
     return frame.cast(pa.schema(fields))
 
 

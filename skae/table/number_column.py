@@ -73,6 +73,8 @@ class NumberColumn:
             self.unit = cells.dtype if self.whole and cells.dtype.kind in "mM" else None
             self.unsigned = self.whole and cells.dtype.kind == "u"
             self.clocks, self.zone = clocks_of(given.zone), given.zone
+        if self.whole and cells is None and self.is_plain and _has_fractions(given):
+            self.whole = False  # those before came as integers, which it holds as well
         if not self.whole or cells is None:
             return
         there = ~given.is_missing()
@@ -298,6 +300,11 @@ def _on_steps(bounds, start, step):
     """Return the outermost numbers, steps away from `start`, within bounds."""
     low, high = bounds
     return start - (start - low) // step * step, start + (high - start) // step * step
+
+
+def _has_fractions(given):
+    there = given.there()
+    return bool(np.any(there != np.rint(there)))
 
 
 def _whole_cells(given):

@@ -3,8 +3,11 @@
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from os import PathLike
+from types import FunctionType, MethodType
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
@@ -27,7 +30,8 @@ REMEDIES = {
     ("pyarrow", "ParquetDataset"): "X.read()",
     ("dask", "DataFrame"): "X.compute()",
     ("dask_expr", "DataFrame"): "X.compute()",
-    ("dask", "Array"): "X.compute()",
+    ("dask", "Array"): "X.compute(), or X.to_dask_dataframe() to methods for rows,",
+    ("dask", "Delayed"): "X.compute()",
     ("pyspark", "DataFrame"): "X.toPandas()",
     ("sqlframe", "DataFrame"): "X.toPandas()",
     ("ray", "Dataset"): "X.to_pandas()",
@@ -74,6 +78,7 @@ JOINED = {
     ("polars", "LazyFrame"): "pl.concat(X)",
     ("pyarrow", "Table"): "pa.concat_tables(X)",
     ("pyarrow", "RecordBatch"): "pa.Table.from_batches(X)",
+    ("dask", "Delayed"): "dd.from_delayed(X)",
 }
 # What may stand behind these, for all of which pandas has a decompressor.
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -135,9 +140,19 @@ def _remedy(X):
     if torch is not None and isinstance(X, torch.utils.data.Dataset):
         return "torch.stack([row[0] for row in X]), if a row comes first,"
     if isinstance(X, Iterator):
-        return "np.vstack(list(X)), or each of its chunks to partial_fit,"
-    if hasattr(X, "collect") and not hasattr(X, "__array__"):
+        return (
+            "list(X), an object that begins anew each time it is iterated, or each of the "
+            "chunks to partial_fit"
+        )
+    if isinstance(X, (FunctionType, MethodType, partial)):
+        return "X()"
+    if hasattr(X, "__array__"):
+        return None
+    if hasattr(X, "collect"):
         return "X.collect()"
+    if hasattr(X, "__arrow_c_stream__"):
+        known = nw.from_native(X, eager_only=True, pass_through=True) is not X
+        return None if known else "pa.table(X)"
     return None
 
 

@@ -59,9 +59,11 @@ def _times(values, missing, kind):
 
 
 def _as_dictionary(cells, kind):
-    """Return the cells as a dictionary of the type, the numbers of the levels included."""
+    """Return the cells as a dictionary of the type, and of its index if that has the numbers."""
     encoded = cells.cast(kind.value_type).dictionary_encode()
-    indices = encoded.indices.cast(kind.index_type)
+    most = np.iinfo(kind.index_type.to_pandas_dtype()).max
+    is_enough = len(encoded.dictionary) <= most + 1
+    indices = encoded.indices.cast(kind.index_type if is_enough else pa.int32())
     return pa.DictionaryArray.from_arrays(indices, encoded.dictionary, ordered=kind.ordered)
 
 

@@ -37,6 +37,14 @@ def read_arrow(column, source):
     return empty(len(column), source) if nothing else refuse(source)
 
 
+def with_wide_index(kind):
+    """Return a type of Arrow; of a dictionary, one whose levels may be any number."""
+    pa = sys.modules["pyarrow"]
+    if not pa.types.is_dictionary(kind) or kind.index_type.bit_width >= 32:
+        return kind
+    return pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
+
+
 def _filled(column, value):
     """Return the cells as an array, with `value` where they are missing, and where."""
     if not column.null_count:
@@ -61,7 +69,8 @@ def _read_dictionary(pa, column, source):
     kind = column.type.value_type
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
         return refuse(source)
-    chunks = column.unify_dictionaries().chunks
+    # The levels of all chunks together may be more than a narrow index numbers.
+    chunks = column.cast(with_wide_index(column.type)).unify_dictionaries().chunks
     if not chunks:
         return empty(0, source)
     values = chunks[0].dictionary.to_pandas()

@@ -1,6 +1,7 @@
 """Columns that no kind of column can be made of: errors that name a way out."""
 
-from skae.table.remedies import ARROW_PLACE, PANDAS, conversion
+from skae.table.remedies import conversion, conversion_of_dtype
+from skae.table.remedy_forms import ARROW_PLACE, PANDAS
 
 MUST_HOLD = (
     "A column must hold numbers, booleans, text or categories, dates or durations, and only "
@@ -56,7 +57,10 @@ def refuse(source, what=None, kind=None):
     found = str(source.dtype) if what is None else what
     forms = {} if " and " in found else REMEDIES.get(library, {})
     form = next((forms[start] for start in forms if found.startswith(start)), None)
-    if form is not None:
+    own = conversion_of_dtype(source, kind)
+    if own is not None:
+        remedy = own
+    elif form is not None:
         unit = getattr(source.dtype, "unit", None)
         remedy = form.format(name=source.name, unit=unit)
     else:
