@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skae.display._fitting import fit_panels, place_of
+from skae.display._fitting import PanelLocator
 from skae.display._images import tile
 from skae.display._style import GAP_COLOR, styled
+from skae.display._tables import in_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,20 +102,26 @@ class Display:
     ) -> None:
         """Open axes and replace them by panels of a size in inches, three per line.
 
+        Inches are those of text of ten points: with larger fonts new figures are larger.
         With `heights` lines are as many times as high. Above the panels there is room for a
         legend of these entries, `legend_ax_`, with a title. Of panels that would be narrower
         than `least` inches there are fewer per line.
         """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        import matplotlib as mpl
+
+        inch = mpl.rcParams["font.size"] / 10.0
         if ax is not None:
             _check_axes(ax)
-            inches = ax.get_window_extent().width / ax.figure.figure.dpi
+            inches = ax.get_window_extent().width / ax.figure.figure.dpi / inch
             per_line = max(min(per_line, int(inches / least) if least else per_line), 1)
         n_columns = min(per_line, n_panels)
         n_lines = math.ceil(n_panels / n_columns)
         height = size[1] * (n_lines if heights is None else sum(heights))
         width = size[0] * n_columns
         strip = _height_of_legend(entries, width, title)
-        self._open_axes(ax, (width + margins[0], height + strip + margins[1]))
+        figsize = inch * (width + margins[0]), inch * (height + strip + margins[1])
+        self._open_axes(ax, figsize)
         spec = self.ax_.get_subplotspec()
         if spec is None:
             raise ValueError(
@@ -122,7 +130,7 @@ class Display:
             )
         self.ax_.set_axis_off()
         if strip:
-            inches = self.ax_.get_window_extent().width / self.figure_.figure.dpi
+            inches = self.ax_.get_window_extent().width / self.figure_.figure.dpi / inch
             self._legend_columns = _entries_per_line(entries, inches)
             strip = _height_of_legend(entries, inches, title)
             parts = spec.subgridspec(2, 1, height_ratios=[strip, height])
@@ -138,27 +146,19 @@ class Display:
             line[0].set_ylabel(ylabel)
 
     def _fit(self) -> None:
-        """Keep what was drawn in the place of the axes, unless a layout engine does."""
-        if self.figure_.figure.get_layout_engine() is not None:
+        """Keep what was drawn in the place of the axes; see `PanelLocator`."""
+        is_alone = self._lines == [[self.ax_]]
+        if is_alone and self.figure_.figure.get_layout_engine() is not None:
             return
-        spec, box = self.ax_.get_subplotspec(), self.ax_.get_position(original=True)
-        place = place_of(spec, self.ax_)
-        if self._lines == [[self.ax_]]:
-            fit_panels(self._lines, box, place)
-            return
-        if self.legend_ax_ is not None and (legend := self.legend_ax_.get_legend()):
-            inside = legend.get_window_extent().transformed(
-                self.figure_.transSubfigure.inverted()
-            )
-            high = min(box.y1 + inside.height / 2, place.y1)
-            bottom = high - inside.height
-            self.legend_ax_.set_position((box.x0, bottom, box.width, inside.height))
-            place = type(place).from_extents(place.x0, place.y0, place.x1, bottom)
-        there = [
+        panels = [
             [panel if panel.figure is not None else None for panel in line]
             for line in self._lines
         ]
-        fit_panels(there, box, place, self._heights)
+        locator = PanelLocator(self.ax_, panels, self._heights, self.legend_ax_)
+        strips = [] if self.legend_ax_ is None else [self.legend_ax_]
+        for panel in [*chain.from_iterable(panels), *strips]:
+            if panel is not None:
+                panel.set_axes_locator(locator)
 
     def _draw_legend(
         self, handles: Sequence[Any], labels: Sequence[str], title: str | None = None
@@ -167,7 +167,7 @@ class Display:
         strip = cast("Axes", self.legend_ax_)
         return strip.legend(
             handles,
-            labels,
+            [in_legend(label) for label in labels],
             title=title,
             loc="center",
             ncols=min(self._legend_columns, len(labels)),

@@ -37,12 +37,14 @@ def draw_marginals(ax: Axes, column: Column) -> list[BarContainer]:
     bars : list of BarContainer
         One per table.
     """
-    if column.is_number:
-        missing = [np.isnan(part).mean() for part in column.parts.values()]
-        if max(missing) > LEAST_MISSING:
-            label = f"missing: {missing[0]:.0%} real,\n{missing[1]:.0%} synthetic"
-            ax.set_xlabel(label, fontsize="small")
-    return _draw_numbers(ax, column) if column.is_number else _draw_levels(ax, column)
+    if not column.is_number:
+        return _draw_levels(ax, column)
+    lines = ["days"] if column.is_duration else []
+    missing = [np.isnan(part).mean() for part in column.parts.values()]
+    if max(missing) > LEAST_MISSING:
+        lines += [f"missing: {missing[0]:.0%} real,", f"{missing[1]:.0%} synthetic"]
+    ax.set_xlabel("\n".join(lines), fontsize="small")
+    return _draw_numbers(ax, column)
 
 
 def _draw_numbers(ax: Axes, column: Column) -> list[BarContainer]:

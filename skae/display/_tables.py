@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, TypeAlias
@@ -19,6 +20,8 @@ Table: TypeAlias = Any
 DAY = np.timedelta64(1, "D")
 # Letters that are drawn of a name or a cell.
 LONGEST = 20
+# What would be drawn as a box, or begin a line that has no room.
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def read_table(table: Table, names: list[str] | None = None) -> pd.DataFrame:
@@ -192,7 +195,12 @@ def _window(text: str, n_first: int, n_last: int, room: int) -> str:
 
 
 def as_text(cell: Any) -> str:
-    """Return a cell as a whole string."""
+    """Return a cell as a whole string in one line; one without a letter in quotes."""
+    text = CONTROLS.sub(" ", _written(cell))
+    return text if text.strip() else f'"{text}"'
+
+
+def _written(cell: Any) -> str:
     if isinstance(cell, (float, np.floating)):
         return f"{cell:.4g}"
     if isinstance(cell, np.datetime64):
@@ -207,10 +215,18 @@ def verbatim(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def in_legend(text: str) -> str:
+    """Return an entry of a legend: matplotlib leaves out what begins with an underscore."""
+    return f" {text}" if text.startswith("_") else text
+
+
 def _read_cells(cells: Cells) -> np.ndarray:
-    """Return cells as an array; only numbers and times have such a dtype."""
+    """Return cells as an array; only numbers and times have such a dtype.
+
+    Dates are those of the clocks of their place, as the table shows them.
+    """
     if cells.kind in ("date", "duration"):
-        return cells.data
+        return cells.local()
     return cells.floats() if cells.kind == "number" else cells.objects()
 
 

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from skae.display._display import (
@@ -51,7 +52,7 @@ class AnomalyScoreDisplay(Display):
     ----------
     scores : ndarray of shape (n_samples,)
         Anomaly scores. The higher, the more normal.
-    y : ndarray of shape (n_samples,), default=None
+    y : ndarray or pandas.Categorical of shape (n_samples,), default=None
         Labels of the rows.
     threshold : float, default=None
         Score below which a row is an anomaly.
@@ -85,7 +86,7 @@ class AnomalyScoreDisplay(Display):
 
     scores: np.ndarray
     _: KW_ONLY
-    y: np.ndarray | None = None
+    y: np.ndarray | pd.Categorical | None = None
     threshold: float | None = None
     name: str | None = None
 
@@ -261,7 +262,8 @@ class AnomalyScoreDisplay(Display):
         else:
             groups, colors = group_labels(self.y)
         labels = [label for label, _ in groups]
-        if set(labels) <= set(MEANINGS):
+        # 1 alone may be anything: anomalies, or True.
+        if {-1} <= set(labels) <= set(MEANINGS):
             groups = [(MEANINGS[label], rows) for label, rows in groups]
         # Small groups, such as anomalies, are drawn last so that they are not hidden.
         order = sorted(range(len(groups)), key=lambda i: -len(groups[i][1]))

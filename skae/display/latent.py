@@ -44,7 +44,7 @@ class LatentSpaceDisplay(Display):
         Codes of the rows that are drawn.
     embedding : ndarray of shape (n_samples, 1) or (n_samples, 2)
         Coordinates of the rows.
-    y : ndarray of shape (n_samples,), default=None
+    y : ndarray or pandas.Categorical of shape (n_samples,), default=None
         Labels or values of the rows.
     names : list of str, default=None
         Labels of the axes.
@@ -83,7 +83,7 @@ class LatentSpaceDisplay(Display):
     codes: np.ndarray
     embedding: np.ndarray
     _: KW_ONLY
-    y: np.ndarray | None = None
+    y: np.ndarray | pd.Categorical | None = None
     names: Sequence[str] | None = None
 
     @classmethod
@@ -124,9 +124,10 @@ class LatentSpaceDisplay(Display):
         random_state : int, RandomState instance or None, default=0
             Determines the choice of rows and the initialisation of the layout.
         color_by : {"auto", "label", "value"}, default="auto"
-            How `y` is interpreted. If "auto", text is labels, and numbers and dates have a
-            colour bar, in steps if they are at most ten whole numbers. Of labels the ten
-            most frequent have colours, all others one grey. Missing cells are grey.
+            How `y` is interpreted. If "auto", text and categories are labels, and numbers
+            and dates have a colour bar, in steps if they are at most ten whole numbers. Of
+            labels the ten most frequent have colours, all others one grey; categories keep
+            their order. Missing cells are grey.
         label_name : str, default=None
             Title of the legend. If None, the name of `y`, if it has one.
         ax : matplotlib Axes, default=None
@@ -206,6 +207,7 @@ class LatentSpaceDisplay(Display):
             )
         if label_name is None:
             label_name = getattr(y, "name", None)
+            label_name = None if label_name == "" else label_name  # polars has no None
         if y is not None:
             y = read_labels(y, len(codes), "codes")
         rng, n_rows = check_random_state(random_state), len(codes)
@@ -281,7 +283,7 @@ class LatentSpaceDisplay(Display):
             )
         if color_by != "auto":
             return color_by == "label"
-        if not has_values:
+        if not has_values or pd.isna(y).all():
             return True
         # Along a single code a few numbers are histograms, as labels are.
         return self.embedding.shape[1] == 1 and few_numbers(y) is not None

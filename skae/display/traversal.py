@@ -286,8 +286,6 @@ class LatentTraversalDisplay(Display):
         panels[0].set_xlabel(f"code {component}")
         bands = parts.bands[number]
         n_drawn = bool(parts.curves) + len(parts.dates) + len(bands)
-        for panel in panels:
-            panel.locator_params(axis="x", nbins=4)
         for unused in panels[n_drawn:]:
             unused.set_axis_off()
         left = iter(panels[:n_drawn])
@@ -319,7 +317,8 @@ class LatentTraversalDisplay(Display):
         limits = np.array([panel.get_ylim() for panel in panels])
         for panel in panels:
             panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
-        by_name = {line.get_label(): line for line in self.lines_[0]}
+        # Not by their labels: an empty one is replaced by matplotlib.
+        by_name = dict(zip(parts.curves, self.lines_[0], strict=True))
         handles = [by_name[name] for name in parts.kept]
         if len(parts.entries) > len(handles):
             handles.append(next(h for n, h in by_name.items() if n not in parts.kept))

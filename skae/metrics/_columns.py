@@ -30,6 +30,8 @@ class Column:
         The levels that any of the tables holds, as text.
     is_date : bool
         Whether numbers are days since 1970.
+    is_duration : bool
+        Whether they are days.
     """
 
     name: object
@@ -37,6 +39,7 @@ class Column:
     parts: dict[str, np.ndarray]
     levels: pd.Index | None = None
     is_date: bool = False
+    is_duration: bool = False
 
     def __getitem__(self, table):
         return self.parts[table]
@@ -140,7 +143,8 @@ def _join(label, cells):
     found = set(kinds.values())
     if found <= NUMBERS and len(found) <= 1:
         parts = {name: _floats(part, label, name) for name, part in cells.items()}
-        return Column(label, True, parts, is_date="date" in found)
+        kind = {"is_date": "date" in found, "is_duration": "duration" in found}
+        return Column(label, True, parts, **kind)
     if not found <= LEVELS:
         raise ValueError(
             f"Column {label!r} holds different things in the tables: {kinds}; convert it "

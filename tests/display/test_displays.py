@@ -74,15 +74,36 @@ def test_draws_on_new_axes(drawers, name, plt):
     display.figure_.canvas.draw()
 
 
+def _do_nothing(figure):
+    pass
+
+
+def _make_smaller(figure):
+    figure.set_size_inches(11, 4.8)
+
+
+@pytest.mark.parametrize(
+    ("layout", "afterwards"),
+    [
+        (None, _do_nothing),
+        (None, lambda figure: figure.tight_layout()),
+        (None, _make_smaller),
+        ("tight", _do_nothing),
+        ("constrained", _do_nothing),
+    ],
+    ids=["none", "tight_layout()", "resized", "tight", "constrained"],
+)
 @pytest.mark.parametrize("name", DRAWERS)
-def test_stays_in_the_place_of_the_axes_given(drawers, name, plt):
-    """Without a layout engine, too, nothing runs over a panel, a neighbour or the page."""
-    figure, axes = plt.subplots(1, 2, figsize=(12, 5))
+def test_stays_in_the_place_of_the_axes_given(drawers, name, layout, afterwards, plt):
+    """Nothing runs over a panel, a neighbour or the page, whoever lays them out."""
+    figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout=layout)
     display = drawers[name](ax=axes[0])
     assert display.ax_ is axes[0]
     assert display.figure_ is figure
     assert not axes[1].has_data()
     assert plt.get_fignums() == [figure.number]
+    afterwards(figure)
+    figure.canvas.draw()
     panels = [*getattr(display, "axes_", [display.ax_])]
     if display.legend_ax_ is not None:
         panels.append(display.legend_ax_)

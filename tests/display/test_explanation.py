@@ -62,3 +62,11 @@ def test_durations_are_written_as_such():
     display = ExplanationDisplay.from_predictions(contributions, row)
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
     assert labels[0] == "lasting = 00:02:28"
+
+
+def test_dates_of_a_zone_are_those_of_its_clocks():
+    days = pd.date_range("2024-01-01", periods=3, tz="Asia/Tokyo")  # 15:00 the day before
+    rows = pd.DataFrame({"day": days, "late": days + pd.Timedelta("90min")})
+    display = ExplanationDisplay.from_predictions(np.ones((3, 2)), rows, rows)
+    for shown in vars(display)["values"], display.expected:
+        assert shown[0].tolist() == ["2024-01-01", "2024-01-01 01:30"]
