@@ -1,5 +1,7 @@
 """Measures of generated rows: each tells the good generator from a bad one of its kind."""
 
+import time
+import warnings
 from functools import cache
 
 import numpy as np
@@ -131,6 +133,18 @@ def test_very_many_levels_do_not_tell_by_their_names():
     assert two_sample_auc(real, other, random_state=0) > 0.75
 
 
+def test_copies_are_told_by_a_warning_and_fresh_rows_are_not():
+    """What a booster learns of a row misleads it about the copy: the area is small."""
+    half = pd.concat([SAME[:300], REAL[:300]])
+    for copies in REAL, half:
+        with pytest.warns(UserWarning, match=r"The AUC is 0\.\d\d.*copies.*not seen"):
+            assert two_sample_auc(REAL, copies, random_state=0) < 0.35
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for n_rows in 30, 300:
+            two_sample_auc(REAL[:n_rows], SAME[:n_rows], random_state=0)
+
+
 def test_seed_decides_and_sizes_may_differ():
     pair = REAL, SAME[:200]
     first, again, other = (two_sample_auc(*pair, random_state=s) for s in (0, 0, 1))
@@ -242,6 +256,28 @@ def test_class_that_was_not_generated_costs():
     assert alone.synthetic == 0.5
 
 
+def test_two_numbers_that_are_not_whole_are_classes_too():
+    tables = [
+        frame.assign(chief=np.where(frame["chief"], 1.5, 0.5))
+        for frame in (REAL, SAME, TEST)
+    ]
+    for task in "auto", "classification":
+        scores = train_on_synthetic_score(*tables, "chief", task=task, random_state=0)
+        assert scores == train_on_synthetic_score(REAL, SAME, TEST, "chief", random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "message"),
+    [
+        ("job", "regression", "'job' holds levels, such as 'clerk'"),
+        ("years", "classification", r"'years' holds numbers .*not whole.*pandas\.cut"),
+    ],
+)
+def test_targets_that_the_task_cannot_predict_are_an_error(target, task, message):
+    with pytest.raises(ValueError, match=message):
+        train_on_synthetic_score(REAL, SAME, TEST, target, task=task)
+
+
 def test_target_of_an_array_is_a_position():
     names = ["years", "pay", "chief"]
     arrays = [f[names].to_numpy(dtype=float) for f in (REAL, SAME, TEST)]
@@ -298,6 +334,20 @@ def test_tables_with_nothing_in_common_are_not_alike():
 
 
 # ------------------------------------------------------------------ pairs
+
+
+def test_associations_of_wide_tables_take_no_time():
+    """Ranks and correlations of whole columns are found once, not pair by pair."""
+    X = np.random.default_rng(0).normal(size=(200, 300))
+    started = time.perf_counter()
+    found = associations(X).to_numpy()
+    took = time.perf_counter() - started
+    np.testing.assert_allclose(found, spearmanr(X).statistic, atol=1e-12)
+    started = time.perf_counter()
+    for column in X.T[:100]:
+        spearmanr(column, X[:, 0])
+    # 44,850 pairs, in the time of some hundred.
+    assert took < 20 * (time.perf_counter() - started)
 
 
 def test_association_of_numbers_is_spearmans():

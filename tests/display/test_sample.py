@@ -90,6 +90,7 @@ def test_rows_are_sampled_as_the_seed_says(mixed, fitted):
     assert "of AutoencoderTransformer" in display.title_.get_text()
 
 
+@pytest.mark.filterwarnings("ignore:The AUC is")  # rows are nearly copies
 def test_another_generator_and_an_array(X):
     display = SampleDisplay.from_estimator(KernelDensity(bandwidth=0.1).fit(X), X)
     assert set(display.bars_) == {"x0", "x1", "x2", "x3", "x4"}
