@@ -123,7 +123,7 @@ def test_arrays_in_place_of_a_frame_are_its_columns_of_numbers(X, n_numbers):
 def test_arguments_that_have_no_way_back_are_an_error(X):
     with pytest.raises(TypeError, match="estimator is of type DataFrame"):
         reconstruction_r2(pd.DataFrame(X), PCA(2).fit(X))
-    with pytest.raises(TypeError, match="needs .* inverse_transform.*IsolationForest"):
+    with pytest.raises(TypeError, match=r"needs .* inverse_transform.*IsolationForest"):
         reconstruction_r2(IsolationForest(), X)
 
     class Shorter(PCA):
