@@ -62,9 +62,15 @@ class Display:
             )
         missing = [name for name in names if not hasattr(estimator, name)]
         if missing:
+            last, remedy = last_step(estimator), ""
+            if last is not estimator and all(hasattr(last, name) for name in names):
+                remedy = (
+                    f" Its {type(last).__name__} has: give that, pipeline[-1], and the rows "
+                    "as it sees them, pipeline[:-1].transform(X)."
+                )
             raise TypeError(
                 f"{cls.__name__} needs an estimator with {' and '.join(names)}, but "
-                f"{type(estimator).__name__} has no {' and no '.join(missing)}."
+                f"{type(estimator).__name__} has no {' and no '.join(missing)}.{remedy}"
             )
 
     def _open_axes(self, ax: Axes | None, figsize: Pair) -> None:
@@ -300,10 +306,12 @@ def of_estimator(name: str | None) -> str:
 
 
 def name_of(estimator: Any) -> str:
-    """Return the class name of an estimator, or of the last step of a pipeline."""
+    """Return the class name of an estimator, or of the one that a search or pipeline holds."""
     return type(last_step(estimator)).__name__
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the last step of a pipeline, or the estimator itself."""
+    """Return the last step of a pipeline, the best of a search, or the estimator itself."""
+    if hasattr(estimator, "best_estimator_"):
+        return last_step(estimator.best_estimator_)
     return estimator[-1] if hasattr(estimator, "steps") else estimator

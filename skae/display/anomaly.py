@@ -17,6 +17,7 @@ from skae.display._display import (
     LogScale,
     check_count,
     check_log_scale,
+    last_step,
     name_of,
     of_estimator,
 )
@@ -108,8 +109,8 @@ class AnomalyScoreDisplay(Display):
         ----------
         estimator : fitted estimator
             Any estimator with `score_samples`: `AEAnomalyDetector`, `IsolationForest`,
-            skae's transformers, `GaussianMixture`. Its `offset_`, if it has one, is the
-            threshold.
+            skae's transformers, `GaussianMixture`, a `Pipeline` that ends in one. Its
+            `offset_`, if it has one, is the threshold.
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows to score.
         y : array-like of shape (n_samples,), default=None
@@ -132,7 +133,7 @@ class AnomalyScoreDisplay(Display):
             The display that was drawn.
         """
         cls._check_arguments(estimator, X, "score_samples")
-        offset = getattr(estimator, "offset_", None)
+        offset = getattr(last_step(estimator), "offset_", None)
         return cls.from_predictions(
             estimator.score_samples(X),
             y,

@@ -6,6 +6,8 @@ import pytest
 from matplotlib.colors import to_hex
 from sklearn.ensemble import IsolationForest
 from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from skae.display import (
@@ -24,6 +26,14 @@ def test_scores_and_threshold_are_the_detectors(X, detector):
     )
     assert display.n_flagged_ == (detector.decision_function(X) < 0).sum()
     assert sum(bar.get_height() for bar in display.bars_[0]) == len(X)
+
+
+def test_threshold_of_a_pipeline_is_its_detectors(X):
+    pipeline = make_pipeline(StandardScaler(), IsolationForest(random_state=0)).fit(X)
+    display = AnomalyScoreDisplay.from_estimator(pipeline, X)
+    assert display.threshold == pipeline[-1].offset_
+    assert display.n_flagged_ == (pipeline.predict(X) == -1).sum()
+    assert "score of IsolationForest" in display.ax_.get_xlabel()
 
 
 def test_detector_of_ours(X, quick_detector):

@@ -11,6 +11,8 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.manifold import TSNE
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
@@ -165,6 +167,26 @@ def test_without_matplotlib_the_error_says_so():
 def test_estimator_without_the_method_is_an_error(X, display, estimator):
     with pytest.raises(TypeError, match=rf"{display.__name__} needs an estimator with"):
         display.from_estimator(estimator, X)
+
+
+@pytest.mark.parametrize("display", [CodeDisplay, ExplanationDisplay, SampleDisplay])
+def test_a_pipeline_without_the_method_is_told_to_give_its_last_step(X, display):
+    model = AutoencoderTransformer(2, max_iter=2, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), model).fit(X)
+    message = (
+        r"Pipeline has no .*AutoencoderTransformer has.*pipeline\[:-1\].transform\(X\)"
+    )
+    with pytest.raises(TypeError, match=message):
+        display.from_estimator(pipeline, X)
+    display.from_estimator(pipeline[-1], pipeline[:-1].transform(X)[:20])  # as it says
+
+
+def test_a_search_is_drawn_as_its_best_estimator(X):
+    grid = {"n_components": [1, 2]}
+    search = GridSearchCV(AutoencoderTransformer(max_iter=2, random_state=0), grid, cv=2)
+    display = LossCurveDisplay.from_estimator(search.fit(X))
+    assert display.ax_.get_ylabel() == "loss of AutoencoderTransformer"
+    assert LatentSpaceDisplay.from_estimator(search, X).codes.shape == (len(X), 2)
 
 
 @pytest.mark.parametrize("display", FROM_ROWS)
