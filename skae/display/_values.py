@@ -75,6 +75,10 @@ def read_labels(y: ArrayLike, n_rows: int, of: str) -> np.ndarray | pd.Categoric
     ValueError
         If there is not one for each of the `n_rows` rows, which are those `of` something.
     """
+    if isinstance(y, str):
+        raise ValueError(
+            f"y={y!r} is a text; give the labels themselves, such as X[{y!r}]."
+        )
     # A missing label among text would become the text "nan".
     array = np.array(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
     if array.shape != (n_rows,):

@@ -98,6 +98,7 @@ def test_settings_by_any_of_their_names(y, more):
     [
         (np.zeros(5), {}, r"codes has shape \(5,\).*transform"),
         (np.zeros((5, 2)), {"y": [1, 2]}, r"y has shape \(2,\).*5 rows"),
+        (np.zeros((5, 2)), {"y": "kind"}, r"y='kind' is a text.*X\['kind'\]"),
         (np.zeros((3, 3)), {}, "3 rows are too few.*4 or more"),
         (np.zeros((5, 2)), {"color_by": "hue"}, "color_by='hue'.*'label'"),
         (np.zeros((5, 2)), {"color_by": "value", "y": list("abcde")}, "'a'.*use color_by="),
