@@ -151,6 +151,11 @@ def short(cell: Any) -> str:
     return verbatim(_cut(as_text(cell), LONGEST))
 
 
+def narrower(text: str, longest: int) -> str:
+    """Return what `short` returned with fewer letters."""
+    return verbatim(_cut(text.replace(r"\$", "$"), longest))
+
+
 def shorten(cells: Iterable[Any], longest: int = LONGEST) -> list[str]:
     """Return cells as short strings; long ones with the letters in which they differ."""
     whole = [as_text(cell) for cell in cells]
@@ -202,7 +207,8 @@ def as_text(cell: Any) -> str:
 
 def _written(cell: Any) -> str:
     if isinstance(cell, (float, np.floating)):
-        return f"{cell:.4g}"
+        number = float(cell)  # 11600, not 1.16e+04
+        return f"{number:.0f}" if 1e3 <= abs(number) < 1e9 else f"{number:.4g}"
     if isinstance(cell, np.datetime64):
         return str(cell.astype("datetime64[m]")).replace("T", " ").removesuffix(" 00:00")
     if isinstance(cell, np.timedelta64):
