@@ -105,6 +105,26 @@ def test_columns_that_differ_are_an_error(measure):
 # ------------------------------------------------------------------ two samples
 
 
+def test_dtypes_do_not_tell():
+    """The same cells, as generators and files often give them."""
+    rng = np.random.default_rng(0)
+    real = pd.DataFrame(
+        {
+            "price": rng.integers(0, 9, 300) / 10,
+            "rooms": rng.integers(1, 5, 300),
+            "grade": pd.Categorical(rng.integers(1, 4, 300)),
+            "paid": rng.random(300) > 0.5,
+        }
+    )
+    other = real.astype({"price": "float32", "rooms": "float64", "paid": object})
+    other["grade"] = real["grade"].cat.rename_categories(float)
+    assert (marginal_similarity(real, other) == 1.0).all()
+    assert (marginal_similarity(other, real) == 1.0).all()
+    assert (pair_similarity(real, other)["similarity"] > 1 - 1e-9).all()
+    shuffled = other.sample(frac=1, random_state=0)
+    assert nearest_record_ratio(real, shuffled, real) == 0.5
+
+
 def test_rows_of_one_distribution_cannot_be_told():
     assert two_sample_auc(REAL, SAME, random_state=0) == pytest.approx(0.5, abs=0.07)
 

@@ -143,6 +143,10 @@ def _join(label, cells):
     found = set(kinds.values())
     if found <= NUMBERS and len(found) <= 1:
         parts = {name: _floats(part, label, name) for name, part in cells.items()}
+        if any(part.data.dtype == np.float32 for part in cells.values()):
+            # 0.1 is another number in float64, by which tables would be told.
+            parts = {name: part.astype(np.float32) for name, part in parts.items()}
+            parts = {name: part.astype(np.float64) for name, part in parts.items()}
         kind = {"is_date": "date" in found, "is_duration": "duration" in found}
         return Column(label, True, parts, **kind)
     if not found <= LEVELS:
@@ -192,5 +196,10 @@ def _texts(cells):
     missing = cells.is_missing()
     if cells.all_missing:
         return np.full(len(cells), "", dtype=object), np.ones(len(cells), dtype=bool)
-    text = np.array([str(cell) for cell in cells.objects()], dtype=object)
+    text = np.array([_as_text(cell) for cell in cells.objects()], dtype=object)
     return text, missing
+
+
+def _as_text(cell):
+    """Return a level as text; 1.0 is the same as 1."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
