@@ -145,8 +145,11 @@ def _join(label, cells):
         parts = {name: _floats(part, label, name) for name, part in cells.items()}
         if any(part.data.dtype == np.float32 for part in cells.values()):
             # 0.1 is another number in float64, by which tables would be told.
-            parts = {name: part.astype(np.float32) for name, part in parts.items()}
-            parts = {name: part.astype(np.float64) for name, part in parts.items()}
+            largest = np.finfo(np.float32).max
+            parts = {
+                name: part.clip(-largest, largest).astype(np.float32).astype(np.float64)
+                for name, part in parts.items()
+            }
         kind = {"is_date": "date" in found, "is_duration": "duration" in found}
         return Column(label, True, parts, **kind)
     if not found <= LEVELS:
