@@ -76,6 +76,9 @@ class Display:
     def _open_axes(self, ax: Axes | None, figsize: Pair) -> None:
         """Set the figure and the axes to draw on, creating both if `ax` is None.
 
+        The size in inches is that of text of ten points: with larger fonts new figures are
+        larger.
+
         Raises
         ------
         ImportError
@@ -83,15 +86,23 @@ class Display:
         TypeError
             If `ax` is no Axes of two dimensions.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        inch = self._inch()
         import matplotlib.pyplot as plt
 
         if ax is None:
+            figsize = inch * figsize[0], inch * figsize[1]
             _, ax = plt.subplots(figsize=figsize, layout="constrained")
         _check_axes(ax)
         self.ax_, self._lines = ax, [[ax]]
         # The figure is a SubFigure if `ax` belongs to one; both have the methods used here.
         self.figure_ = cast("Figure", ax.figure)
+
+    def _inch(self) -> float:
+        """Return how much larger text is than of ten points."""
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        import matplotlib as mpl
+
+        return float(mpl.rcParams["font.size"]) / 10.0
 
     def _open_panels(
         self,
@@ -108,15 +119,11 @@ class Display:
     ) -> None:
         """Open axes and replace them by panels of a size in inches, three per line.
 
-        Inches are those of text of ten points: with larger fonts new figures are larger.
         With `heights` lines are as many times as high. Above the panels there is room for a
         legend of these entries, `legend_ax_`, with a title. Of panels that would be narrower
         than `least` inches there are fewer per line.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
-        import matplotlib as mpl
-
-        inch = mpl.rcParams["font.size"] / 10.0
+        inch = self._inch()
         if ax is not None:
             _check_axes(ax)
             inches = ax.get_window_extent().width / ax.figure.figure.dpi / inch
@@ -126,7 +133,7 @@ class Display:
         height = size[1] * (n_lines if heights is None else sum(heights))
         width = size[0] * n_columns
         strip = _height_of_legend(entries, width, title)
-        figsize = inch * (width + margins[0]), inch * (height + strip + margins[1])
+        figsize = width + margins[0], height + strip + margins[1]
         self._open_axes(ax, figsize)
         spec = self.ax_.get_subplotspec()
         if spec is None:
@@ -238,6 +245,7 @@ class Display:
             im_kw["cmap"] = mpl.colormaps[im_kw["cmap"]].with_extremes(bad=GAP_COLOR)
         style = {"vmin": low, "vmax": high, "interpolation": "nearest", **im_kw}
         self.im_ = self.ax_.imshow(tile(images), **style)
+        self.ax_.grid(visible=False)
         n_rows, n_columns, height, width = images.shape[:4]
         self.ax_.set_xticks(np.arange(n_columns) * (width + 1) + (width - 1) / 2)
         self.ax_.set_yticks(np.arange(n_rows) * (height + 1) + (height - 1) / 2)

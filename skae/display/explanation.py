@@ -270,10 +270,12 @@ class ExplanationDisplay(Display):
         self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs | None
     ) -> None:
         n_rows, n_columns = parts.shape
-        self._open_axes(ax, (2.4 + 0.85 * n_columns, 1.8 + 0.42 * max(n_rows, 3)))
+        figsize = 2.4 + 0.85 * n_columns, 1.8 + 0.42 * max(n_rows, 3)
+        self._open_axes(ax, figsize)
         low = min(parts.min(), 0.0)
         style = styled({"cmap": "Blues", "vmin": low, "aspect": "auto"}, kwargs)
         self.im_ = self.ax_.imshow(parts, **style)
+        self.ax_.grid(visible=False)
         self._annotate_cells(parts)
         self.ax_.set_xticks(np.arange(n_columns), labels, rotation=35, ha="right")
         row_names = self.row_names or np.arange(n_rows).astype(str)

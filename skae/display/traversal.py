@@ -239,7 +239,7 @@ class LatentTraversalDisplay(Display):
         shape = check_image_shape(self.image_shape, rows.shape[1])
         n_steps = self.steps.shape[1]
         images = rows.reshape(-1, n_steps, *shape)
-        figsize = 0.52 * n_steps + 1.0, 0.52 * len(images) + 0.9
+        figsize = 0.52 * n_steps + 1.0, 0.52 * len(images) + 1.0
         self._show_images(ax, images, figsize, self.limits or pixel_limits(rows), **im_kw)
         of_name = of_estimator(self.name)
         if self.kind == "grid":
@@ -252,7 +252,7 @@ class LatentTraversalDisplay(Display):
         else:
             ranges = zip(self.components, self.steps[:, 0], self.steps[:, -1], strict=True)
             lines = [f"code {code}: {low:.2g} to {high:.2g}" for code, low, high in ranges]
-            label = f"one code{of_name} increases at a time, the others are fixed"
+            label = f"one code{of_name} increases at a time,\nthe others are fixed"
             self.ax_.set(xticks=[], yticklabels=lines, xlabel=label)
 
     def _draw_curves(self, ax: Axes | None, kwargs: Kwargs | None) -> None:

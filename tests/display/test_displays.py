@@ -76,6 +76,31 @@ def test_draws_on_new_axes(drawers, name, plt):
     display.figure_.canvas.draw()
 
 
+@pytest.mark.parametrize(
+    "style", ["default", "ggplot", "fivethirtyeight", "dark_background"]
+)
+@pytest.mark.parametrize("name", DRAWERS)
+def test_nothing_is_cut_off_in_any_style(drawers, name, style, plt):
+    with plt.style.context(style):
+        figure = drawers[name]().figure_
+        figure.canvas.draw()
+        inches = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert -0.02 < inches.x0 < inches.x1 < width + 0.02
+    assert -0.02 < inches.y0 < inches.y1 < height + 0.02
+
+
+@pytest.mark.parametrize("name", ["images", "grid", "map", "sample"])
+def test_no_grid_lies_over_pictures(drawers, name, plt):
+    with plt.rc_context({"axes.grid": True}):
+        display = drawers[name]()
+    with_images = [ax for ax in display.figure_.axes if ax.get_images()]
+    assert with_images
+    for ax in with_images:
+        lines = ax.get_xgridlines() + ax.get_ygridlines()
+        assert not any(line.get_visible() for line in lines)
+
+
 def _do_nothing(figure):
     pass
 
