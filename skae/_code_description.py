@@ -43,7 +43,7 @@ class CodeDescriptionMixin(EntryPoints):
             - "code": the position of the code, from 0.
             - "explained": what the code adds to the fraction of the variance of X that the
               codes before it reconstruct, as in `explained_variance_ratio_`.
-            - "column", and "level" of a category (None for numbers).
+            - "column", by its label in X, and "level" of a category (None for numbers).
             - "effect": what a step of one standard deviation of the code changes, on average
               over the rows (at most 500 of them) and the values of the code in these: of
               numbers the number, in standard deviations of its column in X; of a level its
@@ -128,7 +128,9 @@ class CodeDescriptionMixin(EntryPoints):
                 lines.append((said.name, level, effect, *p.tolist()))
         names = ["column", "level", "effect", "low", "high"]
         described = pd.DataFrame(lines, columns=names, dtype=object)
-        described = described.astype({"column": str, "effect": float})
+        # Labels may be numbers or tuples.
+        described["column"] = described["column"].infer_objects()
+        described["effect"] = described["effect"].astype(float)
         by_size = described["effect"].abs().sort_values(ascending=False, kind="stable")
         return described.loc[by_size.index]
 

@@ -18,6 +18,8 @@ from skae import (
     VAETransformer,
     VQVAETransformer,
 )
+from skae.display import CodeDisplay
+from skae.display._tables import as_text
 from skae.models.first_codes import loading_signs
 
 ORDERED = {
@@ -385,6 +387,21 @@ def test_effects_of_a_linear_model_are_its_slopes():
     for code, part in description.groupby("code"):
         found = part.set_index("column")["effect"][[f"x{i}" for i in range(5)]]
         np.testing.assert_allclose(found, change[code] / X.std(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "labels", [[3, 5], [("a", "x"), ("a", "y")], list(pd.date_range("2024", periods=2))]
+)
+def test_columns_are_described_by_their_labels(labels):
+    x = np.random.default_rng(0).normal(size=60)
+    X = pd.DataFrame(np.column_stack([x, -x]), columns=pd.Index(labels))
+    model = AutoencoderTransformer(1, max_iter=2, random_state=0).fit(X)
+    description = model.describe_codes(X)
+    assert sorted(description["column"]) == labels
+    spreads = [X[label].std() for label in description["column"]]
+    assert len(spreads) == 2
+    bars = CodeDisplay.from_predictions(description).axes_[0].get_yticklabels()
+    assert {bar.get_text() for bar in bars} == {as_text(label) for label in labels}
 
 
 def test_dates_are_described_in_their_zone():
