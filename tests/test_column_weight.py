@@ -122,7 +122,7 @@ def test_row_without_a_cell_that_counts_has_a_score():
         ({"a": "much"}, "of 'a' is 'much'"),
         ({"a": 10**400}, "of 'a' is 1000.*give a finite number"),
         ({9: 1.0}, "holds 9, but X has 5"),
-        ({1.5: 1.0}, "has the key 1.5"),
+        ({1.5: 1.0}, "names 1.5, which is not a column"),
         ({"a": 1.0, 0: 2.0}, "'a' twice"),
         ([1.0, 2.0], r"shape \(2,\), but X has 5 columns"),
         ([0.0] * 5, "No column is left"),

@@ -74,7 +74,7 @@ def read_like(
 
 
 def positions_of(columns: Any, names: list[Any]) -> list[int]:
-    """Return the positions of columns that are given by their names or positions.
+    """Return the positions of columns that are given by their labels or positions.
 
     Raises
     ------
@@ -91,6 +91,8 @@ def positions_of(columns: Any, names: list[Any]) -> list[int]:
             positions.append(names.index(column))
         elif isinstance(column, (int, np.integer)) and 0 <= column < len(names):
             positions.append(int(column))
+        elif str(column) in names:  # which are text, where labels may be tuples
+            positions.append(names.index(str(column)))
         else:
             raise ValueError(
                 f"columns holds {column!r}, which is neither a column nor a position of one; "

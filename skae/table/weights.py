@@ -1,7 +1,7 @@
 """Weights of columns, as a user gives them."""
 
 import sys
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -37,11 +37,11 @@ def weights_of_columns(given, names):
     if isinstance(given, dict):
         named = set()
         for name, weight in given.items():
-            if isinstance(name, bool) or not isinstance(name, (str, Integral)):
+            if isinstance(name, bool):
                 raise ValueError(
                     f"column_weight has the key {name!r}; give names of columns, or positions."
                 )
-            (i,) = positions_of("column_weight", np.array([name], dtype=object), names)
+            (i,) = positions_of("column_weight", [name], names)
             if i in named:
                 raise ValueError(
                     f"column_weight names column {names[i]!r} twice, by name and by position; "

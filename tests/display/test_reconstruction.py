@@ -90,6 +90,13 @@ def test_mixed_columns(mixed, fitted):
     np.testing.assert_allclose(days, expected)
 
 
+def test_columns_are_named_by_labels_that_are_tuples():
+    labels = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
+    table = pd.DataFrame([[1.0, 5.0], [2.0, 6.0]], columns=labels)
+    display = ReconstructionDisplay.from_predictions(table, table, columns=[("a", "y")])
+    assert display.artists_[0].get_offsets()[:, 0].tolist() == [5.0, 6.0]
+
+
 def test_durations_have_their_unit():
     waits = pd.DataFrame({"wait": pd.to_timedelta([12, 24, 48], "h"), "n": [1, 2, 3]})
     display = ReconstructionDisplay.from_predictions(waits, waits)
