@@ -15,7 +15,8 @@ def weights_of_columns(given, names):
     Parameters
     ----------
     given : dict, array-like or None
-        Of a series whose index is text, that names the columns as a dict's keys do.
+        Of a series whose index is not of whole numbers, that names the columns as a dict's
+        keys do.
     names : list of str
 
     Returns
@@ -32,7 +33,7 @@ def weights_of_columns(given, names):
     weights = np.ones(len(names))
     if given is None:
         return weights, set()
-    if isinstance(given, pd.Series) and given.index.inferred_type == "string":
+    if isinstance(given, pd.Series) and given.index.inferred_type != "integer":
         given = given.to_dict()
     if isinstance(given, dict):
         named = set()
