@@ -15,6 +15,7 @@ from skae.display._fitting import PanelLocator
 from skae.display._images import tile
 from skae.display._style import GAP_COLOR, styled
 from skae.display._tables import in_legend
+from skae.table.sources import refuse_source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +56,7 @@ class Display:
                 f"order, but estimator is of type {type(estimator).__name__} and X of type "
                 f"{type(X).__name__}."
             )
+        refuse_source(X)
         if isinstance(estimator, type):
             raise TypeError(
                 f"{cls.__name__} needs a fitted estimator, but estimator is the class "

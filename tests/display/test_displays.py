@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -192,6 +193,14 @@ def test_without_matplotlib_the_error_says_so():
 def test_estimator_without_the_method_is_an_error(X, display, estimator):
     with pytest.raises(TypeError, match=rf"{display.__name__} needs an estimator with"):
         display.from_estimator(estimator, X)
+
+
+@pytest.mark.parametrize("display", FROM_ROWS)
+def test_tables_that_are_not_in_memory_are_an_error(X, display):
+    model = AutoencoderTransformer(2, max_iter=2, random_state=0).fit(X)
+    for rows, remedy in (pl.LazyFrame({"a": [1.0]}), "collect"), ("rows.csv", "read_csv"):
+        with pytest.raises(TypeError, match=rf"X is a .*give .*{remedy}\("):
+            display.from_estimator(model, rows)
 
 
 @pytest.mark.parametrize("display", [CodeDisplay, ExplanationDisplay, SampleDisplay])
