@@ -171,9 +171,11 @@ class Display:
         ]
         locator = PanelLocator(self.ax_, panels, self._heights, self.legend_ax_)
         strips = [] if self.legend_ax_ is None else [self.legend_ax_]
-        for panel in [*chain.from_iterable(panels), *strips]:
-            if panel is not None:
-                panel.set_axes_locator(locator)
+        there = [panel for panel in [*chain(*panels), *strips] if panel is not None]
+        for panel in there:
+            panel.set_axes_locator(locator)
+        for panel in there:
+            panel.apply_aspect(locator(panel, None))
 
     def _draw_legend(
         self, handles: Sequence[Any], labels: Sequence[str], title: str | None = None

@@ -6,7 +6,7 @@ neighbours and off the page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -116,40 +116,49 @@ class PanelLocator:
         self._fitted_to = now
 
     def _put(self, box: Bbox, place: Bbox) -> None:
-        panels = [panel for line in self.panels for panel in line if panel is not None]
-        self._boxes = {panel: panel.get_position(original=True) for panel in panels}
-        if self.strip is not None:
-            self._boxes[self.strip] = self.strip.get_position(original=True)
-            legend = self.strip.get_legend()
-            if legend is not None:
-                inside = legend.get_window_extent().transformed(
-                    self.host.figure.transSubfigure.inverted()
-                )
-                high = min(box.y1 + inside.height / 2, place.y1)
-                bottom = high - inside.height
-                strip = type(box).from_bounds(box.x0, bottom, box.width, inside.height)
-                self._boxes[self.strip] = strip
-                place = type(box).from_extents(place.x0, place.y0, place.x1, bottom)
-        fit_panels(self.panels, box, place, self._boxes.__setitem__, self.heights)
+        # A user may have removed some.
+        panels = [
+            [
+                panel if panel is not None and panel.figure is not None else None
+                for panel in line
+            ]
+            for line in self.panels
+        ]
+        there = [panel for line in panels for panel in line if panel is not None]
+        strip = self.strip
+        if strip is not None and strip.figure is not None:
+            there.append(strip)
+        self._boxes = {panel: panel.get_position(original=True) for panel in there}
+        legend = None if strip is None else strip.get_legend()
+        if strip in there and legend is not None:
+            inside = legend.get_window_extent().transformed(
+                self.host.figure.transSubfigure.inverted()
+            )
+            high = min(box.y1 + inside.height / 2, place.y1)
+            bottom = high - inside.height
+            above = type(box).from_bounds(box.x0, bottom, box.width, inside.height)
+            self._boxes[strip] = above
+            place = type(box).from_extents(place.x0, place.y0, place.x1, bottom)
+        _fit_panels(panels, box, place, self._boxes, self.heights)
 
 
-def fit_panels(
+def _fit_panels(
     panels: Panels,
     box: Bbox,
     place: Bbox,
-    move: Callable[[Axes, Bbox], None],
-    heights: Sequence[float] | None = None,
+    boxes: dict[Axes, Bbox],
+    heights: Sequence[float] | None,
 ) -> None:
-    """Move panels so that they lie in a box, and what is written around them in a place.
+    """Find boxes of panels in a box, such that what is written around is in a place.
 
     Parameters
     ----------
     panels : list of list of (matplotlib Axes or None)
     box, place : Bbox
         In parts of the figure.
-    move : callable
-        What gives a panel its box.
-    heights : sequence of float, default=None
+    boxes : dict
+        Of the panels, where they are measured, is filled.
+    heights : sequence of float or None
         Ratios of the lines' heights.
     """
     ratios = np.ones(len(panels)) if heights is None else np.asarray(heights)
@@ -171,7 +180,7 @@ def fit_panels(
         for line, (top, height) in zip(panels, down, strict=True):
             for panel, (x, width) in zip(line, across, strict=False):
                 if panel is not None:
-                    move(panel, type(box).from_bounds(x, -top - height, width, height))
+                    boxes[panel] = type(box).from_bounds(x, -top - height, width, height)
 
 
 def _written_around(panels: Panels) -> tuple[np.ndarray, ...]:

@@ -16,7 +16,14 @@ from skae.display._display import Display, Groups, Kwargs
 from skae.display._layouts import Layout, lay_out
 from skae.display._legend import entries_of, entry, group_labels, put_legend_beside
 from skae.display._panels import format_dates
-from skae.display._style import COLORS, LABEL_COLORS, MISSING_COLOR, QUIET, styled
+from skae.display._style import (
+    COLORS,
+    LABEL_COLORS,
+    MISSING_COLOR,
+    OTHER_COLOR,
+    QUIET,
+    styled,
+)
 from skae.display._tables import Table, as_floats, dense, verbatim
 from skae.display._values import colour_steps, few_numbers, read_labels
 
@@ -363,11 +370,21 @@ class LatentSpaceDisplay(Display):
             self.artists_ = self._draw_histograms(values, groups, colors, style)
             return
         self.artists_ = []
-        for color, (label, rows) in zip(colors, groups, strict=True):
-            style = styled({"color": color, "label": label, **self._point_style()}, kwargs)
+        levels = _heights_of(groups, colors)
+        for color, (label, rows), zorder in zip(colors, groups, levels, strict=True):
+            style = {"color": color, "label": label, "zorder": zorder}
+            style = styled({**style, **self._point_style()}, kwargs)
             self.artists_.append(self.ax_.scatter(*self.embedding[rows].T, **style))
         if self.y is None:
             self.ax_.grid(color=QUIET, alpha=0.15)
+
+
+def _heights_of(groups: Groups, colors: Sequence[Any]) -> list[float]:
+    """Return in what order groups are drawn: greys first, small groups over large ones."""
+    is_grey = [color in (MISSING_COLOR, OTHER_COLOR) for color in colors]
+    order = sorted(range(len(groups)), key=lambda i: (not is_grey[i], -len(groups[i][1])))
+    # Below lines of a grid.
+    return [1.0 + 0.4 * order.index(i) / len(groups) for i in range(len(groups))]
 
 
 def _count_drawn(subsample: Any, n_rows: int) -> int:

@@ -102,6 +102,20 @@ def test_no_grid_lies_over_pictures(drawers, name, plt):
         assert not any(line.get_visible() for line in lines)
 
 
+def test_panels_may_be_removed_and_moved(drawers, plt):
+    figure, axes = plt.subplots(1, 2, figsize=(12, 5))
+    display = drawers["columns"](ax=axes[0])
+    display.axes_[-1].remove()
+    figure.set_size_inches(14, 6)
+    figure.canvas.draw()
+    alone = drawers["latent"](ax=axes[1])
+    alone.ax_.set_position([0.7, 0.3, 0.2, 0.4])
+    figure.canvas.draw()
+    box = alone.ax_.get_position()
+    assert 0.69 < box.x0 < box.x1 < 0.91
+    assert 0.29 < box.y0 < box.y1 < 0.71
+
+
 def _do_nothing(figure):
     pass
 
