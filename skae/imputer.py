@@ -251,10 +251,12 @@ class AutoencoderImputer(
             added = pd.DataFrame(dict(enumerate(missing)), index=table.index)
             return pd.concat([table, added.set_axis(names, axis=1)], axis=1)
         frame = nw.from_native(table)
-        columns = (
+        columns = [
             nw.new_series(name, own, nw.Boolean, backend=X.implementation)
             for name, own in zip(names, missing, strict=True)
-        )
+        ]
+        if not frame.columns:  # which has no rows then
+            frame, columns = columns[0].to_frame(), columns[1:]
         return frame.with_columns(*columns).to_native()
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:

@@ -415,6 +415,16 @@ def test_indicators_of_large_tables_are_of_rare_missing_cells_too():
     assert np.flatnonzero(filled[:, 2]).tolist() == [1, 7]
 
 
+@pytest.mark.parametrize("form", ["pandas", "polars", "arrow"])
+def test_indicators_alone_of_a_table_without_any_cell(form):
+    rows = TABLES[form](pd.DataFrame({"a": [np.nan] * 6, "b": [np.nan] * 6}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        filled = quick(add_indicator=True).fit_transform(rows)
+    assert filled.shape == (6, 2)
+    assert np.asarray(filled).all()
+
+
 def test_indicators_take_no_columns_place():
     frame = pd.DataFrame({"x": [1.0, None, 3.0, 4.0], "missingindicator_x": [1.0, 2, 3, 4]})
     imputer = quick(add_indicator=True).fit(frame)

@@ -125,6 +125,11 @@ def test_dtypes_do_not_tell():
     assert nearest_record_ratio(real, shuffled, real) == 0.5
 
 
+def test_arrays_of_booleans_are_compared_with_numbers():
+    real = np.random.default_rng(0).random((60, 2)) > 0.4
+    assert (marginal_similarity(real, real.astype(float)) == 1.0).all()
+
+
 def test_rows_of_one_distribution_cannot_be_told():
     assert two_sample_auc(REAL, SAME, random_state=0) == pytest.approx(0.5, abs=0.07)
 

@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skae.display._fitting import PanelLocator
@@ -56,7 +57,8 @@ class Display:
                 f"order, but estimator is of type {type(estimator).__name__} and X of type "
                 f"{type(X).__name__}."
             )
-        refuse_source(X)
+        if not issparse(X):
+            refuse_source(X)
         if isinstance(estimator, type):
             raise TypeError(
                 f"{cls.__name__} needs a fitted estimator, but estimator is the class "

@@ -150,7 +150,7 @@ def _split_dates(table: pd.DataFrame, n_codes: int) -> dict[str, list]:
     days = {
         name: np.split(as_floats(cells), n_codes)
         for name, cells in table.items()
-        if cells.dtype.kind == "M"
+        if cells.dtype.kind == "M" and cells.notna().any()
     }
     sizes = {name: max(map(np.ptp, parts)) for name, parts in days.items()}
     largest = sorted(sizes, key=lambda name: -sizes[name])[:MAX_DATES]

@@ -107,6 +107,8 @@ def _as_frame(table, name):
     if frame is not None:
         return frame
     array = table.toarray() if issparse(table) else np.asarray(table)
+    if array.dtype.kind == "b":  # of an array what is drawn are numbers
+        array = array.astype(np.float64)
     if array.ndim != 2:
         raise ValueError(
             f"{name} has shape {array.shape}, but a table has two dimensions; reshape it to "
@@ -118,14 +120,20 @@ def _as_frame(table, name):
 
 def _by_label(first, first_name, frame, name):
     """Return the positions of the first table's columns in another one."""
-    missing = [label for label in first.labels if label not in frame.labels]
-    more = [label for label in frame.labels if label not in first.labels]
+    # An index takes NaN, which a label may be, for itself.
+    first_labels, labels = (
+        pd.Index(table.labels, dtype=object, tupleize_cols=False)
+        for table in (first, frame)
+    )
+    places = labels.get_indexer(first_labels)
+    missing = first_labels[places < 0].tolist()
+    more = labels[first_labels.get_indexer(labels) < 0].tolist()
     if missing or more:
         raise ValueError(
             f"The columns of {name} and {first_name} differ: {name} lacks {missing} and "
             f"has {more} besides; give the same columns in both."
         )
-    return [frame.labels.index(label) for label in first.labels]
+    return places.tolist()
 
 
 def _by_position(first, first_name, frame, name):

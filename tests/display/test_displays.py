@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.sparse import dok_array
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.manifold import TSNE
@@ -100,6 +101,46 @@ def test_no_grid_lies_over_pictures(drawers, name, plt):
     for ax in with_images:
         lines = ax.get_xgridlines() + ax.get_ygridlines()
         assert not any(line.get_visible() for line in lines)
+
+
+NAN = float("nan")
+STRANGE = {
+    "arrays of booleans": lambda z: np.column_stack([z > 0, z > 1]),
+    "sparse, as a dict": lambda z: dok_array(np.column_stack([z * (z > 1), z])),
+    "huge numbers": lambda z: pd.DataFrame(
+        {"id": pd.array([2**64 - 2000] * 3 + [None] * (len(z) - 3), "UInt64"), "z": z}
+    ),
+    "a label that is NaN": lambda z: pd.DataFrame(
+        np.column_stack([z, -z]), columns=[NAN, 1.0]
+    ),
+    "dates that are all missing": lambda z: pd.DataFrame(
+        {"z": z, "day": np.full(len(z), np.datetime64("NaT", "ns"))}
+    ),
+    "text that is all missing": lambda z: pl.DataFrame(
+        {"z": z, "k": pl.Series([None] * len(z), dtype=pl.String)}
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:All cells of columns")
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_tables_are_drawn(name, plt):
+    X = STRANGE[name](np.random.default_rng(0).normal(size=40))
+    model = AutoencoderTransformer(2, max_iter=1, random_state=0).fit(X)
+    for display in FROM_ROWS:
+        rows = X if display is not ExplanationDisplay else model.reconstruct(X)[:3]
+        display.from_estimator(model, rows).figure_.canvas.draw()
+        plt.close("all")
+
+
+@pytest.mark.filterwarnings("ignore:All cells of columns")
+def test_tables_without_any_cell_are_said_to_be():
+    X = pd.DataFrame({"day": np.full(12, np.datetime64("NaT", "ns"))})
+    model = AutoencoderTransformer(1, max_iter=1, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="nothing to draw: no column of the table holds"):
+        CodeDisplay.from_estimator(model, X)
+    with pytest.raises(ValueError, match="no column that could be drawn"):
+        LatentTraversalDisplay.from_estimator(model, X)
 
 
 def test_panels_may_be_removed_and_moved(drawers, plt):
