@@ -43,13 +43,14 @@ class CodeDescriptionMixin(EntryPoints):
             - "code": the position of the code, from 0.
             - "explained": what the code adds to the fraction of the variance of X that the
               codes before it reconstruct, as in `explained_variance_ratio_`.
-            - "column", and "level" of a category (None for numbers).
+            - "column", by its label in X, and "level" of a category (None for numbers).
             - "effect": what a step of one standard deviation of the code changes, on average
-              over the rows (at most 500 of them): of numbers the number, in standard
-              deviations of its column in X; of a level its probability.
+              over the rows (at most 500 of them) and the values of the code in these: of
+              numbers the number, in standard deviations of its column in X; of a level its
+              probability.
             - "low", "high": the number, or the probability of the level, where the code is
               at its 5% and its 95% quantile, and the others at their medians. Dates and
-              durations are such.
+              durations are such, dates in the time zone of their column.
             - "low_rows", "high_rows": the labels (in what is not of pandas, the positions) of
               the rows with the lowest and the highest codes, the farthest first.
 
@@ -100,27 +101,36 @@ class CodeDescriptionMixin(EntryPoints):
         return pd.concat(parts, ignore_index=True)
 
     def _describe(self, codes, code, spreads):
-        """Return the lines of one code."""
-        spread = codes[:, code].std()
-        moved = codes[_evenly(len(codes), N_MOVED)]
-        step = np.where(np.arange(codes.shape[1]) == code, 0.5 * spread, 0.0)
-        up, down = (self._said_of(moved + sign * step) for sign in (1.0, -1.0))
+        """Return the lines of one code.
+
+        Of every row the code is exchanged for another row's: what that changes, by least
+        squares, is the slope of the code's partial dependence. Smaller steps would miss
+        jumps where no codes are, as between the codes of two levels.
+        """
+        own = codes[_evenly(len(codes), N_MOVED)]
+        moved, order = own.copy(), np.random.RandomState(0).permutation(len(own))
+        moved[order, code] = own[np.roll(order, 1), code]
+        step = (moved - own)[:, code]
+        step *= codes[:, code].std() / max(step @ step, np.finfo(float).tiny)
         ends = np.tile(np.median(codes, axis=0), (2, 1))
         ends[:, code] = np.quantile(codes[:, code], ENDS)
-        at_ends, cells = self._said_of(ends), self._cells_at(ends)
+        before, after, at_ends = (self._said_of(rows) for rows in (own, moved, ends))
+        cells = self._cells_at(ends)
         lines = []
-        for high, low, at in zip(up, down, at_ends, strict=True):
-            effects = (high.amounts - low.amounts).mean(axis=0)
-            if high.levels is None:
-                own = spreads[high.name]
-                effects = effects / own if own > 0 else np.zeros(1)
-                lines.append((high.name, None, effects[0], *cells[high.name]))
+        for said, now, at in zip(before, after, at_ends, strict=True):
+            effects = step @ (now.amounts - said.amounts)
+            if said.levels is None:
+                spread = spreads[said.name]
+                effects = effects / spread if spread > 0 else np.zeros(1)
+                lines.append((said.name, None, effects[0], *cells[said.name]))
                 continue
-            for level, effect, p in zip(high.levels, effects, at.amounts.T, strict=True):
-                lines.append((high.name, level, effect, *p.tolist()))
+            for level, effect, p in zip(said.levels, effects, at.amounts.T, strict=True):
+                lines.append((said.name, level, effect, *p.tolist()))
         names = ["column", "level", "effect", "low", "high"]
         described = pd.DataFrame(lines, columns=names, dtype=object)
-        described = described.astype({"column": str, "effect": float})
+        # Labels may be numbers or tuples.
+        described["column"] = described["column"].infer_objects()
+        described["effect"] = described["effect"].astype(float)
         by_size = described["effect"].abs().sort_values(ascending=False, kind="stable")
         return described.loc[by_size.index]
 
@@ -133,8 +143,15 @@ class CodeDescriptionMixin(EntryPoints):
         frame, names = as_frame(decoded), self._table.names
         if frame is None:
             return {names[i]: decoded[:, i].tolist() for i in features}
-        # Of a series times are such.
-        return {names[i]: pd.Series(frame.column(i).data).tolist() for i in features}
+        return {names[i]: _as_shown(frame.column(i)) for i in features}
+
+
+def _as_shown(cells):
+    """Return numbers, or times as pandas shows them: in their zone, if they have one."""
+    values = pd.Series(cells.data)
+    if cells.zone is not None:
+        values = values.dt.tz_localize("UTC").dt.tz_convert(cells.zone)
+    return values.tolist()
 
 
 def _evenly(n, most):

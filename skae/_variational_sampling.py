@@ -32,6 +32,7 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
 
     # Learned by `fit` alone.
     _marginals: Any = None
+    _is_bounded: bool
 
     # ------------------------------------------------------------------ fitting
 
@@ -233,6 +234,9 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
         numbers = design[:, self._table.design_.numeric.columns]
         if self._marginals is not None:
             raw = self._marginals.map(numbers)
+        elif self._is_bounded:
+            raw = self._table.decode_numbers(numbers)
+            raw = self._table.design_.numeric.to_possible(raw)
         elif not self.net_.module_.likelihood.is_density:
             # Not 2.9999999 counts, nor -0.
             raw = self._table.decode_numbers(numbers).round() + 0.0

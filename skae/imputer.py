@@ -55,6 +55,11 @@ class AutoencoderImputer(
     add_indicator : bool, default=False
         Whether columns are added that say which cells were missing, one for every column
         that had missing cells in fit, as in `IterativeImputer`.
+    keep_empty_features : bool, default=False
+        What `transform` does with columns that were wholly missing in fit, about which
+        nothing is known. By default it leaves them out, as `IterativeImputer` does, so that
+        what follows in a pipeline meets no missing cells. If True they are returned as they
+        are, still missing (scikit-learn's imputers put 0 there).
     sample_posterior : bool, default=False
         Whether cells are drawn from their distribution instead of expected: for multiple
         imputation, with a fit each for another `random_state`. `impute` with `n_draws`
@@ -113,6 +118,7 @@ class AutoencoderImputer(
     _loss_curve_is_held_out = True
 
     add_indicator: bool = False
+    keep_empty_features: bool = False
     sample_posterior: bool = False
     max_iter: int | None = None
     random_state: RandomState = None
@@ -121,6 +127,7 @@ class AutoencoderImputer(
         **ColumnParameters._parameter_constraints,
         **MemoryParameters._parameter_constraints,
         "add_indicator": ["boolean"],
+        "keep_empty_features": ["boolean"],
         "sample_posterior": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
@@ -164,7 +171,13 @@ class AutoencoderImputer(
             keep_training_values=self.keep_training_values,
         )
         self._table = table.fit(X, rows, weights, column_names(self, X.shape[1]))
-        warn_of_empty(table)
+        if self.keep_empty_features:
+            warn_of_empty(table)
+        else:
+            warn_of_empty(
+                table,
+                "transform leaves them out (keep_empty_features=True keeps them, missing)",
+            )
         warn_of_identifiers(table, is_filled=True)
         self._draw_seed = rng.randint(np.iinfo(np.int32).max)
         max_steps = None
@@ -188,9 +201,10 @@ class AutoencoderImputer(
         Returns
         -------
         X : data frame or ndarray of shape (n_samples, n_features_out)
-            As `impute` returns it; with ``add_indicator=True``, followed by a column per
-            column that had missing cells in fit: 1 (True in a frame) where a cell of X was
-            missing.
+            As `impute` returns it, without columns that were wholly missing in fit, unless
+            ``keep_empty_features=True``; with ``add_indicator=True``, followed by a column
+            per column that had missing cells in fit: 1 (True in a frame) where a cell of X
+            was missing.
         """
         check_is_fitted(self)
         X = check_fitted_table(self, X, self._table)
@@ -203,7 +217,7 @@ class AutoencoderImputer(
             filled = self._conditionals.draw(values, np.random.RandomState(seed))
         else:
             filled = self._conditionals.expect(values)
-        table = self._table.fill_values(X, filled)
+        table = _take_columns(self._table.fill_values(X, filled), self._kept())
         table = self._with_indicators(X, table) if self.add_indicator else table
         # Of what is neither an array nor its own, pandas makes an array of objects.
         asked_for = _get_output_config("transform", self)["dense"]
@@ -211,8 +225,13 @@ class AutoencoderImputer(
             return nw.from_native(table, eager_only=True).to_pandas()
         return table
 
+    def _kept(self):
+        """Return the positions of the columns that `transform` returns."""
+        is_empty = self._table.empty_ & (not self.keep_empty_features)
+        return np.flatnonzero(~is_empty)
+
     def _with_indicators(self, X, table):
-        holed = self._conditionals.variables.with_holes
+        holed = self._table.holed_
         if not isinstance(X, Frame):
             return np.hstack([table, np.isnan(X[:, holed]).astype(table.dtype)])
         nothing = np.zeros(len(X), dtype=bool)
@@ -234,10 +253,12 @@ class AutoencoderImputer(
             added = pd.DataFrame(dict(enumerate(missing)), index=table.index)
             return pd.concat([table, added.set_axis(names, axis=1)], axis=1)
         frame = nw.from_native(table)
-        columns = (
+        columns = [
             nw.new_series(name, own, nw.Boolean, backend=X.implementation)
             for name, own in zip(names, missing, strict=True)
-        )
+        ]
+        if not frame.columns:  # which has no rows then
+            frame, columns = columns[0].to_frame(), columns[1:]
         return frame.with_columns(*columns).to_native()
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
@@ -254,11 +275,11 @@ class AutoencoderImputer(
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
+        kept = names[self._kept()]
         if not self.add_indicator:
-            return names
-        holed = self._conditionals.variables.with_holes
-        of_holes = [f"missingindicator_{names[i]}" for i in holed]
-        return np.concatenate([names, np.array(of_holes, dtype=object)])
+            return kept
+        of_holes = [f"missingindicator_{names[i]}" for i in self._table.holed_]
+        return np.concatenate([kept, np.array(of_holes, dtype=object)])
 
     def _move_to(self, device):
         """Leave the networks where they are."""
@@ -267,3 +288,13 @@ class AutoencoderImputer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _take_columns(table, columns):
+    """Return some columns of a native table, by their positions."""
+    if isinstance(table, np.ndarray):
+        return table if len(columns) == table.shape[1] else table[:, columns]
+    if isinstance(table, pd.DataFrame):
+        return table if len(columns) == table.shape[1] else table.iloc[:, columns]
+    frame = nw.from_native(table, eager_only=True)
+    return table if len(columns) == frame.shape[1] else frame[:, columns].to_native()

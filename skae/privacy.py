@@ -77,7 +77,8 @@ def fit_privately(
         With ``sampler_="codes"``, and these attributes besides: `epsilon_`, what the
         accountant says was spent, in nats; `delta_`; `noise_multiplier_`, the standard
         deviation of the noise in units of `max_grad_norm`. `loss_curve_` is empty, as
-        losses are of the rows.
+        losses are of the rows. Numbers that `sample` draws lie within the bounds. A later
+        `fit` or `partial_fit` is not private, and takes the three attributes away.
 
     Raises
     ------
@@ -128,7 +129,7 @@ def fit_privately(
     """
     if not isinstance(estimator, VAETransformer):
         raise TypeError(
-            f"estimator is a {type(estimator).__name__}; differentially private training is "
+            f"estimator is of type {type(estimator).__name__}; differentially private training is "
             "that of VAETransformer, whose other statistics can be left out."
         )
     bounds = check_bounds(X, bounds)
@@ -153,7 +154,7 @@ def fit_privately(
     descent = PrivateDescent(opacus, fitted, sampling_rate * n_rows, max_grad_norm, seed)
     descent.run(source, sampling_rate, round(n_epochs / sampling_rate), epsilon, delta)
     fitted.set_params(**{name: getattr(estimator, name) for name in BY_CODES})
-    fitted.loss_curve_, fitted.n_iter_ = [], n_epochs
+    fitted.loss_curve_, fitted.n_iter_, fitted._is_bounded = [], n_epochs, True
     fitted.best_iter_ = n_epochs
     fitted.epsilon_, fitted.delta_ = descent.epsilon, delta
     fitted.noise_multiplier_ = descent.noise_multiplier

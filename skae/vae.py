@@ -23,6 +23,9 @@ from skae.models.fitted_likelihood import FittedLikelihood
 from skae.models.losses import ColumnLosses
 from skae.models.variational import VariationalModel
 
+# What `skae.privacy.fit_privately` says of its fit.
+PRIVATE = "epsilon_", "delta_", "noise_multiplier_", "_is_bounded"
+
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -240,6 +243,8 @@ class VAETransformer(
     }
 
     _trains_in_parallel = True
+    # Whether the columns' limits are public bounds, within which drawn numbers stay.
+    _is_bounded = False
 
     _structural = (
         *BaseAutoencoder._structural,
@@ -268,6 +273,12 @@ class VAETransformer(
         return usual._replace(factor=chosen.budget_factor, warmup=chosen.warmup)
 
     # ------------------------------------------------------------------ fitting
+
+    def _train(self, data, schedule, given):
+        # What `fit_privately` says of its fit is true of no other.
+        for name in PRIVATE:
+            self.__dict__.pop(name, None)
+        return super()._train(data, schedule, given)
 
     def _build_model(self, design, layers, n_train):
         table, unit = self._table, Unit.nats(design.n_features)

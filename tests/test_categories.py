@@ -189,3 +189,49 @@ def test_level_costs_its_surprise_after_the_shares_have_moved():
     # With two levels the surprises are those of p and 1 - p: exp(-s) sum to 1.
     a, b = (estimator.explain(rows.assign(level=level))["level"] for level in "ab")
     assert a.mean() < b.mean()
+
+
+LABELS = {
+    "tuples": pd.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", "")]),
+    "dates": pd.date_range("2024-01-01", periods=3),
+    "numbers": pd.Index([1.5, 2.5, 3.5]),
+    "text": pd.Index(["u", "v", "w"]),
+}
+
+
+@pytest.mark.parametrize("form", LABELS)
+def test_columns_are_named_by_labels_of_any_kind(form):
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 3, 90)
+    X = pd.DataFrame(np.column_stack([group, group + rng.normal(size=90), group * 0.5]))
+    X.columns = LABELS[form]
+    first, second, third = X.columns.tolist()
+    X.iloc[::6, 1] = np.nan
+    model = AutoencoderTransformer(
+        1,
+        categorical_features=[first],
+        missing={second: "level"},
+        column_weight={third: 0},
+        max_iter=2,
+        random_state=0,
+    ).fit(X)
+    described = model.describe_codes(X)
+    of_levels = described[described["level"].notna()]
+    assert set(of_levels["column"]) == {first, second}  # values, and whether there is one
+    assert model.column_weight == {third: 0}
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ([("a", "z")], r"names \('a', 'z'\), which is not a column"),
+        ([["a"]], r"names \['a'\], which is not a column"),
+        ([7], "holds 7, but X has 3 columns"),
+        (["x", 1], "names 'x', which is not a column"),
+        ([1.0], r"names 1\.0, which is not a column"),
+    ],
+)
+def test_labels_that_are_none_are_an_error(asked, message):
+    X = pd.DataFrame(np.eye(3), columns=LABELS["tuples"])
+    with pytest.raises(ValueError, match=f"categorical_features {message}"):
+        AutoencoderTransformer(1, categorical_features=asked).fit(X)

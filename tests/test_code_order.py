@@ -18,6 +18,8 @@ from skae import (
     VAETransformer,
     VQVAETransformer,
 )
+from skae.display import CodeDisplay
+from skae.display._tables import as_text
 from skae.models.first_codes import loading_signs
 
 ORDERED = {
@@ -355,6 +357,64 @@ def test_description_of_another_library_is_the_same(described, flats):
     )
     first = int(other["low_rows"].iloc[0][0])
     assert flats.index[first] == description["low_rows"].iloc[0][0]
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 200])
+def test_effects_see_jumps_between_codes(n_rows):
+    """Codes of two levels lie apart, and small steps from them change nothing."""
+    kind = np.where(np.arange(n_rows) % 2, "b", "a")
+    X = pd.DataFrame({"kind": kind, "same": kind})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = AutoencoderTransformer(1, max_iter=5, random_state=0).fit(X)
+    said = model.describe_codes(X).set_index(["column", "level"])["effect"]
+    codes = model.transform(X)[:, 0]
+    # The whole way from one level to the other, by as many deviations.
+    expected = codes.std() / np.ptp(codes) * np.sign(codes[1] - codes[0])
+    for column in X:
+        assert said[column, "b"] == pytest.approx(expected, rel=0.02)
+        assert said[column, "a"] == pytest.approx(-expected, rel=0.02)
+
+
+def test_effects_of_a_linear_model_are_its_slopes():
+    X = load_digits().data[:300, 2:7]
+    model = AutoencoderTransformer(2, max_iter=1, learning_rate_init=1e-9, random_state=0)
+    codes = model.fit(X).transform(X)
+    step = np.diag(codes.std(axis=0))
+    middle = np.tile(np.median(codes, axis=0), (2, 1))
+    change = model.inverse_transform(middle + step) - model.inverse_transform(middle)
+    description = model.describe_codes(X)
+    for code, part in description.groupby("code"):
+        found = part.set_index("column")["effect"][[f"x{i}" for i in range(5)]]
+        np.testing.assert_allclose(found, change[code] / X.std(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "labels", [[3, 5], [("a", "x"), ("a", "y")], list(pd.date_range("2024", periods=2))]
+)
+def test_columns_are_described_by_their_labels(labels):
+    x = np.random.default_rng(0).normal(size=60)
+    X = pd.DataFrame(np.column_stack([x, -x]), columns=pd.Index(labels))
+    model = AutoencoderTransformer(1, max_iter=2, random_state=0).fit(X)
+    description = model.describe_codes(X)
+    assert sorted(description["column"]) == labels
+    spreads = [X[label].std() for label in description["column"]]
+    assert len(spreads) == 2
+    bars = CodeDisplay.from_predictions(description).axes_[0].get_yticklabels()
+    assert {bar.get_text() for bar in bars} == {as_text(label) for label in labels}
+
+
+def test_dates_are_described_in_their_zone():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=200)
+    days = pd.Timestamp("2024-03-01", tz="Asia/Tokyo") + pd.to_timedelta(z.round(), "D")
+    X = pd.DataFrame({"day": days, "z": z})
+    model = AutoencoderTransformer(1, max_iter=2, random_state=0).fit(X)
+    for rows in X, pl.from_pandas(X):
+        said = model.describe_codes(rows).set_index("column").loc["day"]
+        for end in said["low"], said["high"]:
+            assert str(end.tz) == "Asia/Tokyo"
+            assert end == end.normalize()
 
 
 def test_description_of_rare_levels_and_missing_cells():

@@ -112,6 +112,15 @@ def test_row_without_a_cell_that_counts_has_a_score():
     assert np.isfinite(model.score_samples(frame)).all()
 
 
+def test_a_series_by_tuples_is_read_by_these():
+    labels = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", "")])
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=labels)
+    weight = pd.Series([9.0, 1.0, 1.0], index=labels[::-1])  # of ("b", "") first
+    model = AutoencoderTransformer(1, column_weight=weight, max_iter=2, random_state=0)
+    left = (model.fit(X).reconstruct(X) - X).pow(2).mean() / X.var()
+    assert left.idxmin() == ("b", "")
+
+
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
@@ -122,7 +131,7 @@ def test_row_without_a_cell_that_counts_has_a_score():
         ({"a": "much"}, "of 'a' is 'much'"),
         ({"a": 10**400}, "of 'a' is 1000.*give a finite number"),
         ({9: 1.0}, "holds 9, but X has 5"),
-        ({1.5: 1.0}, "has the key 1.5"),
+        ({1.5: 1.0}, "names 1.5, which is not a column"),
         ({"a": 1.0, 0: 2.0}, "'a' twice"),
         ([1.0, 2.0], r"shape \(2,\), but X has 5 columns"),
         ([0.0] * 5, "No column is left"),

@@ -1,5 +1,6 @@
 """Differentially private training: what a row can do, what is spent, what is learned."""
 
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -113,6 +114,38 @@ def test_libraries_of_frames(opacus, convert):
     assert list(drawn.columns) == list(rows.columns)
 
 
+def test_drawn_numbers_lie_within_the_bounds(opacus):
+    """Uniform rows, which a normal distribution takes beyond their range."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"age": rng.integers(18, 91, 60), "income": rng.uniform(0, 60, 60)})
+    bounds = {name: BOUNDS[name] for name in rows}
+    drawn = _fit(rows, bounds=bounds, max_iter=1).sample(2000, random_state=0)
+    for name, (low, high) in bounds.items():
+        assert drawn[name].between(low, high).all()
+        assert (drawn[name] > high - 0.01 * (high - low)).mean() > 0.02
+
+
+def test_dtypes_are_those_of_the_rows(opacus):
+    rows = _draw(60).assign(often=True)
+    rows = rows.astype({"age": "Int32", "job": "category", "often": "boolean"})
+    drawn = _fit(rows, bounds={**BOUNDS, "often": [False, True]}, max_iter=1).sample(3)
+    assert drawn.dtypes.astype(str).to_dict() == rows.dtypes.astype(str).to_dict()
+
+
+@pytest.mark.parametrize("again", ["fit", "partial_fit", "warm start"])
+def test_another_fit_does_not_claim_to_be_private(opacus, again):
+    rows = _draw(100)
+    fitted = _fit(rows, max_iter=1, sampler="codes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if again == "partial_fit":
+            fitted.partial_fit(rows)
+        else:
+            fitted.set_params(warm_start=again == "warm start", max_iter=1).fit(rows)
+    for name in ("epsilon_", "delta_", "noise_multiplier_"):
+        assert not hasattr(fitted, name)
+
+
 def test_arrays(opacus):
     X = _draw(60)[["age", "income"]].to_numpy()
     fitted = _fit(X, bounds={0: (18, 90), 1: (0, 60)}, max_iter=1)
@@ -157,6 +190,13 @@ def test_budgets_that_are_none(settings, match):
     settings = {"epsilon": 1.0, **settings}
     with pytest.raises(ValueError, match=match):
         fit_privately(VAETransformer(2), _draw(60), bounds=BOUNDS, **settings)
+
+
+def test_dates_are_said_not_to_be_taken():
+    rows = _draw(60).assign(day=pd.Timestamp("2024-01-01"))
+    bounds = {**BOUNDS, "day": ("2020-01-01", "2025-01-01")}
+    with pytest.raises(ValueError, match=r"'day' holds dates.*convert it to a number"):
+        fit_privately(VAETransformer(2), rows, bounds=bounds, epsilon=1.0)
 
 
 def test_what_cannot_be_private():

@@ -1,6 +1,7 @@
 """`AutoencoderImputer`, and `impute` by draws."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from frames import assert_like, draw_rows, is_missing
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.impute import IterativeImputer
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from tables import assert_frames_equal
 
@@ -274,12 +277,61 @@ def test_fills_lie_in_the_range_and_on_the_decimals_of_their_column():
 
 def test_what_was_wholly_missing_in_fit_stays_missing():
     frame = pd.DataFrame({"x": [1.0, None, 3.0] * 10, "nothing": [np.nan] * 30})
-    with pytest.warns(UserWarning, match="nothing"):
-        imputer = quick().fit(frame)
+    with pytest.warns(UserWarning, match=r"\['nothing'\].*carried through as missing"):
+        imputer = quick(keep_empty_features=True).fit(frame)
     filled = imputer.transform(frame.fillna({"nothing": 1.0}).iloc[:2])
     assert filled["nothing"].tolist() == [1.0, 1.0]
     assert imputer.transform(frame)["nothing"].isna().all()
     assert imputer.transform(frame)["x"].notna().all()
+
+
+TABLES = {
+    "array": lambda frame: frame.to_numpy(),
+    "pandas": lambda frame: frame,
+    "levels": lambda frame: frame.set_axis(
+        pd.MultiIndex.from_product([["p", "q"], ["r", "s"]]), axis=1
+    ),
+    "polars": pl.from_pandas,
+    "arrow": pa.Table.from_pandas,
+}
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("form", TABLES)
+def test_columns_wholly_missing_in_fit_are_as_in_scikit_learns_imputers(form, keep):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 4)), columns=list("abcd"))
+    frame["b"] = np.nan
+    frame.loc[::5, "d"] = np.nan
+    rows = TABLES[form](frame)
+    params = {"add_indicator": True, "keep_empty_features": keep}
+    with pytest.warns(UserWarning, match="carried through" if keep else "leaves them out"):
+        ours = quick(**params).fit(rows)
+    theirs = IterativeImputer(max_iter=1, **params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = theirs.fit_transform(frame.to_numpy())
+    filled = ours.transform(rows)
+    assert filled.shape == expected.shape
+    names = theirs.get_feature_names_out(None if form == "array" else list("abcd"))
+    if form != "levels":
+        assert ours.get_feature_names_out().tolist() == names.tolist()
+    cells = np.asarray(filled, dtype=np.float64)
+    np.testing.assert_array_equal(cells[:, -2:], expected[:, -2:])
+    assert np.isnan(cells).any() == keep
+    assert np.asarray(ours.impute(rows)).shape == (60, 4)
+
+
+def test_a_pipeline_goes_on_where_a_fold_holds_no_cell_of_a_column():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 3))
+    X[:60, 2] = np.nan  # known in the last fold alone
+    X[::7, 0] = np.nan
+    pipeline = make_pipeline(quick(), LinearRegression())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scores = cross_val_score(pipeline, X, X[:, 1], cv=3, error_score="raise")
+    assert (scores > 0.99).all()
 
 
 def test_unknown_levels_stay_and_tell_nothing():
@@ -353,6 +405,24 @@ def test_indicators_are_of_columns_with_missing_cells_in_fit(normal):
         "missingindicator_x1",
     ]
     assert fitted.transform(truth)[:, N_COLUMNS:].sum() == 0
+
+
+def test_indicators_of_large_tables_are_of_rare_missing_cells_too():
+    """Of large tables the networks see some rows only."""
+    X = np.random.default_rng(0).normal(size=(100_001, 2))
+    X[[1, 7], 0] = np.nan
+    filled = quick(add_indicator=True, max_iter=1).fit_transform(X)
+    assert np.flatnonzero(filled[:, 2]).tolist() == [1, 7]
+
+
+@pytest.mark.parametrize("form", ["pandas", "polars", "arrow"])
+def test_indicators_alone_of_a_table_without_any_cell(form):
+    rows = TABLES[form](pd.DataFrame({"a": [np.nan] * 6, "b": [np.nan] * 6}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        filled = quick(add_indicator=True).fit_transform(rows)
+    assert filled.shape == (6, 2)
+    assert np.asarray(filled).all()
 
 
 def test_indicators_take_no_columns_place():

@@ -109,6 +109,31 @@ def test_takes_and_gets_data_frames(X, output):
     )
 
 
+@pytest.mark.parametrize("n_numbers", [1, 3])
+def test_arrays_in_place_of_a_frame_are_its_columns_of_numbers(X, n_numbers):
+    """To PCA booleans are numbers; they do not count, and take no number's place."""
+    frame = pd.DataFrame(X[:, :n_numbers]).add_prefix("x")
+    frame.insert(0, "yes", X[:, 4] > 0)
+    pca = PCA(1).fit(frame)
+    back = pca.inverse_transform(pca.transform(frame))[:, 1:]
+    expected = r2_score(frame.drop(columns="yes"), back, multioutput="variance_weighted")
+    assert reconstruction_r2(pca, frame) == pytest.approx(expected)
+
+
+def test_arguments_that_have_no_way_back_are_an_error(X):
+    with pytest.raises(TypeError, match="estimator is of type DataFrame"):
+        reconstruction_r2(pd.DataFrame(X), PCA(2).fit(X))
+    with pytest.raises(TypeError, match=r"needs .* inverse_transform.*IsolationForest"):
+        reconstruction_r2(IsolationForest(), X)
+
+    class Shorter(PCA):
+        def inverse_transform(self, X):
+            return super().inverse_transform(X)[:, :2]
+
+    with pytest.raises(ValueError, match=r"shape \(\d+, 2\), but X has shape"):
+        reconstruction_r2(Shorter(2).fit(X), X)
+
+
 def test_a_cell_reconstructed_as_missing_counts_as_the_mean(X):
     holes = np.zeros(X.shape)
     holes[::2, 0] = np.nan

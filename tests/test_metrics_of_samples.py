@@ -1,5 +1,7 @@
 """Measures of generated rows: each tells the good generator from a bad one of its kind."""
 
+import time
+import warnings
 from functools import cache
 
 import numpy as np
@@ -103,6 +105,31 @@ def test_columns_that_differ_are_an_error(measure):
 # ------------------------------------------------------------------ two samples
 
 
+def test_dtypes_do_not_tell():
+    """The same cells, as generators and files often give them."""
+    rng = np.random.default_rng(0)
+    real = pd.DataFrame(
+        {
+            "price": rng.integers(0, 9, 300) / 10,
+            "rooms": rng.integers(1, 5, 300),
+            "grade": pd.Categorical(rng.integers(1, 4, 300)),
+            "paid": rng.random(300) > 0.5,
+        }
+    )
+    other = real.astype({"price": "float32", "rooms": "float64", "paid": object})
+    other["grade"] = real["grade"].cat.rename_categories(float)
+    assert (marginal_similarity(real, other) == 1.0).all()
+    assert (marginal_similarity(other, real) == 1.0).all()
+    assert (pair_similarity(real, other)["similarity"] > 1 - 1e-9).all()
+    shuffled = other.sample(frac=1, random_state=0)
+    assert nearest_record_ratio(real, shuffled, real) == 0.5
+
+
+def test_arrays_of_booleans_are_compared_with_numbers():
+    real = np.random.default_rng(0).random((60, 2)) > 0.4
+    assert (marginal_similarity(real, real.astype(float)) == 1.0).all()
+
+
 def test_rows_of_one_distribution_cannot_be_told():
     assert two_sample_auc(REAL, SAME, random_state=0) == pytest.approx(0.5, abs=0.07)
 
@@ -129,6 +156,18 @@ def test_very_many_levels_do_not_tell_by_their_names():
     other["key"] = rng.integers(0, 400, len(other)).astype(str)
     other.loc[:400, "key"] = "7"
     assert two_sample_auc(real, other, random_state=0) > 0.75
+
+
+def test_copies_are_told_by_a_warning_and_fresh_rows_are_not():
+    """What a booster learns of a row misleads it about the copy: the area is small."""
+    half = pd.concat([SAME[:300], REAL[:300]])
+    for copies in REAL, half:
+        with pytest.warns(UserWarning, match=r"The AUC is 0\.\d\d.*copies.*not seen"):
+            assert two_sample_auc(REAL, copies, random_state=0) < 0.35
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for n_rows in 30, 300:
+            two_sample_auc(REAL[:n_rows], SAME[:n_rows], random_state=0)
 
 
 def test_seed_decides_and_sizes_may_differ():
@@ -242,6 +281,28 @@ def test_class_that_was_not_generated_costs():
     assert alone.synthetic == 0.5
 
 
+def test_two_numbers_that_are_not_whole_are_classes_too():
+    tables = [
+        frame.assign(chief=np.where(frame["chief"], 1.5, 0.5))
+        for frame in (REAL, SAME, TEST)
+    ]
+    for task in "auto", "classification":
+        scores = train_on_synthetic_score(*tables, "chief", task=task, random_state=0)
+        assert scores == train_on_synthetic_score(REAL, SAME, TEST, "chief", random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "message"),
+    [
+        ("job", "regression", "'job' holds levels, such as 'clerk'"),
+        ("years", "classification", r"'years' holds numbers .*not whole.*pandas\.cut"),
+    ],
+)
+def test_targets_that_the_task_cannot_predict_are_an_error(target, task, message):
+    with pytest.raises(ValueError, match=message):
+        train_on_synthetic_score(REAL, SAME, TEST, target, task=task)
+
+
 def test_target_of_an_array_is_a_position():
     names = ["years", "pay", "chief"]
     arrays = [f[names].to_numpy(dtype=float) for f in (REAL, SAME, TEST)]
@@ -298,6 +359,20 @@ def test_tables_with_nothing_in_common_are_not_alike():
 
 
 # ------------------------------------------------------------------ pairs
+
+
+def test_associations_of_wide_tables_take_no_time():
+    """Ranks and correlations of whole columns are found once, not pair by pair."""
+    X = np.random.default_rng(0).normal(size=(200, 300))
+    started = time.perf_counter()
+    found = associations(X).to_numpy()
+    took = time.perf_counter() - started
+    np.testing.assert_allclose(found, spearmanr(X).statistic, atol=1e-12)
+    started = time.perf_counter()
+    for column in X.T[:100]:
+        spearmanr(column, X[:, 0])
+    # 44,850 pairs, in the time of some hundred.
+    assert took < 20 * (time.perf_counter() - started)
 
 
 def test_association_of_numbers_is_spearmans():

@@ -82,6 +82,7 @@ def draw_bands(
         for level, color in zip(levels, colors, strict=True)
     ]
     drawn = panel.stackplot(steps, *bands, labels=levels, colors=colors, alpha=0.9)
+    panel.grid(visible=False)
     panel.set(ylim=(0.0, 1.0))
     panel.margins(x=0.0)
     panel.set_title(title, fontsize="medium", pad=3)

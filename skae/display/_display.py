@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skae.display._fitting import fit_panels, place_of
+from skae.display._fitting import PanelLocator
 from skae.display._images import tile
 from skae.display._style import GAP_COLOR, styled
+from skae.display._tables import in_legend
+from skae.table.sources import refuse_source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +57,8 @@ class Display:
                 f"order, but estimator is of type {type(estimator).__name__} and X of type "
                 f"{type(X).__name__}."
             )
+        if not issparse(X):
+            refuse_source(X)
         if isinstance(estimator, type):
             raise TypeError(
                 f"{cls.__name__} needs a fitted estimator, but estimator is the class "
@@ -60,13 +66,22 @@ class Display:
             )
         missing = [name for name in names if not hasattr(estimator, name)]
         if missing:
+            last, remedy = last_step(estimator), ""
+            if last is not estimator and all(hasattr(last, name) for name in names):
+                remedy = (
+                    f" Its {type(last).__name__} has: give that, pipeline[-1], and the rows "
+                    "as it sees them, pipeline[:-1].transform(X)."
+                )
             raise TypeError(
                 f"{cls.__name__} needs an estimator with {' and '.join(names)}, but "
-                f"{type(estimator).__name__} has no {' and no '.join(missing)}."
+                f"{type(estimator).__name__} has no {' and no '.join(missing)}.{remedy}"
             )
 
     def _open_axes(self, ax: Axes | None, figsize: Pair) -> None:
         """Set the figure and the axes to draw on, creating both if `ax` is None.
+
+        The size in inches is that of text of ten points: with larger fonts new figures are
+        larger.
 
         Raises
         ------
@@ -75,15 +90,23 @@ class Display:
         TypeError
             If `ax` is no Axes of two dimensions.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        inch = self._inch()
         import matplotlib.pyplot as plt
 
         if ax is None:
+            figsize = inch * figsize[0], inch * figsize[1]
             _, ax = plt.subplots(figsize=figsize, layout="constrained")
         _check_axes(ax)
         self.ax_, self._lines = ax, [[ax]]
         # The figure is a SubFigure if `ax` belongs to one; both have the methods used here.
         self.figure_ = cast("Figure", ax.figure)
+
+    def _inch(self) -> float:
+        """Return how much larger text is than of ten points."""
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        import matplotlib as mpl
+
+        return float(mpl.rcParams["font.size"]) / 10.0
 
     def _open_panels(
         self,
@@ -104,16 +127,18 @@ class Display:
         legend of these entries, `legend_ax_`, with a title. Of panels that would be narrower
         than `least` inches there are fewer per line.
         """
+        inch = self._inch()
         if ax is not None:
             _check_axes(ax)
-            inches = ax.get_window_extent().width / ax.figure.figure.dpi
+            inches = ax.get_window_extent().width / ax.figure.figure.dpi / inch
             per_line = max(min(per_line, int(inches / least) if least else per_line), 1)
         n_columns = min(per_line, n_panels)
         n_lines = math.ceil(n_panels / n_columns)
         height = size[1] * (n_lines if heights is None else sum(heights))
         width = size[0] * n_columns
         strip = _height_of_legend(entries, width, title)
-        self._open_axes(ax, (width + margins[0], height + strip + margins[1]))
+        figsize = width + margins[0], height + strip + margins[1]
+        self._open_axes(ax, figsize)
         spec = self.ax_.get_subplotspec()
         if spec is None:
             raise ValueError(
@@ -122,7 +147,7 @@ class Display:
             )
         self.ax_.set_axis_off()
         if strip:
-            inches = self.ax_.get_window_extent().width / self.figure_.figure.dpi
+            inches = self.ax_.get_window_extent().width / self.figure_.figure.dpi / inch
             self._legend_columns = _entries_per_line(entries, inches)
             strip = _height_of_legend(entries, inches, title)
             parts = spec.subgridspec(2, 1, height_ratios=[strip, height])
@@ -138,27 +163,21 @@ class Display:
             line[0].set_ylabel(ylabel)
 
     def _fit(self) -> None:
-        """Keep what was drawn in the place of the axes, unless a layout engine does."""
-        if self.figure_.figure.get_layout_engine() is not None:
+        """Keep what was drawn in the place of the axes; see `PanelLocator`."""
+        is_alone = self._lines == [[self.ax_]]
+        if is_alone and self.figure_.figure.get_layout_engine() is not None:
             return
-        spec, box = self.ax_.get_subplotspec(), self.ax_.get_position(original=True)
-        place = place_of(spec, self.ax_)
-        if self._lines == [[self.ax_]]:
-            fit_panels(self._lines, box, place)
-            return
-        if self.legend_ax_ is not None and (legend := self.legend_ax_.get_legend()):
-            inside = legend.get_window_extent().transformed(
-                self.figure_.transSubfigure.inverted()
-            )
-            high = min(box.y1 + inside.height / 2, place.y1)
-            bottom = high - inside.height
-            self.legend_ax_.set_position((box.x0, bottom, box.width, inside.height))
-            place = type(place).from_extents(place.x0, place.y0, place.x1, bottom)
-        there = [
+        panels = [
             [panel if panel.figure is not None else None for panel in line]
             for line in self._lines
         ]
-        fit_panels(there, box, place, self._heights)
+        locator = PanelLocator(self.ax_, panels, self._heights, self.legend_ax_)
+        strips = [] if self.legend_ax_ is None else [self.legend_ax_]
+        there = [panel for panel in [*chain(*panels), *strips] if panel is not None]
+        for panel in there:
+            panel.set_axes_locator(locator)
+        for panel in there:
+            panel.apply_aspect(locator(panel, None))
 
     def _draw_legend(
         self, handles: Sequence[Any], labels: Sequence[str], title: str | None = None
@@ -167,7 +186,7 @@ class Display:
         strip = cast("Axes", self.legend_ax_)
         return strip.legend(
             handles,
-            labels,
+            [in_legend(label) for label in labels],
             title=title,
             loc="center",
             ncols=min(self._legend_columns, len(labels)),
@@ -232,6 +251,7 @@ class Display:
             im_kw["cmap"] = mpl.colormaps[im_kw["cmap"]].with_extremes(bad=GAP_COLOR)
         style = {"vmin": low, "vmax": high, "interpolation": "nearest", **im_kw}
         self.im_ = self.ax_.imshow(tile(images), **style)
+        self.ax_.grid(visible=False)
         n_rows, n_columns, height, width = images.shape[:4]
         self.ax_.set_xticks(np.arange(n_columns) * (width + 1) + (width - 1) / 2)
         self.ax_.set_yticks(np.arange(n_rows) * (height + 1) + (height - 1) / 2)
@@ -300,10 +320,12 @@ def of_estimator(name: str | None) -> str:
 
 
 def name_of(estimator: Any) -> str:
-    """Return the class name of an estimator, or of the last step of a pipeline."""
+    """Return the class name of an estimator, or of the one that a search or pipeline holds."""
     return type(last_step(estimator)).__name__
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the last step of a pipeline, or the estimator itself."""
+    """Return the last step of a pipeline, the best of a search, or the estimator itself."""
+    if hasattr(estimator, "best_estimator_"):
+        return last_step(estimator.best_estimator_)
     return estimator[-1] if hasattr(estimator, "steps") else estimator

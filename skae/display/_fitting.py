@@ -1,13 +1,13 @@
 """Panels that stay, with all that is written around them, in the place of the axes given.
 
-A figure with a layout engine sees to that itself. In others long names would run over the
+A constrained layout sees to that itself. In other figures long names would run over the
 neighbours and off the page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -56,17 +56,109 @@ def place_of(spec: SubplotSpec | None, ax: Axes) -> Bbox:
     return Bbox.from_extents(left, low, right, high)
 
 
-def fit_panels(
-    panels: Panels, box: Bbox, place: Bbox, heights: Sequence[float] | None = None
+class PanelLocator:
+    """Where panels lie: in the box of the axes that they replace, whenever that moves.
+
+    matplotlib asks it before it draws or measures a panel, so that panels are fitted anew
+    after `tight_layout`, which knows nothing of grids in grids, or in a window of another
+    size. A constrained layout sees to panels itself.
+
+    Parameters
+    ----------
+    host : matplotlib Axes
+        The axes that the panels replace; if there is one only, it is that.
+    panels : list of list of (matplotlib Axes or None)
+    heights : sequence of float, default=None
+        Ratios of the lines' heights.
+    strip : matplotlib Axes, default=None
+        Axes with a legend, above the panels.
+    """
+
+    def __init__(
+        self,
+        host: Axes,
+        panels: Panels,
+        heights: Sequence[float] | None = None,
+        strip: Axes | None = None,
+    ) -> None:
+        self.host, self.panels, self.heights, self.strip = host, panels, heights, strip
+        self._boxes: dict[Axes, Bbox] = {}
+        self._fitted_to: tuple | None = None
+        self._is_fitting = False
+
+    def get_subplotspec(self) -> SubplotSpec | None:
+        """Return what `tight_layout` counts the panels to."""
+        return self.host.get_subplotspec()
+
+    def __call__(self, ax: Any, renderer: Any) -> Bbox:
+        """Return the box of a panel, in parts of the figure."""
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        root = ax.figure.figure
+        if isinstance(root.get_layout_engine(), ConstrainedLayoutEngine):
+            return ax.get_position(original=True)
+        if not self._is_fitting:
+            self._fit(root.dpi)
+        return self._boxes[ax]
+
+    def _fit(self, dpi: float) -> None:
+        box = self.host.get_position(original=True)
+        place = place_of(self.host.get_subplotspec(), self.host)
+        inches = np.array(self.host.figure.bbox.size) / dpi
+        now = (*box.bounds, *place.bounds, *inches)
+        if self._fitted_to is not None and np.allclose(now, self._fitted_to, atol=1e-6):
+            return
+        self._is_fitting = True
+        try:
+            self._put(box, place)
+        finally:
+            self._is_fitting = False
+        self._fitted_to = now
+
+    def _put(self, box: Bbox, place: Bbox) -> None:
+        # A user may have removed some.
+        panels = [
+            [
+                panel if panel is not None and panel.figure is not None else None
+                for panel in line
+            ]
+            for line in self.panels
+        ]
+        there = [panel for line in panels for panel in line if panel is not None]
+        strip = self.strip
+        if strip is not None and strip.figure is not None:
+            there.append(strip)
+        self._boxes = {panel: panel.get_position(original=True) for panel in there}
+        legend = None if strip is None else strip.get_legend()
+        if strip in there and legend is not None:
+            inside = legend.get_window_extent().transformed(
+                self.host.figure.transSubfigure.inverted()
+            )
+            high = min(box.y1 + inside.height / 2, place.y1)
+            bottom = high - inside.height
+            above = type(box).from_bounds(box.x0, bottom, box.width, inside.height)
+            self._boxes[strip] = above
+            place = type(box).from_extents(place.x0, place.y0, place.x1, bottom)
+        _fit_panels(panels, box, place, self._boxes, self.heights)
+
+
+def _fit_panels(
+    panels: Panels,
+    box: Bbox,
+    place: Bbox,
+    boxes: dict[Axes, Bbox],
+    heights: Sequence[float] | None,
 ) -> None:
-    """Move panels so that they lie in a box, and what is written around them in a place.
+    """Find boxes of panels in a box, such that what is written around is in a place.
 
     Parameters
     ----------
     panels : list of list of (matplotlib Axes or None)
     box, place : Bbox
         In parts of the figure.
-    heights : sequence of float, default=None
+    boxes : dict
+        Of the panels, where they are measured, is filled.
+    heights : sequence of float or None
         Ratios of the lines' heights.
     """
     ratios = np.ones(len(panels)) if heights is None else np.asarray(heights)
@@ -88,7 +180,7 @@ def fit_panels(
         for line, (top, height) in zip(panels, down, strict=True):
             for panel, (x, width) in zip(line, across, strict=False):
                 if panel is not None:
-                    panel.set_position((x, -top - height, width, height))
+                    boxes[panel] = type(box).from_bounds(x, -top - height, width, height)
 
 
 def _written_around(panels: Panels) -> tuple[np.ndarray, ...]:

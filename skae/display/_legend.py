@@ -13,7 +13,7 @@ import pandas as pd
 from skae._warnings import warn
 from skae.display._display import Groups
 from skae.display._style import LABEL_COLORS, MISSING_COLOR, OTHER_COLOR
-from skae.display._tables import shorten
+from skae.display._tables import in_legend, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ GAP = 0.02
 WIDEST, FEW = 24, 6
 
 
-def group_labels(y: np.ndarray) -> tuple[Groups, list[Any]]:
+def group_labels(y: np.ndarray | pd.Categorical) -> tuple[Groups, list[Any]]:
     """Return the rows of every label, and the labels' colours, what tells least first.
 
     Missing labels are grey; of more than ten labels the most frequent have a colour, and the
@@ -35,7 +35,7 @@ def group_labels(y: np.ndarray) -> tuple[Groups, list[Any]]:
 
     Parameters
     ----------
-    y : ndarray of shape (n_samples,)
+    y : ndarray or pandas.Categorical of shape (n_samples,)
     """
     missing = pd.isna(y)
     labels, codes, counts = np.unique(
@@ -46,9 +46,12 @@ def group_labels(y: np.ndarray) -> tuple[Groups, list[Any]]:
         if label >= 0:
             rows = np.flatnonzero(codes == np.searchsorted(labels, label))
             values[y[rows[0]]] = rows, count
-    # The frequent ones, in the order of the labels: numbers before text.
+    # The frequent ones, in the order of the categories, or of labels: numbers before text.
     kept = sorted(values, key=lambda label: -values[label][1])[:MAX_ENTRIES]
-    kept = sorted(kept, key=_place)
+    if isinstance(y, pd.Categorical):
+        kept = [label for label in y.categories if label in set(kept)]
+    else:
+        kept = sorted(kept, key=_place)
     others = [label for label in values if label not in set(kept)]
     groups: list[tuple[Any, np.ndarray]] = []
     colors = []
@@ -73,6 +76,8 @@ def group_labels(y: np.ndarray) -> tuple[Groups, list[Any]]:
 
 def _place(label: Any) -> tuple[bool, Any]:
     """Return what labels are sorted by: numbers, before text by its letters and numbers."""
+    if isinstance(label, pd.Interval):
+        label = label.mid
     if isinstance(label, Real):
         return False, label
     parts = re.split(r"(\d+)", str(label))
@@ -83,8 +88,7 @@ def entries_of(groups: Groups) -> list[str]:
     """Return what a legend shows of labels: if they are many, a line of each."""
     labels = [label for label, _ in groups]
     texts = shorten(labels, WIDEST if len(labels) > FEW else 3 * WIDEST)
-    # matplotlib leaves out what begins with an underscore.
-    return [entry(f" {text}" if text.startswith("_") else text) or " " for text in texts]
+    return [entry(in_legend(text)) for text in texts]
 
 
 def entry(text: str) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 N_BINS = 25
 # Numbers beyond these quantiles of the real ones are drawn in the outermost bins.
 SHOWN = 0.005, 0.995
+# Whole numbers from which on one more is the same number.
+LARGEST_WHOLE = 2.0**52
 # A proportion of missing cells that is worth mentioning.
 LEAST_MISSING = 0.005
 
@@ -37,12 +39,14 @@ def draw_marginals(ax: Axes, column: Column) -> list[BarContainer]:
     bars : list of BarContainer
         One per table.
     """
-    if column.is_number:
-        missing = [np.isnan(part).mean() for part in column.parts.values()]
-        if max(missing) > LEAST_MISSING:
-            label = f"missing: {missing[0]:.0%} real,\n{missing[1]:.0%} synthetic"
-            ax.set_xlabel(label, fontsize="small")
-    return _draw_numbers(ax, column) if column.is_number else _draw_levels(ax, column)
+    if not column.is_number:
+        return _draw_levels(ax, column)
+    lines = ["days"] if column.is_duration else []
+    missing = [np.isnan(part).mean() for part in column.parts.values()]
+    if max(missing) > LEAST_MISSING:
+        lines += [f"missing: {missing[0]:.0%} real,", f"{missing[1]:.0%} synthetic"]
+    ax.set_xlabel("\n".join(lines), fontsize="small")
+    return _draw_numbers(ax, column)
 
 
 def _draw_numbers(ax: Axes, column: Column) -> list[BarContainer]:
@@ -76,12 +80,13 @@ def _edges(column: Column) -> np.ndarray:
     if not len(cells):
         cells = np.nan_to_num(column.joined)
     low, high = np.quantile(cells, SHOWN, method="nearest")
-    if (cells % 1 == 0).all():
+    if (cells % 1 == 0).all() and max(abs(low), abs(high)) < LARGEST_WHOLE:
         # As many whole numbers in every bin.
         width = math.ceil((high - low + 1) / N_BINS)
         return np.arange(low, high + width + 1, width) - 0.5
     if low == high:
-        low, high = low - 0.5, high + 0.5
+        margin = max(0.5, 1e-9 * abs(low))
+        low, high = low - margin, high + margin
     return np.linspace(low, high, N_BINS + 1)
 
 

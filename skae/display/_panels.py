@@ -65,7 +65,8 @@ def _draw_numeric(
         ax.locator_params(nbins=4)
     r2 = f"\nR² {r2_score(x, y):.2f}" if len(x) and np.ptp(x) > 0 else ""
     ax.set_title(f"{title}{r2}", fontsize="small")
-    ax.set(xlabel="original", ylabel="reconstruction")
+    unit = " (days)" if original.dtype.kind == "m" else ""
+    ax.set(xlabel=f"original{unit}", ylabel=f"reconstruction{unit}")
     return points
 
 

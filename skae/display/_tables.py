@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, TypeAlias
@@ -19,6 +20,8 @@ Table: TypeAlias = Any
 DAY = np.timedelta64(1, "D")
 # Letters that are drawn of a name or a cell.
 LONGEST = 20
+# What would be drawn as a box, or begin a line that has no room.
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def read_table(table: Table, names: list[str] | None = None) -> pd.DataFrame:
@@ -71,7 +74,7 @@ def read_like(
 
 
 def positions_of(columns: Any, names: list[Any]) -> list[int]:
-    """Return the positions of columns that are given by their names or positions.
+    """Return the positions of columns that are given by their labels or positions.
 
     Raises
     ------
@@ -88,6 +91,8 @@ def positions_of(columns: Any, names: list[Any]) -> list[int]:
             positions.append(names.index(column))
         elif isinstance(column, (int, np.integer)) and 0 <= column < len(names):
             positions.append(int(column))
+        elif str(column) in names:  # which are text, where labels may be tuples
+            positions.append(names.index(str(column)))
         else:
             raise ValueError(
                 f"columns holds {column!r}, which is neither a column nor a position of one; "
@@ -148,6 +153,11 @@ def short(cell: Any) -> str:
     return verbatim(_cut(as_text(cell), LONGEST))
 
 
+def narrower(text: str, longest: int) -> str:
+    """Return what `short` returned with fewer letters."""
+    return verbatim(_cut(text.replace(r"\$", "$"), longest))
+
+
 def shorten(cells: Iterable[Any], longest: int = LONGEST) -> list[str]:
     """Return cells as short strings; long ones with the letters in which they differ."""
     whole = [as_text(cell) for cell in cells]
@@ -192,9 +202,15 @@ def _window(text: str, n_first: int, n_last: int, room: int) -> str:
 
 
 def as_text(cell: Any) -> str:
-    """Return a cell as a whole string."""
+    """Return a cell as a whole string in one line; one without a letter in quotes."""
+    text = CONTROLS.sub(" ", _written(cell))
+    return text if text.strip() else f'"{text}"'
+
+
+def _written(cell: Any) -> str:
     if isinstance(cell, (float, np.floating)):
-        return f"{cell:.4g}"
+        number = float(cell)  # 11600, not 1.16e+04
+        return f"{number:.0f}" if 1e3 <= abs(number) < 1e9 else f"{number:.4g}"
     if isinstance(cell, np.datetime64):
         return str(cell.astype("datetime64[m]")).replace("T", " ").removesuffix(" 00:00")
     if isinstance(cell, np.timedelta64):
@@ -207,10 +223,18 @@ def verbatim(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def in_legend(text: str) -> str:
+    """Return an entry of a legend: matplotlib leaves out what begins with an underscore."""
+    return f" {text}" if text.startswith("_") else text
+
+
 def _read_cells(cells: Cells) -> np.ndarray:
-    """Return cells as an array; only numbers and times have such a dtype."""
+    """Return cells as an array; only numbers and times have such a dtype.
+
+    Dates are those of the clocks of their place, as the table shows them.
+    """
     if cells.kind in ("date", "duration"):
-        return cells.data
+        return cells.local()
     return cells.floats() if cells.kind == "number" else cells.objects()
 
 

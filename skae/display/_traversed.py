@@ -24,6 +24,8 @@ Probabilities: TypeAlias = Mapping[str, tuple[list[Any], np.ndarray]]
 MAX_CURVES, MAX_CATEGORIES, MAX_BANDS = 10, 2, 6
 # Columns of dates that have a panel.
 MAX_DATES = 2
+# Letters that have room in a band near the edge of its panel.
+LONGEST_LEVEL = 12
 
 
 class Traversed(NamedTuple):
@@ -148,7 +150,7 @@ def _split_dates(table: pd.DataFrame, n_codes: int) -> dict[str, list]:
     days = {
         name: np.split(as_floats(cells), n_codes)
         for name, cells in table.items()
-        if cells.dtype.kind == "M"
+        if cells.dtype.kind == "M" and cells.notna().any()
     }
     sizes = {name: max(map(np.ptp, parts)) for name, parts in days.items()}
     largest = sorted(sizes, key=lambda name: -sizes[name])[:MAX_DATES]
@@ -172,7 +174,7 @@ def _choose_bands(probabilities: Probabilities, n_codes: int) -> list[list[tuple
 def _most_likely(levels: list[Any], p: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Return the levels that are most likely, and others together, in the levels' order."""
     order = np.sort(np.argsort(-p.mean(axis=0), kind="stable")[:MAX_BANDS])
-    names, kept = shorten([levels[i] for i in order]), p[:, order]
+    names, kept = shorten([levels[i] for i in order], LONGEST_LEVEL), p[:, order]
     n_others = len(levels) - len(order)
     # A column of one outcome, as whether a cell is missing, is the other one otherwise.
     if n_others or len(levels) == 1:

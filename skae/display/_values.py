@@ -33,7 +33,7 @@ def colour_steps(y: np.ndarray) -> tuple[Kwargs, dict[float, str]]:
     Both are empty where a bar without steps does.
     """
     few = few_numbers(y)
-    if few is None or len(few) < 2:
+    if few is None or not len(few):
         return {}, {}
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
@@ -59,19 +59,26 @@ def group_values(y: np.ndarray) -> tuple[Groups, list[Any]]:
     for quarter in np.unique(quarters[there]):
         rows = np.flatnonzero(there & (quarters == quarter))
         ends = y[rows[np.argmin(values[rows])]], y[rows[np.argmax(values[rows])]]
-        groups.append((" to ".join(map(as_text, ends)), rows))
+        # Of dates that are few, a quarter may be one of them.
+        groups.append((" to ".join(dict.fromkeys(map(as_text, ends))), rows))
         colors.append(mpl.colormaps["viridis"](0.05 + 0.3 * quarter))
     return groups, colors
 
 
-def read_labels(y: ArrayLike, n_rows: int, of: str) -> np.ndarray:
+def read_labels(y: ArrayLike, n_rows: int, of: str) -> np.ndarray | pd.Categorical:
     """Return labels or values as an array; numbers and dates have such a dtype.
+
+    Categories stay such, as their order is that of a legend.
 
     Raises
     ------
     ValueError
         If there is not one for each of the `n_rows` rows, which are those `of` something.
     """
+    if isinstance(y, str):
+        raise ValueError(
+            f"y={y!r} is a text; give the labels themselves, such as X[{y!r}]."
+        )
     # A missing label among text would become the text "nan".
     array = np.array(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
     if array.shape != (n_rows,):
@@ -79,6 +86,9 @@ def read_labels(y: ArrayLike, n_rows: int, of: str) -> np.ndarray:
             f"y has shape {array.shape}, but there are {n_rows} rows of {of}; give an array of "
             "one dimension with one label or value per row."
         )
+    categories = _categories_of(y)
+    if categories is not None:
+        return pd.Categorical(array.astype(object), categories)
     if array.dtype.kind != "O":
         return array
     kind = pd.api.types.infer_dtype(array, skipna=True)
@@ -91,6 +101,14 @@ def read_labels(y: ArrayLike, n_rows: int, of: str) -> np.ndarray:
         cells = cells.map(_without_zone, na_action="ignore")
         return pd.to_datetime(cells).to_numpy()
     return array
+
+
+def _categories_of(y: Any) -> pd.Index | None:
+    """Return the categories of pandas, or of an Enum of polars, in their order."""
+    categories: Any = getattr(getattr(y, "dtype", None), "categories", None)
+    if isinstance(categories, pd.Index):
+        return categories
+    return pd.Index(categories.to_list()) if hasattr(categories, "to_list") else None
 
 
 def _without_zone(date: Any) -> pd.Timestamp:

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from skae.display._display import (
@@ -16,6 +17,7 @@ from skae.display._display import (
     LogScale,
     check_count,
     check_log_scale,
+    last_step,
     name_of,
     of_estimator,
 )
@@ -51,7 +53,7 @@ class AnomalyScoreDisplay(Display):
     ----------
     scores : ndarray of shape (n_samples,)
         Anomaly scores. The higher, the more normal.
-    y : ndarray of shape (n_samples,), default=None
+    y : ndarray or pandas.Categorical of shape (n_samples,), default=None
         Labels of the rows.
     threshold : float, default=None
         Score below which a row is an anomaly.
@@ -85,7 +87,7 @@ class AnomalyScoreDisplay(Display):
 
     scores: np.ndarray
     _: KW_ONLY
-    y: np.ndarray | None = None
+    y: np.ndarray | pd.Categorical | None = None
     threshold: float | None = None
     name: str | None = None
 
@@ -107,8 +109,8 @@ class AnomalyScoreDisplay(Display):
         ----------
         estimator : fitted estimator
             Any estimator with `score_samples`: `AEAnomalyDetector`, `IsolationForest`,
-            skae's transformers, `GaussianMixture`. Its `offset_`, if it has one, is the
-            threshold.
+            skae's transformers, `GaussianMixture`, a `Pipeline` that ends in one. Its
+            `offset_`, if it has one, is the threshold.
         X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows to score.
         y : array-like of shape (n_samples,), default=None
@@ -131,7 +133,7 @@ class AnomalyScoreDisplay(Display):
             The display that was drawn.
         """
         cls._check_arguments(estimator, X, "score_samples")
-        offset = getattr(estimator, "offset_", None)
+        offset = getattr(last_step(estimator), "offset_", None)
         return cls.from_predictions(
             estimator.score_samples(X),
             y,
@@ -261,7 +263,8 @@ class AnomalyScoreDisplay(Display):
         else:
             groups, colors = group_labels(self.y)
         labels = [label for label, _ in groups]
-        if set(labels) <= set(MEANINGS):
+        # 1 alone may be anything: anomalies, or True.
+        if {-1} <= set(labels) <= set(MEANINGS):
             groups = [(MEANINGS[label], rows) for label, rows in groups]
         # Small groups, such as anomalies, are drawn last so that they are not hidden.
         order = sorted(range(len(groups)), key=lambda i: -len(groups[i][1]))

@@ -173,6 +173,11 @@ class CodeDisplay(Display):
             The display itself.
         """
         check_count("max_bars", max_bars)
+        if self.description.empty:
+            raise ValueError(
+                "There is nothing to draw: no column of the table holds a cell, so that no "
+                "code moves anything."
+            )
         codes = self.description["code"].unique().tolist()
         components = (
             codes[:MAX_CODES] if components is None else check_codes(components, codes)
@@ -224,14 +229,16 @@ def _key(part: pd.DataFrame) -> dict[str, str]:
 def _names_of_bars(description: pd.DataFrame) -> pd.Series:
     """Return the columns, and of categories the levels, short enough to be drawn."""
     columns, levels = (
-        dict(zip(cells, shorten(cells), strict=True))
-        for cells in (description["column"].unique(), description["level"].unique())
+        np.array(shorten(cells), dtype=object)[places]
+        for places, cells in (
+            pd.factorize(description[name], use_na_sentinel=False)
+            for name in ("column", "level")
+        )
     )
-    names = [
-        columns[column] if pd.isna(level) else f"{columns[column]} = {levels[level]}"
-        for column, level in zip(description["column"], description["level"], strict=True)
-    ]
-    return pd.Series(names, description.index)
+    is_number = description["level"].isna()
+    return pd.Series(
+        np.where(is_number, columns, columns + " = " + levels), description.index
+    )
 
 
 def _draw_bars(

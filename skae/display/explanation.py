@@ -14,6 +14,7 @@ from skae.display._tables import (
     Table,
     as_pixels,
     as_texts,
+    narrower,
     read_like,
     read_table,
     short,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 # annotated with their value and the expected one.
 MIN_ANNOTATED = 0.15
 MAX_ROWS = 30
+# Letters that have room in a cell of the map.
+LONGEST_CELL = 12
 
 
 @dataclass(eq=False, repr=False)
@@ -267,10 +270,12 @@ class ExplanationDisplay(Display):
         self, ax: Axes | None, parts: np.ndarray, labels: list[str], kwargs: Kwargs | None
     ) -> None:
         n_rows, n_columns = parts.shape
-        self._open_axes(ax, (2.4 + 0.85 * n_columns, 1.8 + 0.42 * max(n_rows, 3)))
+        figsize = 2.4 + 0.85 * n_columns, 1.8 + 0.42 * max(n_rows, 3)
+        self._open_axes(ax, figsize)
         low = min(parts.min(), 0.0)
         style = styled({"cmap": "Blues", "vmin": low, "aspect": "auto"}, kwargs)
         self.im_ = self.ax_.imshow(parts, **style)
+        self.ax_.grid(visible=False)
         self._annotate_cells(parts)
         self.ax_.set_xticks(np.arange(n_columns), labels, rotation=35, ha="right")
         row_names = self.row_names or np.arange(n_rows).astype(str)
@@ -285,9 +290,10 @@ class ExplanationDisplay(Display):
             return
         is_large = parts > MIN_ANNOTATED * parts.sum(axis=1, keepdims=True)
         for row, column in np.argwhere(is_large[:, : len(self.shown_)]):
-            text = str(self.values[row, self.shown_[column]])
+            cell = row, self.shown_[column]
+            text = narrower(str(self.values[cell]), LONGEST_CELL)
             if self.expected is not None:
-                text += f"\n({self.expected[row, self.shown_[column]]})"
+                text += f"\n({narrower(str(self.expected[cell]), LONGEST_CELL)})"
             color = text_on(self.im_.cmap(self.im_.norm(parts[row, column])))
             style: Kwargs = {"ha": "center", "va": "center", "fontsize": "x-small"}
             self.text_.append(self.ax_.text(column, row, text, color=color, **style))

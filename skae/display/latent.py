@@ -16,7 +16,14 @@ from skae.display._display import Display, Groups, Kwargs
 from skae.display._layouts import Layout, lay_out
 from skae.display._legend import entries_of, entry, group_labels, put_legend_beside
 from skae.display._panels import format_dates
-from skae.display._style import COLORS, LABEL_COLORS, MISSING_COLOR, QUIET, styled
+from skae.display._style import (
+    COLORS,
+    LABEL_COLORS,
+    MISSING_COLOR,
+    OTHER_COLOR,
+    QUIET,
+    styled,
+)
 from skae.display._tables import Table, as_floats, dense, verbatim
 from skae.display._values import colour_steps, few_numbers, read_labels
 
@@ -44,7 +51,7 @@ class LatentSpaceDisplay(Display):
         Codes of the rows that are drawn.
     embedding : ndarray of shape (n_samples, 1) or (n_samples, 2)
         Coordinates of the rows.
-    y : ndarray of shape (n_samples,), default=None
+    y : ndarray or pandas.Categorical of shape (n_samples,), default=None
         Labels or values of the rows.
     names : list of str, default=None
         Labels of the axes.
@@ -83,7 +90,7 @@ class LatentSpaceDisplay(Display):
     codes: np.ndarray
     embedding: np.ndarray
     _: KW_ONLY
-    y: np.ndarray | None = None
+    y: np.ndarray | pd.Categorical | None = None
     names: Sequence[str] | None = None
 
     @classmethod
@@ -124,9 +131,10 @@ class LatentSpaceDisplay(Display):
         random_state : int, RandomState instance or None, default=0
             Determines the choice of rows and the initialisation of the layout.
         color_by : {"auto", "label", "value"}, default="auto"
-            How `y` is interpreted. If "auto", text is labels, and numbers and dates have a
-            colour bar, in steps if they are at most ten whole numbers. Of labels the ten
-            most frequent have colours, all others one grey. Missing cells are grey.
+            How `y` is interpreted. If "auto", text and categories are labels, and numbers
+            and dates have a colour bar, in steps if they are at most ten whole numbers. Of
+            labels the ten most frequent have colours, all others one grey; categories keep
+            their order. Missing cells are grey.
         label_name : str, default=None
             Title of the legend. If None, the name of `y`, if it has one.
         ax : matplotlib Axes, default=None
@@ -206,6 +214,7 @@ class LatentSpaceDisplay(Display):
             )
         if label_name is None:
             label_name = getattr(y, "name", None)
+            label_name = None if label_name == "" else label_name  # polars has no None
         if y is not None:
             y = read_labels(y, len(codes), "codes")
         rng, n_rows = check_random_state(random_state), len(codes)
@@ -281,7 +290,7 @@ class LatentSpaceDisplay(Display):
             )
         if color_by != "auto":
             return color_by == "label"
-        if not has_values:
+        if not has_values or pd.isna(y).all():
             return True
         # Along a single code a few numbers are histograms, as labels are.
         return self.embedding.shape[1] == 1 and few_numbers(y) is not None
@@ -361,11 +370,21 @@ class LatentSpaceDisplay(Display):
             self.artists_ = self._draw_histograms(values, groups, colors, style)
             return
         self.artists_ = []
-        for color, (label, rows) in zip(colors, groups, strict=True):
-            style = styled({"color": color, "label": label, **self._point_style()}, kwargs)
+        levels = _heights_of(groups, colors)
+        for color, (label, rows), zorder in zip(colors, groups, levels, strict=True):
+            style = {"color": color, "label": label, "zorder": zorder}
+            style = styled({**style, **self._point_style()}, kwargs)
             self.artists_.append(self.ax_.scatter(*self.embedding[rows].T, **style))
         if self.y is None:
             self.ax_.grid(color=QUIET, alpha=0.15)
+
+
+def _heights_of(groups: Groups, colors: Sequence[Any]) -> list[float]:
+    """Return in what order groups are drawn: greys first, small groups over large ones."""
+    is_grey = [color in (MISSING_COLOR, OTHER_COLOR) for color in colors]
+    order = sorted(range(len(groups)), key=lambda i: (not is_grey[i], -len(groups[i][1])))
+    # Below lines of a grid.
+    return [1.0 + 0.4 * order.index(i) / len(groups) for i in range(len(groups))]
 
 
 def _count_drawn(subsample: Any, n_rows: int) -> int:

@@ -108,6 +108,8 @@ class LossCurveDisplay(Display):
         ------
         TypeError
             If the estimator has no `loss_curve_`.
+        ValueError
+            If it is empty.
         """
         fitted = last_step(estimator)
         if not hasattr(fitted, "loss_curve_"):
@@ -121,6 +123,11 @@ class LossCurveDisplay(Display):
             if losses is not None and len(losses):
                 losses = np.asarray(losses, dtype=np.float64)
                 curves[label] = (np.arange(first, first + len(losses)), losses)
+        if not curves:
+            raise ValueError(
+                f"The loss_curve_ of {name_of(estimator)} is empty: what trained it keeps no "
+                "losses, as skae.privacy.fit_privately does, which would tell of the rows."
+            )
         if getattr(fitted, "_loss_curve_is_held_out", False):
             # From before the first step on.
             _, losses = curves["training rows"]

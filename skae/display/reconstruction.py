@@ -284,7 +284,7 @@ class ReconstructionDisplay(Display):
         n_lines, n_images, n_features = rows.shape
         shape = check_image_shape(self.image_shape, n_features)
         images = rows.reshape(n_lines, n_images, *shape)
-        figsize = 0.9 * n_images + 1.2, 0.9 * n_lines + 0.8
+        figsize = 0.9 * n_images + 1.2, 0.9 * n_lines + 0.9
         self._show_images(ax, images, figsize, pixel_limits(rows[0]), **im_kw)
         self.ax_.set_yticklabels(["original", *names])
         if isinstance(self.reconstruction, dict):
@@ -292,5 +292,5 @@ class ReconstructionDisplay(Display):
             return
         errors = np.sqrt(np.square(rows[1] - rows[0]).mean(axis=1))
         self.ax_.set_xticklabels([f"{error:.2g}" for error in errors])
-        by = "" if self.name is None else f" by {self.name}"
-        self.ax_.set_xlabel(f"root mean squared error per pixel, reconstructed{by}")
+        by = "" if self.name is None else f",\nreconstructed by {self.name}"
+        self.ax_.set_xlabel(f"root mean squared error per pixel{by}")

@@ -295,6 +295,7 @@ class SampleDisplay(Display):
         ):
             limits = {"vmin": -1.0, "vmax": 1.0, "aspect": "auto"}
             self.images_.append(panel.imshow(matrix, **{**limits, **style}))
+            panel.grid(visible=False)
             panel.set_title(title, fontsize="small")
             panel.set_xticks([])
             panel.set_yticks([])

@@ -239,7 +239,7 @@ class LatentTraversalDisplay(Display):
         shape = check_image_shape(self.image_shape, rows.shape[1])
         n_steps = self.steps.shape[1]
         images = rows.reshape(-1, n_steps, *shape)
-        figsize = 0.52 * n_steps + 1.0, 0.52 * len(images) + 0.9
+        figsize = 0.52 * n_steps + 1.0, 0.52 * len(images) + 1.0
         self._show_images(ax, images, figsize, self.limits or pixel_limits(rows), **im_kw)
         of_name = of_estimator(self.name)
         if self.kind == "grid":
@@ -252,7 +252,7 @@ class LatentTraversalDisplay(Display):
         else:
             ranges = zip(self.components, self.steps[:, 0], self.steps[:, -1], strict=True)
             lines = [f"code {code}: {low:.2g} to {high:.2g}" for code, low, high in ranges]
-            label = f"one code{of_name} increases at a time, the others are fixed"
+            label = f"one code{of_name} increases at a time,\nthe others are fixed"
             self.ax_.set(xticks=[], yticklabels=lines, xlabel=label)
 
     def _draw_curves(self, ax: Axes | None, kwargs: Kwargs | None) -> None:
@@ -286,8 +286,6 @@ class LatentTraversalDisplay(Display):
         panels[0].set_xlabel(f"code {component}")
         bands = parts.bands[number]
         n_drawn = bool(parts.curves) + len(parts.dates) + len(bands)
-        for panel in panels:
-            panel.locator_params(axis="x", nbins=4)
         for unused in panels[n_drawn:]:
             unused.set_axis_off()
         left = iter(panels[:n_drawn])
@@ -319,7 +317,8 @@ class LatentTraversalDisplay(Display):
         limits = np.array([panel.get_ylim() for panel in panels])
         for panel in panels:
             panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
-        by_name = {line.get_label(): line for line in self.lines_[0]}
+        # Not by their labels: an empty one is replaced by matplotlib.
+        by_name = dict(zip(parts.curves, self.lines_[0], strict=True))
         handles = [by_name[name] for name in parts.kept]
         if len(parts.entries) > len(handles):
             handles.append(next(h for n, h in by_name.items() if n not in parts.kept))

@@ -30,6 +30,8 @@ class Column:
         The levels that any of the tables holds, as text.
     is_date : bool
         Whether numbers are days since 1970.
+    is_duration : bool
+        Whether they are days.
     """
 
     name: object
@@ -37,6 +39,7 @@ class Column:
     parts: dict[str, np.ndarray]
     levels: pd.Index | None = None
     is_date: bool = False
+    is_duration: bool = False
 
     def __getitem__(self, table):
         return self.parts[table]
@@ -104,6 +107,8 @@ def _as_frame(table, name):
     if frame is not None:
         return frame
     array = table.toarray() if issparse(table) else np.asarray(table)
+    if array.dtype.kind == "b":  # of an array what is drawn are numbers
+        array = array.astype(np.float64)
     if array.ndim != 2:
         raise ValueError(
             f"{name} has shape {array.shape}, but a table has two dimensions; reshape it to "
@@ -115,14 +120,20 @@ def _as_frame(table, name):
 
 def _by_label(first, first_name, frame, name):
     """Return the positions of the first table's columns in another one."""
-    missing = [label for label in first.labels if label not in frame.labels]
-    more = [label for label in frame.labels if label not in first.labels]
+    # An index takes NaN, which a label may be, for itself.
+    first_labels, labels = (
+        pd.Index(table.labels, dtype=object, tupleize_cols=False)
+        for table in (first, frame)
+    )
+    places = labels.get_indexer(first_labels)
+    missing = first_labels[places < 0].tolist()
+    more = labels[first_labels.get_indexer(labels) < 0].tolist()
     if missing or more:
         raise ValueError(
             f"The columns of {name} and {first_name} differ: {name} lacks {missing} and "
             f"has {more} besides; give the same columns in both."
         )
-    return [frame.labels.index(label) for label in first.labels]
+    return places.tolist()
 
 
 def _by_position(first, first_name, frame, name):
@@ -140,7 +151,15 @@ def _join(label, cells):
     found = set(kinds.values())
     if found <= NUMBERS and len(found) <= 1:
         parts = {name: _floats(part, label, name) for name, part in cells.items()}
-        return Column(label, True, parts, is_date="date" in found)
+        if any(part.data.dtype == np.float32 for part in cells.values()):
+            # 0.1 is another number in float64, by which tables would be told.
+            largest = np.finfo(np.float32).max
+            parts = {
+                name: part.clip(-largest, largest).astype(np.float32).astype(np.float64)
+                for name, part in parts.items()
+            }
+        kind = {"is_date": "date" in found, "is_duration": "duration" in found}
+        return Column(label, True, parts, **kind)
     if not found <= LEVELS:
         raise ValueError(
             f"Column {label!r} holds different things in the tables: {kinds}; convert it "
@@ -188,5 +207,10 @@ def _texts(cells):
     missing = cells.is_missing()
     if cells.all_missing:
         return np.full(len(cells), "", dtype=object), np.ones(len(cells), dtype=bool)
-    text = np.array([str(cell) for cell in cells.objects()], dtype=object)
+    text = np.array([_as_text(cell) for cell in cells.objects()], dtype=object)
     return text, missing
+
+
+def _as_text(cell):
+    """Return a level as text; 1.0 is the same as 1."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)

@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from skae._typing import Table
 from skae.metrics._columns import read_columns
@@ -115,36 +114,77 @@ def pair_similarity(real: Table, synthetic: Table) -> pd.DataFrame:
 
 def matrix_of(columns, table):
     """Return the `associations` of columns as they are in one of their tables."""
-    values = [
-        column[table] if column.is_number else column.codes()[table] for column in columns
+    places = [_places_of(column, table) for column in columns]
+    is_number = [column.is_number for column in columns]
+    # Of columns without missing cells ranks are the same beside any other one.
+    ranks = [
+        _ranks(own) if of_numbers and (own >= 0).all() else None
+        for own, of_numbers in zip(places, is_number, strict=True)
     ]
-    matrix = np.eye(len(columns))
+    matrix = _correlations_of_whole(ranks)
     for i, j in combinations(range(len(columns)), 2):
-        kinds = columns[i].is_number, columns[j].is_number
+        kinds = is_number[i], is_number[j]
         if all(kinds):
-            found = _rank_correlation(values[i], values[j])
+            if ranks[i] is not None and ranks[j] is not None:
+                continue
+            found = _rank_correlation(places[i], places[j])
         elif not any(kinds):
-            found = _cramers_v(values[i], values[j])
+            found = _cramers_v(places[i], places[j])
         else:
             number, levels = (i, j) if kinds[0] else (j, i)
-            found = _correlation_ratio(values[number], values[levels])
+            found = _correlation_ratio(places[number], ranks[number], places[levels])
         matrix[i, j] = matrix[j, i] = found
     labels = pd.Index([column.name for column in columns], tupleize_cols=False)
     return pd.DataFrame(matrix, labels, labels)
 
 
-def _rank_correlation(x, y):
-    there = ~(np.isnan(x) | np.isnan(y))
-    x, y = (rankdata(values[there]) for values in (x, y))
+def _places_of(column, table):
+    """Return every cell's place among the different ones, in their order; -1: missing.
+
+    Of levels missing is one.
+    """
+    cells = column[table] if column.is_number else column.codes()[table]
+    values, places = np.unique(cells, return_inverse=True)
+    if column.is_number and len(values) and np.isnan(values[-1]):
+        places[places == len(values) - 1] = -1
+    return places
+
+
+def _ranks(places):
+    """Return ranks from 1, those of equal cells their mean."""
+    counts = np.bincount(places)
+    return (np.cumsum(counts) - 0.5 * (counts - 1))[places]
+
+
+def _correlations_of_whole(ranks):
+    """Return the correlations of the columns whose ranks there are, ones on the diagonal."""
+    matrix = np.eye(len(ranks))
+    whole = [i for i, own in enumerate(ranks) if own is not None]
+    if whole:
+        x = np.column_stack([ranks[i] for i in whole])
+        x -= x.mean(axis=0)
+        spread = np.sqrt(np.square(x).sum(axis=0))
+        x /= np.where(spread > 0, spread, 1.0)
+        found = np.clip(x.T @ x, -1.0, 1.0)
+        np.fill_diagonal(found, 1.0)
+        matrix[np.ix_(whole, whole)] = found
+    return matrix
+
+
+def _rank_correlation(a, b):
+    there = (a >= 0) & (b >= 0)
+    x, y = _ranks(a[there]), _ranks(b[there])
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def _correlation_ratio(x, levels):
+def _correlation_ratio(places, ranks, levels):
     """Return the root of Kelley's epsilon squared of the numbers' ranks."""
-    there = ~np.isnan(x)
-    x, levels = rankdata(x[there]), np.unique(levels[there], return_inverse=True)[1]
+    x = ranks
+    if x is None:
+        there = places >= 0
+        x, levels = _ranks(places[there]), np.unique(levels[there], return_inverse=True)[1]
     n_rows, n_levels = len(x), levels.max(initial=-1) + 1
     if n_levels < 2 or n_rows <= n_levels or np.ptp(x) == 0:
         return 0.0
@@ -156,15 +196,17 @@ def _correlation_ratio(x, levels):
 
 def _cramers_v(a, b):
     """Return Bergsma's V."""
-    (a, b), n_rows = (
-        (np.unique(levels, return_inverse=True)[1] for levels in (a, b)),
-        len(a),
-    )
+    n_rows = len(a)
     n_a, n_b = a.max() + 1, b.max() + 1
     if min(n_a, n_b) < 2 or n_rows < 2:
         return 0.0
     # The cells of the table that are not empty: it may be large.
-    cells, counts = np.unique(a * n_b + b, return_counts=True)
+    if n_a * n_b <= n_rows:
+        counts = np.bincount(a * n_b + b, minlength=n_a * n_b)
+        cells = np.flatnonzero(counts)
+        counts = counts[cells]
+    else:
+        cells, counts = np.unique(a * n_b + b, return_counts=True)
     expected = np.bincount(a)[cells // n_b] * np.bincount(b)[cells % n_b] / n_rows
     phi2 = np.square(counts).astype(np.float64) @ (1.0 / expected) / n_rows - 1.0
     phi2 = max(0.0, phi2 - (n_a - 1) * (n_b - 1) / (n_rows - 1))

@@ -54,8 +54,19 @@ def reconstruction_r2(
     >>> round(reconstruction_r2(PCA(2).fit(X), X), 3)
     0.978
     """
-    truth = _numbers(X)
-    reconstruction = _numbers(estimator.inverse_transform(estimator.transform(X)))
+    if as_frame(estimator) is not None or not hasattr(estimator, "inverse_transform"):
+        raise TypeError(
+            "reconstruction_r2 needs a fitted estimator with inverse_transform, and rows, in "
+            f"this order, but estimator is of type {type(estimator).__name__}."
+        )
+    table, back = _read(X), _read(estimator.inverse_transform(estimator.transform(X)))
+    if back.shape != table.shape:
+        raise ValueError(
+            f"inverse_transform returned a table of shape {back.shape}, but X has shape "
+            f"{table.shape}; give an estimator that goes back to the columns of X."
+        )
+    columns = _numeric_columns(table)
+    truth, reconstruction = _numbers(table, columns), _numbers(back, columns)
     weights, missing = check_weights(sample_weight, truth), np.isnan(truth)
     # A missing cell has no weight.
     weights = ~missing * (1.0 if weights is None else weights[:, None])
@@ -73,15 +84,33 @@ def reconstruction_r2(
     return by_column if multioutput == "raw_values" else float(by_column.mean())
 
 
-def _numbers(X):
-    """Return the numeric columns of a table as float64, NaN where missing."""
+def _read(X):
+    """Return a table as a `Frame`, or as an array of numbers."""
     frame = as_frame(X)
-    if frame is None:
-        X = X.toarray() if issparse(X) else X
-        return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
-    numbers = [cells.floats() for cells in frame.columns() if cells.kind == "number"]
-    if not numbers:
+    if frame is not None:
+        return frame
+    X = X.toarray() if issparse(X) else X
+    return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
+
+
+def _numeric_columns(table):
+    """Return the positions of the columns of numbers."""
+    if isinstance(table, np.ndarray):
+        return list(range(table.shape[1]))
+    columns = [i for i, cells in enumerate(table.columns()) if cells.kind == "number"]
+    if not columns:
         raise ValueError(
             "X has no numeric column, so that there is no variance to reconstruct."
         )
-    return np.column_stack(numbers).astype(np.float64, copy=False)
+    return columns
+
+
+def _numbers(table, columns):
+    """Return some columns as float64, NaN where missing.
+
+    Also of an array that stands for a frame, with all of its columns.
+    """
+    if isinstance(table, np.ndarray):
+        return table[:, columns]
+    cells = [table.column(i).floats() for i in columns]
+    return np.column_stack(cells).astype(np.float64, copy=False)

@@ -10,9 +10,14 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from skae._parameters import RandomState
 from skae._typing import Table
+from skae._warnings import warn
 from skae.metrics._boosting import design_of, make_boosting
 from skae.metrics._columns import read_columns
 from skae.training.generators import MAX_SEED
+
+# How far below 0.5 a result is by chance at most: so much, and so many standard errors of the
+# area under the curve of scores that say nothing (Hanley & McNeil, 1982).
+LEAST_BELOW, N_ERRORS = 0.12, 5.0
 
 
 @validate_params(
@@ -50,12 +55,18 @@ def two_sample_auc(
     auc : float
         The probability that a synthetic row looks more synthetic to the classifier than a
         real one does. 0.5: it cannot tell them; 1: it always can. Slightly below 0.5 is
-        chance.
+        chance. Far below 0.5 is no merit: rows of one table are copies of the other's, and
+        what the classifier has learned of a row misleads it about the copy.
 
     Raises
     ------
     ValueError
         If the columns of the tables differ, or one has fewer rows than there are folds.
+
+    Warns
+    -----
+    UserWarning
+        If the result is so far below 0.5 that rows must be copies.
 
     See Also
     --------
@@ -86,4 +97,14 @@ def two_sample_auc(
     probabilities = cross_val_predict(
         boosting, design_of(columns), labels, cv=folds, method="predict_proba"
     )
-    return float(roc_auc_score(labels, probabilities[:, 1]))
+    auc = float(roc_auc_score(labels, probabilities[:, 1]))
+    n_synthetic = int(labels.sum())
+    n_real = len(labels) - n_synthetic
+    error = np.sqrt((len(labels) + 1) / (12 * n_real * n_synthetic))
+    if auc < 0.5 - max(LEAST_BELOW, N_ERRORS * error):
+        warn(
+            f"The AUC is {auc:.2f}, so far below 0.5 that it is no good sign: rows of one "
+            "table are copies of the other's, or nearly. Compare with real rows that the "
+            "generator has not seen, and see nearest_record_ratio."
+        )
+    return auc

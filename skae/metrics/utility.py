@@ -83,7 +83,8 @@ def train_on_synthetic_score(
     ------
     ValueError
         If the columns of the tables differ, there is no such target, no other column, or
-        a table holds no row with the target, or `real_test` a single class or number.
+        a table holds no row with the target, or `real_test` a single class or number; if
+        the target's levels are to be regressed, or numbers that are not whole classified.
 
     Warns
     -----
@@ -129,6 +130,7 @@ def train_on_synthetic_score(
             f"The target {target!r} has a single value in real_test, so that nothing can be "
             "scored; give more rows, or another target."
         )
+    _check_task(task, goal)
     classes = task == "classification" or (task == "auto" and _holds_classes(goal))
     rng = check_random_state(random_state)
     seed = rng.randint(MAX_SEED)
@@ -159,6 +161,22 @@ def _find(columns, target):
     )
 
 
+def _check_task(task, column):
+    """Raise unless what a column holds can be predicted by the task that is asked for."""
+    if task == "regression" and not column.is_number:
+        raise ValueError(
+            f"task='regression', but the target {column.name!r} holds levels, such as "
+            f"{column.levels[0]!r}; use task='classification' or 'auto'."
+        )
+    broken = column.joined[column.joined % 1 > 0] if column.is_number else np.empty(0)
+    if task == "classification" and len(broken) and not _holds_classes(column):
+        raise ValueError(
+            f"task='classification', but the target {column.name!r} holds numbers that are "
+            f"not whole, such as {broken[0]:g}; use task='regression' or 'auto', or make "
+            "levels of them, for example by pandas.cut."
+        )
+
+
 def _holds_classes(column):
     if not column.is_number:
         return True
@@ -177,7 +195,7 @@ def _score_classes(boosting, design, goal, table):
     """Return the mean area under the ROC curve, every class against the rest."""
     x, y = _with_target(design, goal, table)
     x_test, truth = _with_target(design, goal, "real_test")
-    known = np.unique(y)
+    known, y = np.unique(y, return_inverse=True)
     if len(known) == 1:  # nothing to learn
         return 0.5
     probabilities = boosting.fit(x, y).predict_proba(x_test)

@@ -7,6 +7,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from skae.table.clocks import Clock
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -105,8 +107,12 @@ class Cells:
             values[self.missing] = np.nan
         return values
 
+    def local(self):
+        """Return dates as clocks in their zone show them, and durations as they are."""
+        return self.data if self.zone is None else Clock(self.zone).walls(self.data)
+
     def objects(self):
-        """Return the cells as objects, None where missing."""
+        """Return the cells as objects, None where missing; dates are of UTC."""
         if self.levels is not None:
             return np.append(np.asarray(self.levels, dtype=object), None)[self.data]
         cells = np.asarray(pd.Series(self.data), dtype=object)

@@ -1,6 +1,10 @@
 """Which kind of block takes which column."""
 
+from collections.abc import Hashable
+from numbers import Integral
+
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 
 from skae.table.frame import Frame
@@ -80,9 +84,8 @@ def choose_absences(missing, names, has_missing, is_empty):
                     f"missing={missing!r} says {value!r} of column {name!r}; say 'level' if a "
                     "missing cell is a value of its own, or 'unknown' if it is to be filled."
                 )
-        positions_of("missing", np.array(list(missing), dtype=object), names)
+        positions_of("missing", list(missing), names)
         missing = [name for name, value in missing.items() if value == "level"]
-        missing = np.array(missing, dtype=object)
     asked = sorted(positions_of("missing", missing, names))
     return np.array([i for i in asked if not is_empty[i]], dtype=np.int64)
 
@@ -104,28 +107,36 @@ def positions_of(parameter, asked, names):
     parameter : str
         Its name, for messages.
     asked : None, str or array-like
-        Names, positions or a mask; none are named by None and by a string.
-    names : list of str
+        Labels, positions or a mask; none are named by None and by a string. A whole number
+        is a position, also where labels are numbers.
+    names : list of label
     """
     if asked is None or isinstance(asked, str):
         return set()
-    asked = np.asarray(asked)
-    if asked.dtype.kind == "b":
-        if len(asked) != len(names):
+    # An array of tuples, which labels may be, would have two dimensions.
+    items = list(asked) if isinstance(asked, _SEQUENCES) else np.asarray(asked).tolist()
+    if items and all(isinstance(item, bool | np.bool_) for item in items):
+        if len(items) != len(names):
             raise ValueError(
-                f"{parameter} is a mask of {len(asked)} columns, but X has {len(names)}."
+                f"{parameter} is a mask of {len(items)} columns, but X has {len(names)}."
             )
-        return set(np.flatnonzero(asked).tolist())
-    positions, places = set(), {name: i for i, name in enumerate(names)}
-    for item in asked.tolist():
-        if isinstance(item, str):
-            if item not in places:
-                raise ValueError(
-                    f"{parameter} names {item!r}, which is not a column of X; its columns "
-                    f"are {names}."
-                )
-            item = places[item]
-        if not -len(names) <= item < len(names):
-            raise ValueError(f"{parameter} holds {item}, but X has {len(names)} columns.")
-        positions.add(item % len(names))
-    return positions
+        return set(np.flatnonzero(items).tolist())
+    places = {name: i for i, name in enumerate(names)}
+    return {_position_of(parameter, item, places) for item in items}
+
+
+# What is read item by item.
+_SEQUENCES = list, tuple, pd.Index
+
+
+def _position_of(parameter, item, places):
+    if isinstance(item, Integral) and not isinstance(item, bool):
+        if not -len(places) <= item < len(places):
+            raise ValueError(f"{parameter} holds {item}, but X has {len(places)} columns.")
+        return int(item) % len(places)
+    if not isinstance(item, Hashable) or item not in places:
+        raise ValueError(
+            f"{parameter} names {item!r}, which is not a column of X; its columns are "
+            f"{list(places)}."
+        )
+    return places[item]

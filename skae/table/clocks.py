@@ -43,7 +43,7 @@ class Clock:
 
     def learn(self, times):
         """Learn from times in UTC, datetime64 of shape (n,), none of them NaT."""
-        walls = self._walls(times).view(np.int64)
+        walls = self.walls(times).view(np.int64)
         if self.base is None:
             self.base = walls[0]
         self.step = int(np.gcd(self.step, np.gcd.reduce(walls - self.base)))
@@ -58,7 +58,7 @@ class Clock:
 
     def nearest(self, times):
         """Return the times in UTC, a whole number of steps apart, that are nearest."""
-        walls = self._walls(times)
+        walls = self.walls(times)
         low, high = (
             (float(time.astype(np.int64)) - float(self.base)) / self.step
             for time in range_of(times.dtype)
@@ -67,7 +67,7 @@ class Clock:
         steps = np.clip(steps, np.ceil(low), np.floor(high)).astype(np.int64)
         return self._instants((steps * self.step + self.base).view(walls.dtype), times)
 
-    def _walls(self, times):
+    def walls(self, times):
         """Return what the clock shows at times in UTC."""
         local = (
             pd.DatetimeIndex(_convertible(times)).tz_localize("UTC").tz_convert(self.zone)
@@ -100,10 +100,10 @@ class Clock:
 class EarlyClock(Clock):
     """A clock that shows the hour which is left out: midnight where the day starts at 1."""
 
-    def _walls(self, times):
+    def walls(self, times):
         tick = np.timedelta64(1, np.datetime_data(times.dtype)[0])
-        now = super()._walls(times)
-        return np.minimum(now, super()._walls(times - tick) + tick)
+        now = super().walls(times)
+        return np.minimum(now, super().walls(times - tick) + tick)
 
 
 def _convertible(times):

@@ -92,6 +92,11 @@ class TableEncoder(TableLearner, TableDecoder):
         return float(n_missing / (~self.empty_).sum() / self._n_rows)
 
     @property
+    def holed_(self):
+        """Positions of the columns with unknown cells in fit, or without any cell."""
+        return np.union1d(self._indicated, np.flatnonzero(self.empty_)).astype(np.int64)
+
+    @property
     def center_(self):
         """What is 0 in standard units, in raw ones, ndarray of shape (n_numbers,)."""
         return self.design_.numeric.center

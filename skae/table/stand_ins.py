@@ -5,6 +5,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import pandas as pd
 
 # Rows that are made up, and how often each level is among them, at least.
 N_ROWS, N_EACH = 1000, 20
@@ -55,7 +56,13 @@ def stand_in_rows(X, bounds):
         return np.column_stack(list(drawn.values())).astype(X.dtype)
     frame = nw.from_native(X, eager_only=True)
     schema = nw.Schema({name: frame.schema[name] for name in drawn})
-    return nw.from_dict(drawn, schema, backend=frame.implementation).to_native()
+    made = nw.from_dict(drawn, schema, backend=frame.implementation).to_native()
+    if not isinstance(X, pd.DataFrame):
+        return made
+    # narwhals does not tell dtypes of pandas that have missing values from those without;
+    # categories are those of the bounds, not those that X declares.
+    own = {n: d for n, d in X.dtypes.items() if not isinstance(d, pd.CategoricalDtype)}
+    return made.astype(own)
 
 
 def bounded(X, bounds):
@@ -92,6 +99,12 @@ def _is_whole(cells):
 
 
 def _check_column(name, cells, own):
+    if not isinstance(cells, np.ndarray) and cells.dtype.is_temporal():
+        raise ValueError(
+            f"Column {name!r} holds dates, times or durations, which fit_privately does not "
+            "take; convert it to a number, such as days since a public date, or leave it "
+            "out."
+        )
     is_number = isinstance(cells, np.ndarray) or cells.dtype.is_numeric()
     wanted = "(low, high)" if is_number else "a list of its levels"
     if own is None:

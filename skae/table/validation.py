@@ -285,13 +285,13 @@ def _shown(value):
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
-def warn_of_empty(table):
+def warn_of_empty(table, what_becomes="they are carried through as missing"):
     """Warn of columns that were wholly missing in fit."""
     empty = [table.names[i] for i in np.flatnonzero(table.empty_ & ~table.identifiers_)]
     if empty:
         warn(
-            f"All cells of columns {empty} are missing; they are carried through as "
-            "missing. Drop them to be rid of this warning.",
+            f"All cells of columns {empty} are missing; {what_becomes}. Drop them to be rid "
+            "of this warning.",
         )
 
 

@@ -1,7 +1,7 @@
 """Weights of columns, as a user gives them."""
 
 import sys
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,8 @@ def weights_of_columns(given, names):
     Parameters
     ----------
     given : dict, array-like or None
-        Of a series whose index is text, that names the columns as a dict's keys do.
+        Of a series whose index is not of whole numbers, that names the columns as a dict's
+        keys do.
     names : list of str
 
     Returns
@@ -32,16 +33,16 @@ def weights_of_columns(given, names):
     weights = np.ones(len(names))
     if given is None:
         return weights, set()
-    if isinstance(given, pd.Series) and given.index.inferred_type == "string":
+    if isinstance(given, pd.Series) and given.index.inferred_type != "integer":
         given = given.to_dict()
     if isinstance(given, dict):
         named = set()
         for name, weight in given.items():
-            if isinstance(name, bool) or not isinstance(name, (str, Integral)):
+            if isinstance(name, bool):
                 raise ValueError(
                     f"column_weight has the key {name!r}; give names of columns, or positions."
                 )
-            (i,) = positions_of("column_weight", np.array([name], dtype=object), names)
+            (i,) = positions_of("column_weight", [name], names)
             if i in named:
                 raise ValueError(
                     f"column_weight names column {names[i]!r} twice, by name and by position; "

@@ -1,10 +1,13 @@
 """Scores of anomalies and their threshold."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from sklearn.ensemble import IsolationForest
 from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from skae.display import (
@@ -25,6 +28,14 @@ def test_scores_and_threshold_are_the_detectors(X, detector):
     assert sum(bar.get_height() for bar in display.bars_[0]) == len(X)
 
 
+def test_threshold_of_a_pipeline_is_its_detectors(X):
+    pipeline = make_pipeline(StandardScaler(), IsolationForest(random_state=0)).fit(X)
+    display = AnomalyScoreDisplay.from_estimator(pipeline, X)
+    assert display.threshold == pipeline[-1].offset_
+    assert display.n_flagged_ == (pipeline.predict(X) == -1).sum()
+    assert "score of IsolationForest" in display.ax_.get_xlabel()
+
+
 def test_detector_of_ours(X, quick_detector):
     detector = quick_detector().fit(X)
     display = AnomalyScoreDisplay.from_estimator(detector, X)
@@ -36,6 +47,21 @@ def test_density_has_no_threshold(X):
     display = AnomalyScoreDisplay.from_estimator(GaussianMixture().fit(X), X)
     assert display.line_ is None
     assert display.ax_.get_legend() is None
+
+
+@pytest.mark.parametrize("label", [1, True])
+def test_a_single_label_is_not_said_to_be_of_inliers(label):
+    """It may as well say that rows are anomalies."""
+    display = AnomalyScoreDisplay.from_predictions(np.arange(40.0), [label] * 40)
+    (text,) = display.ax_.get_legend().get_texts()
+    assert text.get_text() == str(label)
+
+
+def test_quarters_of_few_dates_are_called_by_their_date():
+    dates = pd.to_datetime(np.resize(["2024-01-01", "2024-06-01", "2025-01-01"], 60))
+    display = AnomalyScoreDisplay.from_predictions(np.arange(60.0), pd.Series(dates))
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["2024-01-01", "2024-06-01", "2025-01-01"]
 
 
 def test_labels_have_histograms_of_their_own():

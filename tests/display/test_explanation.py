@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skae.display import (
-    ExplanationDisplay,
-)
+from skae.display import ExplanationDisplay
+from skae.display._tables import as_text
 
 
 def test_bars_are_the_contributions_of_a_row(mixed, fitted):
@@ -62,3 +61,36 @@ def test_durations_are_written_as_such():
     display = ExplanationDisplay.from_predictions(contributions, row)
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
     assert labels[0] == "lasting = 00:02:28"
+
+
+def test_cells_of_the_map_write_no_farther_than_their_edge(plt):
+    rows = pd.DataFrame({"a": ["a very long remark of somebody"] * 3, "b": ["$" * 25] * 3})
+    display = ExplanationDisplay.from_predictions(np.ones((3, 2)), rows, rows)
+    display.figure_.canvas.draw()
+    assert len(display.text_) == 6
+    cell = display.ax_.get_window_extent().width / 2
+    for text in display.text_:
+        assert text.get_window_extent().width < cell
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (11595.0, "11595"),
+        (-1234567.8, "-1234568"),
+        (999.96, "1000"),
+        (0.012346, "0.01235"),
+        (1e12, "1e+12"),
+        (np.float32(45000), "45000"),
+    ],
+)
+def test_numbers_are_written_as_people_do(cell, text):
+    assert as_text(cell) == text
+
+
+def test_dates_of_a_zone_are_those_of_its_clocks():
+    days = pd.date_range("2024-01-01", periods=3, tz="Asia/Tokyo")  # 15:00 the day before
+    rows = pd.DataFrame({"day": days, "late": days + pd.Timedelta("90min")})
+    display = ExplanationDisplay.from_predictions(np.ones((3, 2)), rows, rows)
+    for shown in vars(display)["values"], display.expected:
+        assert shown[0].tolist() == ["2024-01-01", "2024-01-01 01:30"]

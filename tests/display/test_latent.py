@@ -33,6 +33,18 @@ def test_each_label_has_its_points(X):
     assert legend.get_title().get_text() == "sign"
 
 
+def test_small_groups_are_drawn_over_large_ones():
+    codes = np.zeros((100, 2))
+    y = np.array(
+        ["rare"] * 5 + ["some"] * 20 + ["very many"] * 65 + [None] * 10, dtype=object
+    )
+    display = LatentSpaceDisplay.from_predictions(codes, y)
+    drawn = sorted(display.artists_, key=lambda artist: artist.get_zorder())
+    assert [a.get_label() for a in drawn] == ["missing", "very many", "some", "rare"]
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["rare", "some", "very many", "missing"]
+
+
 @pytest.mark.parametrize("y", [np.linspace(0, 1, 120), np.arange(120)])
 def test_values_have_a_colour_bar(X, y):
     display = LatentSpaceDisplay.from_estimator(PCA(2).fit(X), X, y, label_name="age")
@@ -98,6 +110,7 @@ def test_settings_by_any_of_their_names(y, more):
     [
         (np.zeros(5), {}, r"codes has shape \(5,\).*transform"),
         (np.zeros((5, 2)), {"y": [1, 2]}, r"y has shape \(2,\).*5 rows"),
+        (np.zeros((5, 2)), {"y": "kind"}, r"y='kind' is a text.*X\['kind'\]"),
         (np.zeros((3, 3)), {}, "3 rows are too few.*4 or more"),
         (np.zeros((5, 2)), {"color_by": "hue"}, "color_by='hue'.*'label'"),
         (np.zeros((5, 2)), {"color_by": "value", "y": list("abcde")}, "'a'.*use color_by="),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from sklearn.decomposition import PCA
@@ -93,6 +94,48 @@ def test_missing_labels_of_a_list_are_missing(hole):
     assert texts == ["a", "b", "missing"]
 
 
+BANDS = pd.cut(CODES[:, 0], [-9, -1, 0, 1, 9])
+LEVELS = pd.Categorical(
+    np.resize(["mid", "low", "high"], 300), ["low", "none", "mid", "high"], ordered=True
+)
+
+
+@pytest.mark.parametrize(
+    ("y", "order"),
+    [
+        (LEVELS, ["low", "mid", "high"]),
+        (pd.Series(LEVELS, index=np.arange(300, 0, -1)), ["low", "mid", "high"]),
+        (
+            pl.Series("", LEVELS.tolist(), pl.Enum(["mid", "low", "high"])),
+            ["mid", "low", "high"],
+        ),
+        (BANDS, ["(-9, -1]", "(-1, 0]", "(0, 1]", "(1, 9]"]),
+        (BANDS.astype(object), ["(-9, -1]", "(-1, 0]", "(0, 1]", "(1, 9]"]),
+        (pd.Categorical(np.resize([3, 1], 300), [3, 1]), ["3", "1"]),
+    ],
+)
+def test_categories_keep_their_order(y, order):
+    display = LatentSpaceDisplay.from_predictions(CODES, y)
+    legends = [display.ax_.get_legend()]
+    legends.append(AnomalyScoreDisplay.from_predictions(CODES[:, 0], y).ax_.get_legend())
+    for legend in legends:
+        assert [text.get_text() for text in legend.get_texts()] == order
+    drawn = {a.get_label(): len(a.get_offsets()) for a in display.artists_}
+    counts = pd.Series(np.asarray(y)).astype(str).value_counts()
+    assert drawn == counts[order].to_dict()
+
+
+def test_labels_that_are_all_missing_are_said_to_be():
+    display = LatentSpaceDisplay.from_predictions(CODES, np.full(300, np.nan))
+    (text,) = display.ax_.get_legend().get_texts()
+    assert text.get_text() == "missing"
+
+
+def test_a_series_of_polars_without_a_name_is_called_y():
+    display = LatentSpaceDisplay.from_predictions(CODES, pl.Series(CODES[:, 0]))
+    assert display.artists_[0].colorbar.ax.get_ylabel() == "y"
+
+
 def test_few_whole_numbers_have_a_colour_bar_of_steps():
     y = np.arange(300) % 4 * 2
     display = LatentSpaceDisplay.from_predictions(CODES, y, label_name="rooms")
@@ -104,6 +147,9 @@ def test_few_whole_numbers_have_a_colour_bar_of_steps():
     assert len({to_hex(color) for color in points.get_facecolors()}) == 4
     labels = LatentSpaceDisplay.from_predictions(CODES, y, color_by="label")
     assert len(labels.artists_) == 4
+    one = LatentSpaceDisplay.from_predictions(CODES, np.full(300, 7))
+    ticks = one.artists_[0].colorbar.ax.get_yticklabels()
+    assert [tick.get_text() for tick in ticks] == ["7"]
 
 
 DATES = pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(300), "D"))

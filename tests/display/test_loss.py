@@ -48,6 +48,11 @@ def test_estimator_without_curve_is_an_error():
         LossCurveDisplay.from_estimator(PCA())
 
 
+def test_a_curve_without_losses_is_an_error():
+    with pytest.raises(ValueError, match="loss_curve_ of SimpleNamespace is empty"):
+        LossCurveDisplay.from_estimator(SimpleNamespace(loss_curve_=[]))
+
+
 def test_the_curve_of_an_imputer_is_of_held_out_rows_from_the_start_on():
     rows = np.random.default_rng(0).normal(size=(200, 2)) @ [[1.0, 2.0], [0.0, 1.0]]
     rows[:40, 0] = np.nan

@@ -90,6 +90,21 @@ def test_mixed_columns(mixed, fitted):
     np.testing.assert_allclose(days, expected)
 
 
+def test_columns_are_named_by_labels_that_are_tuples():
+    labels = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
+    table = pd.DataFrame([[1.0, 5.0], [2.0, 6.0]], columns=labels)
+    display = ReconstructionDisplay.from_predictions(table, table, columns=[("a", "y")])
+    assert display.artists_[0].get_offsets()[:, 0].tolist() == [5.0, 6.0]
+
+
+def test_durations_have_their_unit():
+    waits = pd.DataFrame({"wait": pd.to_timedelta([12, 24, 48], "h"), "n": [1, 2, 3]})
+    display = ReconstructionDisplay.from_predictions(waits, waits)
+    assert display.artists_[0].get_offsets()[:, 0].tolist() == [0.5, 1.0, 2.0]
+    assert display.axes_[0].get_xlabel() == "original (days)"
+    assert display.axes_[1].get_xlabel() == "original"
+
+
 def test_levels_of_many_are_told_apart_and_the_rare_ones_are_one_bar():
     """Of which only the ends differ, beyond what is drawn of them."""
     levels = np.array([f"a street whose name is very long, number {i}" for i in range(12)])

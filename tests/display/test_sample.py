@@ -63,6 +63,17 @@ def test_matrices_are_the_associations_and_their_difference(tables):
     assert names == list(tables[0])
 
 
+def test_durations_have_their_unit_beside_what_is_missing():
+    wait = pd.Series(pd.to_timedelta(np.arange(40), "D"))
+    real = pd.DataFrame({"wait": wait, "n": np.arange(40)})
+    display = SampleDisplay.from_tables(real, real, columns=["wait", "n"])
+    assert [panel.get_xlabel() for panel in display.axes_[:2]] == ["days", ""]
+    holed = real.copy()
+    holed.loc[::4, "wait"] = None
+    display = SampleDisplay.from_tables(real, holed, columns=["wait"])
+    assert display.axes_[0].get_xlabel() == "days\nmissing: 0% real,\n25% synthetic"
+
+
 def test_title_says_how_well_rows_are_told(tables):
     display = SampleDisplay.from_tables(*tables, name="X", random_state=0)
     auc = two_sample_auc(*tables, random_state=0)
@@ -79,6 +90,7 @@ def test_rows_are_sampled_as_the_seed_says(mixed, fitted):
     assert "of AutoencoderTransformer" in display.title_.get_text()
 
 
+@pytest.mark.filterwarnings("ignore:The AUC is")  # rows are nearly copies
 def test_another_generator_and_an_array(X):
     display = SampleDisplay.from_estimator(KernelDensity(bandwidth=0.1).fit(X), X)
     assert set(display.bars_) == {"x0", "x1", "x2", "x3", "x4"}

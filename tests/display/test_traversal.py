@@ -79,6 +79,23 @@ def test_dates_have_an_axis_of_dates(mixed, fitted):
         assert any(month in "".join(ticks) for month in calendar.month_abbr[1:]), ticks
 
 
+def test_levels_are_written_inside_their_panel():
+    z = np.linspace(-2, 2, 200)
+    species = np.where(
+        z > 0, "Gentoo penguin (Pygoscelis papua)", "Adelie Penguin (Pygoscelis)"
+    )
+    frame = pd.DataFrame({"z": z, "species": species})
+    model = AutoencoderTransformer(1, max_iter=2, random_state=0).fit(frame)
+    display = LatentTraversalDisplay.from_estimator(model, frame)
+    display.figure_.canvas.draw()
+    panel = display.axes_[1]
+    assert len(panel.texts) == 2
+    box = panel.get_window_extent()
+    for text in panel.texts:
+        extent = text.get_window_extent()
+        assert box.x0 <= extent.x0 < extent.x1 <= box.x1
+
+
 def test_dates_alone_are_drawn(mixed):
     frame = mixed[["day"]].assign(zoned=mixed["day"].dt.tz_localize("Asia/Tokyo"))
     model = AutoencoderTransformer(1, max_iter=2, random_state=0).fit(frame)
