@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import torch
 
-# Below so many rows every network holds out other ones, one part of so many; all rows are
-# learned from there.
-CROSSED_BELOW, N_CROSSED = 2000, 4
+# Parts of the rows that are learned from.
+N_PARTS = 4
+# Below so many rows every network holds out another of these parts; all rows are learned from
+# there.
+CROSSED_BELOW = 2000
 # Networks of more rows, and the fraction of these that all of them hold out.
 N_NETWORKS, HELD_OUT = 2, 0.15
 # Rows in a step; fewer where more networks look at each.
@@ -36,9 +38,10 @@ class Division(NamedTuple):
         order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
         if n >= CROSSED_BELOW:
             n_held_out = round(HELD_OUT * n)
-            held_by = torch.tensor([True, False])[:, None].expand(2, N_NETWORKS)
-            return cls([order[:n_held_out], order[n_held_out:]], held_by)
-        n_parts = min(N_CROSSED, n // 2)
+            parts = [order[:n_held_out], *order[n_held_out:].tensor_split(N_PARTS)]
+            held_by = torch.arange(len(parts))[:, None].expand(-1, N_NETWORKS) == 0
+            return cls(parts, held_by)
+        n_parts = min(N_PARTS, n // 2)
         if n_parts < 2:
             return cls([order], torch.zeros(1, N_NETWORKS, dtype=torch.bool))
         parts = order.tensor_split(n_parts)
@@ -56,13 +59,15 @@ class Division(NamedTuple):
         return sum(len(p) for p, is_one in zip(self.parts, held, strict=True) if is_one)
 
     def learned_for(self, k):
-        """Return the rows that tell what networks see of those of part `k`."""
-        return torch.cat([part for i, part in enumerate(self.parts) if i != k])
+        """Return the rows of other parts that some network is trained on."""
+        return self._joined(i != k for i in range(len(self.parts)))
 
     @property
     def learned(self):
         """The rows that some network is trained on."""
+        return self._joined(True for _ in self.parts)
+
+    def _joined(self, chosen):
         learned = (~self.held_by).any(1).tolist()
-        return torch.cat(
-            [p for p, is_one in zip(self.parts, learned, strict=True) if is_one]
-        )
+        parts = zip(self.parts, learned, chosen, strict=True)
+        return torch.cat([part for part, *is_one in parts if all(is_one)])

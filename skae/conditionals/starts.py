@@ -1,5 +1,6 @@
 """The distributions that networks may start from, and the one that they are trained on."""
 
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -112,19 +113,23 @@ class Starts:
         x : ndarray of shape (n, width)
             NaN where unknown.
         """
+        division = self.division
+        rows = [division.learned, *map(division.learned_for, range(len(division.parts)))]
+        # What a row's own cells have part in would seem to tell them.
         evidence = [
             Evidence.of_all(self.variables, x[own], self.weights[own])
-            for own in self.learned
+            for own in (part.numpy() for part in rows)
         ]
-        of_groups = evidence[1:] or evidence
+        of_checked = list(compress(evidence[1:], division.held_by.any(1).tolist()))
         weights = fitted_weights(
-            of_groups, best.training.checked, self.variables, self.division.n_held_out
+            of_checked, best.training.checked, self.variables, division.n_held_out
         )
         if not weights.any():
             return best
+        bases = best.bases if len(best.bases) > 1 else best.bases * len(evidence)
         bases = [
             WithEvidence.of(base, own, weights, self.variables)
-            for base, own in zip(best.bases, evidence, strict=True)
+            for base, own in zip(bases, evidence, strict=True)
         ]
         return _best([best, self._fitted(bases)])
 
