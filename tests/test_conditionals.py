@@ -518,6 +518,15 @@ def test_every_network_holds_rows_out_and_has_others_to_learn_from(n):
     assert len(division.learned) == (n if n < CROSSED_BELOW else n - round(0.15 * n))
 
 
+@pytest.mark.parametrize("n", [4, 300, 5000])
+def test_rows_that_tell_of_a_part_are_learned_ones_of_others(n):
+    division = Division.of(n, 0)
+    learned = set(division.learned.tolist())
+    for k, part in enumerate(division.parts):
+        others = division.learned_for(k).tolist()
+        assert set(others) == learned - set(part.tolist())
+
+
 def test_what_rows_start_from_has_not_seen_them():
     """Otherwise the start seems better than it is, and is left too seldom."""
     rng = np.random.default_rng(0)
