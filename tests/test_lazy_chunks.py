@@ -186,7 +186,7 @@ DAYS = np.arange(200).astype("M8[D]")
     ],
 )
 def test_the_same_cells_may_be_of_several_dtypes(make, first, second, limit):
-    n_times = 150 if limit == SMALL else 1
+    n_times = 40 if limit == SMALL else 1
     chunks = [*[make(table(z=first))] * n_times, *[make(table(z=second))] * n_times]
     fitted = model(memory_limit=limit).fit(chunks)
     alike = [fitted.transform(chunk) for chunk in (chunks[0], chunks[-1])]

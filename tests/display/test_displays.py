@@ -78,9 +78,7 @@ def test_draws_on_new_axes(drawers, name, plt):
     display.figure_.canvas.draw()
 
 
-@pytest.mark.parametrize(
-    "style", ["default", "ggplot", "fivethirtyeight", "dark_background"]
-)
+@pytest.mark.parametrize("style", ["ggplot", "fivethirtyeight"])
 @pytest.mark.parametrize("name", DRAWERS)
 def test_nothing_is_cut_off_in_any_style(drawers, name, style, plt):
     with plt.style.context(style):
