@@ -34,8 +34,9 @@ def client_of_dask(n_workers):
     One that has died is there again at once, where it would else import torch for seconds.
     """
     dask = pytest.importorskip("dask")
+    # First, as its import adds its own settings, which would be forgotten with ours.
+    distributed = pytest.importorskip("distributed")
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
-        distributed = pytest.importorskip("distributed")
         forkserver.set_forkserver_preload(["distributed", "dask.dataframe", "skae.engines"])
         forkserver.ensure_running()  # before Dask says what is to be in it
         with (
