@@ -62,13 +62,12 @@ class Evidence(NamedTuple):
         max_values : int
         """
         n_ranked, slot = variables.n_ranked, variables.slots[source]
-        own = x[:, slot.start]
+        columns = slot.start, slot.stop
+        own = _own_values(x, ~np.isnan(x), columns)
+        values = np.arange(slot.stop - slot.start, dtype=float)
         if source < n_ranked:
             ranks = variables.ranks[source]
             values = ranks.score(ranks.points[ranks.repeats])
-        else:
-            own = np.where(np.isnan(own), np.nan, x[:, slot].argmax(axis=1))
-            values = np.arange(slot.stop - slot.start, dtype=float)
         n_rows = np.bincount(_places(values, own), minlength=len(values) + 1)[:-1]
         kept = np.argsort(-n_rows, kind="stable")[:max_values]
         kept = kept[n_rows[kept] >= max(LEAST_ROWS, variables.least_rows)]
@@ -79,7 +78,7 @@ class Evidence(NamedTuple):
         of_numbers = _of_numbers(at, x[:, :n_ranked], weights, len(values))
         parts = (*of_numbers, _of_levels(at, levels, weights, len(values), p))
         parts = (np.pad(part, ((0, 1), (0, 0))) for part in parts)
-        return cls((slot.start, slot.stop), values, *parts)
+        return cls(columns, values, *parts)
 
     @classmethod
     def of_all(cls, variables, x, weights):
@@ -97,13 +96,16 @@ class Evidence(NamedTuple):
         x : torch.Tensor of shape (*, width)
         visible : torch.Tensor of bool of shape (*, width)
         """
-        first, last = self.columns
-        # Of indicators the largest is that of the row's own level.
-        own = x[..., first] if last - first == 1 else x[..., first:last].argmax(-1)
-        values = torch.from_numpy(np.append(self.values, np.inf)).float()
-        at = torch.searchsorted(values, own - ROUNDING)
-        found = (values[at] <= own + ROUNDING) & visible[..., first]
-        return torch.where(found, at, len(self.values))
+        own = _own_values(x, visible, self.columns)
+        return torch.from_numpy(_places(self.values, own))
+
+
+def _own_values(x, known, columns):
+    """Return the values of a variable of rows, an ndarray, NaN where it is not known."""
+    first, last = columns
+    # Of indicators the largest is that of the row's own level.
+    own = x[..., first] if last - first == 1 else x[..., first:last].argmax(-1)
+    return np.where(known[..., first], own, np.nan)
 
 
 def _places(values, x):
