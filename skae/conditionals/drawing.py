@@ -46,9 +46,8 @@ class Drawer(View):
         """Return 0 for rows whose cells are tied as in the table, -inf for others, (n,)."""
         possible = np.ones(len(state), dtype=bool)
         for variable, tie in self.variables.tie_variables.items():
-            low, high = self.variables.ranks[variable].limits
-            total = tie.total(state.values)
-            possible &= ~((total < low) | (total > high))  # also where one is missing
+            possible &= ~tie.is_broken(state.values, self.variables.ranks[variable].limits)
+        possible &= ~self.variables.orders.are_broken(state.values)
         return np.where(possible, 0.0, -np.inf)
 
     # ------------------------------------------------------------------ one column
@@ -93,8 +92,7 @@ class Drawer(View):
         places = np.arange(len(rows))
         for variable, tie in variables.tie_variables.items():
             if column in tie.columns and len(places):
-                others = [c for c in tie.columns if c != column]
-                here = ~np.isnan(state.values[rows[places]][:, others]).any(axis=1)
+                here = tie.tells(state.values[rows[places]], column)
                 own = places[here]
                 log_p[own] = self._draw_by_tie(state, rows[own], column, variable, tie, rng)
                 places = places[~here]
@@ -127,21 +125,27 @@ class Drawer(View):
         return log_p
 
     def _draw_by_tie(self, state, rows, column, variable, tie, rng):
-        total, log_p = np.zeros(len(rows)), np.zeros(len(rows))
-        if len(rows):
-            low, high = self._bounds(state, rows, column, of_ties=False)
+        log_p, points = np.zeros(len(rows)), self.variables.ranks[variable].points
+        if not len(rows):
+            return log_p
+        low, high = self._bounds(state, rows, column, of_ties=False)
+        if len(points) == 1:  # a sum that is always the same, or a formula
+            cells = self.solved(state.values[rows], column, tie, points[0])
+            log_p[(cells < low) | (cells > high)] = -np.inf
+        else:
             low, high = tie.total_range(state.values[rows], column, low, high)
             total, log_p = self._draw_within(state, rows, variable, low, high, rng)
             cells = self.solved(state.values[rows], column, tie, total)
-            ruled = self.constant(state, rows, column, cells)
-            log_p = np.where(ruled == cells, log_p, -np.inf)
-            state.put(rows, column, cells)
+        log_p[self.constant(state, rows, column, cells) != cells] = -np.inf
+        state.put(rows, column, cells)
         return log_p
 
     def _bounds(self, state, rows, column, of_ties=True):
-        """Return between what cells may lie: by `limits`, and by those of tied columns."""
+        """Return between what cells may lie: by `limits`, orders, and those of tied columns."""
         variables = self.variables
-        low, high = (np.full(len(rows), end) for end in self._limits_of(column))
+        low, high = variables.orders.bounds(state.values[rows], column)
+        own = self.limits_of(column)
+        low, high = np.maximum(low, own[0]), np.minimum(high, own[1])
         ties = list(variables.tie_variables.items())
         tied = sorted({c for _, tie in ties for c in tie.columns})
         if not of_ties or column not in tied:
@@ -150,7 +154,7 @@ class Drawer(View):
         there = ~np.isnan(cells)
         if not self.limits and not there.any():
             return low, high
-        ends = np.array([self._limits_of(c) for c in tied]).T
+        ends = np.array([self.limits_of(c) for c in tied]).T
         lows, highs = (np.where(there, cells, own) for own in ends)
         for place, c in enumerate(tied):
             ruled = self.constant(state, rows, c, np.full(len(rows), np.nan))
@@ -169,17 +173,13 @@ class Drawer(View):
         place = tied.index(column)
         return lows[:, place], highs[:, place]
 
-    def _limits_of(self, column):
-        ranks = self.variables.ranks[self.variables.of_column[column]]
-        low, high = self.limits.get(column, (-np.inf, np.inf))
-        return max(low, ranks.limits[0]), min(high, ranks.limits[1])
+    def limits_of(self, column):
+        limits, asked = super().limits_of(column), self.limits.get(column, (-np.inf, np.inf))
+        return max(limits[0], asked[0]), min(limits[1], asked[1])
 
     def _draw_within(self, state, rows, variable, low, high, rng):
         """Return draws of a ranked variable between values, and log p of lying there."""
         ranks = self.variables.ranks[variable]
-        if len(ranks.points) == 1:  # a sum that is always the same
-            is_inside = (low <= ranks.points[0]) & (ranks.points[0] <= high)
-            return np.full(len(rows), ranks.points[0]), np.where(is_inside, 0.0, -np.inf)
         hidden, limits, allowed = self.look(state, rows), ranks.limits, None
         if (low > limits[0]).any() or (high < limits[1]).any():
             allowed = ranks.all_within(low, high)
@@ -233,7 +233,7 @@ class Drawer(View):
     def _with_constants(self, state, rows, column, possible):
         """Return the levels whose constants can be beside what is there of tied columns."""
         both = possible.copy()
-        bounded = set(self.limits).union(*self.variables.tied)
+        bounded = self.variables.orders.columns.union(self.limits, *self.variables.tied)
         for rule in self.variables.constants:
             if rule.level_column == column and rule.column in bounded:
                 low, high = self._bounds(state, rows, rule.column)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from skae.conditionals.formulas import Formula
 from skae.conditionals.view import View, blocks_of
 
 # Scores of each normal distribution that its mean value is taken over.
@@ -30,6 +31,7 @@ class Expecter(View):
                 if len(at):
                     self._fill(state, own, at, column, filled, left, looked)
             values[own] = filled
+        self.tell_again(values, ~hidden_cells)
         return values
 
     def _show_determined(self, state, rows):
@@ -38,10 +40,8 @@ class Expecter(View):
         for variable, tie in variables.tie_variables.items():
             points = variables.ranks[variable].points
             for column in tie.columns if len(points) == 1 else ():
-                others = [c for c in tie.columns if c != column]
-                here = state.missing[rows, column] | ~np.isnan(state.values[rows, column])
-                here |= np.isnan(state.values[np.ix_(rows, others)]).any(axis=1)
-                own = rows[~here]
+                here = ~state.missing[rows, column] & np.isnan(state.values[rows, column])
+                own = rows[here & tie.tells(state.values[rows], column)]
                 if len(own):
                     cells = self.solved(state.values[own], column, tie, points[0])
                     state.put(own, column, cells)
@@ -73,12 +73,15 @@ class Expecter(View):
                 return variables.ranks[variable].median(*scores)
             cells = self._mean_of(variable, hidden, mean, spread)
             cells = self.constant(state, rows, column, cells)
+            low, high = variables.orders.bounds(filled, column)
+            cells = np.where(low <= high, cells.clip(low, high), cells)
             for of_tie, tie in variables.tie_variables.items():
-                others = [c for c in tie.columns if c != column]
                 if column not in tie.columns:
                     continue
+                if isinstance(tie, Formula):  # which is to hold of cells as they are given out
+                    cells = variables.ranks[variable].rounded(cells)
                 # Expected ones too: what is expected of a sum is the sum of what is.
-                here = ~np.isnan(filled[:, others]).any(axis=1)
+                here = tie.tells(filled, column)
                 if here.any():
                     total = self._mean_of(of_tie, hidden[:, here], mean[here], spread[here])
                     cells[here] = self.solved(filled[here], column, tie, total)

@@ -37,6 +37,11 @@ class ColumnFacts(NamedTuple):
         Whether nearly all cells differ.
     owner : int or None
         The column of whose cells it says whether they are missing.
+    unit : hashable
+        Numbers of the same unit can be compared, once `origin` is added to each.
+    origin : float
+    step : float or None
+        What all numbers are multiples of, where that is known.
     """
 
     n_levels: int | None = None
@@ -44,11 +49,24 @@ class ColumnFacts(NamedTuple):
     seen: Any = None
     is_identifier: bool = False
     owner: int | None = None
+    unit: Any = None
+    origin: float = 0.0
+    step: float | None = None
 
 
 def facts_of(design):
     """Return the `ColumnFacts` of all features of a `Design`, in their order."""
     facts = [ColumnFacts()] * design.n_features
+    first: dict = {}
+    readers = design.numeric.readers or ()
+    for feature, reader in zip(design.numeric.features, readers, strict=False):
+        if reader.unit_of_cells is not None:
+            # Differences of large numbers and times, as float64 does not hold these.
+            start = reader.first
+            start -= first.setdefault(reader.unit_of_cells, start)
+            facts[feature] = ColumnFacts(
+                unit=reader.unit_of_cells, origin=float(start), step=reader.least_step
+            )
     for block in design.blocks[1:]:
         parts = block.seen.split(block.n_levels.tolist())
         ordered = isinstance(block, OrderedBlock)
@@ -144,6 +162,7 @@ class Conditionals:
                 rows = state.hidden_rows(column)
                 if len(rows):
                     drawer.draw(state, rows, column, rng)
+            drawer.tell_again(state.values, ~np.isnan(values))
         self._draw_alone(state, rng)
         return state.values
 
@@ -190,6 +209,7 @@ class Conditionals:
     def _sample_part(self, values, rng, ranges, missing, alike):
         # Where cells may be missing, that is drawn first.
         drawer, n = self._drawer(ranges, not missing), len(values)
+        given = ~np.isnan(values)
         with threads_for(0):
             state = State(self.variables, values)
             if missing:
@@ -202,6 +222,7 @@ class Conditionals:
             for rows in np.array_split(rng.permutation(n), min(n, 8)):
                 for column in drawer.order(rng):
                     self._draw_column(drawer, state, rows, column, rng, missing)
+            drawer.tell_again(state.values, given)
         self._draw_alone(state, rng)
         return state.values, log_p
 

@@ -105,7 +105,10 @@ class Ranks:
 
     def value(self, scores):
         """Return the values that scores stand for; they rise with these."""
-        values = self._exact(scores)
+        return self.rounded(self._exact(scores))
+
+    def rounded(self, values):
+        """Return values with no more decimals than those of the column."""
         return values if self.decimals >= TOO_MANY else values.round(self.decimals) + 0.0
 
     def mean(self, scores, weights):

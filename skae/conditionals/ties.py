@@ -42,6 +42,16 @@ class Tie:
         total = raw[:, self.columns] @ np.array(self.coefficients)
         return total.round(self.decimals) + 0.0
 
+    def is_broken(self, raw, limits):
+        """Return which rows have a sum beyond limits; none that misses a cell."""
+        total = self.total(raw)
+        return (total < limits[0]) | (total > limits[1])
+
+    def tells(self, raw, column):
+        """Return in which rows the other cells are there, so that the sum tells this one."""
+        others = [i for i in self.columns if i != column]
+        return ~np.isnan(raw[:, others]).any(axis=1)
+
     def total_range(self, raw, column, low, high):
         """Return between what the sums of rows lie, of which a column lies in [low, high].
 
@@ -102,7 +112,7 @@ def find_ties(raw):
         NaN where missing.
     """
     raw = raw[:: max(1, len(raw) // N_ROWS)]
-    spreads = np.nan_to_num(_spreads(raw.T))
+    spreads = np.nan_to_num(spreads_of(raw.T))
     candidates = np.flatnonzero(spreads > 0)[:MAX_COLUMNS]
     ties, bound = [], set()
     # The widest first: a total before its parts.
@@ -125,7 +135,7 @@ def _tie_of(raw, column, others, spreads):
     for _ in range(min(MAX_TERMS, len(others))):
         terms = raw[:, others].T
         # Of each other column subtracted and added; too few rows in common show nothing.
-        found = _spreads(np.stack([left - terms, left + terms], axis=1))
+        found = spreads_of(np.stack([left - terms, left + terms], axis=1))
         found = np.where(np.isnan(found), np.inf, found)
         at, added = np.unravel_index(found.argmin(), found.shape)
         if not found[at, added] < 0.9 * now:
@@ -148,7 +158,7 @@ def _tie_of(raw, column, others, spreads):
     return tie
 
 
-def _spreads(values):
+def spreads_of(values):
     """Return how far values are spread but for the outermost tenths; NaN: few are there.
 
     All columns at once: one by one, their quantiles take most of the time of a small fit.

@@ -7,6 +7,9 @@ import numpy as np
 import torch
 from scipy.special import ndtri
 
+from skae.conditionals.formula_search import find_formulas
+from skae.conditionals.formulas import Formula
+from skae.conditionals.orders import find_orders
 from skae.conditionals.ranks import Ranks
 from skae.conditionals.rules import find_constants, find_hierarchies
 from skae.conditionals.ties import find_ties
@@ -45,7 +48,8 @@ class Variables:
         The ranked columns that hold levels.
     ranks : list of Ranks
         Of ranked columns, then of ties.
-    ties : list of Tie
+    ties : list of Tie or Formula
+    orders : Orders
     hierarchies : list of Hierarchy
     constants : list of Constant
     numbered : list of tuple (column, level_column)
@@ -79,7 +83,9 @@ class Variables:
         self.ordered = set(np.flatnonzero(known & is_level & ordered).tolist())
         numbers = np.flatnonzero(known & ~is_level)
         ties = find_ties(values[:, numbers])
+        ties += find_formulas(values[:, numbers], ties)
         self.ties = [tie.among(numbers) for tie in ties]
+        self.orders = find_orders(values, numbers, columns)
         self._learn_ranks(values, weights)
         self._learn_holes(values, weights)
         self._learn_levels(values, columns, weights)
@@ -192,6 +198,15 @@ class Variables:
             groups = [group for group in groups if group not in joined]
             groups.append(set(tie.columns).union(*joined))
         return groups
+
+    @property
+    def formulas(self):
+        """The ties that are formulas, each after those that tell its columns, list."""
+        first: dict = {}
+        for tie in self.ties:
+            first.setdefault(tie.columns[-1], tie)
+        formulas = (first[column] for column in self.by_ties(first))
+        return [tie for tie in formulas if isinstance(tie, Formula)]
 
     def by_ties(self, columns):
         """Return columns in an order in which tied ones come as they do in their ties."""

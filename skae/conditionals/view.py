@@ -52,7 +52,28 @@ class View:
     def solved(self, values, column, tie, total):
         """Return the cells that make the sums of a tie, within the range of their column."""
         cells = tie.solve(values, column, total)
-        return cells.clip(*self.variables.ranks[self.variables.of_column[column]].limits)
+        return cells.clip(*View.limits_of(self, column))
+
+    def tell_again(self, values, given):
+        """Have formulas hold exactly, where cells that they gave were rounded afterwards.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, n_columns)
+            Changed in place.
+        given : ndarray of bool of shape (n, n_columns)
+            Cells that stay what they are.
+        """
+        for formula in self.variables.formulas:
+            last = formula.columns[-1]
+            cells, (low, high) = formula.solve(values, last), self.limits_of(last)
+            changed = ~given[:, last] & ~np.isnan(values[:, last])
+            changed &= (low <= cells) & (cells <= high)
+            values[changed, last] = cells[changed]
+
+    def limits_of(self, column):
+        """Return between what the cells of a ranked column lie."""
+        return self.variables.ranks[self.variables.of_column[column]].limits
 
     def possible(self, state, rows, k, column):
         """Return the levels that rows of fit hold, and hold beside those that are visible."""

@@ -26,7 +26,7 @@ class EmptyColumn:
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
 
-    is_plain = False
+    is_plain, unit_of_cells = False, None
 
     def learn(self, cells):
         pass
@@ -62,6 +62,22 @@ class NumberColumn:
     def is_plain(self):
         """Whether numbers are read as they are."""
         return self.kind == "number" and not self.base
+
+    @property
+    def unit_of_cells(self):
+        """What columns share whose cells can be compared; None: they hold plain numbers."""
+        is_told = self.base is not None and not self.is_plain
+        return (self.kind, str(self.unit), self.zone is None) if is_told else None
+
+    @property
+    def first(self):
+        """The number, or time, that cells are read as distances from, int."""
+        return int(self.base) if self.unsigned else int(self.base.view(np.int64))
+
+    @property
+    def least_step(self):
+        """What all times are multiples of."""
+        return float(max([self.step, *(clock.step for clock in self.clocks or ())]))
 
     def learn(self, given):
         """Learn from `Cells` what is needed to write them back."""
@@ -216,8 +232,7 @@ class NumberColumn:
 
     def within(self, low, high):
         """Return the lowest and the highest value in a range that can be written."""
-        step = max([self.step, *(clock.step for clock in self.clocks or ())])
-        ends = np.array([low, high])
+        step, ends = self.least_step, np.array([low, high])
         for end, sign in ((0, 1.0), (1, -1.0)):
             if not self.whole or not abs(ends[end]) <= EXACT:
                 continue

@@ -1,0 +1,145 @@
+"""Columns that others tell exactly: scaled sums, products and ratios of them, rounded."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skae.table.decimals import TOO_MANY
+
+# Errors of computing with binary fractions, and of float32, relative to the largest term.
+TINY, SINGLE = 1e-9, 1e-6
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A column that follows from others: an amount is the price of so many pieces.
+
+    ``constant + sum_i c_i x_i``, or ``constant * prod_i x_i ** c_i``, rounded.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        Numbers, those of the coarsest steps first; the last is the one that follows.
+    coefficients : tuple of float
+        Of all but the last column; of a product, multiples of a half.
+    constant : float
+    decimals : tuple of int
+        Of every column, see `decimals_of`.
+    is_product : bool
+    """
+
+    columns: tuple[int, ...]
+    coefficients: tuple[float, ...]
+    constant: float
+    decimals: tuple[int, ...]
+    is_product: bool
+
+    def among(self, columns):
+        """Return the formula, its columns numbered as in a table of which these are `columns`."""
+        return replace(self, columns=tuple(int(columns[i]) for i in self.columns))
+
+    def total(self, raw):
+        """Return 0 for rows that have all of the cells, NaN for others, shape (n,)."""
+        return np.where(np.isnan(raw[:, self.columns]).any(axis=1), np.nan, 0.0)
+
+    def tells(self, raw, column):
+        """Return in which rows the other cells are there, and tell this one."""
+        return ~np.isnan(self.solve(raw, column))
+
+    def is_broken(self, raw, limits=None):
+        """Return which rows have all of the cells, and others than any rounding makes of them.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n, n_columns)
+        limits : Ignored
+        """
+        values = raw[:, self.columns].T
+        with np.errstate(all="ignore"):
+            errors = values[-1] - self._of(values[:-1])
+            slack = self.steps(values)
+            # Every cell may have been rounded.
+            for at in range(len(values) - 1):
+                moved = values[:-1].copy()
+                moved[at] += self.steps(values, at)
+                slack = slack + np.abs(self._of(moved) - self._of(values[:-1]))
+            return np.isfinite(errors) & (np.abs(errors) > slack)
+
+    def is_exact(self, raw):
+        """Return which rows hold what the formula gives, rounded; not those that miss a cell."""
+        values = raw[:, self.columns].T
+        with np.errstate(all="ignore"):
+            return np.abs(values[-1] - self._of(values[:-1])) <= self.steps(values)
+
+    def steps(self, values, at=-1):
+        """Return half a unit of the last decimal of one of the columns, shape (n,).
+
+        Parameters
+        ----------
+        values : ndarray of shape (len(columns), n)
+        at : int, default=-1
+        """
+        largest = np.abs(values[at])
+        if at == -1 and not self.is_product:
+            scales = np.append(self.coefficients, 1.0)
+            largest = np.abs(values * scales[:, None]).max(axis=0)
+        if self.decimals[at] >= TOO_MANY:
+            return SINGLE * largest
+        return 0.5 * 10.0 ** -self.decimals[at] + TINY * largest
+
+    def solve(self, raw, column, total=0.0):
+        """Return what a column has to be, rounded; NaN where any cell would do, or none.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n, n_columns)
+        column : int
+        total : Ignored
+        """
+        at = self.columns.index(column)
+        values = raw[:, self.columns].T
+        with np.errstate(all="ignore"):
+            if at == len(values) - 1:
+                cells = self._of(values[:-1])
+            else:
+                others = values[:-1].copy()
+                others[at] = 1.0 if self.is_product else 0.0
+                rest, power = self._of(others), self.coefficients[at]
+                if self.is_product:
+                    cells = (values[-1] / rest) ** (1.0 / power)
+                else:
+                    cells = (values[-1] - rest) / power
+        cells = np.where(np.isfinite(cells), cells, np.nan)
+        decimals = self.decimals[at]
+        return cells if decimals >= TOO_MANY else cells.round(decimals) + 0.0
+
+    def column_range(self, low, high, column, of_total=None):
+        """Return between what a column has to lie, where the others lie in ranges.
+
+        Parameters
+        ----------
+        low, high : ndarray of shape (n, len(columns))
+        column : int
+        of_total : Ignored
+        """
+        at = self.columns.index(column)
+        if self.is_product and not (low > 0).all():
+            return np.full(len(low), -np.inf), np.full(len(low), np.inf)
+        # All on one scale: 0 = constant + sum_i c_i x_i.
+        scale, back = (np.log, np.exp) if self.is_product else (np.array, np.array)
+        constant = float(scale(self.constant))
+        weights = np.append(self.coefficients, -1.0)
+        with np.errstate(all="ignore"):
+            ends = np.sort([scale(low) * weights, scale(high) * weights], axis=0)
+            ends = np.delete(ends, at, axis=2).sum(axis=2) + constant
+            ends = back(np.sort(ends / -weights[at], axis=0))
+        if self.decimals[at] < TOO_MANY:
+            ends = ends.round(self.decimals[at])
+        return np.where(np.isnan(ends), [[-np.inf], [np.inf]], ends)
+
+    def _of(self, values):
+        """Return what follows from the columns before the last, shape (n,)."""
+        weights = np.array(self.coefficients)
+        if not self.is_product:
+            return self.constant + weights @ values
+        return self.constant * np.prod(values ** weights[:, None], axis=0)
