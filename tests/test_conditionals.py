@@ -15,10 +15,10 @@ from skae.conditionals.mixture_fitting import MixtureFits
 from skae.conditionals.model import ColumnFacts, Conditionals
 from skae.conditionals.network import ConditionalNetworks
 from skae.conditionals.ranks import FARTHEST, N_KEPT, Ranks
-from skae.conditionals.rules import find_constants, find_hierarchies
+from skae.conditionals.relations.rules import find_constants, find_hierarchies
+from skae.conditionals.relations.ties import find_ties
 from skae.conditionals.starts import fit_networks
 from skae.conditionals.state import State
-from skae.conditionals.ties import find_ties
 from skae.conditionals.units import Pooled, Units
 from skae.conditionals.variables import Variables
 from skae.conditionals.visibility import Visibility

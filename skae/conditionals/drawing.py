@@ -7,23 +7,24 @@ from scipy.special import ndtr, ndtri
 from skae.conditionals.ranks import LEAST_WIDTH
 from skae.conditionals.view import View, blocks_of
 
+# How often a cell is drawn that does not go with what is looked up by it.
+N_TRIES = 16
+
 
 class Drawer(View):
     """Draws columns of rows by conditional networks.
 
     Parameters
     ----------
-    variables, base, networks
+    variables, base, networks, limits
         See `View`.
-    limits : dict of int to tuple (low, high), default=None
-        Between what numbers of columns are to lie.
     settles : bool, default=True
         Whether a cell is there as soon as all others of a tie are.
     """
 
     def __init__(self, variables, base, networks, limits=None, settles=True):
-        super().__init__(variables, base, networks)
-        self.limits, self.settles = limits or {}, settles
+        super().__init__(variables, base, networks, limits)
+        self.settles = settles
 
     # ------------------------------------------------------------------ orders
 
@@ -43,12 +44,8 @@ class Drawer(View):
         return order
 
     def log_possible(self, state):
-        """Return 0 for rows whose cells are tied as in the table, -inf for others, (n,)."""
-        possible = np.ones(len(state), dtype=bool)
-        for variable, tie in self.variables.tie_variables.items():
-            possible &= ~tie.is_broken(state.values, self.variables.ranks[variable].limits)
-        possible &= ~self.variables.orders.are_broken(state.values)
-        return np.where(possible, 0.0, -np.inf)
+        """Return 0 for rows whose cells can be beside each other, -inf for others, (n,)."""
+        return np.where(self.ruling.are_broken(state.values), -np.inf, 0.0)
 
     # ------------------------------------------------------------------ one column
 
@@ -75,16 +72,51 @@ class Drawer(View):
         log_p : ndarray of shape (len(rows),)
             Of what is allowed.
         """
-        log_p = np.zeros(len(rows))
-        for block in blocks_of(np.arange(len(rows)), self.variables.width):
+        log_p, told = np.zeros(len(rows)), self.ruling.looked_up(state.values[rows], column)
+        here = np.flatnonzero(~np.isnan(told))
+        if len(here):
+            log_p[here] = self._put_told(state, rows[here], column, told[here], allowed)
+        for block in blocks_of(np.flatnonzero(np.isnan(told)), self.variables.width):
             own = rows[block]
             if self.variables.of_column[column] < self.variables.n_ranked:
                 log_p[block] = self._draw_number(state, own, column, rng)
+                log_p[block] = self._drawn_again(state, own, column, log_p[block], rng)
                 if self.settles:
                     log_p[block] += self._settle(state, own, column, rng)
             else:
                 log_p[block] = self._draw_level(state, own, column, rng, allowed)
         return log_p
+
+    def _drawn_again(self, state, rows, column, log_p, rng):
+        """Draw again what does not go with a cell that is looked up by it, such as a month.
+
+        Parameters
+        ----------
+        log_p : ndarray of shape (len(rows),)
+            Of what is allowed, by the first draws.
+        """
+        lookups = [rule for rule in self.variables.lookups if rule.source == column]
+        for _ in range(N_TRIES if lookups else 0):
+            values = state.values[rows]
+            broken = np.any([rule.are_broken(values) for rule in lookups], axis=0)
+            at = np.flatnonzero(broken)
+            if not len(at):
+                return log_p
+            state.take_back(rows[at], column)
+            log_p[at] = self._draw_number(state, rows[at], column, rng)
+        return log_p
+
+    def _put_told(self, state, rows, column, cells, allowed):
+        """Set cells that others tell, and return log p of what is allowed."""
+        if self.variables.of_column[column] < self.variables.n_ranked:
+            low, high = self.ruling.limits_of(column)
+            is_allowed = (low <= cells) & (cells <= high)
+        else:
+            is_allowed = (
+                np.ones(len(rows), bool) if allowed is None else allowed[cells.astype(int)]
+            )
+        state.put(rows, column, cells)
+        return np.where(is_allowed, 0.0, -np.inf)
 
     def _draw_number(self, state, rows, column, rng):
         """Draw cells of a ranked column: from a tie, where all else of it is there."""
@@ -99,11 +131,11 @@ class Drawer(View):
         if not len(places):
             return log_p
         own = rows[places]
-        low, high = self._bounds(state, own, column)
+        low, high = self.ruling.bounds(state.values[own], column)
         cells, log_p[places] = self._draw_within(
             state, own, variables.of_column[column], low, high, rng
         )
-        ruled = self.constant(state, own, column, np.full(len(own), np.nan))
+        ruled = self.ruling.constant(state.values[own], column, np.full(len(own), np.nan))
         there = ~np.isnan(ruled)
         is_inside = (low <= ruled) & (ruled <= high)
         log_p[places[there]] = np.where(is_inside[there], 0.0, -np.inf)
@@ -128,54 +160,18 @@ class Drawer(View):
         log_p, points = np.zeros(len(rows)), self.variables.ranks[variable].points
         if not len(rows):
             return log_p
-        low, high = self._bounds(state, rows, column, of_ties=False)
+        values = state.values[rows]
+        low, high = self.ruling.bounds(values, column, of_ties=False)
         if len(points) == 1:  # a sum that is always the same, or a formula
-            cells = self.solved(state.values[rows], column, tie, points[0])
+            cells = self.ruling.solved(values, column, tie, points[0])
             log_p[(cells < low) | (cells > high)] = -np.inf
         else:
-            low, high = tie.total_range(state.values[rows], column, low, high)
+            low, high = tie.total_range(values, column, low, high)
             total, log_p = self._draw_within(state, rows, variable, low, high, rng)
-            cells = self.solved(state.values[rows], column, tie, total)
-        log_p[self.constant(state, rows, column, cells) != cells] = -np.inf
+            cells = self.ruling.solved(values, column, tie, total)
+        log_p[self.ruling.constant(values, column, cells) != cells] = -np.inf
         state.put(rows, column, cells)
         return log_p
-
-    def _bounds(self, state, rows, column, of_ties=True):
-        """Return between what cells may lie: by `limits`, orders, and those of tied columns."""
-        variables = self.variables
-        low, high = variables.orders.bounds(state.values[rows], column)
-        own = self.limits_of(column)
-        low, high = np.maximum(low, own[0]), np.minimum(high, own[1])
-        ties = list(variables.tie_variables.items())
-        tied = sorted({c for _, tie in ties for c in tie.columns})
-        if not of_ties or column not in tied:
-            return low, high
-        cells = state.values[np.ix_(rows, tied)]
-        there = ~np.isnan(cells)
-        if not self.limits and not there.any():
-            return low, high
-        ends = np.array([self.limits_of(c) for c in tied]).T
-        lows, highs = (np.where(there, cells, own) for own in ends)
-        for place, c in enumerate(tied):
-            ruled = self.constant(state, rows, c, np.full(len(rows), np.nan))
-            ruled = np.where(there[:, place], np.nan, ruled)
-            lows[:, place] = np.fmax(lows[:, place], ruled)
-            highs[:, place] = np.fmin(highs[:, place], ruled)
-        for _ in ties:  # what bounds a sum bounds that of which it is a part
-            for variable, tie in ties:
-                at = [tied.index(c) for c in tie.columns]
-                limits = variables.ranks[variable].limits
-                for c, place in zip(tie.columns, at, strict=True):
-                    own = tie.column_range(lows[:, at], highs[:, at], c, limits)
-                    hidden = ~there[:, place]
-                    lows[hidden, place] = np.maximum(lows[:, place], own[0])[hidden]
-                    highs[hidden, place] = np.minimum(highs[:, place], own[1])[hidden]
-        place = tied.index(column)
-        return lows[:, place], highs[:, place]
-
-    def limits_of(self, column):
-        limits, asked = super().limits_of(column), self.limits.get(column, (-np.inf, np.inf))
-        return max(limits[0], asked[0]), min(limits[1], asked[1])
 
     def _draw_within(self, state, rows, variable, low, high, rng):
         """Return draws of a ranked variable between values, and log p of lying there."""
@@ -233,10 +229,13 @@ class Drawer(View):
     def _with_constants(self, state, rows, column, possible):
         """Return the levels whose constants can be beside what is there of tied columns."""
         both = possible.copy()
-        bounded = self.variables.orders.columns.union(self.limits, *self.variables.tied)
+        sources = {lookup.source for lookup in self.variables.lookups}
+        bounded = sources.union(
+            self.variables.orders.columns, self.ruling.limits, *self.variables.tied
+        )
         for rule in self.variables.constants:
             if rule.level_column == column and rule.column in bounded:
-                low, high = self._bounds(state, rows, rule.column)
+                low, high = self.ruling.bounds(state.values[rows], rule.column)
                 both[(rule.value < low) | (rule.value > high), rule.level] = False
         return np.where(both.any(axis=1, keepdims=True), both, possible)
 
@@ -244,7 +243,7 @@ class Drawer(View):
         k = self.variables.of_column[column] - self.variables.n_ranked
         hidden, mean, _ = self.look(state, rows)
         log_p = self._one_network(self.networks.log_probabilities(hidden, mean, k), rng)
-        possible = self.possible(state, rows, k, column)
+        possible = self.ruling.possible(state.values[rows], k, column)
         possible = self._with_constants(state, rows, column, possible)
         p = np.exp(log_p) * possible
         p /= p.sum(axis=1, keepdims=True)

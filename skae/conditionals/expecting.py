@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from skae.conditionals.formulas import Formula
 from skae.conditionals.view import View, blocks_of
 
 # Scores of each normal distribution that its mean value is taken over.
@@ -26,13 +25,22 @@ class Expecter(View):
             looked, filled = self.look(state, own), state.values[own]
             left = hidden_cells[own] & np.isnan(state.values[own])
             self._settle(state, own, filled, left, looked, variables.ties)
-            for column in variables.by_ties(variables.drawn):
+            for column in self._order():
                 at = np.flatnonzero(left[:, column])
                 if len(at):
                     self._fill(state, own, at, column, filled, left, looked)
             values[own] = filled
-        self.tell_again(values, ~hidden_cells)
+        self.ruling.tell_again(values, ~hidden_cells)
         return values
+
+    def _order(self):
+        """Return the columns in the order in which they are filled.
+
+        The likeliest of intervals come before the number that tells them, and bound it.
+        """
+        order = self.variables.by_ties(self.variables.drawn)
+        first = [lookup.column for lookup in self.variables.lookups if lookup.part is None]
+        return [*first, *(column for column in order if column not in first)]
 
     def _show_determined(self, state, rows):
         """Let what ties determine exactly be seen, as the duration of start and end."""
@@ -43,7 +51,7 @@ class Expecter(View):
                 here = ~state.missing[rows, column] & np.isnan(state.values[rows, column])
                 own = rows[here & tie.tells(state.values[rows], column)]
                 if len(own):
-                    cells = self.solved(state.values[own], column, tie, points[0])
+                    cells = self.ruling.solved(state.values[own], column, tie, points[0])
                     state.put(own, column, cells)
 
     def _fill(self, state, rows, at, column, filled, left, looked):
@@ -66,29 +74,36 @@ class Expecter(View):
                     self._fill(state, rows, at, last, filled, left, looked)
 
     def _expect(self, state, rows, column, filled, hidden, mean, spread):
+        told = self.ruling.looked_up(filled, column)
+        if np.isnan(told).any():
+            cells = self._untold(state, rows, column, filled, hidden, mean, spread)
+            told = np.where(np.isnan(told), cells, told)
+        return told
+
+    def _untold(self, state, rows, column, filled, hidden, mean, spread):
         variables, variable = self.variables, self.variables.of_column[column]
         if variable < variables.n_ranked:
             if column in variables.ordered:
                 scores = self._scores_of(variable, hidden, mean, spread)
                 return variables.ranks[variable].median(*scores)
             cells = self._mean_of(variable, hidden, mean, spread)
-            cells = self.constant(state, rows, column, cells)
-            low, high = variables.orders.bounds(filled, column)
+            cells = self.ruling.constant(state.values[rows], column, cells)
+            if column in variables.telling:
+                cells = variables.ranks[variable].rounded(cells)
+            low, high = self.ruling.bounds(filled, column)
             cells = np.where(low <= high, cells.clip(low, high), cells)
             for of_tie, tie in variables.tie_variables.items():
                 if column not in tie.columns:
                     continue
-                if isinstance(tie, Formula):  # which is to hold of cells as they are given out
-                    cells = variables.ranks[variable].rounded(cells)
                 # Expected ones too: what is expected of a sum is the sum of what is.
                 here = tie.tells(filled, column)
                 if here.any():
                     total = self._mean_of(of_tie, hidden[:, here], mean[here], spread[here])
-                    cells[here] = self.solved(filled[here], column, tie, total)
+                    cells[here] = self.ruling.solved(filled[here], column, tie, total)
             return cells
         k = variable - variables.n_ranked
         log_p = self.networks.log_probabilities(hidden, mean, k).exp().mean(0)
-        p = log_p.double().numpy() * self.possible(state, rows, k, column)
+        p = log_p.double().numpy() * self.ruling.possible(state.values[rows], k, column)
         return p.argmax(axis=1).astype(float)
 
     def _mean_of(self, variable, hidden, mean, spread):

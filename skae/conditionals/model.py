@@ -6,6 +6,7 @@ import numpy as np
 
 from skae.conditionals.drawing import Drawer
 from skae.conditionals.expecting import Expecter
+from skae.conditionals.relations.lookups import Calendar
 from skae.conditionals.starts import fit_networks
 from skae.conditionals.state import State
 from skae.conditionals.variables import Variables
@@ -42,6 +43,8 @@ class ColumnFacts(NamedTuple):
     origin : float
     step : float or None
         What all numbers are multiples of, where that is known.
+    calendar : Calendar or None
+        Of dates.
     """
 
     n_levels: int | None = None
@@ -52,6 +55,7 @@ class ColumnFacts(NamedTuple):
     unit: Any = None
     origin: float = 0.0
     step: float | None = None
+    calendar: Any = None
 
 
 def facts_of(design):
@@ -62,10 +66,16 @@ def facts_of(design):
     for feature, reader in zip(design.numeric.features, readers, strict=False):
         if reader.unit_of_cells is not None:
             # Differences of large numbers and times, as float64 does not hold these.
-            start = reader.first
-            start -= first.setdefault(reader.unit_of_cells, start)
+            start = first.setdefault(reader.unit_of_cells, reader.first)
+            calendar = None
+            if reader.kind == "date":
+                unit, _ = np.datetime_data(reader.unit)
+                calendar = Calendar(unit, reader.first, reader.zone, reader.least_step)
             facts[feature] = ColumnFacts(
-                unit=reader.unit_of_cells, origin=float(start), step=reader.least_step
+                unit=reader.unit_of_cells,
+                origin=float(reader.first - start),
+                step=reader.least_step,
+                calendar=calendar,
             )
     for block in design.blocks[1:]:
         parts = block.seen.split(block.n_levels.tolist())
@@ -162,7 +172,7 @@ class Conditionals:
                 rows = state.hidden_rows(column)
                 if len(rows):
                     drawer.draw(state, rows, column, rng)
-            drawer.tell_again(state.values, ~np.isnan(values))
+            drawer.ruling.tell_again(state.values, ~np.isnan(values))
         self._draw_alone(state, rng)
         return state.values
 
@@ -222,7 +232,7 @@ class Conditionals:
             for rows in np.array_split(rng.permutation(n), min(n, 8)):
                 for column in drawer.order(rng):
                     self._draw_column(drawer, state, rows, column, rng, missing)
-            drawer.tell_again(state.values, given)
+            drawer.ruling.tell_again(state.values, given)
         self._draw_alone(state, rng)
         return state.values, log_p
 

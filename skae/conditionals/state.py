@@ -62,6 +62,14 @@ class State:
                 whole = ~np.isnan(total)
                 self._show(rows[whole], tie_variable, total[whole])
 
+    def take_back(self, rows, column):
+        """Undo `put`."""
+        variables, at = self.variables, torch.from_numpy(rows)
+        self.values[rows, column] = np.nan
+        ties = [v for v, tie in variables.tie_variables.items() if column in tie.columns]
+        for variable in (variables.of_column[column], *ties):
+            self.visible[at, variable] = False
+
     def put_hole(self, rows, column, is_missing):
         """Set whether the cells of a column are missing."""
         self.missing[rows, column] = is_missing

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from scipy.special import ndtri
 
-from skae.conditionals.formula_search import find_formulas
-from skae.conditionals.formulas import Formula
-from skae.conditionals.orders import find_orders
 from skae.conditionals.ranks import Ranks
-from skae.conditionals.rules import find_constants, find_hierarchies
-from skae.conditionals.ties import find_ties
+from skae.conditionals.relations.formula_search import find_formulas
+from skae.conditionals.relations.formulas import Formula
+from skae.conditionals.relations.lookups import find_lookups
+from skae.conditionals.relations.orders import find_orders
+from skae.conditionals.relations.rules import find_constants, find_hierarchies
+from skae.conditionals.relations.ties import find_ties
 
 # Probability that missing cells of a column are told to depend on others by chance.
 MOST_CHANCE = 0.01
@@ -50,6 +51,7 @@ class Variables:
         Of ranked columns, then of ties.
     ties : list of Tie or Formula
     orders : Orders
+    lookups : list of Lookup
     hierarchies : list of Hierarchy
     constants : list of Constant
     numbered : list of tuple (column, level_column)
@@ -89,6 +91,9 @@ class Variables:
         self._learn_ranks(values, weights)
         self._learn_holes(values, weights)
         self._learn_levels(values, columns, weights)
+        self.lookups = find_lookups(
+            values, numbers, [*self.level, *numbers], columns, self.ties, least_rows
+        )
         self.constants = find_constants(values, self.level, numbers)
         self.numbered = self._numbered()
         self._place()
@@ -200,6 +205,12 @@ class Variables:
         return groups
 
     @property
+    def telling(self):
+        """Columns whose cells as they are given out others follow from, set of int."""
+        of_formulas = (tie.columns[:-1] for tie in self.formulas)
+        return {lookup.source for lookup in self.lookups}.union(*of_formulas)
+
+    @property
     def formulas(self):
         """The ties that are formulas, each after those that tell its columns, list."""
         first: dict = {}
@@ -209,11 +220,13 @@ class Variables:
         return [tie for tie in formulas if isinstance(tie, Formula)]
 
     def by_ties(self, columns):
-        """Return columns in an order in which tied ones come as they do in their ties."""
+        """Return columns in an order in which those that follow from others come after these."""
         order = list(columns)
-        for _ in self.ties:  # one's last column may be among the first of another
-            for tie in self.ties:
-                tied = [column for column in tie.columns if column in order]
+        sequences = [tie.columns for tie in self.ties]
+        sequences += [(lookup.source, lookup.column) for lookup in self.lookups]
+        for _ in sequences:  # one's last column may be among the first of another
+            for sequence in sequences:
+                tied = [column for column in sequence if column in order]
                 for before, after in pairwise(tied):
                     if order.index(after) < order.index(before):
                         order.remove(after)

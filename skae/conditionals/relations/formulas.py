@@ -14,7 +14,7 @@ TINY, SINGLE = 1e-9, 1e-6
 class Formula:
     """A column that follows from others: an amount is the price of so many pieces.
 
-    ``constant + sum_i c_i x_i``, or ``constant * prod_i x_i ** c_i``, rounded.
+    ``constant + sum_i c_i x_i``, or ``constant * prod_i (x_i + o_i) ** c_i``, rounded.
 
     Attributes
     ----------
@@ -25,14 +25,20 @@ class Formula:
     constant : float
     decimals : tuple of int
         Of every column, see `decimals_of`.
-    is_product : bool
+    offsets : tuple of float or None
+        o, of all but the last column, of a product: a discount d leaves 100 - d per cent.
+        None: a sum.
     """
 
     columns: tuple[int, ...]
     coefficients: tuple[float, ...]
     constant: float
     decimals: tuple[int, ...]
-    is_product: bool
+    offsets: tuple[float, ...] | None
+
+    @property
+    def is_product(self):
+        return self.offsets is not None
 
     def among(self, columns):
         """Return the formula, its columns numbered as in a table of which these are `columns`."""
@@ -103,10 +109,10 @@ class Formula:
                 cells = self._of(values[:-1])
             else:
                 others = values[:-1].copy()
-                others[at] = 1.0 if self.is_product else 0.0
+                others[at] = 1.0 - self.offsets[at] if self.is_product else 0.0
                 rest, power = self._of(others), self.coefficients[at]
                 if self.is_product:
-                    cells = (values[-1] / rest) ** (1.0 / power)
+                    cells = (values[-1] / rest) ** (1.0 / power) - self.offsets[at]
                 else:
                     cells = (values[-1] - rest) / power
         cells = np.where(np.isfinite(cells), cells, np.nan)
@@ -123,16 +129,22 @@ class Formula:
         of_total : Ignored
         """
         at = self.columns.index(column)
-        if self.is_product and not (low > 0).all():
-            return np.full(len(low), -np.inf), np.full(len(low), np.inf)
-        # All on one scale: 0 = constant + sum_i c_i x_i.
-        scale, back = (np.log, np.exp) if self.is_product else (np.array, np.array)
-        constant = float(scale(self.constant))
-        weights = np.append(self.coefficients, -1.0)
+        weights, constant = np.append(self.coefficients, -1.0), self.constant
         with np.errstate(all="ignore"):
-            ends = np.sort([scale(low) * weights, scale(high) * weights], axis=0)
-            ends = np.delete(ends, at, axis=2).sum(axis=2) + constant
-            ends = back(np.sort(ends / -weights[at], axis=0))
+            if self.is_product:
+                # On one scale, 0 = constant + sum_i c_i x_i, where no factor changes its sign.
+                offsets = np.append(self.offsets, 0.0)
+                ends = np.sort(np.abs([low + offsets, high + offsets]), axis=0)
+                has_sign = ((low + offsets > 0) | (high + offsets < 0)).all(axis=1)
+                sign = np.where(low[:, at] + offsets[at] > 0, 1.0, -1.0)
+                ends = np.where(has_sign[:, None], np.log(ends), np.nan)
+                constant = np.log(np.abs(constant))
+            else:
+                ends = np.array([low, high])
+            ends = np.delete(np.sort(ends * weights, axis=0), at, axis=2).sum(axis=2)
+            ends = np.sort((ends + constant) / -weights[at], axis=0)
+            if self.is_product:
+                ends = np.sort(np.exp(ends) * sign - offsets[at], axis=0)
         if self.decimals[at] < TOO_MANY:
             ends = ends.round(self.decimals[at])
         return np.where(np.isnan(ends), [[-np.inf], [np.inf]], ends)
@@ -142,4 +154,19 @@ class Formula:
         weights = np.array(self.coefficients)
         if not self.is_product:
             return self.constant + weights @ values
-        return self.constant * np.prod(values ** weights[:, None], axis=0)
+        factors = values + np.array(self.offsets)[:, None]
+        return self.constant * np.prod(factors ** weights[:, None], axis=0)
+
+    def terms(self, values):
+        """Return what is added, or whose logarithms are, and the last column, as its rows.
+
+        Parameters
+        ----------
+        values : ndarray of shape (len(columns), n)
+        """
+        weights = np.append(self.coefficients, 1.0)[:, None]
+        if not self.is_product:
+            return weights * values
+        with np.errstate(all="ignore"):
+            terms = np.log(np.abs(values + np.append(self.offsets, 0.0)[:, None]))
+        return weights * np.where(np.isfinite(terms), terms, np.nan)

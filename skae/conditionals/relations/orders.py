@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skae.conditionals.ties import LEAST_ROWS, MAX_COLUMNS, N_ROWS
+from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, N_ROWS
 from skae.table.decimals import TOO_MANY, decimals_of
 
 # Probability of an order to hold by chance, were the two columns independent.
@@ -87,7 +87,9 @@ def find_orders(values, columns, facts):
         low, high = facts[columns[i]], facts[columns[j]]
         if low.unit == high.unit and _is_order(shifted[:, i], shifted[:, j]):
             steps = [_step_of(shifted[:, at], fact) for at, fact in ((i, low), (j, high))]
-            gaps[columns[i], columns[j]] = _gap_of(shifted[:, j] - shifted[:, i], max(steps))
+            gaps[columns[i], columns[j]] = _gap_of(
+                shifted[:, j] - shifted[:, i], max(steps)
+            )
     # What is below another is below those above that, whether enough rows show it or not.
     for via in columns:
         gaps = np.maximum(gaps, gaps[:, [via]] + gaps[[via]])
@@ -116,4 +118,8 @@ def _gap_of(differences, step):
     """Return the step if cells of the two columns are never equal, and not by chance; else 0."""
     near = differences <= (N_STEPS + 0.5) * step
     chance = near.sum() * np.log(N_STEPS / (N_STEPS + 1.0))
-    return step if (differences > 0.5 * step)[near].all() and chance < np.log(MOST_CHANCE) else 0.0
+    return (
+        step
+        if (differences > 0.5 * step)[near].all() and chance < np.log(MOST_CHANCE)
+        else 0.0
+    )

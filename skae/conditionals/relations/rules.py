@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skae.conditionals.ties import LEAST_ROWS, MAX_COLUMNS
+from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS
 
 # Probability of a rule to hold by chance.
 MOST_CHANCE = 1e-6

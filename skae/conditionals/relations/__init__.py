@@ -1,0 +1,1 @@
+"""What holds in every row of a table: sums, formulas, orders, lookups, levels within levels."""

@@ -1,0 +1,212 @@
+"""Formulas fitted to columns, and what rows say of them."""
+
+from fractions import Fraction
+from itertools import chain
+
+import numpy as np
+
+from skae.conditionals.relations.candidates import LEAST_FINITE
+from skae.conditionals.relations.formulas import Formula
+from skae.conditionals.relations.ties import LEAST_ROWS, spreads_of
+from skae.table.decimals import TOO_MANY
+
+# What rounding leaves, as a fraction of the spread of each term; rows that hold it exactly.
+MOST_LEFT, LEAST_EXACT, MOST_BROKEN = 0.05, 0.9, 0.01
+# How many times as far as the column that follows any term is spread, at most.
+MOST_CANCELLED = 20.0
+# Exponents are multiples of a half, found with this error at most, and no larger than this.
+EXPONENT_ERROR, MAX_EXPONENT = 0.1, 3.0
+# Numbers are taken to be fractions of small denominators, where their errors allow it.
+DENOMINATORS = (
+    *(
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        8,
+        9,
+        10,
+        12,
+        16,
+        20,
+        25,
+        32,
+        40,
+        50,
+        60,
+        64,
+        80,
+        100,
+        128,
+        200,
+        250,
+    ),
+    *(256, 400, 500, 1000, 10_000, 100_000, 1_000_000),
+)
+N_ERRORS = 5.0
+
+
+def fitted_formula(fit, raw, columns, lasts, decimals):
+    """Return how one of the columns follows from the others, or None.
+
+    Parameters
+    ----------
+    fit : callable
+        Of rows, other columns, the last column, and decimals: `sum_of`, `product_of`.
+    raw : ndarray of shape (n, n_columns)
+        NaN where missing.
+    columns, lasts : sequence of int
+        All of them, and those that may follow from the others.
+    decimals : ndarray of int of shape (n_columns,)
+    """
+    rows = raw[~np.isnan(raw[:, columns]).any(axis=1)]
+    if len(rows) < max(LEAST_ROWS, 2 * len(columns)):
+        return None
+    fitted = (
+        fit(rows, [i for i in columns if i != last], last, decimals) for last in lasts
+    )
+    found = [formula for formula in fitted if formula is not None and _holds(formula, rows)]
+    # Of pieces, price and amount the amount is the finest, and follows from the others.
+    return min(found, key=lambda one: _fineness(one, rows), default=None)
+
+
+def _fineness(formula, rows):
+    """Return how fine the steps of the last column are, and how far it is spread."""
+    steps = _term_steps(formula, rows)
+    spread = spreads_of(formula.terms(rows[:, formula.columns].T)[-1])
+    return steps[-1] / max(steps.max(), 1e-300), -spread
+
+
+def _term_steps(formula, rows):
+    """Return what steps of each column make of its term, ndarray of shape (len(columns),)."""
+    values = rows[:, formula.columns].T
+    decimals = np.array(formula.decimals, dtype=float)
+    steps = np.where(decimals >= TOO_MANY, 0.0, 10.0**-decimals)
+    steps = steps * np.abs(np.append(formula.coefficients, 1.0))
+    if not formula.is_product:
+        return steps
+    factors = values + np.append(formula.offsets, 0.0)[:, None]
+    return steps / np.maximum(np.median(np.abs(factors), axis=1), 1e-300)
+
+
+def _holds(formula, rows):
+    """Return whether rows hold the formula, and what is left is no more than rounding."""
+    is_exact = formula.is_exact(rows).mean() >= LEAST_EXACT
+    if not is_exact or formula.is_broken(rows).mean() > MOST_BROKEN:
+        return False
+    terms = formula.terms(rows[:, formula.columns].T)
+    constant = np.log(abs(formula.constant)) if formula.is_product else formula.constant
+    left = spreads_of(terms[-1] - terms[:-1].sum(axis=0) - constant)
+    spreads = spreads_of(terms)
+    # Terms that cancel each other would make large errors of small ones.
+    is_steady = spreads.max() <= MOST_CANCELLED * spreads[-1]
+    return bool(is_steady and left <= MOST_LEFT * spreads.min())
+
+
+def _formula(rows, others, last, decimals, coefficients, constant, offsets=None):
+    """Return a formula, the columns of the coarsest steps first."""
+    own = [0.0] * len(others) if offsets is None else offsets
+    parts = [(*others, last), coefficients, constant, decimals[[*others, last]], own]
+    formula = Formula(*parts[:4], None if offsets is None else own)
+    order = np.argsort(-_term_steps(formula, rows)[:-1], kind="stable").tolist()
+    return Formula(
+        tuple(int(others[at]) for at in order) + (int(last),),
+        tuple(float(coefficients[at]) for at in order),
+        float(constant) + 0.0,
+        tuple(int(decimals[others[at]]) for at in order) + (int(decimals[last]),),
+        None if offsets is None else tuple(float(own[at]) + 0.0 for at in order),
+    )
+
+
+def sum_of(rows, others, last, decimals):
+    """Return the weighted sum of columns that another one is, `Formula`, or None."""
+    x, y = rows[:, others], rows[:, last]
+    fitted, errors = _least_squares(
+        np.column_stack([x - x.mean(axis=0), np.ones(len(x))]), y
+    )
+    coefficients = _simple_ones(fitted[:-1], errors[:-1])
+    if (coefficients == 0).any():
+        return None
+    step = 0.0 if decimals[last] >= TOO_MANY else 0.1 * 10.0 ** -float(decimals[last])
+    constant = _round(np.median(y - x @ coefficients), max(errors[-1], step))
+    return _formula(rows, others, last, decimals, coefficients, constant)
+
+
+def product_of(rows, others, last, decimals):
+    """Return the product of powers of columns that another one is, `Formula`, or None."""
+    with np.errstate(all="ignore"):
+        logs = np.log(np.abs(rows[:, [*others, last]]))
+    there = np.isfinite(logs).all(axis=1)
+    if there.sum() < max(LEAST_ROWS, LEAST_FINITE * len(rows)):
+        return None
+    design = np.column_stack([logs[there, :-1], np.ones(there.sum())])
+    fitted = _least_squares(design, logs[there, -1])[0][:-1]
+    exponents = (2.0 * fitted).round() / 2.0
+    near = np.abs(exponents - fitted) <= EXPONENT_ERROR
+    if not near.all() or (exponents == 0).any() or (np.abs(exponents) > MAX_EXPONENT).any():
+        return None
+    if ((exponents % 1.0 > 0) & (rows[:, others] <= 0).any(axis=0)).any():
+        return None
+    with np.errstate(all="ignore"):
+        of_others = np.prod(rows[:, others] ** exponents, axis=1)
+    there = np.isfinite(of_others)
+    fitted, errors = _least_squares(of_others[there, None], rows[there, last])
+    (factor,) = _simple_ones(fitted, errors)
+    if factor == 0:
+        return None
+    offsets = np.zeros(len(others))
+    return _formula(rows, others, last, decimals, exponents, factor, offsets)
+
+
+def short_product_of(powers, short):
+    """Return a `fit` for powers of columns times one that is short of a constant."""
+
+    def fit(rows, others, last, decimals):
+        exponents = np.array([powers.get(i, 1.0) for i in others])
+        at = others.index(short)
+        with np.errstate(all="ignore"):
+            parts = rows[:, others] ** exponents
+            of_others = np.prod(np.delete(parts, at, axis=1), axis=1)
+        there = np.isfinite(of_others)
+        if there.sum() < max(LEAST_ROWS, LEAST_FINITE * len(rows)):
+            return None
+        design = np.column_stack([of_others, of_others * rows[:, short]])[there]
+        constant, factor = _simple_ones(*_least_squares(design, rows[there, last]))
+        if factor == 0:
+            return None
+        offsets = np.zeros(len(others))
+        offsets[at] = constant / factor
+        return _formula(rows, others, last, decimals, exponents, factor, offsets)
+
+    return fit
+
+
+def _least_squares(design, y):
+    """Return coefficients, and what they are off by at most."""
+    inverse = np.linalg.pinv(design.T @ design)
+    fitted = inverse @ (design.T @ y)
+    noise = np.square(y - design @ fitted).mean()
+    return fitted, N_ERRORS * np.sqrt(noise * np.diag(inverse).clip(min=0.0))
+
+
+def _simple_ones(numbers, errors):
+    """Return the simplest fractions within errors of numbers."""
+    found = []
+    for number, error in zip(numbers.tolist(), errors.tolist(), strict=True):
+        error = max(error, 1e-12 * abs(number))
+        fractions = (Fraction(number).limit_denominator(d) for d in DENOMINATORS)
+        if 0 < abs(number) < 1:  # as many to one, such as the centimetres of a metre
+            inverse = Fraction(1.0 / number).limit_denominator(1)
+            fractions = chain([1 / inverse], fractions) if inverse else fractions
+        near = (float(f) for f in fractions if abs(float(f) - number) <= error)
+        found.append(next(near, number))
+    return np.array(found)
+
+
+def _round(number, error):
+    """Return the number with the fewest decimals within an error of another."""
+    decimals = range(-6, 13)
+    rounded = (float(round(number, d)) for d in decimals)
+    return next((r for r in rounded if abs(r - number) <= max(error, 1e-12)), number)

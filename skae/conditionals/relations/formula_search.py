@@ -1,0 +1,86 @@
+"""Which columns follow exactly from others, and by what formula: `find_formulas`."""
+
+import numpy as np
+
+from skae.conditionals.relations.candidates import Scale, long_sums, short_factors
+from skae.conditionals.relations.fitting import (
+    fitted_formula,
+    product_of,
+    short_product_of,
+    sum_of,
+)
+from skae.conditionals.relations.ties import MAX_COLUMNS, N_ROWS, spreads_of
+from skae.table.decimals import decimals_of
+
+
+def find_formulas(raw, ties=()):
+    """Return the `Formula`s among columns of numbers, list.
+
+    Those of fewer columns first. A column may follow from others in more than one way, but
+    these never from it.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (n, n_columns)
+        NaN where missing.
+    ties : sequence of Tie, default=()
+        What is known of the columns already.
+    """
+    raw = raw[:: max(1, len(raw) // N_ROWS)]
+    spreads = np.nan_to_num(spreads_of(raw.T))
+    columns = np.flatnonzero(spreads > 0)[:MAX_COLUMNS]
+    if len(columns) < 2:
+        return []
+    search = _Search(raw, ties)
+    scales = [Scale.of(raw, columns, is_product) for is_product in (False, True)]
+    few = {
+        (len(own), scale.is_product, own) for scale in scales for own in scale.candidates()
+    }
+    for _, is_product, own in sorted(few):
+        search.look(product_of if is_product else sum_of, own, own)
+    for powers, short, target in short_factors(raw, columns, scales[1].columns):
+        search.look(short_product_of(powers, short), (*powers, short, target), (target,))
+    # A sum of many is told among the columns that nothing else tells.
+    for own in long_sums(
+        raw, np.array([i for i in columns.tolist() if i not in search.told])
+    ):
+        search.look(sum_of, own, own)
+    return search.found
+
+
+class _Search:
+    """The formulas that have been found, and what they and ties tell.
+
+    Attributes
+    ----------
+    found : list of Formula
+    told : dict of int to set of int
+        By which columns others are told.
+    """
+
+    def __init__(self, raw, ties):
+        self.raw, self.decimals, self.found = raw, decimals_of(raw), []
+        self.told = {tie.columns[-1]: set(tie.columns[:-1]) for tie in ties}
+        self._known = [set(tie.columns) for tie in ties]
+
+    def look(self, fit, columns, lasts):
+        """Add the formula among some columns, if there is one, and it is new."""
+        if len(self.found) == MAX_COLUMNS or any(
+            own <= set(columns) for own in self._known
+        ):
+            return
+        lasts = [
+            last
+            for last in lasts
+            if not any(last in self._sources(i) for i in columns if i != last)
+        ]
+        formula = fitted_formula(fit, self.raw, columns, lasts, self.decimals)
+        if formula is not None:
+            self.found.append(formula)
+            self._known.append(set(columns))
+            self.told.setdefault(formula.columns[-1], set()).update(formula.columns[:-1])
+
+    def _sources(self, column):
+        """Return the columns that tell one, and those that tell these."""
+        sources = set(self.told.get(column, ()))
+        return sources.union(*map(self._sources, sources))

@@ -1,0 +1,202 @@
+"""Columns that can be looked up by another: bands of ages, months of dates, passes of marks."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise, permutations, starmap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skae.conditionals.relations.rules import MOST_CHANCE
+from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS
+
+# Rows to an interval, or a part of the calendar, that are looked up by, on average.
+LEAST_PER_KEY = 10
+# A number that has more different cells than this is not looked up.
+MAX_CELLS = 60
+# Digits of the numbers at which intervals end, where there is a choice.
+DECIMALS = range(-12, 13)
+PARTS = ("year", "quarter", "month", "day", "dayofweek", "hour")
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The clock of a column of dates.
+
+    Attributes
+    ----------
+    unit : str
+        Of numpy.
+    first : int
+        The time in this unit that cells are distances from.
+    zone : str or None
+    step : float
+        What the distances are multiples of, once they are written.
+    """
+
+    unit: str
+    first: int
+    zone: str | None
+    step: float
+
+    def rounded(self, values):
+        """Return cells as they are written."""
+        return (values / self.step).round() * self.step if self.step else values
+
+    def part(self, values, name):
+        """Return the year, the month, ... of cells as floats, NaN where missing."""
+        there = ~np.isnan(values)
+        whole = self.rounded(np.where(there, values, 0.0)).astype(np.int64) + self.first
+        times = pd.DatetimeIndex(whole.view(f"M8[{self.unit}]"))
+        if self.zone is not None:
+            times = times.tz_localize("UTC").tz_convert(self.zone)
+        return np.where(there, getattr(times, name).to_numpy(dtype=np.float64), np.nan)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A column whose cells are the same in every interval of another one, or every month.
+
+    Attributes
+    ----------
+    source, column : int
+        The second is looked up by the first, a column of numbers, dates or durations.
+    keys : ndarray
+        Where intervals begin but the first; or parts of the calendar, ascending.
+    cells : ndarray
+        Of every interval, or every part.
+    calendar : Calendar or None
+    part : str or None
+        None: by intervals.
+    """
+
+    source: int
+    column: int
+    keys: np.ndarray
+    cells: np.ndarray
+    calendar: Any = None
+    part: str | None = None
+
+    def told(self, cells):
+        """Return the column's cells by those of its source, NaN where these do not tell them."""
+        if self.part is None:
+            cells = cells if self.calendar is None else self.calendar.rounded(cells)
+            found = self.cells[np.searchsorted(self.keys, cells, "right")]
+            return np.where(np.isnan(cells), np.nan, found)
+        parts = self.calendar.part(cells, self.part)
+        at = np.searchsorted(self.keys, parts).clip(0, len(self.keys) - 1)
+        return np.where(self.keys[at] == parts, self.cells[at], np.nan)
+
+    def bounds(self, cells):
+        """Return between what the source lies, given the column's cells (NaN: unknown).
+
+        From the first of a cell's intervals to the last.
+        """
+        low, high = np.full(len(cells), -np.inf), np.full(len(cells), np.inf)
+        if self.part is None:
+            ends = np.concatenate([[-np.inf], self.keys, [np.inf]])
+            for cell in np.unique(self.cells):
+                own, rows = np.flatnonzero(self.cells == cell), cells == cell
+                low[rows] = ends[own[0]]
+                high[rows] = np.nextafter(ends[own[-1] + 1], -np.inf)
+        return low, high
+
+    def are_broken(self, values):
+        """Return which rows hold another cell than the source tells."""
+        told = self.told(values[:, self.source])
+        cells = values[:, self.column]
+        return ~np.isnan(told) & ~np.isnan(cells) & (told != cells)
+
+
+def find_lookups(values, sources, columns, facts, ties=(), least_rows=1):
+    """Return the `Lookup`s of a table, list.
+
+    Parameters
+    ----------
+    values : ndarray of float64 of shape (n, n_columns)
+        Numbers, and the numbers of levels; NaN where missing.
+    sources : sequence of int
+        Columns of numbers, dates and durations.
+    columns : sequence of int
+        What may be looked up.
+    facts : sequence of ColumnFacts
+        Of all columns.
+    ties : sequence of Tie or Formula
+        What is known of the columns already.
+    least_rows : int, default=1
+        Rows that every key is of; where these are several, no interval's end is kept.
+    """
+    found, told = [], {tie.columns[-1] for tie in ties}
+    tied = {pair for tie in ties for pair in permutations(tie.columns, 2)}
+    sizes = [len(np.unique(values[~np.isnan(values[:, i]), i])) for i in range(len(facts))]
+    # The coarsest first: the years of a date before its months.
+    for column in sorted(columns[:MAX_COLUMNS], key=lambda i: sizes[i]):
+        if column in told or not 2 <= sizes[column] <= MAX_CELLS:
+            continue
+        for source in sources[:MAX_COLUMNS]:
+            is_other = source not in (column, *told) and (source, column) not in tied
+            if not is_other or sizes[source] <= sizes[column]:
+                continue
+            pair = values[:, [source, column]]
+            lookup = _lookup(pair, facts[source].calendar, least_rows)
+            if lookup is not None:
+                found.append(replace(lookup, source=int(source), column=int(column)))
+                told.add(column)
+                break
+    return found
+
+
+def _lookup(values, calendar, least_rows):
+    """Return how the second column is looked up by the first, or None."""
+    x, y = values[~np.isnan(values).any(axis=1)].T
+    if len(x) < LEAST_ROWS:
+        return None
+    for part in () if calendar is None else PARTS:
+        keys = calendar.part(x, part)
+        order = np.argsort(keys, kind="stable")
+        keys, own = keys[order], y[order]
+        starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+        is_same = np.minimum.reduceat(own, starts) == np.maximum.reduceat(own, starts)
+        if is_same.all() and _is_telling(starts, own, least_rows):
+            return Lookup(0, 1, keys[starts], own[starts], calendar, part)
+    if least_rows > 1:
+        return None
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    starts = np.flatnonzero(np.append(True, y[1:] != y[:-1]))
+    if (x[starts[1:]] == x[starts[1:] - 1]).any() or not _is_telling(starts, y, least_rows):
+        return None
+    bounds = zip(x[starts], x[np.append(starts[1:], len(x)) - 1], strict=True)
+    return Lookup(0, 1, np.array([*starmap(_end, pairwise(bounds))]), y[starts], calendar)
+
+
+def _end(before, after):
+    """Return where the second of two intervals begins, by the least and largest cells of both.
+
+    At the roundest number; but what is always the same, as a tip of nothing, is not a range.
+    """
+    is_one, is_next_one = (low == high for low, high in (before, after))
+    low, high = before[1], after[0]
+    if is_one != is_next_one:
+        return np.nextafter(low, high) if is_one else high
+    return _round_number(low, high)
+
+
+def _is_telling(starts, cells, least_rows):
+    """Return whether rows of each key have the same cells, more of them than by chance."""
+    fewest = np.diff(np.append(starts, len(cells))).min()
+    if len(cells) < LEAST_PER_KEY * len(starts) or fewest < least_rows:
+        return False
+    _, place, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    chances = np.log(counts[place] / len(cells))
+    return bool(chances.sum() - chances[starts].sum() < np.log(MOST_CHANCE))
+
+
+def _round_number(low, high):
+    """Return the roundest number above `low`, and at most `high`: where the next interval begins."""
+    for decimals in DECIMALS:
+        unit = 10.0**-decimals
+        near = np.floor(high / unit) * unit
+        if low < near <= high:
+            return near
+    return high
