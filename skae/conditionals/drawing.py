@@ -8,7 +8,7 @@ from skae.conditionals.ranks import LEAST_WIDTH
 from skae.conditionals.view import View, blocks_of
 
 # How often a cell is drawn that does not go with what is looked up by it.
-N_TRIES = 16
+N_TRIES = 100
 
 
 class Drawer(View):
@@ -16,14 +16,14 @@ class Drawer(View):
 
     Parameters
     ----------
-    variables, base, networks, limits
+    variables, base, networks, asked
         See `View`.
     settles : bool, default=True
         Whether a cell is there as soon as all others of a tie are.
     """
 
-    def __init__(self, variables, base, networks, limits=None, settles=True):
-        super().__init__(variables, base, networks, limits)
+    def __init__(self, variables, base, networks, asked=None, settles=True):
+        super().__init__(variables, base, networks, asked)
         self.settles = settles
 
     # ------------------------------------------------------------------ orders

@@ -142,8 +142,7 @@ class Conditionals:
         return self
 
     def _drawer(self, ranges=None, settles=True):
-        limits = {c: r for c, r in (ranges or {}).items() if isinstance(r, tuple)}
-        return Drawer(self.variables, self.base, self.networks, limits, settles)
+        return Drawer(self.variables, self.base, self.networks, ranges, settles)
 
     # ------------------------------------------------------------------ cells
 

@@ -205,6 +205,22 @@ class Variables:
         return groups
 
     @property
+    def sequences(self):
+        """Columns of which each is drawn after those before it, list of tuples.
+
+        What follows from others; and what others only bound, after these.
+        """
+        found = [tie.columns for tie in self.ties]
+        found += [(lookup.source, lookup.column) for lookup in self.lookups]
+        tied = set().union(*(tie.columns for tie in self.ties))
+        first = tied.union(lookup.source for lookup in self.lookups)
+        neighbors = np.isfinite(np.maximum(self.orders.gaps, self.orders.gaps.T))
+        for column in sorted(first):
+            others = set(np.flatnonzero(neighbors[column]).tolist()) - first
+            found += [(column, other) for other in sorted(others)]
+        return found
+
+    @property
     def telling(self):
         """Columns whose cells as they are given out others follow from, set of int."""
         of_formulas = (tie.columns[:-1] for tie in self.formulas)
@@ -221,9 +237,7 @@ class Variables:
 
     def by_ties(self, columns):
         """Return columns in an order in which those that follow from others come after these."""
-        order = list(columns)
-        sequences = [tie.columns for tie in self.ties]
-        sequences += [(lookup.source, lookup.column) for lookup in self.lookups]
+        order, sequences = list(columns), self.sequences
         for _ in sequences:  # one's last column may be among the first of another
             for sequence in sequences:
                 tied = [column for column in sequence if column in order]

@@ -19,8 +19,8 @@ class View:
     variables : Variables
     base : Gaussian or Mixture
     networks : ConditionalNetworks
-    limits : dict of int to tuple (low, high), default=None
-        Between what numbers of columns are to lie.
+    asked : dict of int to tuple (low, high) or ndarray of bool, default=None
+        What columns are to hold.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class View:
         What relations leave of that.
     """
 
-    def __init__(self, variables, base, networks, limits=None):
+    def __init__(self, variables, base, networks, asked=None):
         self.variables, self.base, self.networks = variables, base, networks
-        self.ruling = Ruling(variables, limits or {})
+        self.ruling = Ruling(variables, asked or {})
 
     @torch.no_grad()
     def look(self, state, rows):

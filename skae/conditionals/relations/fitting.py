@@ -1,7 +1,6 @@
 """Formulas fitted to columns, and what rows say of them."""
 
 from fractions import Fraction
-from itertools import chain
 
 import numpy as np
 
@@ -16,35 +15,10 @@ MOST_LEFT, LEAST_EXACT, MOST_BROKEN = 0.05, 0.9, 0.01
 MOST_CANCELLED = 20.0
 # Exponents are multiples of a half, found with this error at most, and no larger than this.
 EXPONENT_ERROR, MAX_EXPONENT = 0.1, 3.0
-# Numbers are taken to be fractions of small denominators, where their errors allow it.
-DENOMINATORS = (
-    *(
-        1,
-        2,
-        3,
-        4,
-        5,
-        6,
-        8,
-        9,
-        10,
-        12,
-        16,
-        20,
-        25,
-        32,
-        40,
-        50,
-        60,
-        64,
-        80,
-        100,
-        128,
-        200,
-        250,
-    ),
-    *(256, 400, 500, 1000, 10_000, 100_000, 1_000_000),
-)
+# Numbers are taken to be as simple as their errors allow: of few digits, or else a fraction of
+# small numbers.
+DIGITS = (1, 2), (3, 4), range(5, 13)
+DENOMINATORS = range(1, 13), (16, 20, 25, 30, 32, 40, 50, 60, 64, 80, 90, 100), (360, 1000)
 N_ERRORS = 5.0
 
 
@@ -192,17 +166,27 @@ def _least_squares(design, y):
 
 
 def _simple_ones(numbers, errors):
-    """Return the simplest fractions within errors of numbers."""
+    """Return the simplest numbers within errors of others."""
     found = []
     for number, error in zip(numbers.tolist(), errors.tolist(), strict=True):
         error = max(error, 1e-12 * abs(number))
-        fractions = (Fraction(number).limit_denominator(d) for d in DENOMINATORS)
-        if 0 < abs(number) < 1:  # as many to one, such as the centimetres of a metre
-            inverse = Fraction(1.0 / number).limit_denominator(1)
-            fractions = chain([1 / inverse], fractions) if inverse else fractions
-        near = (float(f) for f in fractions if abs(float(f) - number) <= error)
+        near = (one for one in _simpler(number) if abs(one - number) <= error)
         found.append(next(near, number))
     return np.array(found)
+
+
+def _simpler(number):
+    """Yield simple numbers near one, the simplest first."""
+    if not number:
+        return
+    for several, denominators in zip(DIGITS, DENOMINATORS, strict=True):
+        for digits in several:
+            yield float(f"{number:.{digits - 1}e}")
+        for denominator in denominators:
+            yield float(Fraction(number).limit_denominator(denominator))
+            inverse = Fraction(1.0 / number).limit_denominator(denominator)
+            if inverse:
+                yield float(1 / inverse)
 
 
 def _round(number, error):

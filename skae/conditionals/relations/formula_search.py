@@ -9,7 +9,7 @@ from skae.conditionals.relations.fitting import (
     short_product_of,
     sum_of,
 )
-from skae.conditionals.relations.ties import MAX_COLUMNS, N_ROWS, spreads_of
+from skae.conditionals.relations.ties import MAX_COLUMNS, N_ROWS, sources_of, spreads_of
 from skae.table.decimals import decimals_of
 
 
@@ -40,47 +40,33 @@ def find_formulas(raw, ties=()):
         search.look(product_of if is_product else sum_of, own, own)
     for powers, short, target in short_factors(raw, columns, scales[1].columns):
         search.look(short_product_of(powers, short), (*powers, short, target), (target,))
-    # A sum of many is told among the columns that nothing else tells.
-    for own in long_sums(
-        raw, np.array([i for i in columns.tolist() if i not in search.told])
-    ):
+    told = {tie.columns[-1] for tie in search.ties}
+    for own in long_sums(raw, np.array([i for i in columns.tolist() if i not in told])):
         search.look(sum_of, own, own)
-    return search.found
+    return search.ties[len(ties) :]
 
 
 class _Search:
-    """The formulas that have been found, and what they and ties tell.
+    """The ties that are known, and the formulas that were found.
 
     Attributes
     ----------
-    found : list of Formula
-    told : dict of int to set of int
-        By which columns others are told.
+    ties : list of Tie and Formula
     """
 
     def __init__(self, raw, ties):
-        self.raw, self.decimals, self.found = raw, decimals_of(raw), []
-        self.told = {tie.columns[-1]: set(tie.columns[:-1]) for tie in ties}
-        self._known = [set(tie.columns) for tie in ties]
+        self.raw, self.decimals, self.ties = raw, decimals_of(raw), list(ties)
 
     def look(self, fit, columns, lasts):
         """Add the formula among some columns, if there is one, and it is new."""
-        if len(self.found) == MAX_COLUMNS or any(
-            own <= set(columns) for own in self._known
-        ):
+        known = any(set(tie.columns) <= set(columns) for tie in self.ties)
+        if known or len(self.ties) >= MAX_COLUMNS:
             return
-        lasts = [
+        free = [
             last
             for last in lasts
-            if not any(last in self._sources(i) for i in columns if i != last)
+            if not any(last in sources_of(i, self.ties) for i in columns if i != last)
         ]
-        formula = fitted_formula(fit, self.raw, columns, lasts, self.decimals)
+        formula = fitted_formula(fit, self.raw, columns, free, self.decimals)
         if formula is not None:
-            self.found.append(formula)
-            self._known.append(set(columns))
-            self.told.setdefault(formula.columns[-1], set()).update(formula.columns[:-1])
-
-    def _sources(self, column):
-        """Return the columns that tell one, and those that tell these."""
-        sources = set(self.told.get(column, ()))
-        return sources.union(*map(self._sources, sources))
+            self.ties.append(formula)

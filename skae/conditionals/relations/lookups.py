@@ -1,17 +1,19 @@
 """Columns that can be looked up by another: bands of ages, months of dates, passes of marks."""
 
 from dataclasses import dataclass, replace
-from itertools import pairwise, permutations, starmap
+from itertools import pairwise, starmap
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skae.conditionals.relations.rules import MOST_CHANCE
-from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS
+from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, sources_of
 
 # Rows to an interval, or a part of the calendar, that are looked up by, on average.
 LEAST_PER_KEY = 10
+# Intervals to each cell at most, and rows of each but the outermost at least.
+MOST_RUNS, LEAST_RUN = 2, 3
 # A number that has more different cells than this is not looked up.
 MAX_CELLS = 60
 # Digits of the numbers at which intervals end, where there is a choice.
@@ -98,7 +100,10 @@ class Lookup:
             for cell in np.unique(self.cells):
                 own, rows = np.flatnonzero(self.cells == cell), cells == cell
                 low[rows] = ends[own[0]]
-                high[rows] = np.nextafter(ends[own[-1] + 1], -np.inf)
+                next_one = ends[own[-1] + 1]
+                high[rows] = (
+                    np.nextafter(next_one, -np.inf) if own[-1] < len(self.keys) else np.inf
+                )
         return low, high
 
     def are_broken(self, values):
@@ -127,15 +132,14 @@ def find_lookups(values, sources, columns, facts, ties=(), least_rows=1):
         Rows that every key is of; where these are several, no interval's end is kept.
     """
     found, told = [], {tie.columns[-1] for tie in ties}
-    tied = {pair for tie in ties for pair in permutations(tie.columns, 2)}
     sizes = [len(np.unique(values[~np.isnan(values[:, i]), i])) for i in range(len(facts))]
     # The coarsest first: the years of a date before its months.
     for column in sorted(columns[:MAX_COLUMNS], key=lambda i: sizes[i]):
         if column in told or not 2 <= sizes[column] <= MAX_CELLS:
             continue
         for source in sources[:MAX_COLUMNS]:
-            is_other = source not in (column, *told) and (source, column) not in tied
-            if not is_other or sizes[source] <= sizes[column]:
+            is_source = column in (source, *sources_of(source, ties))
+            if is_source or sizes[source] <= sizes[column]:
                 continue
             pair = values[:, [source, column]]
             lookup = _lookup(pair, facts[source].calendar, least_rows)
@@ -164,7 +168,11 @@ def _lookup(values, calendar, least_rows):
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     starts = np.flatnonzero(np.append(True, y[1:] != y[:-1]))
-    if (x[starts[1:]] == x[starts[1:] - 1]).any() or not _is_telling(starts, y, least_rows):
+    # Where two levels meet in the dark, there are many short runs of both.
+    is_clear = len(starts) <= MOST_RUNS * len(np.unique(y))
+    is_clear &= np.diff(starts)[1:].min(initial=LEAST_RUN) >= LEAST_RUN
+    is_clear &= not (x[starts[1:]] == x[starts[1:] - 1]).any()
+    if not is_clear or not _is_telling(starts, y, least_rows):
         return None
     bounds = zip(x[starts], x[np.append(starts[1:], len(x)) - 1], strict=True)
     return Lookup(0, 1, np.array([*starmap(_end, pairwise(bounds))]), y[starts], calendar)

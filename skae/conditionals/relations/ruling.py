@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skae.conditionals.relations.formulas import Formula
+
 
 class Ruling:
     """Which cells can be beside others.
@@ -9,12 +11,14 @@ class Ruling:
     Parameters
     ----------
     variables : Variables
-    limits : dict of int to tuple (low, high)
-        Between what numbers of columns are to lie, where that is asked for.
+    asked : dict of int to tuple (low, high) or ndarray of bool
+        Between what numbers of columns are to lie, and which levels they are to have, where
+        that is asked for.
     """
 
-    def __init__(self, variables, limits):
-        self.variables, self.limits = variables, limits
+    def __init__(self, variables, asked):
+        self.variables, self.asked = variables, asked
+        self.limits = {c: ends for c, ends in asked.items() if isinstance(ends, tuple)}
 
     def limits_of(self, column):
         """Return between what the cells of a ranked column are to lie."""
@@ -49,8 +53,10 @@ class Ruling:
         return cells
 
     def solved(self, values, column, tie, total):
-        """Return the cells that make the sums of a tie, within the range of their column."""
+        """Return the cells that a tie tells: of sums within the range of their column."""
         cells = tie.solve(values, column, total)
+        if isinstance(tie, Formula):
+            return cells
         return cells.clip(*self.variables.ranks[self.variables.of_column[column]].limits)
 
     def looked_up(self, values, column):
@@ -76,10 +82,15 @@ class Ruling:
         for column, tell in told:
             cells = tell(values, column)
             changed = ~given[:, column] & ~np.isnan(values[:, column]) & ~np.isnan(cells)
-            if self.variables.of_column[column] < self.variables.n_ranked:
-                low, high = self.limits_of(column)
-                changed &= (low <= cells) & (cells <= high)
+            changed[changed] = self._is_asked(column, cells[changed])
             values[changed, column] = cells[changed]
+
+    def _is_asked(self, column, cells):
+        """Return which cells of a column may be, if any were asked for."""
+        asked = self.asked.get(column, (-np.inf, np.inf))
+        if isinstance(asked, tuple):
+            return (asked[0] <= cells) & (cells <= asked[1])
+        return asked[cells.astype(int)]
 
     # ------------------------------------------------------------------ what is possible
 
@@ -99,23 +110,27 @@ class Ruling:
         low, high : ndarray of shape (n,)
         """
         variables = self.variables
-        ends = [self.limits_of(column), variables.orders.bounds(values, column)]
+        low, high = self._bounds_alone(values, column)
+        tied = sorted(set().union(*(t for t in variables.tied if column in t)))
+        if of_ties and tied and (self.limits or not np.isnan(values[:, tied]).all()):
+            return self._bounds_of_ties(values, column, tied)
+        return low, high
+
+    def _bounds_alone(self, values, column):
+        """Return `bounds` by limits, orders and lookups."""
+        variables = self.variables
+        low, high = variables.orders.bounds(values, column)
+        ends = [self.limits_of(column)]
         ends += [
             lookup.bounds(values[:, lookup.column])
             for lookup in variables.lookups
             if lookup.source == column
         ]
-        low = np.broadcast_to(ends[0][0], len(values))
-        high = np.broadcast_to(ends[0][1], len(values))
-        for own in ends[1:]:
-            low, high = np.maximum(low, own[0]), np.minimum(high, own[1])
-        tied = sorted(set().union(*(t for t in variables.tied if column in t)))
-        if of_ties and tied and (self.limits or not np.isnan(values[:, tied]).all()):
-            own = self._bounds_of_ties(values, column, tied, (low, high))
+        for own in ends:
             low, high = np.maximum(low, own[0]), np.minimum(high, own[1])
         return low, high
 
-    def _bounds_of_ties(self, values, column, tied, ends):
+    def _bounds_of_ties(self, values, column, tied):
         """Return between what a column may lie, by those that it is tied to, over ties."""
         variables, cells = self.variables, values[:, tied]
         ties = [
@@ -124,18 +139,13 @@ class Ruling:
             if tie.columns[0] in tied
         ]
         there = ~np.isnan(cells)
-        own = np.array([self.limits_of(c) for c in tied]).T
-        lows, highs = (np.where(there, cells, end) for end in own)
+        own = np.array([self._bounds_alone(values, c) for c in tied])
+        lows, highs = (np.where(there, cells, end.T) for end in np.moveaxis(own, 1, 0))
         for place, c in enumerate(tied):
             ruled = self.constant(values, c, np.full(len(values), np.nan))
             ruled = np.where(there[:, place], np.nan, ruled)
             lows[:, place] = np.fmax(lows[:, place], ruled)
             highs[:, place] = np.fmin(highs[:, place], ruled)
-        at = tied.index(column)
-        lows[:, at] = np.where(there[:, at], lows[:, at], np.maximum(lows[:, at], ends[0]))
-        highs[:, at] = np.where(
-            there[:, at], highs[:, at], np.minimum(highs[:, at], ends[1])
-        )
         for _ in ties:  # what bounds a sum bounds that of which it is a part
             for limits, tie, places in ties:
                 for c, place in zip(tie.columns, places, strict=True):
@@ -145,6 +155,7 @@ class Ruling:
                     hidden = ~there[:, place]
                     lows[hidden, place] = np.maximum(lows[:, place], low)[hidden]
                     highs[hidden, place] = np.minimum(highs[:, place], high)[hidden]
+        at = tied.index(column)
         return lows[:, at], highs[:, at]
 
     def possible(self, values, k, column):

@@ -100,6 +100,12 @@ class Tie:
         return solved.round(self.decimals) + 0.0
 
 
+def sources_of(column, ties):
+    """Return the columns that a column is told by, and those that tell these, set of int."""
+    sources = set().union(*(tie.columns[:-1] for tie in ties if tie.columns[-1] == column))
+    return sources.union(*(sources_of(source, ties) for source in sources))
+
+
 def find_ties(raw):
     """Return the `Tie`s among columns of numbers, list.
 
