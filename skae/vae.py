@@ -169,9 +169,12 @@ class VAETransformer(
     orders; so it can go on from any cells that are given. Numbers are normal scores to the
     networks, ranks of the training rows, which they start by taking for jointly normal, but
     for what values that repeat go with, and leave that where held-out rows are better for
-    it. Columns that others determine are found
-    and kept to: sums and differences (a drop-off is the pickup and a ride), categories
-    within categories (a zone in its borough), numbers that one category has always. Values
+    it. What holds in every row is found and kept to: sums and differences (a drop-off is
+    the pickup and a ride), columns that follow from others by a formula, but for rounding
+    (an amount is the price of so many pieces, a mean that of its parts), columns that are
+    never above others, those that can be looked up by an interval of another one or by the
+    year, month, ... of a date, categories within categories (a zone in its borough), numbers
+    that one category has always. Values
     that repeat in the training rows are given as they are; between others, new ones are
     interpolated, with as many decimals as theirs, up to a quarter of the last distance from
     the outermost one, if it is a single row's. To that end the fitted estimator holds up to
