@@ -521,6 +521,23 @@ def test_dates_of_a_time_zone_have_the_months_of_its_clocks():
     assert (rows["month"] == rows["day"].dt.month).all()
 
 
+@pytest.mark.parametrize("missing", ["level", "unknown"])
+def test_what_is_missing_stays_missing_where_a_formula_would_tell_it(missing):
+    rng = np.random.default_rng(0)
+    days, has_left = rng.exponential(300, 600).round(), rng.random(600) < 0.4
+    joined = pd.Timestamp("2019-01-01") + pd.to_timedelta(rng.integers(0, 900, 600), "D")
+    staff = pd.DataFrame({"status": np.where(has_left, "left", "here"), "days": days})
+    staff["joined"] = joined
+    staff["until"] = (joined + pd.to_timedelta(days, "D")).where(has_left)
+    vae = VAETransformer(2, hidden_layer_sizes=(8,), missing=missing, random_state=0)
+    rows = vae.fit(staff).sample(400, random_state=0, missing=missing == "unknown")
+    there = rows["until"].notna()
+    assert 0.2 < there.mean() < 0.6
+    assert ((rows["status"] == "left") == there).mean() > 0.97
+    lasted = (rows["until"] - rows["joined"]).dt.days
+    assert (lasted == rows["days"])[there].all()
+
+
 def test_a_formula_is_found_beside_some_rows_that_break_it():
     sales = _sales(800).frame
     sales.loc[::150, "full"] += 7.0

@@ -150,10 +150,15 @@ class Drawer(View):
                 continue
             hidden = np.isnan(state.values[np.ix_(rows, tie.columns)])
             hidden &= ~state.missing[np.ix_(rows, tie.columns)]
+            is_single = hidden.sum(axis=1) == 1
             for place, last in enumerate(tie.columns):
-                here = np.flatnonzero(hidden[:, place] & (hidden.sum(axis=1) == 1))
-                if len(here):
-                    log_p[here] += self.draw(state, rows[here], last, rng)
+                here = is_single & hidden[:, place]
+                absence = self.variables.absence_of.get(last)
+                if absence is not None:  # whether it is there is drawn first
+                    here &= ~np.isnan(state.values[rows, absence])
+                at = np.flatnonzero(here)
+                if len(at):
+                    log_p[at] += self.draw(state, rows[at], last, rng)
         return log_p
 
     def _draw_by_tie(self, state, rows, column, variable, tie, rng):

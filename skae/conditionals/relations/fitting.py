@@ -159,10 +159,13 @@ def short_product_of(powers, short):
 
 def _least_squares(design, y):
     """Return coefficients, and what they are off by at most."""
+    sizes = np.maximum(np.sqrt(np.square(design).sum(axis=0)), 1e-300)
+    design = design / sizes  # columns of very different units
     inverse = np.linalg.pinv(design.T @ design)
     fitted = inverse @ (design.T @ y)
     noise = np.square(y - design @ fitted).mean()
-    return fitted, N_ERRORS * np.sqrt(noise * np.diag(inverse).clip(min=0.0))
+    errors = np.sqrt(noise * np.diag(inverse).clip(min=0.0))
+    return fitted / sizes, N_ERRORS * errors / sizes
 
 
 def _simple_ones(numbers, errors):
