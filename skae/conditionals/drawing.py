@@ -8,7 +8,7 @@ from skae.conditionals.ranks import LEAST_WIDTH
 from skae.conditionals.view import View, blocks_of
 
 # How often a cell is drawn that does not go with what is looked up by it.
-N_TRIES = 100
+N_TRIES = 8
 
 
 class Drawer(View):
@@ -34,10 +34,10 @@ class Drawer(View):
         Whether a cell is there comes before the cell.
         """
         order = rng.permutation(self.variables.drawn).tolist()
-        for column, level_column in self.variables.numbered:
+        for column, level_column in self.variables.relations.numbered:
             order.remove(column)
             order.insert(order.index(level_column) + 1, column)
-        order = self.variables.by_ties(order)
+        order = self.variables.relations.in_order(order)
         for column, absence in self.variables.absence_of.items():
             order.remove(absence)
             order.insert(order.index(column) if column in order else 0, absence)
@@ -51,7 +51,9 @@ class Drawer(View):
 
     def settle(self, state, rng):
         """Draw cells that ties leave no choice for, so that those of other columns see them."""
-        for column in sorted({c for tie in self.variables.ties for c in tie.columns}):
+        for column in sorted(
+            {c for tie in self.variables.relations.ties for c in tie.columns}
+        ):
             if self.settles:
                 self._settle(state, np.arange(len(state)), column, rng)
 
@@ -88,22 +90,30 @@ class Drawer(View):
         return log_p
 
     def _drawn_again(self, state, rows, column, log_p, rng):
-        """Draw again what does not go with a cell that is looked up by it, such as a month.
+        """Draw again what does not go with cells that are looked up by it, such as a month.
+
+        What does not in `N_TRIES` draws is moved.
 
         Parameters
         ----------
         log_p : ndarray of shape (len(rows),)
             Of what is allowed, by the first draws.
         """
-        lookups = [rule for rule in self.variables.lookups if rule.source == column]
-        for _ in range(N_TRIES if lookups else 0):
+        lookups = [
+            rule for rule in self.variables.relations.lookups if rule.source == column
+        ]
+        if not lookups:
+            return log_p
+        for _ in range(N_TRIES):
             values = state.values[rows]
-            broken = np.any([rule.are_broken(values) for rule in lookups], axis=0)
-            at = np.flatnonzero(broken)
+            at = np.flatnonzero(
+                np.any([rule.are_broken(values) for rule in lookups], axis=0)
+            )
             if not len(at):
                 return log_p
             state.take_back(rows[at], column)
             log_p[at] = self._draw_number(state, rows[at], column, rng)
+        state.put(rows, column, self.ruling.moved(state.values[rows], column))
         return log_p
 
     def _put_told(self, state, rows, column, cells, allowed):
@@ -145,7 +155,7 @@ class Drawer(View):
     def _settle(self, state, rows, column, rng):
         """Draw what is the last hidden cell of a tie, now that those of a column are there."""
         log_p = np.zeros(len(rows))
-        for tie in self.variables.ties:
+        for tie in self.variables.relations.ties:
             if column not in tie.columns:
                 continue
             hidden = np.isnan(state.values[np.ix_(rows, tie.columns)])
@@ -234,11 +244,13 @@ class Drawer(View):
     def _with_constants(self, state, rows, column, possible):
         """Return the levels whose constants can be beside what is there of tied columns."""
         both = possible.copy()
-        sources = {lookup.source for lookup in self.variables.lookups}
+        sources = {lookup.source for lookup in self.variables.relations.lookups}
         bounded = sources.union(
-            self.variables.orders.columns, self.ruling.limits, *self.variables.tied
+            self.variables.relations.orders.columns,
+            self.ruling.limits,
+            *self.variables.relations.tied,
         )
-        for rule in self.variables.constants:
+        for rule in self.variables.relations.constants:
             if rule.level_column == column and rule.column in bounded:
                 low, high = self.ruling.bounds(state.values[rows], rule.column)
                 both[(rule.value < low) | (rule.value > high), rule.level] = False

@@ -24,7 +24,7 @@ class Expecter(View):
         for own in blocks_of(rows, variables.width):
             looked, filled = self.look(state, own), state.values[own]
             left = hidden_cells[own] & np.isnan(state.values[own])
-            self._settle(state, own, filled, left, looked, variables.ties)
+            self._settle(state, own, filled, left, looked, variables.relations.ties)
             for column in self._order():
                 at = np.flatnonzero(left[:, column])
                 if len(at):
@@ -38,8 +38,12 @@ class Expecter(View):
 
         The likeliest of intervals come before the number that tells them, and bound it.
         """
-        order = self.variables.by_ties(self.variables.drawn)
-        first = [lookup.column for lookup in self.variables.lookups if lookup.part is None]
+        order = self.variables.relations.in_order(self.variables.drawn)
+        first = [
+            lookup.column
+            for lookup in self.variables.relations.lookups
+            if lookup.part is None
+        ]
         return [*first, *(column for column in order if column not in first)]
 
     def _show_determined(self, state, rows):
@@ -60,7 +64,7 @@ class Expecter(View):
         of = hidden[:, at], mean[at], spread[at]
         filled[at, column] = self._expect(state, rows[at], column, filled[at], *of)
         left[at, column] = False
-        ties = [tie for tie in self.variables.ties if column in tie.columns]
+        ties = [tie for tie in self.variables.relations.ties if column in tie.columns]
         self._settle(state, rows, filled, left, looked, ties)
 
     def _settle(self, state, rows, filled, left, looked, ties):
@@ -88,10 +92,13 @@ class Expecter(View):
                 return variables.ranks[variable].median(*scores)
             cells = self._mean_of(variable, hidden, mean, spread)
             cells = self.ruling.constant(state.values[rows], column, cells)
-            if column in variables.telling:
+            if column in variables.relations.telling:
                 cells = variables.ranks[variable].rounded(cells)
             low, high = self.ruling.bounds(filled, column)
             cells = np.where(low <= high, cells.clip(low, high), cells)
+            own = filled.copy()
+            own[:, column] = cells
+            cells = self.ruling.moved(own, column)
             for of_tie, tie in variables.tie_variables.items():
                 if column not in tie.columns:
                     continue

@@ -297,8 +297,11 @@ class Conditionals:
         if alike and len(state):
             given |= set(np.flatnonzero(~np.isnan(state.values[0])).tolist())
         tied = [
-            c for group in variables.tied if len(given & group) > 1 for c in sorted(group)
+            c
+            for group in variables.relations.tied
+            if len(given & group) > 1
+            for c in sorted(group)
         ]
         # Levels first, beside which numbers may be constant.
         levels = [column for column, r in ranges.items() if not isinstance(r, tuple)]
-        return variables.by_ties(dict.fromkeys([*levels, *ranges, *tied]))
+        return variables.relations.in_order(dict.fromkeys([*levels, *ranges, *tied]))

@@ -1,19 +1,11 @@
 """A table's columns as variables: ranked ones and levels, ties between them, holes in them."""
 
-from collections import Counter
-from itertools import pairwise
-
 import numpy as np
 import torch
 from scipy.special import ndtri
 
 from skae.conditionals.ranks import Ranks
-from skae.conditionals.relations.formula_search import find_formulas
-from skae.conditionals.relations.formulas import Formula
-from skae.conditionals.relations.lookups import find_lookups
-from skae.conditionals.relations.orders import find_orders
-from skae.conditionals.relations.rules import find_constants, find_hierarchies
-from skae.conditionals.relations.ties import find_ties
+from skae.conditionals.relations.relations import Relations
 
 # Probability that missing cells of a column are told to depend on others by chance.
 MOST_CHANCE = 0.01
@@ -49,13 +41,7 @@ class Variables:
         The ranked columns that hold levels.
     ranks : list of Ranks
         Of ranked columns, then of ties.
-    ties : list of Tie or Formula
-    orders : Orders
-    lookups : list of Lookup
-    hierarchies : list of Hierarchy
-    constants : list of Constant
-    numbered : list of tuple (column, level_column)
-        Numbers of which every level of a column has its own.
+    relations : Relations
     patterns, pattern_weights : ndarray of shape (n_patterns, n_with_holes), (n_patterns,)
         Which cells are missing together, and in what proportion of the rows.
     widths : ndarray of int of shape (n_variables,)
@@ -84,18 +70,10 @@ class Variables:
         self.level = np.flatnonzero(known & is_level & ~ordered)
         self.ordered = set(np.flatnonzero(known & is_level & ordered).tolist())
         numbers = np.flatnonzero(known & ~is_level)
-        ties = find_ties(values[:, numbers])
-        ties += find_formulas(values[:, numbers], ties)
-        self.ties = [tie.among(numbers) for tie in ties]
-        self.orders = find_orders(values, numbers, columns)
+        self.relations = Relations.find(values, numbers, self.level, columns, least_rows)
         self._learn_ranks(values, weights)
         self._learn_holes(values, weights)
         self._learn_levels(values, columns, weights)
-        self.lookups = find_lookups(
-            values, numbers, [*self.level, *numbers], columns, self.ties, least_rows
-        )
-        self.constants = find_constants(values, self.level, numbers)
-        self.numbered = self._numbered()
         self._place()
 
     def _learn_alone(self, values, columns, weights):
@@ -122,23 +100,12 @@ class Variables:
             [columns[i].n_levels for i in self.level] + [2] * len(self.holed), dtype=int
         )
         codes = self._codes_of(values)
-        self.hierarchies = [
-            hierarchy.among(self.level)
-            for hierarchy in find_hierarchies(
-                codes[:, : len(self.level)], self.sizes[: len(self.level)]
-            )
-        ]
         self.proportions = []
         for column, size in zip(codes.T, self.sizes, strict=True):
             there = column >= 0
             own = None if weights is None else weights[there]
             counts = np.bincount(column[there], own, minlength=size) + 0.5
             self.proportions.append(counts / counts.sum())
-
-    def _numbered(self):
-        n_ruled = Counter((rule.column, rule.level_column) for rule in self.constants)
-        n_seen = dict(zip(self.level.tolist(), map(np.sum, self.seen), strict=True))
-        return [pair for pair, n in n_ruled.items() if n == n_seen[pair[1]]]
 
     def _learn_holes(self, values, weights):
         holes = np.isnan(values[:, self.with_holes])
@@ -192,65 +159,14 @@ class Variables:
         self.of_column = {int(c): v for v, c in enumerate(self.ranked)}
         self.of_column |= {int(c): self.n_ranked + k for k, c in enumerate(self.level)}
         self.hole_of = {int(c): n_levels + k for k, c in enumerate(self.holed)}
-        self.tie_variables = {len(self.ranked) + k: tie for k, tie in enumerate(self.ties)}
-
-    @property
-    def tied(self):
-        """Columns that ties join, list of sets."""
-        groups = []
-        for tie in self.ties:
-            joined = [group for group in groups if group & set(tie.columns)]
-            groups = [group for group in groups if group not in joined]
-            groups.append(set(tie.columns).union(*joined))
-        return groups
-
-    @property
-    def sequences(self):
-        """Columns of which each is drawn after those before it, list of tuples.
-
-        What follows from others; and what others only bound, after these.
-        """
-        found = [tie.columns for tie in self.ties]
-        found += [(lookup.source, lookup.column) for lookup in self.lookups]
-        tied = set().union(*(tie.columns for tie in self.ties))
-        first = tied.union(lookup.source for lookup in self.lookups)
-        neighbors = np.isfinite(np.maximum(self.orders.gaps, self.orders.gaps.T))
-        for column in sorted(first):
-            others = set(np.flatnonzero(neighbors[column]).tolist()) - first
-            found += [(column, other) for other in sorted(others)]
-        return found
-
-    @property
-    def telling(self):
-        """Columns whose cells as they are given out others follow from, set of int."""
-        of_formulas = (tie.columns[:-1] for tie in self.formulas)
-        return {lookup.source for lookup in self.lookups}.union(*of_formulas)
-
-    @property
-    def formulas(self):
-        """The ties that are formulas, each after those that tell its columns, list."""
-        first: dict = {}
-        for tie in self.ties:
-            first.setdefault(tie.columns[-1], tie)
-        formulas = (first[column] for column in self.by_ties(first))
-        return [tie for tie in formulas if isinstance(tie, Formula)]
-
-    def by_ties(self, columns):
-        """Return columns in an order in which those that follow from others come after these."""
-        order, sequences = list(columns), self.sequences
-        for _ in sequences:  # one's last column may be among the first of another
-            for sequence in sequences:
-                tied = [column for column in sequence if column in order]
-                for before, after in pairwise(tied):
-                    if order.index(after) < order.index(before):
-                        order.remove(after)
-                        order.insert(order.index(before) + 1, after)
-        return order
+        self.tie_variables = {
+            len(self.ranked) + k: tie for k, tie in enumerate(self.relations.ties)
+        }
 
     @property
     def are_amounts(self):
         """Which ranked variables vary, and are no levels, ndarray of bool of shape (n_ranked,)."""
-        columns = [*self.ranked.tolist(), *[None] * len(self.ties)]
+        columns = [*self.ranked.tolist(), *[None] * len(self.relations.ties)]
         return np.array(
             [
                 column not in self.ordered and len(ranks.points) > 1
@@ -269,7 +185,7 @@ class Variables:
         return sorted(self.of_column)
 
     def _ties_of(self, values):
-        sums = [tie.total(values) for tie in self.ties]
+        sums = [tie.total(values) for tie in self.relations.ties]
         return np.column_stack(sums) if sums else np.empty((len(values), 0))
 
     def _codes_of(self, values):

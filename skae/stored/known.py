@@ -26,6 +26,7 @@ KNOWN = {
     "conditionals.network": ("ConditionalNetworks",),
     "conditionals.relations.orders": ("Orders",),
     "conditionals.ranks": ("Ranks",),
+    "conditionals.relations.relations": ("Relations",),
     "conditionals.relations.rules": ("Constant", "Hierarchy"),
     "conditionals.relations.ties": ("Tie",),
     "conditionals.units": ("Pooled", "Units"),

@@ -214,5 +214,5 @@ def long_sums(raw, columns):
             return
         share = (inverse[target] / inverse[target, target]).abs()
         kept = (share > left[target] / MOST_LEFT_BY_ALL).nonzero()[:, 0].tolist()
-        if len(kept) > MAX_TERMS + 1:
+        if len(kept) > MAX_TERMS:
             yield tuple(sorted(columns[kept].tolist()))

@@ -146,7 +146,8 @@ def short_product_of(powers, short):
         there = np.isfinite(of_others)
         if there.sum() < max(LEAST_ROWS, LEAST_FINITE * len(rows)):
             return None
-        design = np.column_stack([of_others, of_others * rows[:, short]])[there]
+        of_others, short_one = of_others[there], rows[there, short]
+        design = np.column_stack([of_others, of_others * short_one])
         constant, factor = _simple_ones(*_least_squares(design, rows[there, last]))
         if factor == 0:
             return None

@@ -13,7 +13,7 @@ from skae.conditionals.relations.ties import MAX_COLUMNS, N_ROWS, sources_of, sp
 from skae.table.decimals import decimals_of
 
 
-def find_formulas(raw, ties=()):
+def find_formulas(raw):
     """Return the `Formula`s among columns of numbers, list.
 
     Those of fewer columns first. A column may follow from others in more than one way, but
@@ -23,15 +23,13 @@ def find_formulas(raw, ties=()):
     ----------
     raw : ndarray of shape (n, n_columns)
         NaN where missing.
-    ties : sequence of Tie, default=()
-        What is known of the columns already.
     """
     raw = raw[:: max(1, len(raw) // N_ROWS)]
     spreads = np.nan_to_num(spreads_of(raw.T))
     columns = np.flatnonzero(spreads > 0)[:MAX_COLUMNS]
     if len(columns) < 2:
         return []
-    search = _Search(raw, ties)
+    search = _Search(raw)
     scales = [Scale.of(raw, columns, is_product) for is_product in (False, True)]
     few = {
         (len(own), scale.is_product, own) for scale in scales for own in scale.candidates()
@@ -40,33 +38,33 @@ def find_formulas(raw, ties=()):
         search.look(product_of if is_product else sum_of, own, own)
     for powers, short, target in short_factors(raw, columns, scales[1].columns):
         search.look(short_product_of(powers, short), (*powers, short, target), (target,))
-    told = {tie.columns[-1] for tie in search.ties}
+    told = {formula.columns[-1] for formula in search.found}
     for own in long_sums(raw, np.array([i for i in columns.tolist() if i not in told])):
         search.look(sum_of, own, own)
-    return search.ties[len(ties) :]
+    return search.found
 
 
 class _Search:
-    """The ties that are known, and the formulas that were found.
+    """The formulas that were found.
 
     Attributes
     ----------
-    ties : list of Tie and Formula
+    found : list of Formula
     """
 
-    def __init__(self, raw, ties):
-        self.raw, self.decimals, self.ties = raw, decimals_of(raw), list(ties)
+    def __init__(self, raw):
+        self.raw, self.decimals, self.found = raw, decimals_of(raw), []
 
     def look(self, fit, columns, lasts):
         """Add the formula among some columns, if there is one, and it is new."""
-        known = any(set(tie.columns) <= set(columns) for tie in self.ties)
-        if known or len(self.ties) >= MAX_COLUMNS:
+        known = any(set(formula.columns) <= set(columns) for formula in self.found)
+        if known or len(self.found) == MAX_COLUMNS:
             return
         free = [
             last
             for last in lasts
-            if not any(last in sources_of(i, self.ties) for i in columns if i != last)
+            if not any(last in sources_of(i, self.found) for i in columns if i != last)
         ]
         formula = fitted_formula(fit, self.raw, columns, free, self.decimals)
         if formula is not None:
-            self.ties.append(formula)
+            self.found.append(formula)

@@ -45,6 +45,12 @@ class Calendar:
         """Return cells as they are written."""
         return (values / self.step).round() * self.step if self.step else values
 
+    @property
+    def steps(self):
+        """A day and an hour, in its unit; 0: too short for it."""
+        own = np.timedelta64(1, self.unit)
+        return [float(np.timedelta64(1, span) // own) for span in "Dh"]
+
     def part(self, values, name):
         """Return the year, the month, ... of cells as floats, NaN where missing."""
         there = ~np.isnan(values)
@@ -133,11 +139,13 @@ def find_lookups(values, sources, columns, facts, ties=(), least_rows=1):
     """
     found, told = [], {tie.columns[-1] for tie in ties}
     sizes = [len(np.unique(values[~np.isnan(values[:, i]), i])) for i in range(len(facts))]
-    # The coarsest first: the years of a date before its months.
+    # The coarsest first: the years of a date before its months, a band by the age and not by
+    # the day of birth.
+    sources = sorted(sources[:MAX_COLUMNS], key=lambda i: sizes[i])
     for column in sorted(columns[:MAX_COLUMNS], key=lambda i: sizes[i]):
         if column in told or not 2 <= sizes[column] <= MAX_CELLS:
             continue
-        for source in sources[:MAX_COLUMNS]:
+        for source in sources:
             is_source = column in (source, *sources_of(source, ties))
             if is_source or sizes[source] <= sizes[column]:
                 continue

@@ -4,6 +4,9 @@ import numpy as np
 
 from skae.conditionals.relations.formulas import Formula
 
+# How far dates are moved to go with a year, a month or a day of the week.
+MOST_DAYS = 800
+
 
 class Ruling:
     """Which cells can be beside others.
@@ -38,7 +41,7 @@ class Ruling:
         variables, broken = self.variables, np.zeros(len(values), dtype=bool)
         for variable, tie in variables.tie_variables.items():
             broken |= tie.is_broken(values, variables.ranks[variable].limits)
-        for rule in (variables.orders, *variables.lookups):
+        for rule in (variables.relations.orders, *variables.relations.lookups):
             broken |= rule.are_broken(values)
         return broken
 
@@ -46,7 +49,7 @@ class Ruling:
 
     def constant(self, values, column, cells):
         """Return the cells of a column of numbers, constant where a level makes them so."""
-        for rule in self.variables.constants:
+        for rule in self.variables.relations.constants:
             if rule.column == column:
                 here = values[:, rule.level_column] == rule.level
                 cells = np.where(here, rule.value, cells)
@@ -62,10 +65,52 @@ class Ruling:
     def looked_up(self, values, column):
         """Return the cells of a column that others tell by a lookup, NaN where none do, (n,)."""
         told = np.full(len(values), np.nan)
-        for lookup in self.variables.lookups:
+        for lookup in self.variables.relations.lookups:
             if lookup.column == column:
                 told = lookup.told(values[:, lookup.source])
         return told
+
+    def moved(self, values, column):
+        """Return the nearest dates that go with the parts that are given, as a month, (n,).
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, n_columns)
+            Rows with dates; of those that go with no other cells they are moved by up to
+            `MOST_DAYS`, and by hours of a day. What then is none stays as it is.
+        column : int
+            Of dates.
+        """
+        lookups = [
+            lookup
+            for lookup in self.variables.relations.lookups
+            if lookup.source == column and lookup.part is not None
+        ]
+        cells = values[:, column].copy()
+        for is_hour, most, at in ((False, MOST_DAYS, 0), (True, 23, 1)):
+            own = [rule for rule in lookups if (rule.part == "hour") == is_hour]
+            if not own:
+                continue
+            step = own[0].calendar.steps[at]
+            rows = np.flatnonzero(self._any_broken(own, values, cells))
+            low, high = self.limits_of(column)
+            for n in range(1, most + 1):
+                for sign in (1.0, -1.0):
+                    if not len(rows):
+                        break
+                    tried = cells[rows] + sign * n * step
+                    fits = (low <= tried) & (tried <= high)
+                    fits &= ~self._any_broken(own, values[rows], tried)
+                    cells[rows[fits]] = tried[fits]
+                    rows = rows[~fits]
+        return cells
+
+    @staticmethod
+    def _any_broken(lookups, values, cells):
+        """Return which rows would not go with what is looked up, by other cells of the source."""
+        values = values.copy()
+        values[:, lookups[0].source] = cells
+        return np.any([lookup.are_broken(values) for lookup in lookups], axis=0)
 
     def tell_again(self, values, given):
         """Have formulas and lookups hold, where cells were rounded that they gave or took.
@@ -77,8 +122,13 @@ class Ruling:
         given : ndarray of bool of shape (n, n_columns)
             Cells that stay what they are.
         """
-        told = [(formula.columns[-1], formula.solve) for formula in self.variables.formulas]
-        told += [(lookup.column, self.looked_up) for lookup in self.variables.lookups]
+        told = [
+            (formula.columns[-1], formula.solve)
+            for formula in self.variables.relations.formulas
+        ]
+        told += [
+            (lookup.column, self.looked_up) for lookup in self.variables.relations.lookups
+        ]
         for column, tell in told:
             cells = tell(values, column)
             changed = ~given[:, column] & ~np.isnan(values[:, column]) & ~np.isnan(cells)
@@ -111,7 +161,7 @@ class Ruling:
         """
         variables = self.variables
         low, high = self._bounds_alone(values, column)
-        tied = sorted(set().union(*(t for t in variables.tied if column in t)))
+        tied = sorted(set().union(*(t for t in variables.relations.tied if column in t)))
         if of_ties and tied and (self.limits or not np.isnan(values[:, tied]).all()):
             return self._bounds_of_ties(values, column, tied)
         return low, high
@@ -119,11 +169,11 @@ class Ruling:
     def _bounds_alone(self, values, column):
         """Return `bounds` by limits, orders and lookups."""
         variables = self.variables
-        low, high = variables.orders.bounds(values, column)
+        low, high = variables.relations.orders.bounds(values, column)
         ends = [self.limits_of(column)]
         ends += [
             lookup.bounds(values[:, lookup.column])
-            for lookup in variables.lookups
+            for lookup in variables.relations.lookups
             if lookup.source == column
         ]
         for own in ends:
@@ -163,13 +213,13 @@ class Ruling:
         variables = self.variables
         possible = np.tile(variables.seen[k], (len(values), 1))
         both = possible.copy()
-        for rule in variables.constants:
+        for rule in variables.relations.constants:
             if rule.level_column == column:
                 cells = values[:, rule.column]
                 both[~np.isnan(cells) & (cells != rule.value), rule.level] = False
         # A number that no level has leaves all of them.
         possible = np.where(both.any(axis=1, keepdims=True), both, possible)
-        for hierarchy in variables.hierarchies:
+        for hierarchy in variables.relations.hierarchies:
             if column not in (hierarchy.child, hierarchy.parent):
                 continue
             other = hierarchy.parent if column == hierarchy.child else hierarchy.child

@@ -1,18 +1,19 @@
 """Columns that others nearly determine: differences and sums."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skae.table.decimals import decimals_of
+from skae.table.decimals import TOO_MANY, decimals_of
 
 # A tie leaves less than this fraction of the spread of each of its columns.
 MOST_LEFT = 0.02
 # Columns among which ties are looked for, rows that show them, terms of a sum.
 MAX_COLUMNS, N_ROWS, MAX_TERMS = 64, 2000, 4
 LEAST_ROWS = 30
-# To which sums are rounded at most: beyond lie the errors of adding.
-MOST_DECIMALS = 9
+# Digits of sums of real numbers: beyond lie the errors of adding.
+N_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def sources_of(column, ties):
     return sources.union(*(sources_of(source, ties) for source in sources))
 
 
-def find_ties(raw):
+def find_ties(raw, formulas=()):
     """Return the `Tie`s among columns of numbers, list.
 
     Greedily: the column that fewest others determine best is tied to these, and determines
@@ -116,11 +117,13 @@ def find_ties(raw):
     ----------
     raw : ndarray of shape (n, n_columns)
         NaN where missing.
+    formulas : sequence of Formula, default=()
+        What is known of the columns already.
     """
     raw = raw[:: max(1, len(raw) // N_ROWS)]
     spreads = np.nan_to_num(spreads_of(raw.T))
     candidates = np.flatnonzero(spreads > 0)[:MAX_COLUMNS]
-    ties, bound = [], set()
+    ties, bound = [], {formula.columns[-1] for formula in formulas}
     # The widest first: a total before its parts.
     for column in candidates[np.argsort(-spreads[candidates], kind="stable")]:
         if column in bound:
@@ -155,13 +158,21 @@ def _tie_of(raw, column, others, spreads):
         if now <= MOST_LEFT * min(spreads[i] for i in (column, *chosen)):
             columns = [*chosen, column]
             order = np.argsort(spreads[chosen], kind="stable")
-            decimals = decimals_of(raw[:, columns]).max()
             tie = Tie(
                 (*(chosen[i] for i in order), column),
                 (*(signs[i] for i in order), 1.0),
-                min(int(decimals), MOST_DECIMALS),
+                _decimals_of_sum(raw[:, columns]),
             )
     return tie
+
+
+def _decimals_of_sum(raw):
+    """Return to how many decimals sums of columns are rounded."""
+    decimals = int(decimals_of(raw).max())
+    if decimals < TOO_MANY:
+        return decimals
+    # Of real numbers those beyond the errors of adding them.
+    return N_DIGITS - math.floor(math.log10(np.nanmax(np.abs(raw))))
 
 
 def spreads_of(values):
