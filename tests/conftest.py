@@ -2,19 +2,26 @@
 
 import os
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from frames import as_library, draw_rows
-from registry import DEFAULT_DETECTORS, ESTIMATORS, TRANSFORMERS, held_to, make
+from registry import (
+    DEFAULT_DETECTORS,
+    ESTIMATORS,
+    SHORT_CONDITIONALS,
+    TRANSFORMERS,
+    held_to,
+    make,
+)
 from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from skae.conditionals.starts import MIXTURES
+from skae import AEAnomalyDetector
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -66,6 +73,7 @@ OF_NO_DRAWS = {
     "test_missing_values",
     "test_parameters",
     "test_refit",
+    "test_reproducibility",
     "test_sklearn_api",
     "test_sparse",
     "test_start",
@@ -85,7 +93,6 @@ WITH_WHOLE_CONDITIONALS = {
     "test_conditionals",
     "test_conditions",
     "test_generation",
-    "test_impute",
     "test_imputer",
     "test_metrics_of_samples",
     "test_missing_levels",
@@ -94,20 +101,24 @@ WITH_WHOLE_CONDITIONALS = {
 }
 
 
+def _shorten_conditionals(patch):
+    for name, value in SHORT_CONDITIONALS.items():
+        patch.setattr(name, value)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _short_conditionals(request):
-    """The same steps as ever, of smaller networks, that fewer rows judge."""
-    if request.module.__name__ in WITH_WHOLE_CONDITIONALS:
-        yield
-        return
+    """Networks of columns are small where nothing is asked of them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skae.conditionals.starts.N_UNITS", 32)
-        patch.setattr("skae.conditionals.division.CROSSED_BATCH_SIZE", 64)
-        patch.setattr("skae.conditionals.starts.MIXTURES", MIXTURES[:1])
-        patch.setattr("skae.conditionals.fitting.MAX_CHECKED", 100)
-        patch.setattr("skae.conditionals.fitting.N_CHECKED_PATTERNS", 16)
-        patch.setattr("skae.conditionals.fitting.N_PATTERNS", 8)
+        if request.module.__name__ not in WITH_WHOLE_CONDITIONALS:
+            _shorten_conditionals(patch)
         yield
+
+
+@pytest.fixture
+def short_conditionals(monkeypatch):
+    """For tests that ask nothing of them, in modules that do."""
+    _shorten_conditionals(monkeypatch)
 
 
 def pytest_generate_tests(metafunc):
@@ -228,6 +239,18 @@ def curved():
         test=_frozen(test),
         anomalies=_frozen(rng.permuted(test, axis=0)),
     )
+
+
+@pytest.fixture(scope="session")
+def detector_of_curved(curved):
+    """A detector of that contamination, fitted to `curved`; for tests that leave it so."""
+
+    @cache
+    def fitted(contamination):
+        detector = AEAnomalyDetector(contamination=contamination, random_state=0)
+        return detector.fit(curved.train)
+
+    return fitted
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,22 @@ import threading
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pkgutil import resolve_name
 
 import numpy as np
 import torch
 from joblib import Parallel, delayed
-from registry import ESTIMATORS, make
+from registry import ESTIMATORS, SHORT_CONDITIONALS, make
 
 SECONDS = 60
 # More than torch does on one thread: a child that asks for two waits for ever.
 ROWS = np.random.default_rng(0).normal(size=(400, 8)) @ np.eye(8, k=1) + np.arange(8.0)
+
+
+# Small networks of columns, in children that are spawned as well: they import this file.
+for setting, value in SHORT_CONDITIONALS.items():
+    module, _, attribute = setting.rpartition(".")
+    setattr(resolve_name(module), attribute, value)
 
 
 def scores(name, fitted=None):

@@ -28,6 +28,7 @@ from skae.architectures import (
     Network,
     Recurrent,
 )
+from skae.conditionals.starts import MIXTURES
 from skae.corruption import (
     GaussianNoise,
     MaskingNoise,
@@ -48,6 +49,15 @@ from skae.penalties import (
 )
 
 QUICK = {"max_iter": 4, "random_state": 0}
+# Of columns' networks: the same steps as ever, of smaller ones, that fewer rows judge.
+SHORT_CONDITIONALS = {
+    "skae.conditionals.starts.N_UNITS": 32,
+    "skae.conditionals.division.CROSSED_BATCH_SIZE": 64,
+    "skae.conditionals.starts.MIXTURES": MIXTURES[:1],
+    "skae.conditionals.fitting.MAX_CHECKED": 100,
+    "skae.conditionals.fitting.N_CHECKED_PATTERNS": 16,
+    "skae.conditionals.fitting.N_PATTERNS": 8,
+}
 
 # What it is called -> the class, quick settings.
 TRANSFORMERS = {
@@ -240,10 +250,12 @@ FAMILY = {
 DEFAULT_DETECTORS = {
     "default": AEAnomalyDetector(random_state=0),
     "autoencoder": AEAnomalyDetector(
-        AutoencoderTransformer(2, max_iter=40), n_estimators=2, random_state=0
+        AutoencoderTransformer(2, max_iter=40, refit=False),
+        n_estimators=2,
+        random_state=0,
     ),
     "variational": AEAnomalyDetector(
-        VAETransformer(2, max_iter=40, n_importance_samples=8),
+        VAETransformer(2, max_iter=40, refit=False, n_importance_samples=8),
         n_estimators=2,
         random_state=0,
     ),
@@ -263,6 +275,13 @@ def without_columns(cls, *args, **params):
     if cls is VAETransformer:
         params["sampler"] = "codes"
     return cls(*args, **params)
+
+
+def with_columns(estimator):
+    """Have one that can learn the columns' networks learn them, whatever the module says."""
+    if hasattr(estimator, "sampler"):
+        estimator.set_params(sampler="columns")
+    return estimator
 
 
 def _of_family(name):

@@ -248,9 +248,9 @@ def test_rows_that_are_all_alike():
     assert detector.predict([[9.0, 1.0, 1.0]]) == [-1]
 
 
-def test_a_column_in_other_units_changes_nothing(curved):
-    detector = AEAnomalyDetector(random_state=0)
-    scores = detector.fit(curved.train).score_samples(curved.train)
+def test_a_column_in_other_units_changes_nothing(curved, detector_of_curved):
+    detector = detector_of_curved("auto")
+    scores = detector.score_samples(curved.train)
     # Powers of two are exact.
     units = np.array([2.0**30, 1.0, 2.0**-30, 1.0, 4.0, 1.0])
     other = clone(detector).fit(curved.train * units).score_samples(curved.train * units)
@@ -267,10 +267,10 @@ def test_a_frame_and_arrays_of_any_precision_give_the_same_detector(contaminatio
         np.testing.assert_allclose(other, scores, atol=1e-4)
 
 
-def test_a_row_s_score_does_not_depend_on_the_rows_beside_it(curved):
+def test_a_row_s_score_does_not_depend_on_the_rows_beside_it(curved, detector_of_curved):
     for contamination in ("auto", 0.0):
-        detector = AEAnomalyDetector(contamination=contamination, random_state=0)
-        scores = detector.fit(curved.train).score_samples(curved.test)
+        detector = detector_of_curved(contamination)
+        scores = detector.score_samples(curved.test)
         alone = [detector.score_samples(row[None])[0] for row in curved.test[:20]]
         np.testing.assert_allclose(alone, scores[:20], rtol=1e-10)
 

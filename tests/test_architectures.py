@@ -88,6 +88,7 @@ def test_recurrent_beats_pca_on_waves_of_random_phase(waves, cell):
         network=Recurrent(16, cell=cell, hidden_size=24),
         scale=False,
         max_iter=30,
+        refit=False,
         random_state=0,
     ).fit(train)
     pca = reconstruction_r2(PCA(2).fit(train), test)
@@ -129,9 +130,9 @@ def test_pretraining_keeps_the_start_at_pca(curved):
 
 def test_tied_weights_restore_with_half_the_weights(curved):
     tied, free = (
-        AutoencoderTransformer(2, tied_weights=t, max_iter=n, random_state=0).fit(
-            curved.train
-        )
+        AutoencoderTransformer(
+            2, tied_weights=t, max_iter=n, refit=False, random_state=0
+        ).fit(curved.train)
         for t, n in ((True, 60), (False, 1))
     )
     assert _n_weights(tied) < 0.6 * _n_weights(free)
@@ -180,7 +181,8 @@ def _pair(n_in, n_codes, n_more=0):
 def test_a_pair_of_torch_modules_is_trained(curved):
     pair = _pair(6, 2)
     before = [value.clone() for value in pair[0].parameters()]
-    estimator = AutoencoderTransformer(2, network=pair, max_iter=60, random_state=0)
+    params = {"max_iter": 60, "refit": False, "random_state": 0}
+    estimator = AutoencoderTransformer(2, network=pair, **params)
     estimator.fit(curved.train)
     assert reconstruction_r2(estimator, curved.test) > 0.7
     assert all(torch.equal(a, b) for a, b in zip(before, pair[0].parameters(), strict=True))
@@ -192,7 +194,9 @@ def test_a_pair_of_torch_modules_is_trained(curved):
 
 
 def test_global_generator_is_as_it_was_with_dropout_in_ones_own_modules(curved):
-    estimator = VAETransformer(2, network=_pair(6, 2, n_more=2), max_iter=3, random_state=0)
+    estimator = VAETransformer(
+        2, network=_pair(6, 2, n_more=2), sampler="codes", max_iter=3, random_state=0
+    )
     state = torch.get_rng_state()
     one = estimator.fit(curved.train).transform(curved.test)
     assert torch.equal(torch.get_rng_state(), state)

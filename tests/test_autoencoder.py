@@ -104,7 +104,8 @@ def test_identity_activation_is_linear(curved):
 
 
 def test_random_start_learns_too(curved):
-    fitted = AutoencoderTransformer(2, init="random", random_state=0).fit(curved.train)
+    fitted = AutoencoderTransformer(2, init="random", refit=False, random_state=0)
+    fitted.fit(curved.train)
     start = AutoencoderTransformer(2, max_iter=1, learning_rate_init=1e-30).fit(
         curved.train
     )

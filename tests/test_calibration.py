@@ -142,8 +142,8 @@ def test_pvalues_of_fresh_rows_are_what_they_promise():
     assert 0.16 < np.mean(at_most[0.2]) < 0.225
 
 
-def test_pvalues_rise_with_the_score(curved):
-    detector = AEAnomalyDetector(contamination=0.0, random_state=0).fit(curved.train)
+def test_pvalues_rise_with_the_score(curved, detector_of_curved):
+    detector = detector_of_curved(0.0)
     rows = np.vstack([curved.test[:100], curved.anomalies[:100]])
     p, scores = detector.pvalues(rows), detector.score_samples(rows)
     assert spearmanr(p, scores).statistic > 0.9
@@ -151,9 +151,8 @@ def test_pvalues_rise_with_the_score(curved):
 
 
 @pytest.mark.parametrize("contamination", ["auto", 0.0])
-def test_scores_are_smooth_functions_of_the_row(curved, contamination):
-    detector = AEAnomalyDetector(contamination=contamination, random_state=0)
-    detector.fit(curved.train)
+def test_scores_are_smooth_functions_of_the_row(curved, detector_of_curved, contamination):
+    detector = detector_of_curved(contamination)
     scores = detector.score_samples(curved.test)
     for near in (curved.test * (1 + 1e-9), curved.test.astype(np.float32)):
         np.testing.assert_allclose(detector.score_samples(near), scores, atol=1e-5)
@@ -360,8 +359,8 @@ def test_rows_of_weight_zero_are_scored_as_fresh_ones():
     assert np.isfinite(detector.oof_scores_).all()
 
 
-def test_selected_rows_are_mostly_anomalies(curved):
-    detector = AEAnomalyDetector(contamination=0.0, random_state=0).fit(curved.train)
+def test_selected_rows_are_mostly_anomalies(curved, detector_of_curved):
+    detector = detector_of_curved(0.0)
     rows = np.vstack([curved.test[:300], 3 * curved.anomalies[:60]])
     few, many = (detector.select(rows, fdr=fdr) for fdr in (0.05, 0.3))
     assert few.dtype == bool
@@ -384,9 +383,9 @@ def test_nothing_is_selected_where_nothing_is_wrong():
     assert sum(chosen) <= 1
 
 
-def test_more_is_selected_where_anomalies_are_many(curved):
+def test_more_is_selected_where_anomalies_are_many(curved, detector_of_curved):
     """Where four fifths are anomalies, a rate of 0.1 leaves room for more of them."""
-    detector = AEAnomalyDetector(contamination=0.0, random_state=0).fit(curved.train)
+    detector = detector_of_curved(0.0)
     slight = 0.7 * curved.test[-200:] + 0.3 * curved.anomalies[:200]
     rows = np.vstack([curved.test[:50], slight])
     chosen = detector.select(rows, fdr=0.1)

@@ -6,11 +6,9 @@ from arrays import correlated_rows
 from registry import make, without_columns
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
-from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, TensorBoard
-from writers import Writer
+from skorch.callbacks import Callback, EarlyStopping
 
 from skae import AEAnomalyDetector, AutoencoderTransformer
 from skae.metrics import anomaly_average_precision, reconstruction_r2
@@ -36,27 +34,6 @@ def test_progress_bar_through_a_pipeline(X, capsys):
         ProgressBar()
     ).fit(X)
     assert "Pipeline - fit" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_progress_bar_through_a_grid_search(X, n_jobs, capsys):
-    pytest.importorskip("rich")
-    estimator = make("AutoencoderTransformer")
-    search = GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2, n_jobs=n_jobs)
-    search.set_callbacks(ProgressBar()).fit(X)
-    assert "GridSearchCV - fit" in capsys.readouterr().out
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_tensorboard_through_a_grid_search(X, tmp_path, n_jobs):
-    tensorboard = TensorBoard(Writer(str(tmp_path)))
-    callbacks = [tensorboard, ("early", EarlyStopping(patience=9, sink=lambda text: None))]
-    estimator = make("AutoencoderTransformer", callbacks=[*callbacks, EpochTimer], **STEPS)
-    search = GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2, n_jobs=n_jobs).fit(X)
-    lines = (tmp_path / "Loss-train_loss").read_text().splitlines()
-    assert len(lines) == 6 * (2 * 2 + 1)
-    assert float(lines[-1].split()[1]) == search.best_estimator_.loss_curve_[-1]
 
 
 def test_progress_bar_through_a_detector(quick_detector, X, capsys):

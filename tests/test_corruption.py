@@ -187,7 +187,9 @@ def test_what_was_learned_is_to_remove_noise(curved):
         return (((rows - curved.test) / spread) ** 2).mean()
 
     def restored(**params):
-        estimator = AutoencoderTransformer(3, max_iter=60, random_state=0, **params)
+        estimator = AutoencoderTransformer(
+            3, max_iter=60, refit=False, random_state=0, **params
+        )
         return estimator.inverse_transform(estimator.fit(train).transform(noisy))
 
     denoised = error(restored(corruption=GaussianNoise(0.5)))

@@ -161,8 +161,8 @@ OWN_PARTS = [
     (AutoencoderTransformer(penalties=[L1Activity(), RootOfZero()]), "penalise of RootOf"),
     (AutoencoderTransformer(penalties=SlopeOfSlope()), "penalise of SlopeOfSlope"),
     (AutoencoderTransformer(loss=log_loss), "loss=<function log_loss"),
-    (VAETransformer(likelihood=LogOfError()), "nll of LogOfError"),
-    (VAETransformer(divergence=RootOfNoShift()), "per_row of RootOfNoShift"),
+    (VAETransformer(sampler="codes", likelihood=LogOfError()), "nll of LogOfError"),
+    (VAETransformer(sampler="codes", divergence=RootOfNoShift()), "per_row of RootOfNo"),
 ]
 
 

@@ -50,8 +50,10 @@ def test_contributions_sum_to_the_anomaly_score(quick_any, missing):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: AutoencoderTransformer(1, max_iter=20, random_state=0),
-        lambda: VAETransformer(1, sampler="codes", max_iter=20, random_state=0),
+        lambda: AutoencoderTransformer(1, max_iter=20, refit=False, random_state=0),
+        lambda: VAETransformer(
+            1, sampler="codes", max_iter=20, refit=False, random_state=0
+        ),
         lambda: AEAnomalyDetector(
             AutoencoderTransformer(1, max_iter=20), n_estimators=2, random_state=0
         ),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import as_library, draw_rows, independent_levels
-from registry import TRANSFORMERS
+from registry import TRANSFORMERS, with_columns
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -24,21 +24,12 @@ def estimator(request, _fits, library, quick_any, holed):
     """One fit of each estimator on the rows of each library, to be left as it is."""
     key = request.node.callspec.params["quick_any"], library
     if key not in _fits:
-        _fits[key] = _drawing_by_columns(quick_any()).fit(holed)
+        _fits[key] = with_columns(quick_any()).fit(holed)
     return _fits[key]
 
 
 def _of_short_training(quick_any):
     return quick_any() if quick_any().max_iter is None else quick_any(max_iter=1)
-
-
-def _drawing_by_columns(estimator):
-    """Keep the default sampler, whose networks are part of what is stored."""
-    return (
-        estimator.set_params(sampler="columns")
-        if hasattr(estimator, "sampler")
-        else estimator
-    )
 
 
 def test_pickled_fit_on_a_frame(estimator, holed):
@@ -58,7 +49,7 @@ def test_pickle_holds_no_rows_of_a_frame(quick_any):
     """Levels are kept, and a frame of no rows; a detector keeps a score a row."""
     frame = draw_rows(3200, 0)
     small, large = (
-        len(pickle.dumps(_drawing_by_columns(_of_short_training(quick_any)).fit(frame[:n])))
+        len(pickle.dumps(with_columns(_of_short_training(quick_any)).fit(frame[:n])))
         for n in (2200, 3200)
     )
     # One column of 1000 rows beside the scores would be 8,000 bytes more.

@@ -1,5 +1,6 @@
 """`AutoencoderImputer`, and `impute` by draws."""
 
+import copy
 import pickle
 import warnings
 
@@ -23,6 +24,8 @@ from tables import assert_frames_equal
 from skae import AutoencoderImputer, VAETransformer
 
 N_ROWS, N_COLUMNS = 1000, 5
+# Tests that say nothing of how close fills and draws are.
+short = pytest.mark.usefixtures("short_conditionals")
 
 
 def quick(**params):
@@ -49,6 +52,19 @@ def normal():
     gone = rng.random(truth.shape) < 0.2
     X = np.where(gone, np.nan, truth)
     return truth, gone, X, covariance, AutoencoderImputer(random_state=0).fit(X)
+
+
+@pytest.fixture(scope="module")
+def _fits():
+    return {}
+
+
+@pytest.fixture
+def of_holed(_fits, short_conditionals, library, holed):
+    """A copy of an imputer of the rows of each library."""
+    if library not in _fits:
+        _fits[library] = quick().fit(holed)
+    return copy.deepcopy(_fits[library])
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +236,7 @@ def test_equal_seeds_give_equal_draws(normal):
     assert not np.array_equal(one[0], other[0])
 
 
+@short
 def test_a_variational_autoencoder_imputes_by_draws_too():
     holed = draw_rows(150, 0, missing=0.15)
     vae = VAETransformer(2, max_iter=4, random_state=0).fit(holed)
@@ -234,9 +251,9 @@ def test_a_variational_autoencoder_imputes_by_draws_too():
 
 
 @pytest.mark.parametrize("sample_posterior", [False, True])
-def test_only_missing_cells_change_and_dtypes_stay(holed, sample_posterior):
+def test_only_missing_cells_change_and_dtypes_stay(of_holed, holed, sample_posterior):
     before = holed.copy() if isinstance(holed, pd.DataFrame) else holed.clone()
-    filled = quick(sample_posterior=sample_posterior).fit_transform(holed)
+    filled = of_holed.set_params(sample_posterior=sample_posterior).transform(holed)
     assert_frames_equal(holed, before)
     assert_like(filled, holed, index=True)
     missing = is_missing(holed)
@@ -247,6 +264,7 @@ def test_only_missing_cells_change_and_dtypes_stay(holed, sample_posterior):
             assert one[row] == other[row], name
 
 
+@short
 def test_arrow_tables_are_filled():
     table = pa.table({"x": [1.0, 2.0, None, 4.0] * 9, "c": ["a", None, "b", "b"] * 9})
     filled = quick().fit_transform(table)
@@ -254,6 +272,7 @@ def test_arrow_tables_are_filled():
     assert filled["x"].null_count == filled["c"].null_count == 0
 
 
+@short
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_arrays_keep_their_precision(normal, dtype):
     X = normal[2][:100].astype(dtype)
@@ -262,6 +281,7 @@ def test_arrays_keep_their_precision(normal, dtype):
     assert np.isfinite(filled).all()
 
 
+@short
 def test_fills_lie_in_the_range_and_on_the_decimals_of_their_column():
     rng = np.random.default_rng(0)
     price = rng.gamma(2, 10, 300).round(2)
@@ -275,6 +295,7 @@ def test_fills_lie_in_the_range_and_on_the_decimals_of_their_column():
     assert filled["n"].between(0, 3).all()
 
 
+@short
 def test_what_was_wholly_missing_in_fit_stays_missing():
     frame = pd.DataFrame({"x": [1.0, None, 3.0] * 10, "nothing": [np.nan] * 30})
     with pytest.warns(UserWarning, match=r"\['nothing'\].*carried through as missing"):
@@ -296,6 +317,7 @@ TABLES = {
 }
 
 
+@short
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("form", TABLES)
 def test_columns_wholly_missing_in_fit_are_as_in_scikit_learns_imputers(form, keep):
@@ -334,6 +356,7 @@ def test_a_pipeline_goes_on_where_a_fold_holds_no_cell_of_a_column():
     assert (scores > 0.99).all()
 
 
+@short
 def test_unknown_levels_stay_and_tell_nothing():
     frame = draw_rows(100, 0).assign(grade=lambda f: f["grade"].astype(object))
     imputer, rows = quick().fit(frame), frame.iloc[:4].copy()
@@ -359,6 +382,7 @@ def test_cells_missing_in_columns_that_were_complete_in_fit():
     np.testing.assert_allclose(filled, [[1.0, 2.0], [-1.0, -2.0]], atol=0.3)
 
 
+@short
 @pytest.mark.parametrize("n_rows", [2, 3])
 def test_few_rows(n_rows):
     frame = pd.DataFrame({"x": [1.0, None, 3.0], "c": ["a", "b", None]})[:n_rows]
@@ -371,6 +395,7 @@ def test_one_row_is_too_few():
         quick().fit(np.ones((1, 2)))
 
 
+@short
 def test_rows_that_weigh_nothing_are_left_out(normal):
     _, _, X, *_ = normal
     wrong = np.vstack([X[:200], 1e6 + X[:200]])
@@ -382,6 +407,7 @@ def test_rows_that_weigh_nothing_are_left_out(normal):
 # ---------------------------------------------------------------- indicators, names
 
 
+@short
 def test_indicators_say_which_cells_were_missing(holed):
     fitted = quick(add_indicator=True).fit(holed)
     filled, missing = fitted.transform(holed), is_missing(holed)
@@ -393,6 +419,7 @@ def test_indicators_say_which_cells_were_missing(holed):
         np.testing.assert_array_equal(found, missing[:, i])
 
 
+@short
 def test_indicators_are_of_columns_with_missing_cells_in_fit(normal):
     truth, gone, X, *_ = normal
     some = np.hstack([X[:, :2], truth[:, 2:]])
@@ -407,6 +434,7 @@ def test_indicators_are_of_columns_with_missing_cells_in_fit(normal):
     assert fitted.transform(truth)[:, N_COLUMNS:].sum() == 0
 
 
+@short
 def test_indicators_of_large_tables_are_of_rare_missing_cells_too():
     """Of large tables the networks see some rows only."""
     X = np.random.default_rng(0).normal(size=(100_001, 2))
@@ -415,6 +443,7 @@ def test_indicators_of_large_tables_are_of_rare_missing_cells_too():
     assert np.flatnonzero(filled[:, 2]).tolist() == [1, 7]
 
 
+@short
 @pytest.mark.parametrize("form", ["pandas", "polars", "arrow"])
 def test_indicators_alone_of_a_table_without_any_cell(form):
     rows = TABLES[form](pd.DataFrame({"a": [np.nan] * 6, "b": [np.nan] * 6}))
@@ -425,6 +454,7 @@ def test_indicators_alone_of_a_table_without_any_cell(form):
     assert np.asarray(filled).all()
 
 
+@short
 def test_indicators_take_no_columns_place():
     frame = pd.DataFrame({"x": [1.0, None, 3.0, 4.0], "missingindicator_x": [1.0, 2, 3, 4]})
     imputer = quick(add_indicator=True).fit(frame)
@@ -432,6 +462,7 @@ def test_indicators_take_no_columns_place():
         imputer.transform(frame)
 
 
+@short
 def test_indicators_beside_columns_of_several_levels(normal):
     rows = pd.DataFrame(
         normal[0][:, :4], columns=pd.MultiIndex.from_product([["a", "b"], ["c", "d"]])
@@ -443,6 +474,7 @@ def test_indicators_beside_columns_of_several_levels(normal):
     assert filled[added].tolist() == rows.iloc[:, 0].isna().tolist()
 
 
+@short
 def test_a_warning_says_what_names_are_filled_with():
     people = pd.DataFrame({"name": [f"person {i}" for i in range(60)], "age": range(60)})
     people.loc[0, "name"] = None
@@ -450,6 +482,7 @@ def test_a_warning_says_what_names_are_filled_with():
         AutoencoderImputer(max_iter=1).fit(people)
 
 
+@short
 def test_names_are_those_of_the_frame():
     frame = draw_rows(40, 0)
     assert quick().fit(frame).get_feature_names_out().tolist() == list(frame.columns)
@@ -469,6 +502,7 @@ def test_pipeline_and_grid_search(normal):
     assert search.score(X[300:], truth[300:, 0]) > 0.7
 
 
+@short
 def test_column_transformer():
     holed = draw_rows(80, 0, missing=0.1)
     table = ColumnTransformer(
@@ -484,6 +518,7 @@ def test_column_transformer():
     assert np.isfinite(selected.fit_transform(holed[["size", "other"]])).all()
 
 
+@short
 def test_output_of_another_library(normal):
     X = normal[2][:60]
     expected = quick().fit_transform(X)
@@ -494,10 +529,10 @@ def test_output_of_another_library(normal):
         np.testing.assert_array_equal(filled.to_numpy(), expected)
 
 
-def test_frames_become_those_of_another_library(holed):
-    expected = quick().fit_transform(holed)
+def test_frames_become_those_of_another_library(of_holed, holed):
+    expected = of_holed.transform(holed)
     for library, cls in (("pandas", pd.DataFrame), ("polars", pl.DataFrame)):
-        filled = quick().set_output(transform=library).fit_transform(holed)
+        filled = of_holed.set_output(transform=library).transform(holed)
         assert isinstance(filled, cls)
         for name in holed.columns:
             one, other = (frame[name].to_list() for frame in (filled, expected))
@@ -505,19 +540,23 @@ def test_frames_become_those_of_another_library(holed):
 
 
 @pytest.mark.parametrize("sample_posterior", [False, True])
-def test_clones_and_pickles_fill_alike(holed, sample_posterior):
-    fitted = quick(sample_posterior=sample_posterior).fit(holed)
+def test_clones_and_pickles_fill_alike(of_holed, holed, sample_posterior):
+    fitted = of_holed.set_params(sample_posterior=sample_posterior)
+    before = holed.copy() if isinstance(holed, pd.DataFrame) else holed.clone()
     expected = fitted.transform(holed)
     assert_frames_equal(pickle.loads(pickle.dumps(fitted)).transform(holed), expected)
     assert_frames_equal(clone(fitted).fit(holed).transform(holed), expected)
+    assert_frames_equal(holed, before)
 
 
+@short
 def test_pickles_hold_no_rows():
     X = np.random.default_rng(0).normal(size=(6000, 20)).round(1)
     small, large = (len(pickle.dumps(quick(max_iter=1).fit(X[:n]))) for n in (5000, 6000))
     assert large - small < 20_000
 
 
+@short
 def test_the_global_generators_are_left_alone_and_say_nothing(normal):
     X, filled = normal[2][:50], []
     for seed in (0, 1):
@@ -539,6 +578,7 @@ def test_an_imputer_that_is_not_fitted(normal):
         quick().get_feature_names_out()
 
 
+@short
 def test_number_of_epochs(normal):
     imputer = quick(max_iter=3).fit(normal[2])
     assert 1 <= imputer.n_iter_ <= 3 + 1

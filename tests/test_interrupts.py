@@ -76,7 +76,7 @@ WHERE = {"in a callback": _AtEpoch, "in its helper": _Deeper, "in a step": _InFo
 @pytest.mark.parametrize("where", WHERE)
 def test_ctrl_c_keeps_the_best_state_and_warns(transformer, curved, where):
     callback = WHERE[where](_press_ctrl_c)
-    settings = {"max_iter": 20, "random_state": 0}
+    settings = {"max_iter": 12, "random_state": 0}
     estimator = without_columns(transformer, 2, callbacks=[callback], **settings)
     with pytest.warns(ConvergenceWarning, match=r"interrupted after 8 epochs; .*is kept"):
         estimator.fit(curved.train)

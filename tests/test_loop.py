@@ -70,7 +70,7 @@ def test_learning_rate_follows_its_schedule(quick, X, learning_rate):
 
 def test_penalty_makes_corrections_smaller(quick, curved):
     def size(alpha):
-        fitted = quick(alpha=alpha, max_iter=10).fit(curved.train)
+        fitted = quick(alpha=alpha, max_iter=10, refit=False).fit(curved.train)
         weights = fitted.decoder_.state_dict().items()
         return sum(w.square().sum() for key, w in weights if "correction" in key)
 

@@ -57,6 +57,8 @@ def _independent(frame, seed=0):
 
 
 REAL, SAME, TEST = (_staff(600, seed) for seed in range(3))
+# For what is the same, or another, whatever the figure.
+FEW = tuple(frame[:200] for frame in (REAL, SAME, TEST))
 MEASURES = {
     "auc": lambda real, other: two_sample_auc(real, other, random_state=0),
     "nearest": lambda real, other: nearest_record_ratio(real, other, real),
@@ -70,15 +72,15 @@ MEASURES = {
 
 @cache
 def _of_pandas(measure):
-    return MEASURES[measure](REAL, SAME)
+    return MEASURES[measure](*FEW[:2])
 
 
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_libraries_and_the_order_of_columns_make_no_difference(measure, library):
-    as_library = LIBRARIES[library]
+    as_library, (real, same, _) = LIBRARIES[library], FEW
     expected = _of_pandas(measure)
-    found = MEASURES[measure](as_library(REAL), as_library(SAME[list(SAME)[::-1]]))
+    found = MEASURES[measure](as_library(real), as_library(same[list(same)[::-1]]))
     if isinstance(expected, pd.Series):
         pd.testing.assert_series_equal(found, expected)
     elif isinstance(expected, pd.DataFrame):
@@ -171,7 +173,7 @@ def test_copies_are_told_by_a_warning_and_fresh_rows_are_not():
 
 
 def test_seed_decides_and_sizes_may_differ():
-    pair = REAL, SAME[:200]
+    pair = FEW[0], FEW[1][:100]
     first, again, other = (two_sample_auc(*pair, random_state=s) for s in (0, 0, 1))
     assert first == again != other
     assert two_sample_auc(*pair, cv=3, random_state=0) != first
@@ -286,9 +288,10 @@ def test_two_numbers_that_are_not_whole_are_classes_too():
         frame.assign(chief=np.where(frame["chief"], 1.5, 0.5))
         for frame in (REAL, SAME, TEST)
     ]
+    expected = train_on_synthetic_score(REAL, SAME, TEST, "chief", random_state=0)
     for task in "auto", "classification":
         scores = train_on_synthetic_score(*tables, "chief", task=task, random_state=0)
-        assert scores == train_on_synthetic_score(REAL, SAME, TEST, "chief", random_state=0)
+        assert scores == expected
 
 
 @pytest.mark.parametrize(
@@ -305,11 +308,11 @@ def test_targets_that_the_task_cannot_predict_are_an_error(target, task, message
 
 def test_target_of_an_array_is_a_position():
     names = ["years", "pay", "chief"]
-    arrays = [f[names].to_numpy(dtype=float) for f in (REAL, SAME, TEST)]
-    frames = [f[names].astype(float) for f in (REAL, SAME, TEST)]
+    arrays = [f[names].to_numpy(dtype=float) for f in FEW]
+    frames = [f[names].astype(float) for f in FEW]
+    expected = train_on_synthetic_score(*frames, "chief", random_state=0)
     for target in (2, -1, "x2"):
-        found = train_on_synthetic_score(*arrays, target, random_state=0)
-        assert found == train_on_synthetic_score(*frames, "chief", random_state=0)
+        assert train_on_synthetic_score(*arrays, target, random_state=0) == expected
 
 
 def test_targets_that_cannot_be_scored_are_an_error():

@@ -73,7 +73,7 @@ def _learned(name):
     }
     more = longer.get(name, {"max_iter": 25})
     if name in TRANSFORMERS:
-        more["n_components"] = 4
+        more |= {"n_components": 4, "refit": False}
     return _made(name, missing="level", **more).fit(HOMES)
 
 

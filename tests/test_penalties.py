@@ -176,9 +176,8 @@ def test_two_kinds_of_codes_are_an_error():
 
 
 def _dense(curved, n_components, *penalties, max_iter=50):
-    estimator = AutoencoderTransformer(
-        n_components, penalties=list(penalties) or None, max_iter=max_iter, random_state=0
-    )
+    params = {"max_iter": max_iter, "refit": False, "random_state": 0}
+    estimator = AutoencoderTransformer(n_components, penalties=list(penalties), **params)
     return estimator.fit(curved.train)
 
 
@@ -235,7 +234,12 @@ def test_orthogonal_codes_are_uncorrelated(curved):
 
     plain, orthogonal = (
         AutoencoderTransformer(
-            3, penalties=penalties, init="random", max_iter=60, random_state=0
+            3,
+            penalties=penalties,
+            init="random",
+            max_iter=40,
+            refit=False,
+            random_state=0,
         ).fit(curved.train)
         for penalties in ([Orthogonal(1e-6)], [Orthogonal()])
     )

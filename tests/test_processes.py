@@ -100,9 +100,9 @@ def test_numbers_of_threads_give_equal_results(name, wide):
 
 @pytest.fixture(scope="module")
 def wide():
-    """1,500 rows of 16 columns: enough for scikit-learn to divide the work."""
+    """600 rows of 16 columns: enough for scikit-learn to divide the work."""
     rng = np.random.default_rng(1)
-    X = rng.normal(size=(1500, 16)) @ rng.normal(size=(16, 16))
+    X = rng.normal(size=(600, 16)) @ rng.normal(size=(16, 16))
     X[:, 1] = X[:, 0] ** 2
     return X
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from registry import with_columns
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
@@ -58,7 +59,7 @@ def test_thread_count_does_not_change_the_fit(quick_any, X, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "backward", watched)
     for n_threads in (1, 2):
         with _threads(n_threads):
-            scores.append(quick_any().fit(X).score_samples(X))
+            scores.append(with_columns(quick_any()).fit(X).score_samples(X))
     np.testing.assert_array_equal(*scores)
     assert used == {1}
 
@@ -92,7 +93,7 @@ def _global_state():
 def test_global_state_is_left_alone(quick, X, dropout):
     with _threads(2):
         before = _global_state()
-        fitted = quick(dropout=dropout, init="random").fit(X)
+        fitted = with_columns(quick(dropout=dropout, init="random")).fit(X)
         assert _global_state() == before
         fitted.partial_fit(X)
         assert _global_state() == before

@@ -6,7 +6,6 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
-from registry import make
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
@@ -43,7 +42,8 @@ STOCHASTIC = {
 @parametrize_with_checks(
     [
         AutoencoderTransformer(max_iter=3),
-        VAETransformer(max_iter=3),
+        # The networks of columns are held to all of this as the imputer.
+        VAETransformer(max_iter=3, sampler="codes"),
         # Four networks: both kinds of the default, in both folds.
         AEAnomalyDetector(n_estimators=4, max_iter=30),
         GANSampler(max_iter=3),
@@ -135,18 +135,8 @@ def test_grid_search_needs_no_scoring(quick, ppca):
     search = GridSearchCV(quick(), {"n_components": [1, 2]}, cv=2)
     search.fit(ppca.train[:300])
     assert search.best_params_ == {"n_components": 2}
-    assert search.score(ppca.test) == search.best_estimator_.score(ppca.test)
-
-
-def test_grid_search_in_workers_agrees_with_one_process(X):
-    grid, estimator = {"n_components": [1, 2]}, make("AutoencoderTransformer")
-    one, two = (
-        GridSearchCV(estimator, grid, cv=2, n_jobs=n_jobs)
-        .fit(X)
-        .cv_results_["mean_test_score"]
-        for n_jobs in (1, 2)
-    )
-    np.testing.assert_array_equal(one, two)
+    fresh = ppca.test[:300]
+    assert search.score(fresh) == search.best_estimator_.score(fresh)
 
 
 def test_cross_val_score_is_held_out_score(quick, X):

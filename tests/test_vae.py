@@ -23,9 +23,8 @@ def fitted(ppca):
 
 @pytest.fixture(scope="module")
 def bent(curved):
-    return VAETransformer(2, sampler="codes", max_iter=100, random_state=0).fit(
-        curved.train[:400]
-    )
+    params = {"max_iter": 100, "refit": False, "random_state": 0}
+    return VAETransformer(2, sampler="codes", **params).fit(curved.train[:400])
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +179,7 @@ def test_noise_variance_is_in_squared_original_units():
     rng = np.random.default_rng(0)
     loadings, units = rng.normal(size=(6, 2)), np.array([0.1, 1.0, 10.0, 1.0, 100.0, 3.0])
     X = rng.normal(size=(600, 2)) @ loadings.T + 0.5 * rng.normal(size=(600, 6))
-    vae = VAETransformer(2, sampler="codes", random_state=0).fit(X * units)
+    vae = VAETransformer(2, sampler="codes", refit=False, random_state=0).fit(X * units)
     np.testing.assert_allclose(vae.noise_variance_, (0.5 * units) ** 2, rtol=0.5)
 
 
@@ -273,7 +272,8 @@ def test_beta_presses_the_codes_towards_the_prior(curved):
     def divergence(beta):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            vae = VAETransformer(2, sampler="codes", beta=beta, max_iter=20, random_state=0)
+            params = {"beta": beta, "max_iter": 20, "refit": False, "random_state": 0}
+            vae = VAETransformer(2, sampler="codes", **params)
             codes = vae.fit(curved.train[:300]).transform(curved.test)
         return np.square(codes).sum(axis=1).mean()
 
@@ -320,7 +320,7 @@ def _mean_kl(vae, X):
 def test_divergence_falls_with_its_weight(ppca, on_plane):
     """Also where probabilistic PCA is the truth, which is the best for a weight of 1 only."""
     X = ppca.train[:500]
-    vae = VAETransformer(2, sampler="codes", max_iter=20, random_state=0)
+    vae = VAETransformer(2, sampler="codes", max_iter=20, refit=False, random_state=0)
     low, high = (_mean_kl(vae.set_params(beta=beta).fit(X), X) for beta in (0.25, 4.0))
     assert low - 0.3 > _mean_kl(on_plane, X) > high + 0.3
 

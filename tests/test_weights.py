@@ -57,6 +57,8 @@ def _scores(name, params, weights):
     frame = _frame()
     if "of clones" in name:
         params = {f"estimator__{key}": value for key, value in params.items()}
+    if name == "VAETransformer":
+        params = {"sampler": "codes", **params}
     estimator = make(name).set_params(**params)
     return estimator.fit(frame, sample_weight=weights).score_samples(frame)
 

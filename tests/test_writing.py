@@ -200,7 +200,7 @@ def _rows(library):
     columns = {name: column for name, (_, column) in LIBRARIES[library].items()}
     X = MAKE[library]({**columns, "even": HIDDEN + RNG.normal(scale=0.01, size=N_ROWS)})
     fitted = AutoencoderTransformer(
-        1, max_iter=40, hidden_layer_sizes=(16,), random_state=0
+        1, max_iter=40, hidden_layer_sizes=(16,), refit=False, random_state=0
     )
     return X, fitted.fit(X)
 

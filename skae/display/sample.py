@@ -92,7 +92,7 @@ class SampleDisplay(Display):
     >>> from skae import VAETransformer
     >>> from skae.display import SampleDisplay
     >>> iris = load_iris(as_frame=True).data
-    >>> vae = VAETransformer(3, random_state=0).fit(iris)
+    >>> vae = VAETransformer(3, max_iter=20, random_state=0).fit(iris)
     >>> display = SampleDisplay.from_estimator(vae, iris, random_state=0)
     >>> len(display.axes_)  # four columns, three matrices
     7

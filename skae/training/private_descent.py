@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from functools import cache, lru_cache
 
 import torch
 from torch import nn
@@ -24,7 +25,13 @@ class Opacus:
                 "fit_privately needs Opacus; install it with pip install 'skae[privacy]'."
             ) from error
         self.accountant, self.optimizer = RDPAccountant, DPOptimizer
-        self.calibrate = get_noise_multiplier
+        self.calibrate = _remembering(get_noise_multiplier)
+
+
+@cache
+def _remembering(calibrate):
+    """Return a function that searches for the noise of each budget once: it takes long."""
+    return lru_cache(calibrate)
 
 
 class _PerRow(nn.Module):
