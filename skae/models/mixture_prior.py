@@ -1,13 +1,14 @@
 """The distribution of a variational autoencoder's codes, learned after training."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from skae.models.normal_mixture import NormalMixture, fit_mixture
+from skae._processes import one_blas_thread, one_openmp_thread, without_warnings
 
 # Numbers of components that are tried, while there are more codes than parameters of means.
 SIZES = 2, 4, 8, 16, 32
@@ -77,7 +78,7 @@ class MixturePrior(nn.Module):
 class Candidate(NamedTuple):
     """A mixture fitted to codes, and what each held-out code gains by it, in nats."""
 
-    mixture: NormalMixture
+    mixture: Any
     strength: float
     gains: torch.Tensor
 
@@ -124,7 +125,8 @@ def fit_prior(codes, held_out, *, learn_both=True):
     priors = []
     for mixture, strength, _ in kept:
         if learn_both and id(mixture) not in fitted:
-            fitted[id(mixture)] = _fit_mixture(learned, mixture) or mixture
+            again = _fit_mixture(learned, mixture.n_components, mixture)
+            fitted[id(mixture)] = again or mixture
         priors.append(_make_prior(fitted.get(id(mixture), mixture), learned, strength))
     return _joined(priors, proportions).to(codes)
 
@@ -163,11 +165,29 @@ def _average(gains):
     return proportions
 
 
-def _fit_mixture(codes, start):
-    """Return a mixture of codes that starts at another, or at so many clusters, or None."""
-    steps = MAX_MORE if isinstance(start, NormalMixture) else MAX_ITER
+def _fit_mixture(codes, size, start=None):
+    """Return a scikit-learn mixture, which starts where another, if given, ended.
+
+    None where far outliers leave a component without a covariance.
+    """
+    # Imported here: half of scikit-learn comes with it.
+    from sklearn.mixture import GaussianMixture
+
     codes = codes[-N_CODES:].cpu().double().numpy()
-    return fit_mixture(codes, start, max_iter=steps, regularisation=REGULARISATION)
+    settings = {"reg_covar": REGULARISATION, "max_iter": MAX_ITER, "random_state": 0}
+    if start is not None:
+        settings["max_iter"] = MAX_MORE
+        settings["weights_init"] = start.weights_ / start.weights_.sum()
+        settings["means_init"], settings["precisions_init"] = (
+            start.means_,
+            start.precisions_,
+        )
+    # The held-out rows judge it, converged or not.
+    with one_openmp_thread(), one_blas_thread(), without_warnings(ConvergenceWarning):
+        try:
+            return GaussianMixture(size, **settings).fit(codes)
+        except ValueError:
+            return None
 
 
 def _make_prior(mixture, codes, strength):
@@ -175,11 +195,11 @@ def _make_prior(mixture, codes, strength):
     total, width = np.atleast_2d(np.cov(codes.T)), codes.shape[1]
     # The covariance of a component with few rows is shrunk towards that of all codes.
     n_lent = strength * (width + 1.0)
-    lean = (n_lent / (n_lent + mixture.weights * len(codes)))[:, None, None]
-    covariances = mixture.covariances + lean * (total - mixture.covariances)
+    lean = (n_lent / (n_lent + mixture.weights_ * len(codes)))[:, None, None]
+    covariances = mixture.covariances_ + lean * (total - mixture.covariances_)
     return MixturePrior(
-        np.append((1.0 - DEFENCE) * mixture.weights, DEFENCE),
-        np.vstack([mixture.means, np.zeros(width)]),
+        np.append((1.0 - DEFENCE) * mixture.weights_, DEFENCE),
+        np.vstack([mixture.means_, np.zeros(width)]),
         # S = C C' with C lower: L = C^-1 has L' L = S^-1 and is lower as well.
         np.concatenate(
             [np.linalg.inv(np.linalg.cholesky(covariances)), np.eye(width)[None]]
