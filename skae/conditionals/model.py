@@ -20,8 +20,8 @@ MAX_ROWS = 50_000
 MAX_WIDTH = 300
 # Candidates for a row that meets several conditions.
 N_CANDIDATES = 16
-# Rows that are drawn at a time.
-N_DRAWN = 2000
+# Rows that are drawn at a time; how often those are drawn again that hold what never is.
+N_DRAWN, N_AGAIN = 2000, 4
 
 
 class ColumnFacts(NamedTuple):
@@ -226,14 +226,28 @@ class Conditionals:
                 self._draw_patterns(state, rng, depends, ranges)
                 missing = depends
             state, log_p = self._meet(state, ranges, rng, drawer, alike)
-            drawer.settle(state, rng)
-            # Rows of one order see the same columns: some orders, not one for each row.
-            for rows in np.array_split(rng.permutation(n), min(n, 8)):
-                for column in drawer.order(rng):
-                    self._draw_column(drawer, state, rows, column, rng, missing)
-            drawer.ruling.tell_again(state.values, given)
+            start = state.take(np.arange(n))
+            self._draw_rows(drawer, state, given, rng, missing)
+            for _ in range(N_AGAIN):
+                # Cells that bound each other over several columns are drawn one by one.
+                rows = np.flatnonzero(drawer.ruling.are_broken(state.values))
+                if not len(rows):
+                    break
+                again = start.take(rows)
+                self._draw_rows(drawer, again, given[rows], rng, missing)
+                state.values[rows] = again.values
         self._draw_alone(state, rng)
         return state.values, log_p
+
+    def _draw_rows(self, drawer, state, given, rng, missing):
+        """Draw what is hidden of rows; `given` cells stay what they are."""
+        drawer.settle(state, rng)
+        # Rows of one order see the same columns: some orders, not one for each row.
+        n = len(state)
+        for rows in np.array_split(rng.permutation(n), min(n, 8)):
+            for column in drawer.order(rng):
+                self._draw_column(drawer, state, rows, column, rng, missing)
+        drawer.ruling.tell_again(state.values, given)
 
     def _draw_patterns(self, state, rng, depends, ranges):
         """Draw which cells of rows are missing, all together, as rows of the fit have it.

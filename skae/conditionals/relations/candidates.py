@@ -13,8 +13,8 @@ MAX_TERMS, N_SCREENED = 4, 400
 # What is left of a column that others tell, in standard deviations, as far as few rows show;
 # of one that all others tell together.
 MOST_LEFT, MOST_LEFT_BY_ALL = 0.15, 0.05
-# What the best two terms leave at most, where there are up to `MAX_TERMS`.
-MOST_LEFT_BY_TWO = 0.85
+# What the best two and three terms leave at most, where there are up to `MAX_TERMS`.
+MOST_LEFT_BY = {2: 0.85, 3: 0.65}
 # Sets of columns that are looked at more closely for each column, at most.
 N_CANDIDATES = 3
 # Columns of which all pairs are tried as factors beside one that is short of a constant, and
@@ -115,12 +115,15 @@ class Scale(NamedTuple):
         for target in range(len(self.columns)):
             left = self.left_by_pairs(target)
             # What one column tells, it tells beside any other one too.
-            alone = (left.diagonal() <= MOST_LEFT).nonzero()[:, 0].tolist()
+            of_one = left.diagonal().clone()
+            alone = (of_one <= MOST_LEFT).nonzero()[:, 0].tolist()
             left[alone] = left[:, alone] = math.inf
             rows, others = torch.triu_indices(*left.shape)
             best = left[rows, others].argsort()[:N_CANDIDATES]
             pairs = zip(rows[best].tolist(), others[best].tolist(), strict=True)
-            found = [{first} for first in alone]
+            found = [
+                {int(first)} for first in of_one.argsort()[:N_CANDIDATES] if first in alone
+            ]
             found += [self._extended(target, {*pair}, left[pair]) for pair in pairs]
             for chosen in found:
                 if chosen:
@@ -129,9 +132,7 @@ class Scale(NamedTuple):
     def _extended(self, target, chosen, left):
         """Return the columns with as many more as it takes to tell one, or None."""
         chosen = list(chosen)
-        if left > MOST_LEFT_BY_TWO:
-            return None
-        while left > MOST_LEFT and 1 < len(chosen) < MAX_TERMS:
+        while MOST_LEFT < left <= MOST_LEFT_BY.get(len(chosen), 0.0):
             left, best = self.left_by_more(target, chosen).min(0)
             chosen.append(int(best))
         return chosen if left <= MOST_LEFT else None

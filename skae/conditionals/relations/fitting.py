@@ -5,13 +5,18 @@ from fractions import Fraction
 import numpy as np
 
 from skae.conditionals.relations.candidates import LEAST_FINITE
-from skae.conditionals.relations.formulas import Formula
+from skae.conditionals.relations.formulas import SINGLE, Formula
 from skae.conditionals.relations.ties import LEAST_ROWS, spreads_of
 from skae.table.decimals import TOO_MANY
 
-# What rounding leaves, as a fraction of the spread of each term; rows that hold it exactly.
+# What rounding leaves, as a fraction of the spread of the column that follows; rows that hold it
+# exactly, and those that no rounding explains.
 MOST_LEFT, LEAST_EXACT, MOST_BROKEN = 0.05, 0.9, 0.01
-# How many times as far as the column that follows any term is spread, at most.
+# Rows, and what fraction of them, that do not hold it any more once another column's cells are
+# shuffled.
+LEAST_SHOWN, LEAST_CHANGED = 10, 0.02
+# How many times as far as the column that follows any term is spread, at most, unless it has
+# no more decimals than that.
 MOST_CANCELLED = 20.0
 # Exponents are multiples of a half, found with this error at most, and no larger than this.
 EXPONENT_ERROR, MAX_EXPONENT = 0.1, 3.0
@@ -19,7 +24,13 @@ EXPONENT_ERROR, MAX_EXPONENT = 0.1, 3.0
 # small numbers.
 DIGITS = (1, 2), (3, 4), range(5, 13)
 DENOMINATORS = range(1, 13), (16, 20, 25, 30, 32, 40, 50, 60, 64, 80, 90, 100), (360, 1000)
-N_ERRORS = 5.0
+# What coefficients are taken to be off by, in standard errors: what is simplest may be too
+# simple, where errors are those of few rows that follow exactly.
+N_ERRORS = 5.0, 1.0, 0.2
+# Between which lies what is left of rows, but for errors.
+ENDS = 0.02, 0.98
+# A formula is whole that so many rows hold exactly.
+WHOLE = 0.999
 
 
 def fitted_formula(fit, raw, columns, lasts, decimals):
@@ -28,22 +39,46 @@ def fitted_formula(fit, raw, columns, lasts, decimals):
     Parameters
     ----------
     fit : callable
-        Of rows, other columns, the last column, and decimals: `sum_of`, `product_of`.
+        Of rows, other columns, the last column, decimals, and standard errors: `sum_of`,
+        `product_of`.
     raw : ndarray of shape (n, n_columns)
         NaN where missing.
     columns, lasts : sequence of int
         All of them, and those that may follow from the others.
     decimals : ndarray of int of shape (n_columns,)
+
+    Returns
+    -------
+    exact : float
+        In what fraction of the rows it holds exactly.
+    formula : Formula
     """
     rows = raw[~np.isnan(raw[:, columns]).any(axis=1)]
     if len(rows) < max(LEAST_ROWS, 2 * len(columns)):
         return None
-    fitted = (
-        fit(rows, [i for i in columns if i != last], last, decimals) for last in lasts
-    )
-    found = [formula for formula in fitted if formula is not None and _holds(formula, rows)]
+    found = []
+    for last in lasts:
+        exact, formula = _most_exact(fit, rows, columns, last, decimals)
+        if exact >= LEAST_EXACT and _holds(formula, rows):
+            found.append((exact, formula))
     # Of pieces, price and amount the amount is the finest, and follows from the others.
-    return min(found, key=lambda one: _fineness(one, rows), default=None)
+    return min(found, key=lambda one: _fineness(one[1], rows), default=None)
+
+
+def _most_exact(fit, rows, columns, last, decimals):
+    """Return the simplest of the formulas that most rows hold exactly, (exact, formula)."""
+    others, best = [i for i in columns if i != last], (0.0, None)
+    for n_errors in N_ERRORS:
+        formula = fit(rows, others, last, decimals, n_errors)
+        if formula is None:
+            break
+        # Halves of a step, which may be rounded either way, leave doubts.
+        off = np.abs(formula.solve(rows, last) - rows[:, last])
+        exact = float((off <= formula.steps(rows[:, formula.columns].T) / 10.0).mean())
+        best = max(best, (exact, formula), key=lambda one: one[0])
+        if exact >= WHOLE:
+            break
+    return best
 
 
 def _fineness(formula, rows):
@@ -53,11 +88,20 @@ def _fineness(formula, rows):
     return steps[-1] / max(steps.max(), 1e-300), -spread
 
 
-def _term_steps(formula, rows):
-    """Return what steps of each column make of its term, ndarray of shape (len(columns),)."""
+def _term_steps(formula, rows, of_real=0.0):
+    """Return what steps of each column make of its term, ndarray of shape (len(columns),).
+
+    Parameters
+    ----------
+    formula : Formula
+    rows : ndarray of shape (n, n_columns)
+    of_real : float, default=0.0
+        Steps of real numbers, as a fraction of these.
+    """
     values = rows[:, formula.columns].T
     decimals = np.array(formula.decimals, dtype=float)
-    steps = np.where(decimals >= TOO_MANY, 0.0, 10.0**-decimals)
+    sizes = np.median(np.abs(values), axis=1)
+    steps = np.where(decimals >= TOO_MANY, of_real * sizes, 10.0**-decimals)
     steps = steps * np.abs(np.append(formula.coefficients, 1.0))
     if not formula.is_product:
         return steps
@@ -66,17 +110,25 @@ def _term_steps(formula, rows):
 
 
 def _holds(formula, rows):
-    """Return whether rows hold the formula, and what is left is no more than rounding."""
-    is_exact = formula.is_exact(rows).mean() >= LEAST_EXACT
-    if not is_exact or formula.is_broken(rows).mean() > MOST_BROKEN:
+    """Return whether no more than rounding is left, and all columns have a part in it."""
+    if formula.is_broken(rows).mean() > MOST_BROKEN:
         return False
-    terms = formula.terms(rows[:, formula.columns].T)
-    constant = np.log(abs(formula.constant)) if formula.is_product else formula.constant
-    left = spreads_of(terms[-1] - terms[:-1].sum(axis=0) - constant)
-    spreads = spreads_of(terms)
-    # Terms that cancel each other would make large errors of small ones.
+    values = rows[:, formula.columns].T
+    left = spreads_of(values[-1] - formula.solve(rows, formula.columns[-1]))
+    if not left <= MOST_LEFT * spreads_of(values[-1]):
+        return False
+    is_exact = formula.is_exact(rows)
+    order = np.random.default_rng(0).permutation(len(rows))
+    for column in formula.columns[:-1]:
+        shuffled = rows.copy()
+        shuffled[:, column] = rows[order, column]
+        n_lost = is_exact.sum() - formula.is_exact(shuffled).sum()
+        if n_lost < max(LEAST_SHOWN, LEAST_CHANGED * len(rows)):
+            return False
+    # Terms that cancel each other make large errors of small ones.
+    spreads, steps = spreads_of(formula.terms(values)), _term_steps(formula, rows, SINGLE)
     is_steady = spreads.max() <= MOST_CANCELLED * spreads[-1]
-    return bool(is_steady and left <= MOST_LEFT * spreads.min())
+    return bool(is_steady or steps.max() <= steps[-1])
 
 
 def _formula(rows, others, last, decimals, coefficients, constant, offsets=None):
@@ -94,21 +146,23 @@ def _formula(rows, others, last, decimals, coefficients, constant, offsets=None)
     )
 
 
-def sum_of(rows, others, last, decimals):
+def sum_of(rows, others, last, decimals, n_errors):
     """Return the weighted sum of columns that another one is, `Formula`, or None."""
     x, y = rows[:, others], rows[:, last]
     fitted, errors = _least_squares(
         np.column_stack([x - x.mean(axis=0), np.ones(len(x))]), y
     )
+    errors *= n_errors
     coefficients = _simple_ones(fitted[:-1], errors[:-1])
     if (coefficients == 0).any():
         return None
-    step = 0.0 if decimals[last] >= TOO_MANY else 0.1 * 10.0 ** -float(decimals[last])
-    constant = _round(np.median(y - x @ coefficients), max(errors[-1], step))
+    # What rounding leaves is spread evenly: its ends tell more than its middle.
+    rest = np.quantile(y - x @ coefficients, ENDS).mean()
+    constant = _round(rest, errors[-1])
     return _formula(rows, others, last, decimals, coefficients, constant)
 
 
-def product_of(rows, others, last, decimals):
+def product_of(rows, others, last, decimals, n_errors):
     """Return the product of powers of columns that another one is, `Formula`, or None."""
     with np.errstate(all="ignore"):
         logs = np.log(np.abs(rows[:, [*others, last]]))
@@ -127,7 +181,7 @@ def product_of(rows, others, last, decimals):
         of_others = np.prod(rows[:, others] ** exponents, axis=1)
     there = np.isfinite(of_others)
     fitted, errors = _least_squares(of_others[there, None], rows[there, last])
-    (factor,) = _simple_ones(fitted, errors)
+    (factor,) = _simple_ones(fitted, n_errors * errors)
     if factor == 0:
         return None
     offsets = np.zeros(len(others))
@@ -137,7 +191,7 @@ def product_of(rows, others, last, decimals):
 def short_product_of(powers, short):
     """Return a `fit` for powers of columns times one that is short of a constant."""
 
-    def fit(rows, others, last, decimals):
+    def fit(rows, others, last, decimals, n_errors):
         exponents = np.array([powers.get(i, 1.0) for i in others])
         at = others.index(short)
         with np.errstate(all="ignore"):
@@ -148,7 +202,8 @@ def short_product_of(powers, short):
             return None
         of_others, short_one = of_others[there], rows[there, short]
         design = np.column_stack([of_others, of_others * short_one])
-        constant, factor = _simple_ones(*_least_squares(design, rows[there, last]))
+        fitted, errors = _least_squares(design, rows[there, last])
+        constant, factor = _simple_ones(fitted, n_errors * errors)
         if factor == 0:
             return None
         offsets = np.zeros(len(others))
@@ -159,14 +214,14 @@ def short_product_of(powers, short):
 
 
 def _least_squares(design, y):
-    """Return coefficients, and what they are off by at most."""
+    """Return coefficients and their standard errors."""
     sizes = np.maximum(np.sqrt(np.square(design).sum(axis=0)), 1e-300)
     design = design / sizes  # columns of very different units
     inverse = np.linalg.pinv(design.T @ design)
     fitted = inverse @ (design.T @ y)
     noise = np.square(y - design @ fitted).mean()
     errors = np.sqrt(noise * np.diag(inverse).clip(min=0.0))
-    return fitted / sizes, N_ERRORS * errors / sizes
+    return fitted / sizes, errors / sizes
 
 
 def _simple_ones(numbers, errors):
@@ -186,6 +241,7 @@ def _simpler(number):
     for several, denominators in zip(DIGITS, DENOMINATORS, strict=True):
         for digits in several:
             yield float(f"{number:.{digits - 1}e}")
+            yield 1.0 / float(f"{1.0 / number:.{digits - 1}e}")
         for denominator in denominators:
             yield float(Fraction(number).limit_denominator(denominator))
             inverse = Fraction(1.0 / number).limit_denominator(denominator)

@@ -4,6 +4,7 @@ import numpy as np
 
 from skae.conditionals.relations.candidates import Scale, long_sums, short_factors
 from skae.conditionals.relations.fitting import (
+    WHOLE,
     fitted_formula,
     product_of,
     short_product_of,
@@ -11,6 +12,9 @@ from skae.conditionals.relations.fitting import (
 )
 from skae.conditionals.relations.ties import MAX_COLUMNS, N_ROWS, sources_of, spreads_of
 from skae.table.decimals import decimals_of
+
+# In what fraction of the rows more a formula of more columns has to hold exactly.
+LEAST_BETTER = 0.005
 
 
 def find_formulas(raw):
@@ -41,6 +45,7 @@ def find_formulas(raw):
     told = {formula.columns[-1] for formula in search.found}
     for own in long_sums(raw, np.array([i for i in columns.tolist() if i not in told])):
         search.look(sum_of, own, own)
+    search.complete(columns)
     return search.found
 
 
@@ -49,22 +54,46 @@ class _Search:
 
     Attributes
     ----------
-    found : list of Formula
+    told : dict of int to list of (float, Formula)
+        By the column that follows: in what fraction of rows exactly, and from what.
     """
 
     def __init__(self, raw):
-        self.raw, self.decimals, self.found = raw, decimals_of(raw), []
+        self.raw, self.decimals, self.told = raw, decimals_of(raw), {}
+
+    @property
+    def found(self):
+        """All formulas; of those of the same column the most exact first."""
+        return [
+            formula
+            for several in self.told.values()
+            for _, formula in sorted(several, key=lambda one: -one[0])
+        ]
+
+    def complete(self, columns):
+        """Look for what sums are short of that rows do not hold exactly."""
+        for last, several in list(self.told.items()):
+            exact, formula = max(several, key=lambda one: one[0])
+            if exact < WHOLE and not formula.is_product:
+                for other in columns:
+                    if other not in formula.columns:
+                        self.look(sum_of, (*formula.columns, int(other)), (last,))
 
     def look(self, fit, columns, lasts):
         """Add the formula among some columns, if there is one, and it is new."""
-        known = any(set(formula.columns) <= set(columns) for formula in self.found)
-        if known or len(self.found) == MAX_COLUMNS:
+        found = self.found
+        if len(found) >= MAX_COLUMNS:
             return
         free = [
             last
             for last in lasts
-            if not any(last in sources_of(i, self.found) for i in columns if i != last)
+            # What follows wholly needs no other formula.
+            if all(exact < WHOLE for exact, _ in self.told.get(last, ()))
+            and not any(last in sources_of(i, found) for i in columns if i != last)
         ]
-        formula = fitted_formula(fit, self.raw, columns, free, self.decimals)
-        if formula is not None:
-            self.found.append(formula)
+        fitted = fitted_formula(fit, self.raw, columns, free, self.decimals)
+        if fitted is not None:
+            exact, formula = fitted
+            several = self.told.setdefault(formula.columns[-1], [])
+            if all(exact > other + LEAST_BETTER for other, _ in several):
+                several.append((exact, formula))

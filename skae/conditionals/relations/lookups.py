@@ -11,7 +11,7 @@ from skae.conditionals.relations.rules import MOST_CHANCE
 from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, sources_of
 
 # Rows to an interval, or a part of the calendar, that are looked up by, on average.
-LEAST_PER_KEY = 10
+LEAST_PER_KEY = 5
 # Intervals to each cell at most, and rows of each but the outermost at least.
 MOST_RUNS, LEAST_RUN = 2, 3
 # A number that has more different cells than this is not looked up.
