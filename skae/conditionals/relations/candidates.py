@@ -23,6 +23,8 @@ MAX_PAIRED, MAX_SHORT = 16, 64
 # Cells of a column that are not zero, where it may be a factor, as a fraction.
 LEAST_FINITE = 0.5
 TINY = 1e-9
+# What is left of the variance of one of two columns that can be told apart: of start and end.
+LEAST_OWN = 1e-12
 
 
 class Scale(NamedTuple):
@@ -83,7 +85,7 @@ class Scale(NamedTuple):
         inner = aa * bb - ab.square()
         told = (bb * ay.square() - 2.0 * ab * ay * by + aa * by.square()) / inner
         # Of two columns that say the same, nothing can be told apart.
-        told[inner < TINY * aa * bb] = -math.inf
+        told[inner < LEAST_OWN * aa * bb] = -math.inf
         told.diagonal().copy_(ay.diagonal().square() / aa.diagonal())
         left = (1.0 - told / yy).clamp(min=0.0).sqrt()
         left[(n < LEAST_ROWS) | left.isnan()] = math.inf

@@ -29,8 +29,9 @@ DENOMINATORS = range(1, 13), (16, 20, 25, 30, 32, 40, 50, 60, 64, 80, 90, 100), 
 N_ERRORS = 5.0, 1.0, 0.2
 # Between which lies what is left of rows, but for errors.
 ENDS = 0.02, 0.98
-# A formula is whole that so many rows hold exactly.
-WHOLE = 0.999
+# A formula is whole that so many rows hold exactly; in what fraction of the rows more another
+# has to hold, to be better.
+WHOLE, LEAST_BETTER = 0.999, 0.005
 
 
 def fitted_formula(fit, raw, columns, lasts, decimals):
@@ -75,7 +76,8 @@ def _most_exact(fit, rows, columns, last, decimals):
         # Halves of a step, which may be rounded either way, leave doubts.
         off = np.abs(formula.solve(rows, last) - rows[:, last])
         exact = float((off <= formula.steps(rows[:, formula.columns].T) / 10.0).mean())
-        best = max(best, (exact, formula), key=lambda one: one[0])
+        if exact > best[0] + LEAST_BETTER:
+            best = exact, formula
         if exact >= WHOLE:
             break
     return best

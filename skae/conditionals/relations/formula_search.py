@@ -4,6 +4,7 @@ import numpy as np
 
 from skae.conditionals.relations.candidates import Scale, long_sums, short_factors
 from skae.conditionals.relations.fitting import (
+    LEAST_BETTER,
     WHOLE,
     fitted_formula,
     product_of,
@@ -12,9 +13,6 @@ from skae.conditionals.relations.fitting import (
 )
 from skae.conditionals.relations.ties import MAX_COLUMNS, N_ROWS, sources_of, spreads_of
 from skae.table.decimals import decimals_of
-
-# In what fraction of the rows more a formula of more columns has to hold exactly.
-LEAST_BETTER = 0.005
 
 
 def find_formulas(raw):

@@ -44,6 +44,19 @@ class Formula:
         """Return the formula, its columns numbered as in a table of which these are `columns`."""
         return replace(self, columns=tuple(int(columns[i]) for i in self.columns))
 
+    def from_origins(self, origins):
+        """Return the formula of cells that are counted from origins of their own, or None.
+
+        Parameters
+        ----------
+        origins : ndarray of shape (n_columns,)
+        """
+        *others, last = (float(origins[i]) for i in self.columns)
+        if self.is_product:  # times are no factors
+            return None if any(others) or last else self
+        shift = sum(c * own for c, own in zip(self.coefficients, others, strict=True))
+        return replace(self, constant=self.constant + shift - last)
+
     def total(self, raw):
         """Return 0 for rows that have all of the cells, NaN for others, shape (n,)."""
         return np.where(np.isnan(raw[:, self.columns]).any(axis=1), np.nan, 0.0)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from skae.conditionals.relations.rules import MOST_CHANCE
-from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, sources_of
+from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, N_ROWS, sources_of
 
-# Rows to an interval, or a part of the calendar, that are looked up by, on average.
-LEAST_PER_KEY = 5
+# Rows to an interval, and to a part of the calendar, that are looked up by, on average.
+LEAST_PER_INTERVAL, LEAST_PER_PART = 5, 2
 # Intervals to each cell at most, and rows of each but the outermost at least.
 MOST_RUNS, LEAST_RUN = 2, 3
 # A number that has more different cells than this is not looked up.
@@ -149,8 +149,13 @@ def find_lookups(values, sources, columns, facts, ties=(), least_rows=1):
             is_source = column in (source, *sources_of(source, ties))
             if is_source or sizes[source] <= sizes[column]:
                 continue
-            pair = values[:, [source, column]]
-            lookup = _lookup(pair, facts[source].calendar, least_rows)
+            calendar = facts[source].calendar
+            lookup = None
+            # Most columns are told from lookups by some of the rows.
+            for rows in (slice(None, None, max(1, len(values) // N_ROWS)), slice(None)):
+                lookup = _lookup(values[rows][:, [source, column]], calendar, least_rows)
+                if lookup is None:
+                    break
             if lookup is not None:
                 found.append(replace(lookup, source=int(source), column=int(column)))
                 told.add(column)
@@ -169,7 +174,7 @@ def _lookup(values, calendar, least_rows):
         keys, own = keys[order], y[order]
         starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
         is_same = np.minimum.reduceat(own, starts) == np.maximum.reduceat(own, starts)
-        if is_same.all() and _is_telling(starts, own, least_rows):
+        if is_same.all() and _is_telling(starts, own, LEAST_PER_PART, least_rows):
             return Lookup(0, 1, keys[starts], own[starts], calendar, part)
     if least_rows > 1:
         return None
@@ -180,7 +185,7 @@ def _lookup(values, calendar, least_rows):
     is_clear = len(starts) <= MOST_RUNS * len(np.unique(y))
     is_clear &= np.diff(starts)[1:].min(initial=LEAST_RUN) >= LEAST_RUN
     is_clear &= not (x[starts[1:]] == x[starts[1:] - 1]).any()
-    if not is_clear or not _is_telling(starts, y, least_rows):
+    if not is_clear or not _is_telling(starts, y, LEAST_PER_INTERVAL, least_rows):
         return None
     bounds = zip(x[starts], x[np.append(starts[1:], len(x)) - 1], strict=True)
     return Lookup(0, 1, np.array([*starmap(_end, pairwise(bounds))]), y[starts], calendar)
@@ -198,10 +203,10 @@ def _end(before, after):
     return _round_number(low, high)
 
 
-def _is_telling(starts, cells, least_rows):
+def _is_telling(starts, cells, least_per_key, least_rows):
     """Return whether rows of each key have the same cells, more of them than by chance."""
     fewest = np.diff(np.append(starts, len(cells))).min()
-    if len(cells) < LEAST_PER_KEY * len(starts) or fewest < least_rows:
+    if len(cells) < least_per_key * len(starts) or fewest < least_rows:
         return False
     _, place, counts = np.unique(cells, return_inverse=True, return_counts=True)
     chances = np.log(counts[place] / len(cells))

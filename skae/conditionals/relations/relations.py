@@ -50,7 +50,10 @@ class Relations(NamedTuple):
         least_rows : int, default=1
             Rows that every value which is kept is of.
         """
-        formulas = find_formulas(values[:, numbers])
+        # Times from one origin, so that minutes are simply the difference of end and start.
+        origins = np.array([facts[i].origin for i in numbers])
+        formulas = find_formulas(values[:, numbers] + origins)
+        formulas = [own for f in formulas if (own := f.from_origins(origins)) is not None]
         ties = [*formulas, *find_ties(values[:, numbers], formulas)]
         ties = [tie.among(numbers) for tie in ties]
         both = [*levels, *numbers]
