@@ -12,6 +12,8 @@ from skae.table.decimals import TOO_MANY
 # What rounding leaves, as a fraction of the spread of the column that follows; rows that hold it
 # exactly, and those that no rounding explains.
 MOST_LEFT, LEAST_EXACT, MOST_BROKEN = 0.05, 0.9, 0.01
+# Rows that miss it by up to so many halves of a step.
+N_NEAR, MOST_NEAR = 6, 0.002
 # Rows, and what fraction of them, that do not hold it any more once another column's cells are
 # shuffled.
 LEAST_SHOWN, LEAST_CHANGED = 10, 0.02
@@ -60,27 +62,32 @@ def fitted_formula(fit, raw, columns, lasts, decimals):
     found = []
     for last in lasts:
         exact, formula = _most_exact(fit, rows, columns, last, decimals)
-        if exact >= LEAST_EXACT and _holds(formula, rows):
+        if formula is not None and _holds(formula, rows):
             found.append((exact, formula))
     # Of pieces, price and amount the amount is the finest, and follows from the others.
     return min(found, key=lambda one: _fineness(one[1], rows), default=None)
 
 
 def _most_exact(fit, rows, columns, last, decimals):
-    """Return the simplest of the formulas that most rows hold exactly, (exact, formula)."""
-    others, best = [i for i in columns if i != last], (0.0, None)
+    """Return the simplest of the formulas that most rows hold exactly, (exact, formula).
+
+    By which of them may be held counts as held a half of a step, which may be rounded either
+    way; `exact` is without these.
+    """
+    others, most, best = [i for i in columns if i != last], 0.0, None
     for n_errors in N_ERRORS:
         formula = fit(rows, others, last, decimals, n_errors)
         if formula is None:
             break
-        # Halves of a step, which may be rounded either way, leave doubts.
-        off = np.abs(formula.solve(rows, last) - rows[:, last])
-        exact = float((off <= formula.steps(rows[:, formula.columns].T) / 10.0).mean())
-        if exact > best[0] + LEAST_BETTER:
-            best = exact, formula
-        if exact >= WHOLE:
+        held = float(formula.is_exact(rows).mean())
+        if held > most + LEAST_BETTER:
+            most, best = held, formula
+        if held >= WHOLE:
             break
-    return best
+    if best is None:
+        return 0.0, None
+    off = np.abs(best.solve(rows, last) - rows[:, last])
+    return float((off <= best.steps(rows[:, best.columns].T) / 10.0).mean()), best
 
 
 def _fineness(formula, rows):
@@ -113,13 +120,21 @@ def _term_steps(formula, rows, of_real=0.0):
 
 def _holds(formula, rows):
     """Return whether no more than rounding is left, and all columns have a part in it."""
-    if formula.is_broken(rows).mean() > MOST_BROKEN:
+    values, is_broken = rows[:, formula.columns].T, formula.is_broken(rows)
+    errors = values[-1] - formula.solve(rows, formula.columns[-1])
+    # Errors of who wrote the table are large; small ones are the formula's.
+    is_near = is_broken & (np.abs(errors) <= N_NEAR * formula.steps(values))
+    if is_broken.mean() > MOST_BROKEN or is_near.mean() > MOST_NEAR:
         return False
-    values = rows[:, formula.columns].T
-    left = spreads_of(values[-1] - formula.solve(rows, formula.columns[-1]))
+    left = spreads_of(errors)
     if not left <= MOST_LEFT * spreads_of(values[-1]):
         return False
+    spreads, steps = spreads_of(formula.terms(values)), _term_steps(formula, rows, SINGLE)
+    if (spreads < steps[-1]).any():  # no more than rounding
+        return False
     is_exact = formula.is_exact(rows)
+    if is_exact.mean() < LEAST_EXACT:
+        return False
     order = np.random.default_rng(0).permutation(len(rows))
     for column in formula.columns[:-1]:
         shuffled = rows.copy()
@@ -128,7 +143,6 @@ def _holds(formula, rows):
         if n_lost < max(LEAST_SHOWN, LEAST_CHANGED * len(rows)):
             return False
     # Terms that cancel each other make large errors of small ones.
-    spreads, steps = spreads_of(formula.terms(values)), _term_steps(formula, rows, SINGLE)
     is_steady = spreads.max() <= MOST_CANCELLED * spreads[-1]
     return bool(is_steady or steps.max() <= steps[-1])
 

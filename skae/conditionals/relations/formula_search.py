@@ -70,12 +70,16 @@ class _Search:
 
     def complete(self, columns):
         """Look for what sums are short of that rows do not hold exactly."""
-        for last, several in list(self.told.items()):
-            exact, formula = max(several, key=lambda one: one[0])
-            if exact < WHOLE and not formula.is_product:
-                for other in columns:
-                    if other not in formula.columns:
-                        self.look(sum_of, (*formula.columns, int(other)), (last,))
+        short = [
+            (last, formula.columns)
+            for last, several in self.told.items()
+            for exact, formula in several
+            if exact < WHOLE and not formula.is_product
+        ]
+        for last, own in short:
+            for other in columns:
+                if other not in own:
+                    self.look(sum_of, (*own, int(other)), (last,))
 
     def look(self, fit, columns, lasts):
         """Add the formula among some columns, if there is one, and it is new."""

@@ -44,16 +44,29 @@ class Formula:
         """Return the formula, its columns numbered as in a table of which these are `columns`."""
         return replace(self, columns=tuple(int(columns[i]) for i in self.columns))
 
+    def goes_with(self, are_dates):
+        """Return whether it makes sense of dates: they differ, and are no factors.
+
+        Parameters
+        ----------
+        are_dates : ndarray of bool of shape (n_columns,)
+        """
+        dates = are_dates[list(self.columns)]
+        weights = np.append(self.coefficients, -1.0)[dates]
+        if self.is_product:
+            return not dates.any()
+        return bool(abs(weights.sum()) <= TINY * np.abs(weights).max(initial=0.0))
+
     def from_origins(self, origins):
-        """Return the formula of cells that are counted from origins of their own, or None.
+        """Return the formula of cells that are counted from origins of their own.
 
         Parameters
         ----------
         origins : ndarray of shape (n_columns,)
         """
+        if self.is_product:
+            return self
         *others, last = (float(origins[i]) for i in self.columns)
-        if self.is_product:  # times are no factors
-            return None if any(others) or last else self
         shift = sum(c * own for c, own in zip(self.coefficients, others, strict=True))
         return replace(self, constant=self.constant + shift - last)
 

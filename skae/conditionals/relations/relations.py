@@ -53,7 +53,13 @@ class Relations(NamedTuple):
         # Times from one origin, so that minutes are simply the difference of end and start.
         origins = np.array([facts[i].origin for i in numbers])
         formulas = find_formulas(values[:, numbers] + origins)
-        formulas = [own for f in formulas if (own := f.from_origins(origins)) is not None]
+        are_dates = np.array([facts[i].calendar is not None for i in numbers])
+        formulas = [
+            formula.from_origins(origins)
+            for formula in formulas
+            if formula.goes_with(are_dates)
+            and not (formula.is_product and origins[list(formula.columns)].any())
+        ]
         ties = [*formulas, *find_ties(values[:, numbers], formulas)]
         ties = [tie.among(numbers) for tie in ties]
         both = [*levels, *numbers]
