@@ -132,8 +132,8 @@ class Drawer(View):
         """Draw cells of a ranked column: from a tie, where all else of it is there."""
         variables, log_p = self.variables, np.zeros(len(rows))
         places = np.arange(len(rows))
-        for variable, tie in variables.tie_variables.items():
-            if column in tie.columns and len(places):
+        for variable, tie in variables.tellers(column):
+            if len(places):
                 here = tie.tells(state.values[rows[places]], column)
                 own = places[here]
                 log_p[own] = self._draw_by_tie(state, rows[own], column, variable, tie, rng)

@@ -49,13 +49,20 @@ class Expecter(View):
     def _show_determined(self, state, rows):
         """Let what ties determine exactly be seen, as the duration of start and end."""
         variables = self.variables
-        for variable, tie in variables.tie_variables.items():
-            points = variables.ranks[variable].points
-            for column in tie.columns if len(points) == 1 else ():
+        exact = {
+            variable
+            for variable in variables.tie_variables
+            if len(variables.ranks[variable].points) == 1
+        }
+        for column in sorted(set().union(*variables.relations.tied)):
+            for variable, tie in variables.tellers(column):
+                if variable not in exact:
+                    continue
                 here = ~state.missing[rows, column] & np.isnan(state.values[rows, column])
                 own = rows[here & tie.tells(state.values[rows], column)]
                 if len(own):
-                    cells = self.ruling.solved(state.values[own], column, tie, points[0])
+                    total = variables.ranks[variable].points[0]
+                    cells = self.ruling.solved(state.values[own], column, tie, total)
                     state.put(own, column, cells)
 
     def _fill(self, state, rows, at, column, filled, left, looked):
@@ -99,9 +106,7 @@ class Expecter(View):
             own = filled.copy()
             own[:, column] = cells
             cells = self.ruling.moved(own, column)
-            for of_tie, tie in variables.tie_variables.items():
-                if column not in tie.columns:
-                    continue
+            for of_tie, tie in reversed(variables.tellers(column)):
                 # Expected ones too: what is expected of a sum is the sum of what is.
                 here = tie.tells(filled, column)
                 if here.any():

@@ -70,7 +70,9 @@ class Variables:
         self.level = np.flatnonzero(known & is_level & ~ordered)
         self.ordered = set(np.flatnonzero(known & is_level & ordered).tolist())
         numbers = np.flatnonzero(known & ~is_level)
-        self.relations = Relations.find(values, numbers, self.level, columns, least_rows)
+        self.relations = Relations.find(
+            values, numbers, self.level, sorted(self.ordered), columns, least_rows
+        )
         self._learn_ranks(values, weights)
         self._learn_holes(values, weights)
         self._learn_levels(values, columns, weights)
@@ -162,6 +164,16 @@ class Variables:
         self.tie_variables = {
             len(self.ranked) + k: tie for k, tie in enumerate(self.relations.ties)
         }
+
+    def tellers(self, column):
+        """Return the ties that tell a column, the most exact ones first.
+
+        Returns
+        -------
+        tellers : list of tuple (variable, Tie or Formula)
+        """
+        own = [pair for pair in self.tie_variables.items() if column in pair[1].columns]
+        return sorted(own, key=lambda pair: pair[1].doubt(column))
 
     @property
     def are_amounts(self):

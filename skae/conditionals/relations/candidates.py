@@ -15,6 +15,8 @@ MAX_TERMS, N_SCREENED = 4, 400
 MOST_LEFT, MOST_LEFT_BY_ALL = 0.15, 0.05
 # What the best two and three terms leave at most, where there are up to `MAX_TERMS`.
 MOST_LEFT_BY = {2: 0.85, 3: 0.65}
+# How many times as much one column leaves as it does beside another, where both belong to it.
+MUCH_LESS = 3.0
 # Sets of columns that are looked at more closely for each column, at most.
 N_CANDIDATES = 3
 # Columns of which all pairs are tried as factors beside one that is short of a constant, and
@@ -119,7 +121,11 @@ class Scale(NamedTuple):
             # What one column tells, it tells beside any other one too.
             of_one = left.diagonal().clone()
             alone = (of_one <= MOST_LEFT).nonzero()[:, 0].tolist()
+            both, least = left.clone(), of_one.min()
             left[alone] = left[:, alone] = math.inf
+            # But nearly, as the mean of two that are nearly the same: with another exactly.
+            left = torch.where(both < least / MUCH_LESS, both, left)
+            left.diagonal().fill_(math.inf)
             rows, others = torch.triu_indices(*left.shape)
             best = left[rows, others].argsort()[:N_CANDIDATES]
             pairs = zip(rows[best].tolist(), others[best].tolist(), strict=True)

@@ -11,7 +11,9 @@ from skae.table.decimals import TOO_MANY
 
 # What rounding leaves, as a fraction of the spread of the column that follows; rows that hold it
 # exactly, and those that no rounding explains.
-MOST_LEFT, LEAST_EXACT, MOST_BROKEN = 0.05, 0.9, 0.01
+MOST_LEFT, LEAST_EXACT, MOST_BROKEN = 0.25, 0.9, 0.01
+# Probability that a formula holds by chance, for which so many rows a term do not count.
+MOST_CHANCE, N_PER_TERM = 1e-6, 3
 # Rows that miss it by up to so many halves of a step.
 N_NEAR, MOST_NEAR = 6, 0.002
 # Rows, and what fraction of them, that do not hold it any more once another column's cells are
@@ -63,7 +65,7 @@ def fitted_formula(fit, raw, columns, lasts, decimals):
     for last in lasts:
         exact, formula = _most_exact(fit, rows, columns, last, decimals)
         if formula is not None and _holds(formula, rows):
-            found.append((exact, formula))
+            found.append((exact, formula.measured(rows)))
     # Of pieces, price and amount the amount is the finest, and follows from the others.
     return min(found, key=lambda one: _fineness(one[1], rows), default=None)
 
@@ -126,8 +128,9 @@ def _holds(formula, rows):
     is_near = is_broken & (np.abs(errors) <= N_NEAR * formula.steps(values))
     if is_broken.mean() > MOST_BROKEN or is_near.mean() > MOST_NEAR:
         return False
-    left = spreads_of(errors)
-    if not left <= MOST_LEFT * spreads_of(values[-1]):
+    if not spreads_of(errors) <= MOST_LEFT * spreads_of(values[-1]):
+        return False
+    if _log_chance(formula, values) >= np.log(MOST_CHANCE):
         return False
     spreads, steps = spreads_of(formula.terms(values)), _term_steps(formula, rows, SINGLE)
     if (spreads < steps[-1]).any():  # no more than rounding
@@ -145,6 +148,14 @@ def _holds(formula, rows):
     # Terms that cancel each other make large errors of small ones.
     is_steady = spreads.max() <= MOST_CANCELLED * spreads[-1]
     return bool(is_steady or steps.max() <= steps[-1])
+
+
+def _log_chance(formula, values):
+    """Return log p of cells that all lie within a step of what anything else gave."""
+    step = 2.0 * np.median(formula.steps(values))
+    _, counts = np.unique(np.floor(values[-1] / max(step, 1e-300)), return_counts=True)
+    n_free = len(values[-1]) - N_PER_TERM * len(values)
+    return max(n_free, 0) * np.log(counts.max() / len(values[-1]))
 
 
 def _formula(rows, others, last, decimals, coefficients, constant, offsets=None):

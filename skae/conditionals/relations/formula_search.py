@@ -14,6 +14,9 @@ from skae.conditionals.relations.fitting import (
 from skae.conditionals.relations.ties import MAX_COLUMNS, N_ROWS, sources_of, spreads_of
 from skae.table.decimals import decimals_of
 
+# Formulas of one column at most.
+MOST_EACH = 3
+
 
 def find_formulas(raw):
     """Return the `Formula`s among columns of numbers, list.
@@ -90,7 +93,8 @@ class _Search:
             last
             for last in lasts
             # What follows wholly needs no other formula.
-            if all(exact < WHOLE for exact, _ in self.told.get(last, ()))
+            if len(self.told.get(last, ())) < MOST_EACH
+            and all(exact < WHOLE for exact, _ in self.told.get(last, ()))
             and not any(last in sources_of(i, found) for i in columns if i != last)
         ]
         fitted = fitted_formula(fit, self.raw, columns, free, self.decimals)

@@ -28,6 +28,8 @@ class Formula:
     offsets : tuple of float or None
         o, of all but the last column, of a product: a discount d leaves 100 - d per cent.
         None: a sum.
+    off : tuple of float
+        How far cells of each column lie off, at most, that the others tell, in steps of it.
     """
 
     columns: tuple[int, ...]
@@ -35,6 +37,7 @@ class Formula:
     constant: float
     decimals: tuple[int, ...]
     offsets: tuple[float, ...] | None
+    off: tuple[float, ...] = ()
 
     @property
     def is_product(self):
@@ -77,6 +80,19 @@ class Formula:
     def tells(self, raw, column):
         """Return in which rows the other cells are there, and tell this one."""
         return ~np.isnan(self.solve(raw, column))
+
+    def doubt(self, column):
+        """Return how far a cell of a column lies off, at most, that the others tell."""
+        return self.off[self.columns.index(column)]
+
+    def measured(self, rows):
+        """Return the formula with `off`, as rows have it."""
+        values, off = rows[:, self.columns].T, []
+        for at, column in enumerate(self.columns):
+            errors = np.abs(self.solve(rows, column) - values[at])
+            errors = errors[~np.isnan(errors)] / np.median(self.steps(values, at))
+            off.append(float(np.quantile(errors, 0.95)) if len(errors) else np.inf)
+        return replace(self, off=tuple(off))
 
     def is_broken(self, raw, limits=None):
         """Return which rows have all of the cells, and others than any rounding makes of them.

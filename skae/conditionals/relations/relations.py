@@ -36,15 +36,15 @@ class Relations(NamedTuple):
     numbered: list
 
     @classmethod
-    def find(cls, values, numbers, levels, facts, least_rows=1):
+    def find(cls, values, numbers, levels, ordered, facts, least_rows=1):
         """Return the relations of a table.
 
         Parameters
         ----------
         values : ndarray of float64 of shape (n, n_columns)
             Numbers, and the numbers of levels; NaN where missing.
-        numbers, levels : ndarray of int
-            Columns of numbers, and of levels without an order.
+        numbers, levels, ordered : ndarray of int
+            Columns of numbers, and of levels without an order and with one.
         facts : sequence of ColumnFacts
             Of all columns.
         least_rows : int, default=1
@@ -62,7 +62,7 @@ class Relations(NamedTuple):
         ]
         ties = [*formulas, *find_ties(values[:, numbers], formulas)]
         ties = [tie.among(numbers) for tie in ties]
-        both = [*levels, *numbers]
+        looked_up = [*levels, *ordered, *numbers]
         codes = np.nan_to_num(values[:, levels], nan=-1.0).astype(int)
         hierarchies = find_hierarchies(codes, [facts[i].n_levels for i in levels])
         constants = find_constants(values, levels, numbers)
@@ -71,7 +71,7 @@ class Relations(NamedTuple):
         return cls(
             ties,
             find_orders(values, numbers, facts),
-            find_lookups(values, numbers, both, facts, ties, least_rows),
+            find_lookups(values, numbers, looked_up, facts, ties, least_rows),
             [hierarchy.among(levels) for hierarchy in hierarchies],
             constants,
             [pair for pair, n in n_ruled.items() if n == n_seen[pair[1]]],

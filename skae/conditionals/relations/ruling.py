@@ -122,18 +122,27 @@ class Ruling:
         given : ndarray of bool of shape (n, n_columns)
             Cells that stay what they are.
         """
-        told = [
-            (formula.columns[-1], formula.solve)
-            for formula in self.variables.relations.formulas
-        ]
-        told += [
-            (lookup.column, self.looked_up) for lookup in self.variables.relations.lookups
-        ]
+        relations = self.variables.relations
+        told = [(formula.columns[-1], formula.solve) for formula in relations.formulas]
+        told += [(lookup.column, self.looked_up) for lookup in relations.lookups]
         for column, tell in told:
             cells = tell(values, column)
             changed = ~given[:, column] & ~np.isnan(values[:, column]) & ~np.isnan(cells)
             changed[changed] = self._is_asked(column, cells[changed])
-            values[changed, column] = cells[changed]
+            rows = np.flatnonzero(changed)
+            again = values[rows]
+            again[:, column] = cells[rows]
+            # What is given of a sum rules over what its parts are told by.
+            rows = rows[self._n_inexact(again) <= self._n_inexact(values[rows])]
+            values[rows, column] = cells[rows]
+
+    def _n_inexact(self, values):
+        """Return how many formulas rows do not hold exactly, (n,)."""
+        inexact = np.zeros(len(values), dtype=int)
+        for tie in self.variables.relations.ties:
+            if isinstance(tie, Formula):
+                inexact += ~(tie.is_exact(values) | np.isnan(tie.total(values)))
+        return inexact
 
     def _is_asked(self, column, cells):
         """Return which cells of a column may be, if any were asked for."""

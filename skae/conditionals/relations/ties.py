@@ -53,6 +53,10 @@ class Tie:
         others = [i for i in self.columns if i != column]
         return ~np.isnan(raw[:, others]).any(axis=1)
 
+    def doubt(self, column):
+        """Return how far a cell of a column lies off that the sum tells: it is drawn."""
+        return math.inf
+
     def total_range(self, raw, column, low, high):
         """Return between what the sums of rows lie, of which a column lies in [low, high].
 
