@@ -317,13 +317,13 @@ def test_parts_of_dates_are_looked_up():
     first = pd.Timestamp("2018-03-05")
     calendar = Calendar("D", (first - pd.Timestamp("1970-01-01")).days, None, 1.0)
     dates = pd.DatetimeIndex(first + pd.to_timedelta(days, "D"))
-    for part in ("year", "quarter", "month", "dayofweek"):
+    for part in ("year", "quarter", "month", "day_of_week"):
         cells = getattr(dates, part).to_numpy()
         (found,) = _lookup(days, cells, calendar)
         np.testing.assert_array_equal(found.told(days + 0.4), cells)
         assert found.part == part
-    (weekend,) = _lookup(days, dates.dayofweek >= 5, calendar)
-    np.testing.assert_array_equal(weekend.told(days.astype(float)), dates.dayofweek >= 5)
+    (weekend,) = _lookup(days, dates.day_of_week >= 5, calendar)
+    np.testing.assert_array_equal(weekend.told(days.astype(float)), dates.day_of_week >= 5)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -131,13 +131,12 @@ class Drawer(View):
     def _draw_number(self, state, rows, column, rng):
         """Draw cells of a ranked column: from a tie, where all else of it is there."""
         variables, log_p = self.variables, np.zeros(len(rows))
-        places = np.arange(len(rows))
-        for variable, tie in variables.tellers(column):
-            if len(places):
-                here = tie.tells(state.values[rows[places]], column)
-                own = places[here]
-                log_p[own] = self._draw_by_tie(state, rows[own], column, variable, tie, rng)
-                places = places[~here]
+        told = np.zeros(len(rows), dtype=bool)
+        tellers = variables.tellers(state.values[rows], column, state.given[rows])
+        for variable, tie, own in tellers:
+            log_p[own] = self._draw_by_tie(state, rows[own], column, variable, tie, rng)
+            told[own] = True
+        places = np.flatnonzero(~told)
         if not len(places):
             return log_p
         own = rows[places]

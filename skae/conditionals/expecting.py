@@ -49,21 +49,16 @@ class Expecter(View):
     def _show_determined(self, state, rows):
         """Let what ties determine exactly be seen, as the duration of start and end."""
         variables = self.variables
-        exact = {
-            variable
-            for variable in variables.tie_variables
-            if len(variables.ranks[variable].points) == 1
-        }
         for column in sorted(set().union(*variables.relations.tied)):
-            for variable, tie in variables.tellers(column):
-                if variable not in exact:
-                    continue
-                here = ~state.missing[rows, column] & np.isnan(state.values[rows, column])
-                own = rows[here & tie.tells(state.values[rows], column)]
-                if len(own):
-                    total = variables.ranks[variable].points[0]
-                    cells = self.ruling.solved(state.values[own], column, tie, total)
-                    state.put(own, column, cells)
+            here = ~state.missing[rows, column] & np.isnan(state.values[rows, column])
+            own = rows[here]
+            tellers = variables.tellers(state.values[own], column, state.given[own])
+            for variable, tie, at in tellers:
+                points = variables.ranks[variable].points
+                if len(points) == 1:
+                    values = state.values[own[at]]
+                    cells = self.ruling.solved(values, column, tie, points[0])
+                    state.put(own[at], column, cells)
 
     def _fill(self, state, rows, at, column, filled, left, looked):
         """Fill a column of some of the rows, and what that leaves no choice for."""
@@ -106,12 +101,10 @@ class Expecter(View):
             own = filled.copy()
             own[:, column] = cells
             cells = self.ruling.moved(own, column)
-            for of_tie, tie in reversed(variables.tellers(column)):
-                # Expected ones too: what is expected of a sum is the sum of what is.
-                here = tie.tells(filled, column)
-                if here.any():
-                    total = self._mean_of(of_tie, hidden[:, here], mean[here], spread[here])
-                    cells[here] = self.ruling.solved(filled[here], column, tie, total)
+            # Expected ones too: what is expected of a sum is the sum of what is.
+            for of_tie, tie, at in variables.tellers(filled, column, state.given[rows]):
+                total = self._mean_of(of_tie, hidden[:, at], mean[at], spread[at])
+                cells[at] = self.ruling.solved(filled[at], column, tie, total)
             return cells
         k = variable - variables.n_ranked
         log_p = self.networks.log_probabilities(hidden, mean, k).exp().mean(0)

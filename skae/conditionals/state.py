@@ -17,10 +17,13 @@ class State:
     visible : torch.Tensor of bool of shape (n, n_variables)
     missing : ndarray of bool of shape (n, n_columns)
         Cells that are not to be drawn.
+    given : ndarray of bool of shape (n, n_columns)
+        Cells that were there at first.
     """
 
     def __init__(self, variables, values):
         self.variables, self.values = variables, values.copy()
+        self.given = ~np.isnan(values)
         self.missing = np.zeros(values.shape, dtype=bool)
         x, known = variables.encode(values)
         self.x = torch.from_numpy(x).float()
@@ -38,6 +41,7 @@ class State:
         """Return the state of some rows, which may be repeated."""
         state = copy.copy(self)
         state.values, state.missing = self.values[rows], self.missing[rows]
+        state.given = self.given[rows]
         at = torch.from_numpy(np.asarray(rows))
         state.x, state.visible = self.x[at], self.visible[at]
         return state

@@ -165,15 +165,35 @@ class Variables:
             len(self.ranked) + k: tie for k, tie in enumerate(self.relations.ties)
         }
 
-    def tellers(self, column):
-        """Return the ties that tell a column, the most exact ones first.
+    def tellers(self, values, column, given):
+        """Yield the ties that tell cells of a column, the most exact ones first.
 
-        Returns
-        -------
-        tellers : list of tuple (variable, Tie or Formula)
+        But first those of what is given: of a total that is, parts are to be the parts.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, n_columns)
+        column : int
+        given : ndarray of bool of shape (n, n_columns)
+
+        Yields
+        ------
+        variable : int
+        tie : Tie or Formula
+        rows : ndarray of int
+            Those whose cells it tells, and none before it did.
         """
         own = [pair for pair in self.tie_variables.items() if column in pair[1].columns]
-        return sorted(own, key=lambda pair: pair[1].doubt(column))
+        own.sort(key=lambda pair: pair[1].doubt(column))
+        left = np.ones(len(values), dtype=bool)
+        for by_given in (True, False):
+            for variable, tie in own:
+                tells = left & tie.tells(values, column)
+                if by_given:
+                    tells &= given[:, tie.columns].any(axis=1)
+                if tells.any():
+                    left &= ~tells
+                    yield variable, tie, np.flatnonzero(tells)
 
     @property
     def are_amounts(self):

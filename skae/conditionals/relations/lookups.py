@@ -18,7 +18,7 @@ MOST_RUNS, LEAST_RUN = 2, 3
 MAX_CELLS = 60
 # Digits of the numbers at which intervals end, where there is a choice.
 DECIMALS = range(-12, 13)
-PARTS = ("year", "quarter", "month", "day", "dayofweek", "hour")
+PARTS = ("year", "quarter", "month", "day", "day_of_week", "hour")
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,9 @@ class Ruling:
             if lookup.source == column and lookup.part is not None
         ]
         cells = values[:, column].copy()
+        # First to the day, then to the hour, of which none is to take it to another day.
         for is_hour, most, at in ((False, MOST_DAYS, 0), (True, 23, 1)):
-            own = [rule for rule in lookups if (rule.part == "hour") == is_hour]
+            own = [rule for rule in lookups if is_hour or rule.part != "hour"]
             if not own:
                 continue
             step = own[0].calendar.steps[at]
@@ -133,15 +134,19 @@ class Ruling:
             again = values[rows]
             again[:, column] = cells[rows]
             # What is given of a sum rules over what its parts are told by.
-            rows = rows[self._n_inexact(again) <= self._n_inexact(values[rows])]
+            stays = given[rows]
+            stays[:, column] = True
+            now, before = (self._n_inexact(v, stays) for v in (again, values[rows]))
+            rows = rows[now < before + (tell == self.looked_up)]
             values[rows, column] = cells[rows]
 
-    def _n_inexact(self, values):
-        """Return how many formulas rows do not hold exactly, (n,)."""
+    def _n_inexact(self, values, stays):
+        """Return how many formulas rows do not hold exactly, of cells that stay, (n,)."""
         inexact = np.zeros(len(values), dtype=int)
         for tie in self.variables.relations.ties:
             if isinstance(tie, Formula):
-                inexact += ~(tie.is_exact(values) | np.isnan(tie.total(values)))
+                off = ~(tie.is_exact(values) | np.isnan(tie.total(values)))
+                inexact += off & stays[:, tie.columns[-1]]
         return inexact
 
     def _is_asked(self, column, cells):
