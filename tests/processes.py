@@ -22,10 +22,12 @@ SECONDS = 60
 ROWS = np.random.default_rng(0).normal(size=(400, 8)) @ np.eye(8, k=1) + np.arange(8.0)
 
 
-# Small networks of columns, in children that are spawned as well: they import this file.
-for setting, value in SHORT_CONDITIONALS.items():
-    module, _, attribute = setting.rpartition(".")
-    setattr(resolve_name(module), attribute, value)
+# Small networks of columns, in children that are spawned as well; not in the process of the
+# tests, which imports this file to look for examples.
+if __name__ in ("__main__", "__mp_main__"):
+    for setting, value in SHORT_CONDITIONALS.items():
+        module, _, attribute = setting.rpartition(".")
+        setattr(resolve_name(module), attribute, value)
 
 
 def scores(name, fitted=None):

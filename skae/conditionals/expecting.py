@@ -98,9 +98,10 @@ class Expecter(View):
                 cells = variables.ranks[variable].rounded(cells)
             low, high = self.ruling.bounds(filled, column)
             cells = np.where(low <= high, cells.clip(low, high), cells)
-            own = filled.copy()
-            own[:, column] = cells
-            cells = self.ruling.moved(own, column)
+            if column in variables.relations.with_parts:
+                own = filled.copy()
+                own[:, column] = cells
+                cells = self.ruling.moved(own, column)
             # Expected ones too: what is expected of a sum is the sum of what is.
             for of_tie, tie, at in variables.tellers(filled, column, state.given[rows]):
                 total = self._mean_of(of_tie, hidden[:, at], mean[at], spread[at])

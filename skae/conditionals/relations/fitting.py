@@ -122,6 +122,9 @@ def _term_steps(formula, rows, of_real=0.0):
 
 def _holds(formula, rows):
     """Return whether no more than rounding is left, and all columns have a part in it."""
+    is_exact = formula.is_exact(rows)
+    if is_exact.mean() < LEAST_EXACT:
+        return False
     values, is_broken = rows[:, formula.columns].T, formula.is_broken(rows)
     errors = values[-1] - formula.solve(rows, formula.columns[-1])
     # Errors of who wrote the table are large; small ones are the formula's.
@@ -134,9 +137,6 @@ def _holds(formula, rows):
         return False
     spreads, steps = spreads_of(formula.terms(values)), _term_steps(formula, rows, SINGLE)
     if (spreads < steps[-1]).any():  # no more than rounding
-        return False
-    is_exact = formula.is_exact(rows)
-    if is_exact.mean() < LEAST_EXACT:
         return False
     order = np.random.default_rng(0).permutation(len(rows))
     for column in formula.columns[:-1]:

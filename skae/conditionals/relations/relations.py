@@ -110,6 +110,11 @@ class Relations(NamedTuple):
         return {lookup.source for lookup in self.lookups}.union(*of_formulas)
 
     @property
+    def with_parts(self):
+        """Columns of dates of which months, ... are looked up, set of int."""
+        return {lookup.source for lookup in self.lookups if lookup.part is not None}
+
+    @property
     def formulas(self):
         """The ties that are formulas, each after those that tell its columns, list."""
         first: dict = {}
