@@ -11,7 +11,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 # Chosen by eye from the tables of several runs, or told in words.
 BY_HAND = {
-    *("ablation", "elsewhere", "family", "generation", "imputation"),
+    *("ablation", "elsewhere", "family", "generation", "imputation", "relations"),
     *("convolutional_time", "imputation_time"),
 }
 
