@@ -119,7 +119,7 @@ class Lookup:
         return ~np.isnan(told) & ~np.isnan(cells) & (told != cells)
 
 
-def find_lookups(values, sources, columns, facts, ties=(), least_rows=1):
+def find_lookups(values, sources, columns, facts, ties=(), ruled=(), least_rows=1):
     """Return the `Lookup`s of a table, list.
 
     Parameters
@@ -134,6 +134,9 @@ def find_lookups(values, sources, columns, facts, ties=(), least_rows=1):
         Of all columns.
     ties : sequence of Tie or Formula
         What is known of the columns already.
+    ruled : collection of tuple (source, column), default=()
+        Numbers that a level of the column makes constant, and this: where no tip is paid in
+        cash, cash says so, and the tip is best drawn after it.
     least_rows : int, default=1
         Rows that every key is of; where these are several, no interval's end is kept.
     """
@@ -147,7 +150,8 @@ def find_lookups(values, sources, columns, facts, ties=(), least_rows=1):
             continue
         for source in sources:
             is_source = column in (source, *sources_of(source, ties))
-            if is_source or sizes[source] <= sizes[column]:
+            is_ruled = (int(source), int(column)) in ruled
+            if is_source or is_ruled or sizes[source] <= sizes[column]:
                 continue
             calendar = facts[source].calendar
             lookup = None

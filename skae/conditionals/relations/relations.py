@@ -71,7 +71,7 @@ class Relations(NamedTuple):
         return cls(
             ties,
             find_orders(values, numbers, facts),
-            find_lookups(values, numbers, looked_up, facts, ties, least_rows),
+            find_lookups(values, numbers, looked_up, facts, ties, set(n_ruled), least_rows),
             [hierarchy.among(levels) for hierarchy in hierarchies],
             constants,
             [pair for pair, n in n_ruled.items() if n == n_seen[pair[1]]],
