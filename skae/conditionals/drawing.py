@@ -172,8 +172,6 @@ class Drawer(View):
 
     def _draw_by_tie(self, state, rows, column, variable, tie, rng):
         log_p, points = np.zeros(len(rows)), self.variables.ranks[variable].points
-        if not len(rows):
-            return log_p
         values = state.values[rows]
         low, high = self.ruling.bounds(values, column, of_ties=False)
         if len(points) == 1:  # a sum that is always the same, or a formula

@@ -6,14 +6,15 @@ import numpy as np
 
 from skae.conditionals.relations.candidates import LEAST_FINITE
 from skae.conditionals.relations.formulas import SINGLE, Formula
+from skae.conditionals.relations.rules import MOST_CHANCE
 from skae.conditionals.relations.ties import LEAST_ROWS, spreads_of
 from skae.table.decimals import TOO_MANY
 
 # What rounding leaves, as a fraction of the spread of the column that follows; rows that hold it
 # exactly, and those that no rounding explains.
 MOST_LEFT, LEAST_EXACT, MOST_BROKEN = 0.25, 0.9, 0.01
-# Probability that a formula holds by chance, for which so many rows a term do not count.
-MOST_CHANCE, N_PER_TERM = 1e-6, 3
+# So many rows a term do not count where it is told what holds by chance.
+N_PER_TERM = 3
 # Rows that miss it by up to so many halves of a step.
 N_NEAR, MOST_NEAR = 6, 0.002
 # Rows, and what fraction of them, that do not hold it any more once another column's cells are

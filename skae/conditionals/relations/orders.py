@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from skae.conditionals.relations.rules import MOST_CHANCE
 from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, N_ROWS
 from skae.table.decimals import TOO_MANY, decimals_of
 
-# Probability of an order to hold by chance, were the two columns independent.
-MOST_CHANCE = 1e-6
 # Cells that are told to differ always: none of as many rows that lie so few steps apart has
 # equal ones as chance would not do.
 N_STEPS = 5
