@@ -49,8 +49,9 @@ class AutoencoderImputer(
     values that repeat go with, such as an article's number with a price; and they leave this
     where held-out rows are better for it. A cell is filled with what is expected given all
     cells of its row that are there, in one pass: no chain of imputations has to settle. What
-    holds in every row (sums, products and other formulas, orders, bands of numbers, parts of
-    dates, categories within categories) holds in filled rows, and tells cells exactly.
+    holds in every row (sums, products and other formulas, orders, extremes, bands of numbers,
+    parts of dates, categories within categories) holds in filled rows, and tells cells
+    exactly.
 
     Parameters
     ----------

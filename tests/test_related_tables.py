@@ -72,6 +72,21 @@ def _spread(rng):
     return frame
 
 
+def _marks(rng):
+    frame = _spread(rng)
+    frame["mean"] = frame[list("xyz")].mean(axis=1).round(2)
+    return frame
+
+
+def _accounts(rng):
+    opened = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 10**6, N), "min")
+    plan = rng.choice(["free", "paid"], N)
+    never = rng.random(N) < np.where(plan == "free", 0.7, 0.05)
+    later = np.where(never, 0.0, rng.gamma(1.5, 300_000.0, N)).round()
+    last = opened + pd.to_timedelta(later, "min")
+    return pd.DataFrame({"opened": opened, "last": last, "plan": plan})
+
+
 def _near(left, right, slack=0.0051):
     return (left - right).abs() <= slack + 1e-9
 
@@ -126,6 +141,69 @@ def test_no_row_is_out_of_order(given):
     rows = _fit(frame).sample(500, random_state=0, given=given)
     assert (rows.least <= rows[list("xyz")].min(axis=1) + 1e-9).all()
     assert (rows.most >= rows[list("xyz")].max(axis=1) - 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"most": 25.0},
+        {"most": (24.0, 26.0)},
+        {"least": 18.0, "most": 25.0},
+        {"range": 2.0},
+        {"range": (1.0, 2.0)},
+        {"x": 25.0, "most": 25.0},
+        {"x": 20.0, "y": 21.0, "most": 24.0},
+        {"mean": 20.0},
+    ],
+)
+def test_the_largest_is_one_of_those_it_is_the_largest_of(given):
+    rows = _fit(_marks(np.random.default_rng(0))).sample(200, random_state=0, given=given)
+    assert (rows.most == rows[list("xyz")].max(axis=1)).mean() > 0.99
+    assert (rows.least == rows[list("xyz")].min(axis=1)).mean() > 0.99
+    assert _near(rows["range"], rows.most - rows.least, 0.0).mean() > 0.99
+    assert _near(rows["mean"], rows[list("xyz")].mean(axis=1)).mean() > 0.99
+
+
+def test_a_cell_that_has_to_be_the_largest_is():
+    frame = _marks(np.random.default_rng(0))
+    holed = frame.drop(columns=["mean", "range"])
+    is_most = frame.x > frame[["y", "z"]].max(axis=1)
+    holed.loc[is_most & (frame.index % 2 == 0), "x"] = np.nan
+    filled = AutoencoderImputer(max_iter=3, random_state=0).fit_transform(holed)
+    pd.testing.assert_series_equal(filled.x, frame.x)
+
+
+def test_the_largest_that_is_given_is_not_below_another_cell():
+    vae = _fit(_marks(np.random.default_rng(0)))
+    with pytest.raises(ValueError, match="hardly exist"):
+        vae.sample(
+            10, random_state=0, given={"x": 20.0, "y": 21.0, "z": 22.0, "most": 24.0}
+        )
+
+
+@pytest.mark.parametrize("plan", ["free", "paid"])
+def test_cells_are_the_same_as_often_as_they_are(plan):
+    frame = _accounts(np.random.default_rng(0))
+    vae = VAETransformer(2, max_iter=30, random_state=0).fit(frame)
+    rows = vae.sample(400, random_state=0, given={"plan": plan})
+    real = frame[frame.plan == plan]
+    share, of_real = ((f["last"] == f.opened).mean() for f in (rows, real))
+    assert abs(share - of_real) < 0.12
+    assert (rows["last"] >= rows.opened).all()
+    # Where they differ, it is by as much as in the table.
+    days, of_real = ((f["last"] - f.opened)[f["last"] > f.opened] for f in (rows, real))
+    assert 0.6 < days.median() / of_real.median() < 1.6
+
+
+def test_a_draw_of_a_hole_may_be_the_same_as_another_cell():
+    frame = _accounts(np.random.default_rng(0))
+    holed = frame.copy()
+    holed.loc[::2, "last"] = pd.NaT
+    imputer = AutoencoderImputer(sample_posterior=True, random_state=0)
+    drawn = imputer.fit_transform(holed)[::2]
+    share, of_real = ((f["last"] == f.opened).mean() for f in (drawn, frame[::2]))
+    assert abs(share - of_real) < 0.12
 
 
 @pytest.mark.parametrize("size", [1e-12, 1.0, 1e8, 1e15])

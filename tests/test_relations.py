@@ -11,6 +11,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from skae import AutoencoderImputer, VAETransformer
 from skae.conditionals.model import ColumnFacts
+from skae.conditionals.relations.equals import find_equals
+from skae.conditionals.relations.extremes import find_extremes
 from skae.conditionals.relations.formula_search import find_formulas
 from skae.conditionals.relations.lookups import Calendar, find_lookups
 from skae.conditionals.relations.orders import find_orders
@@ -279,6 +281,72 @@ def test_dates_are_compared_whatever_they_are_counted_from():
     facts = [ColumnFacts(unit="day"), ColumnFacts(unit="day", origin=300.0), ColumnFacts()]
     values = np.column_stack([start, end - 300.0, start - 2000.0])
     assert set(_orders(values, facts)) == {(0, 1)}
+
+
+# ---------------------------------------------------------------- extremes, equal cells
+
+
+def _extremes(values):
+    n = values.shape[1]
+    orders = find_orders(values, np.arange(n), [ColumnFacts()] * n)
+    return find_extremes(values, orders)
+
+
+def _equals(values):
+    return find_equals(
+        values, range(values.shape[1]), [ColumnFacts()] * values.shape[1], []
+    )
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("holes", [0.0, 0.2])
+def test_the_largest_of_others_is_found(sign, holes):
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(400, 3)).round(2)
+    last = sign * (sign * own).max(axis=1)
+    below = last - sign * rng.gamma(2.0, 1.0, 400).round(2)
+    values = np.column_stack([below, own, last])
+    whole = values.copy()
+    values[rng.random(values.shape) < holes] = np.nan
+    (found,) = _extremes(values)
+    assert found.columns == (1, 2, 3, 4)
+    np.testing.assert_array_equal(found.told(whole, 4), last)
+    told = found.told(whole, 1)
+    np.testing.assert_array_equal(
+        ~np.isnan(told), sign * own[:, 0] > (sign * own[:, 1:]).max(1)
+    )
+    np.testing.assert_array_equal(told[~np.isnan(told)], own[~np.isnan(told), 0])
+
+
+def test_one_row_in_which_no_other_is_the_largest_says_that_it_is_none():
+    own = np.random.default_rng(0).normal(size=(400, 3))
+    values = np.column_stack([own, own.max(axis=1)])
+    values[7, 3] += 1.0
+    assert _extremes(values) == []
+
+
+def test_columns_that_are_often_the_same_are_found():
+    rng = np.random.default_rng(0)
+    asked = np.exp(rng.normal(9.0, 1.0, 500)).round()
+    granted = np.where(rng.random(500) < 0.3, asked, asked * rng.uniform(0.2, 0.9, 500))
+    other = np.exp(rng.normal(9.0, 1.0, 500)).round()
+    values = np.column_stack([other, asked, granted.round()])
+    (found,) = _equals(values)
+    assert found.columns == (1, 2)
+    np.testing.assert_array_equal(found.codes(values), values[:, 1] == values[:, 2])
+
+
+def test_what_is_the_same_by_chance_is_not_found():
+    rng = np.random.default_rng(0)
+    near = rng.normal(50.0, 8.0, (500, 1)) + rng.normal(
+        0.0, 1.0, (500, 2)
+    )  # few steps apart
+    zeros = np.where(rng.random((500, 2)) < 0.7, 0.0, rng.gamma(2.0, 10.0, (500, 2)))
+    few = rng.integers(0, 4, (500, 2))
+    values = np.column_stack([near.round(), zeros, few])
+    assert (values[:, 0] == values[:, 1]).mean() > 0.2
+    assert (values[:, 2] == values[:, 3]).mean() > 0.4
+    assert _equals(values) == []
 
 
 # ---------------------------------------------------------------- lookups

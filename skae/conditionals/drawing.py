@@ -28,16 +28,27 @@ class Drawer(View):
 
     # ------------------------------------------------------------------ orders
 
-    def order(self, rng):
+    def order(self, rng, given):
         """Return the columns in random order, but what others determine after these.
 
-        Whether a cell is there comes before the cell.
+        Whether a cell is there comes before the cell; and the largest of columns before
+        these, where it goes with what is given.
+
+        Parameters
+        ----------
+        rng : numpy.random.RandomState
+        given : ndarray of bool of shape (n, n_columns)
+            Cells of rows that were there at first.
         """
         order = rng.permutation(self.variables.drawn).tolist()
         for column, level_column in self.variables.relations.numbered:
             order.remove(column)
             order.insert(order.index(level_column) + 1, column)
         order = self.variables.relations.in_order(order)
+        asked = {*np.flatnonzero(given.any(axis=0)).tolist(), *self.ruling.asked}
+        for column in self.variables.relations.extremes_first(asked):
+            order.remove(column)
+            order.insert(0, column)
         for column, absence in self.variables.absence_of.items():
             order.remove(absence)
             order.insert(order.index(column) if column in order else 0, absence)
@@ -136,6 +147,16 @@ class Drawer(View):
         for variable, tie, own in tellers:
             log_p[own] = self._draw_by_tie(state, rows[own], column, variable, tie, rng)
             told[own] = True
+        for variable, equal in variables.equal_variables.items():
+            if column in equal.columns:
+                places = np.flatnonzero(~told)
+                told[places] = self._draw_equal(
+                    state, rows[places], column, variable, equal, rng
+                )
+        for extreme in variables.relations.extremes:
+            if column in extreme.columns[:-1]:
+                places = np.flatnonzero(~told)
+                told[places] = self._draw_extreme(state, rows[places], column, extreme, rng)
         places = np.flatnonzero(~told)
         if not len(places):
             return log_p
@@ -150,6 +171,38 @@ class Drawer(View):
         log_p[places[there]] = np.where(is_inside[there], 0.0, -np.inf)
         state.put(own, column, np.where(there, ruled, cells))
         return log_p
+
+    def _draw_equal(self, state, rows, column, variable, equal, rng):
+        """Draw whether cells are the same as those of another column, and put them there.
+
+        Returns
+        -------
+        is_same : ndarray of bool of shape (len(rows),)
+        """
+        cells, p = equal.same(state.values[rows], column), np.zeros(len(rows))
+        at = np.flatnonzero(~np.isnan(cells))
+        if not len(at):
+            return p > 0.0
+        hidden, mean, _ = self.look(state, rows[at])
+        k = variable - self.variables.n_ranked
+        log_p = self.networks.log_probabilities(hidden, mean, k)
+        p[at] = np.exp(self._one_network(log_p, rng)[:, 1])
+        is_same = self._put_same(state, rows, column, cells, p, rng)
+        state.put_unequal(rows[at[~is_same[at]]], variable)
+        return is_same
+
+    def _draw_extreme(self, state, rows, column, extreme, rng):
+        """Draw whether cells are the largest or smallest that is there, and put them there."""
+        values = state.values[rows]
+        cells, p = extreme.same(values, column), extreme.chance(values)
+        return self._put_same(state, rows, column, cells, p, rng)
+
+    def _put_same(self, state, rows, column, cells, p, rng):
+        """Put cells there with some probability, if they may be; return where they are."""
+        low, high = self.ruling.bounds(state.values[rows], column)
+        is_same = (low <= cells) & (cells <= high) & (rng.random_sample(len(rows)) < p)
+        state.put(rows[is_same], column, cells[is_same])
+        return is_same
 
     def _settle(self, state, rows, column, rng):
         """Draw what is the last hidden cell of a tie, now that those of a column are there."""

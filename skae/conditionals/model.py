@@ -167,7 +167,7 @@ class Conditionals:
         drawer, state = self._drawer(), State(self.variables, values)
         with threads_for(0):
             drawer.settle(state, rng)
-            for column in drawer.order(rng):
+            for column in drawer.order(rng, state.given):
                 rows = state.hidden_rows(column)
                 if len(rows):
                     drawer.draw(state, rows, column, rng)
@@ -245,7 +245,7 @@ class Conditionals:
         # Rows of one order see the same columns: some orders, not one for each row.
         n = len(state)
         for rows in np.array_split(rng.permutation(n), min(n, 8)):
-            for column in drawer.order(rng):
+            for column in drawer.order(rng, given[rows]):
                 self._draw_column(drawer, state, rows, column, rng, missing)
         drawer.ruling.tell_again(state.values, given)
 

@@ -106,7 +106,7 @@ class Seen(NamedTuple):
         """
         rows, n_each = group.rows, len(group.rows) // len(mask)
         of_row = mask.repeat_interleave(n_each, 0)
-        visible, asked = visibility.of_rows(of_row, rows.known)
+        visible, asked = visibility.of_rows(of_row, rows.known, rows.x)
         full, _ = visibility.of_rows(mask, torch.ones_like(mask))
         owner = visibility.owner
         mean, spread = _given(group.base, rows, full[:, owner], visible[:, owner])

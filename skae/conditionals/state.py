@@ -65,14 +65,24 @@ class State:
                 total = tie.total(self.values[rows])
                 whole = ~np.isnan(total)
                 self._show(rows[whole], tie_variable, total[whole])
+        for variable, equal in variables.equal_variables.items():
+            if column in equal.columns:
+                codes = equal.codes(self.values[rows])
+                whole = codes >= 0
+                self._show(rows[whole], variable, codes[whole])
 
     def take_back(self, rows, column):
         """Undo `put`."""
         variables, at = self.variables, torch.from_numpy(rows)
         self.values[rows, column] = np.nan
-        ties = [v for v, tie in variables.tie_variables.items() if column in tie.columns]
-        for variable in (variables.of_column[column], *ties):
+        rules = {**variables.tie_variables, **variables.equal_variables}
+        of_rules = [v for v, rule in rules.items() if column in rule.columns]
+        for variable in (variables.of_column[column], *of_rules):
             self.visible[at, variable] = False
+
+    def put_unequal(self, rows, variable):
+        """Say of a hidden cell that it is not the same as that of another column."""
+        self._show(rows, variable, np.zeros(len(rows)))
 
     def put_hole(self, rows, column, is_missing):
         """Set whether the cells of a column are missing."""

@@ -16,8 +16,8 @@ class Variables:
     """What is drawn of a row, and in which numbers a network sees it.
 
     In this order: columns of numbers and ordered categories, as normal scores; ties, sums
-    of columns that vary little, as normal scores; categories; and for every column with
-    missing cells whether the cell is missing.
+    of columns that vary little, as normal scores; categories; for every column with missing
+    cells whether the cell is missing; and whether cells are the same that often are.
 
     Parameters
     ----------
@@ -98,8 +98,9 @@ class Variables:
 
     def _learn_levels(self, values, columns, weights):
         self.seen = [columns[i].seen for i in self.level]
+        n_binary = len(self.holed) + len(self.relations.equals)
         self.sizes = np.array(
-            [columns[i].n_levels for i in self.level] + [2] * len(self.holed), dtype=int
+            [columns[i].n_levels for i in self.level] + [2] * n_binary, dtype=int
         )
         codes = self._codes_of(values)
         self.proportions = []
@@ -161,6 +162,10 @@ class Variables:
         self.of_column = {int(c): v for v, c in enumerate(self.ranked)}
         self.of_column |= {int(c): self.n_ranked + k for k, c in enumerate(self.level)}
         self.hole_of = {int(c): n_levels + k for k, c in enumerate(self.holed)}
+        self.equal_variables = {
+            n_levels + len(self.holed) + k: equal
+            for k, equal in enumerate(self.relations.equals)
+        }
         self.tie_variables = {
             len(self.ranked) + k: tie for k, tie in enumerate(self.relations.ties)
         }
@@ -224,7 +229,8 @@ class Variables:
         """Return the numbers of levels of categories and holes, -1 where unknown."""
         levels = np.nan_to_num(values[:, self.level], nan=-1.0).astype(int)
         holes = np.isnan(values[:, self.holed]).astype(int)
-        return np.hstack([levels, holes])
+        equals = [equal.codes(values)[:, None] for equal in self.relations.equals]
+        return np.hstack([levels, holes, *equals])
 
     # ------------------------------------------------------------------ rows
 

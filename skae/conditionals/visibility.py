@@ -8,6 +8,8 @@ class Visibility:
 
     A tie is visible where all of its columns are. Where a single one of them is hidden, it
     is asked for in place of this one. Whoever sees a column sees whether its cell is missing.
+    Whether two cells are the same is visible where both are, and may be where one is; where
+    it says that they are, the hidden one is not asked for.
 
     Parameters
     ----------
@@ -35,6 +37,12 @@ class Visibility:
             for tie, of_tie in variables.tie_variables.items()
         ]
 
+        self._equals = [
+            (equal, [variables.of_column[column] for column in of_equal.columns])
+            for equal, of_equal in variables.equal_variables.items()
+        ]
+        self._is_same = [variables.slots[equal].stop - 1 for equal, _ in self._equals]
+
     def draw(self, n, generator):
         """Return random masks: any number of variables is as probable, and which they are."""
         fraction = torch.rand(n, 1, generator=generator)
@@ -49,12 +57,14 @@ class Visibility:
         asked = self.of_rows(mask, torch.ones_like(mask))[1]
         return asked.sum(1).clamp(min=1)
 
-    def of_rows(self, mask, known):
+    def of_rows(self, mask, known, x=None):
         """Return what is visible, and asked for, where `mask` leaves variables visible.
 
         Parameters
         ----------
         mask, known : torch.Tensor of bool of shape (n, n_variables)
+        x : torch.Tensor of shape (n, width), default=None
+            Rows as networks see them. None: their cells differ.
 
         Returns
         -------
@@ -71,4 +81,12 @@ class Visibility:
             asked[:, tie] = known[:, tie] & (n_hidden == 1)
             for column in members:
                 asked[:, column] &= ~asked[:, tie]
+        for (equal, members), slot in zip(self._equals, self._is_same, strict=True):
+            n_hidden = (~visible[:, members]).sum(1)
+            visible[:, equal] = known[:, equal] & (n_hidden < 1 + mask[:, equal])
+            asked[:, equal] = known[:, equal] & (n_hidden == 1) & ~visible[:, equal]
+            if x is not None:
+                is_told = visible[:, equal] & (x[:, slot] > 0)
+                for column in members:
+                    asked[:, column] &= ~is_told
         return visible, asked

@@ -18,6 +18,8 @@ KNOWN = {
     "architectures.recurrent": ("Recurrent", "RecurrentDecoder", "RecurrentEncoder"),
     "architectures.tied": ("TiedDecoder",),
     "conditionals.evidence": ("Evidence", "WithEvidence"),
+    "conditionals.relations.equals": ("Equal",),
+    "conditionals.relations.extremes": ("Extreme",),
     "conditionals.relations.formulas": ("Formula",),
     "conditionals.gaussian": ("Gaussian",),
     "conditionals.relations.lookups": ("Calendar", "Lookup"),

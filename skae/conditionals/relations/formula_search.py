@@ -18,7 +18,7 @@ from skae.table.decimals import decimals_of
 MOST_EACH = 3
 
 
-def find_formulas(raw):
+def find_formulas(raw, known=()):
     """Return the `Formula`s among columns of numbers, list.
 
     Those of fewer columns first. A column may follow from others in more than one way, but
@@ -28,13 +28,15 @@ def find_formulas(raw):
     ----------
     raw : ndarray of shape (n, n_columns)
         NaN where missing.
+    known : sequence of Extreme, default=()
+        What tells columns already; these follow from no formula.
     """
     raw = raw[:: max(1, len(raw) // N_ROWS)]
     spreads = np.nan_to_num(spreads_of(raw.T))
     columns = np.flatnonzero(spreads > 0)[:MAX_COLUMNS]
     if len(columns) < 2:
         return []
-    search = _Search(raw)
+    search = _Search(raw, known)
     scales = [Scale.of(raw, columns, is_product) for is_product in (False, True)]
     few = {
         (len(own), scale.is_product, own) for scale in scales for own in scale.candidates()
@@ -59,8 +61,9 @@ class _Search:
         By the column that follows: in what fraction of rows exactly, and from what.
     """
 
-    def __init__(self, raw):
-        self.raw, self.decimals, self.told = raw, decimals_of(raw), {}
+    def __init__(self, raw, known):
+        self.raw, self.known, self.told = raw, known, {}
+        self.decimals = decimals_of(raw)
 
     @property
     def found(self):
@@ -89,13 +92,15 @@ class _Search:
         found = self.found
         if len(found) >= MAX_COLUMNS:
             return
+        known = [*found, *self.known]
         free = [
             last
             for last in lasts
+            if all(last != rule.columns[-1] for rule in self.known)
             # What follows wholly needs no other formula.
-            if len(self.told.get(last, ())) < MOST_EACH
+            and len(self.told.get(last, ())) < MOST_EACH
             and all(exact < WHOLE for exact, _ in self.told.get(last, ()))
-            and not any(last in sources_of(i, found) for i in columns if i != last)
+            and not any(last in sources_of(i, known) for i in columns if i != last)
         ]
         fitted = fitted_formula(fit, self.raw, columns, free, self.decimals)
         if fitted is not None:

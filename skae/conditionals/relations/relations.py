@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skae.conditionals.relations.equals import find_equals
+from skae.conditionals.relations.extremes import find_extremes
 from skae.conditionals.relations.formula_search import find_formulas
 from skae.conditionals.relations.formulas import Formula
 from skae.conditionals.relations.lookups import find_lookups
@@ -21,6 +23,8 @@ class Relations(NamedTuple):
     ----------
     ties : list of Tie or Formula
     orders : Orders
+    extremes : list of Extreme
+    equals : list of Equal
     lookups : list of Lookup
     hierarchies : list of Hierarchy
     constants : list of Constant
@@ -30,6 +34,8 @@ class Relations(NamedTuple):
 
     ties: list
     orders: Any
+    extremes: list
+    equals: list
     lookups: list
     hierarchies: list
     constants: list
@@ -52,7 +58,11 @@ class Relations(NamedTuple):
         """
         # Times from one origin, so that minutes are simply the difference of end and start.
         origins = np.array([facts[i].origin for i in numbers])
-        formulas = find_formulas(values[:, numbers] + origins)
+        orders = find_orders(values, numbers, facts)
+        extremes = find_extremes(values, orders)
+        places = {int(column): at for at, column in enumerate(numbers)}
+        known = [extreme.among(places) for extreme in extremes]
+        formulas = find_formulas(values[:, numbers] + origins, known)
         are_dates = np.array([facts[i].calendar is not None for i in numbers])
         formulas = [
             formula.from_origins(origins)
@@ -60,7 +70,7 @@ class Relations(NamedTuple):
             if formula.goes_with(are_dates)
             and not (formula.is_product and origins[list(formula.columns)].any())
         ]
-        ties = [*formulas, *find_ties(values[:, numbers], formulas)]
+        ties = [*formulas, *find_ties(values[:, numbers], [*formulas, *known])]
         ties = [tie.among(numbers) for tie in ties]
         looked_up = [*levels, *ordered, *numbers]
         codes = np.nan_to_num(values[:, levels], nan=-1.0).astype(int)
@@ -70,8 +80,18 @@ class Relations(NamedTuple):
         n_seen = {int(i): np.sum(facts[i].seen) for i in levels}
         return cls(
             ties,
-            find_orders(values, numbers, facts),
-            find_lookups(values, numbers, looked_up, facts, ties, set(n_ruled), least_rows),
+            orders,
+            extremes,
+            find_equals(values, numbers, facts, [*ties, *extremes]),
+            find_lookups(
+                values,
+                numbers,
+                looked_up,
+                facts,
+                [*ties, *extremes],
+                set(n_ruled),
+                least_rows,
+            ),
             [hierarchy.among(levels) for hierarchy in hierarchies],
             constants,
             [pair for pair, n in n_ruled.items() if n == n_seen[pair[1]]],
@@ -95,6 +115,11 @@ class Relations(NamedTuple):
         """
         found = [tie.columns for tie in self.ties]
         found += [(lookup.source, lookup.column) for lookup in self.lookups]
+        found += [
+            (source, rule.columns[-1])
+            for rule in self.extremes
+            for source in rule.columns[:-1]
+        ]
         tied = set().union(*(tie.columns for tie in self.ties))
         first = tied.union(lookup.source for lookup in self.lookups)
         neighbors = np.isfinite(np.maximum(self.orders.gaps, self.orders.gaps.T))
@@ -106,8 +131,24 @@ class Relations(NamedTuple):
     @property
     def telling(self):
         """Columns whose cells as they are given out others follow from, set of int."""
-        of_formulas = (tie.columns[:-1] for tie in self.formulas)
-        return {lookup.source for lookup in self.lookups}.union(*of_formulas)
+        telling = (rule.columns[:-1] for rule in [*self.formulas, *self.extremes])
+        return {lookup.source for lookup in self.lookups}.union(*telling)
+
+    def extremes_first(self, asked):
+        """Return extremes that others than their sources tell, of which some are asked for.
+
+        Parameters
+        ----------
+        asked : set of int
+            Columns.
+        """
+        columns = {rule.columns[-1]: set(rule.columns) for rule in self.extremes}
+        return [
+            column
+            for column, own in columns.items()
+            if column not in asked
+            and any(column in tied and (tied - own) & asked for tied in self.tied)
+        ]
 
     @property
     def with_parts(self):

@@ -41,7 +41,8 @@ class Ruling:
         variables, broken = self.variables, np.zeros(len(values), dtype=bool)
         for variable, tie in variables.tie_variables.items():
             broken |= tie.is_broken(values, variables.ranks[variable].limits)
-        for rule in (variables.relations.orders, *variables.relations.lookups):
+        relations = variables.relations
+        for rule in (relations.orders, *relations.lookups, *relations.extremes):
             broken |= rule.are_broken(values)
         return broken
 
@@ -63,11 +64,15 @@ class Ruling:
         return cells.clip(*self.variables.ranks[self.variables.of_column[column]].limits)
 
     def looked_up(self, values, column):
-        """Return the cells of a column that others tell by a lookup, NaN where none do, (n,)."""
+        """Return the cells of a column that others tell by an extreme or a lookup, NaN where none do, (n,)."""
         told = np.full(len(values), np.nan)
+        for extreme in self.variables.relations.extremes:
+            if column in extreme.columns:
+                told = np.fmax(told, extreme.told(values, column))
         for lookup in self.variables.relations.lookups:
             if lookup.column == column:
-                told = lookup.told(values[:, lookup.source])
+                own = lookup.told(values[:, lookup.source])
+                told = np.where(np.isnan(told), own, told)
         return told
 
     def moved(self, values, column):
@@ -124,9 +129,11 @@ class Ruling:
             Cells that stay what they are.
         """
         relations = self.variables.relations
-        told = [(formula.columns[-1], formula.solve) for formula in relations.formulas]
-        told += [(lookup.column, self.looked_up) for lookup in relations.lookups]
-        for column, tell in told:
+        told = {rule.columns[-1]: self.looked_up for rule in relations.extremes}
+        told |= {formula.columns[-1]: formula.solve for formula in relations.formulas}
+        told |= {lookup.column: self.looked_up for lookup in relations.lookups}
+        for column in relations.in_order(told):
+            tell = told[column]
             cells = tell(values, column)
             changed = ~given[:, column] & ~np.isnan(values[:, column]) & ~np.isnan(cells)
             changed[changed] = self._is_asked(column, cells[changed])
