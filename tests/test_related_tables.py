@@ -87,6 +87,13 @@ def _accounts(rng):
     return pd.DataFrame({"opened": opened, "last": last, "plan": plan})
 
 
+def _fares(rng):
+    frame = pd.DataFrame({"toll": rng.choice([0.0, 6.12], N, p=[0.9, 0.1])})
+    frame["fare"] = 3.0 + 0.5 * rng.geometric(0.07, N)
+    frame["tip"] = (rng.uniform(0.1, 0.3, N) * frame.fare).round(2)
+    return frame.assign(total=frame.sum(axis=1).round(2))
+
+
 def _near(left, right, slack=0.0051):
     return (left - right).abs() <= slack + 1e-9
 
@@ -103,7 +110,7 @@ def test_a_total_is_the_sum_of_its_parts_whatever_is_given(given):
 def test_a_gross_sum_that_is_given_is_that_of_its_parts():
     vae = _fit(_bills(np.random.default_rng(0)))
     rows = vae.sample(200, random_state=0, given={"gross": (100.0, 120.0)})
-    assert _near(rows.gross, rows.net + rows.vat + rows.levy).mean() > 0.97
+    assert _near(rows.gross, rows.net + rows.vat + rows.levy).all()
 
 
 def test_a_sum_holds_at_the_ends_of_its_range():
@@ -182,6 +189,18 @@ def test_the_largest_that_is_given_is_not_below_another_cell():
         )
 
 
+@pytest.mark.parametrize("total", [(13.0, None), (12.0, 12.5), 15.17])
+def test_parts_of_a_total_that_is_asked_for_are_such_as_the_table_has(total):
+    rows = _fit(_fares(np.random.default_rng(0))).sample(
+        200, random_state=0, given={"total": total}
+    )
+    assert _near(rows.total, rows.toll + rows.fare + rows.tip, 0.0).all()
+    assert rows.toll.isin([0.0, 6.12]).mean() > 0.95
+    assert (rows.fare % 0.5 == 0.0).mean() > 0.9
+    low, high = total if isinstance(total, tuple) else (total, total)
+    assert rows.total.between(low, high or np.inf).all()
+
+
 @pytest.mark.parametrize("plan", ["free", "paid"])
 def test_cells_are_the_same_as_often_as_they_are(plan):
     frame = _accounts(np.random.default_rng(0))
@@ -254,6 +273,20 @@ def test_what_can_never_be_is_an_error(table, given):
     vae = _fit(table(np.random.default_rng(0)))
     with pytest.raises(ValueError, match="hardly exist"):
         vae.sample(10, random_state=0, given=given)
+
+
+def test_a_band_that_is_given_is_that_of_a_number_that_is_told():
+    rng = np.random.default_rng(0)
+    pieces = rng.poisson(40, N) * np.where(rng.random(N) < 0.1, 0, 1)
+    reserved = np.minimum(pieces, rng.poisson(10, N))
+    frame = pd.DataFrame({"pieces": pieces, "reserved": reserved})
+    frame["free"] = frame.pieces - frame.reserved
+    frame["low"] = frame.free < 20
+    most = int(frame.reserved.max())
+    given = {"low": True, "pieces": most + 18}
+    rows = _fit(frame).sample(100, random_state=0, given=given)
+    assert (rows.free < 20).all()
+    assert (rows.free == rows.pieces - rows.reserved).all()
 
 
 def test_bands_as_pandas_cuts_them():

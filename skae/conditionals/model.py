@@ -20,6 +20,9 @@ MAX_ROWS = 50_000
 MAX_WIDTH = 300
 # Candidates for a row that meets several conditions.
 N_CANDIDATES = 16
+# Rows that are drawn until they meet a range: how many at least, how often, and what share
+# has to.
+N_TRIED, N_ROUNDS, LEAST_MET = 64, 12, 0.05
 # Rows that are drawn at a time; how often those are drawn again that hold what never is.
 N_DRAWN, N_AGAIN = 2000, 4
 
@@ -216,6 +219,40 @@ class Conditionals:
         return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
     def _sample_part(self, values, rng, ranges, missing, alike):
+        """Draw rows; of ranges of what follows from others, such as a total, those that meet them.
+
+        With a total drawn first, one of its parts would be what the others leave of it,
+        whatever cells that part has.
+        """
+        told = {
+            c: ends
+            for c, ends in ranges.items()
+            if c in self.variables.relations.following and isinstance(ends, tuple)
+        }
+        left, log_p = np.arange(len(values)), np.full(len(values), np.nan)
+        others = {c: asked for c, asked in ranges.items() if c not in told}
+        drawn, n_tried, n_met = values.copy(), 0, 0
+        for _ in range(N_ROUNDS if told else 0):
+            each = np.repeat(left, -(-N_TRIED // len(left)))
+            rows, own = self._draw_part(values[each], rng, others, missing, alike)
+            ends = [(rows[:, [c]], *told[c]) for c in told]
+            meets = np.hstack([(low <= x) & (x <= high) for x, low, high in ends]).all(
+                axis=1
+            )
+            n_tried, n_met = n_tried + len(each), n_met + meets.sum()
+            met, at = np.unique(each[meets], return_index=True)
+            drawn[met], log_p[met] = rows[meets][at], own[meets][at]
+            left = np.setdiff1d(left, met)
+            if not len(left) or n_met < LEAST_MET * n_tried:
+                break
+        log_p += np.log(max(n_met, 1) / max(n_tried, 1))
+        if len(left):
+            drawn[left], log_p[left] = self._draw_part(
+                values[left], rng, ranges, missing, alike
+            )
+        return drawn, log_p
+
+    def _draw_part(self, values, rng, ranges, missing, alike):
         # Where cells may be missing, that is drawn first.
         drawer, n = self._drawer(ranges, not missing), len(values)
         given = ~np.isnan(values)

@@ -160,11 +160,12 @@ def _log_chance(formula, values):
 
 
 def _formula(rows, others, last, decimals, coefficients, constant, offsets=None):
-    """Return a formula, the columns of the coarsest steps first."""
+    """Return a formula, the columns of the coarsest steps first, then of the fewest cells."""
     own = [0.0] * len(others) if offsets is None else offsets
     parts = [(*others, last), coefficients, constant, decimals[[*others, last]], own]
     formula = Formula(*parts[:4], None if offsets is None else own)
-    order = np.argsort(-_term_steps(formula, rows)[:-1], kind="stable").tolist()
+    n_cells = [len(np.unique(rows[:, i])) for i in others]
+    order = np.lexsort((n_cells, -_term_steps(formula, rows)[:-1])).tolist()
     return Formula(
         tuple(int(others[at]) for at in order) + (int(last),),
         tuple(float(coefficients[at]) for at in order),

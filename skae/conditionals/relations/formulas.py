@@ -19,7 +19,8 @@ class Formula:
     Attributes
     ----------
     columns : tuple of int
-        Numbers, those of the coarsest steps first; the last is the one that follows.
+        Numbers, those of the coarsest steps first, then of the fewest different cells; the
+        last is the one that follows.
     coefficients : tuple of float
         Of all but the last column; of a product, multiples of a half.
     constant : float

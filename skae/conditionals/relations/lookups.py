@@ -9,6 +9,7 @@ import pandas as pd
 
 from skae.conditionals.relations.rules import MOST_CHANCE
 from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, N_ROWS, sources_of
+from skae.table.decimals import TOO_MANY
 
 # Rows to an interval, and to a part of the calendar, that are looked up by, on average.
 LEAST_PER_INTERVAL, LEAST_PER_PART = 5, 2
@@ -18,6 +19,8 @@ MOST_RUNS, LEAST_RUN = 2, 3
 MAX_CELLS = 60
 # Digits of the numbers at which intervals end, where there is a choice.
 DECIMALS = range(-12, 13)
+# Digits after the point to which a number of steps is told from the next.
+N_DIGITS = 3
 PARTS = ("year", "quarter", "month", "day", "day_of_week", "hour")
 
 
@@ -95,10 +98,11 @@ class Lookup:
         at = np.searchsorted(self.keys, parts).clip(0, len(self.keys) - 1)
         return np.where(self.keys[at] == parts, self.cells[at], np.nan)
 
-    def bounds(self, cells):
+    def bounds(self, cells, decimals=TOO_MANY):
         """Return between what the source lies, given the column's cells (NaN: unknown).
 
-        From the first of a cell's intervals to the last.
+        From the first of a cell's intervals to the last. Of a source of few decimals up to
+        the last number with these: what is told it may be rounded.
         """
         low, high = np.full(len(cells), -np.inf), np.full(len(cells), np.inf)
         if self.part is None:
@@ -106,10 +110,8 @@ class Lookup:
             for cell in np.unique(self.cells):
                 own, rows = np.flatnonzero(self.cells == cell), cells == cell
                 low[rows] = ends[own[0]]
-                next_one = ends[own[-1] + 1]
-                high[rows] = (
-                    np.nextafter(next_one, -np.inf) if own[-1] < len(self.keys) else np.inf
-                )
+                if own[-1] < len(self.keys):
+                    high[rows] = _last_before(ends[own[-1] + 1], decimals)
         return low, high
 
     def are_broken(self, values):
@@ -193,6 +195,14 @@ def _lookup(values, calendar, least_rows):
         return None
     bounds = zip(x[starts], x[np.append(starts[1:], len(x)) - 1], strict=True)
     return Lookup(0, 1, np.array([*starmap(_end, pairwise(bounds))]), y[starts], calendar)
+
+
+def _last_before(number, decimals):
+    """Return the largest number below another one that is written with so many decimals."""
+    if decimals >= TOO_MANY:
+        return np.nextafter(number, -np.inf)
+    unit = 10.0**-decimals
+    return (np.ceil((number / unit).round(N_DIGITS)) - 1.0) * unit
 
 
 def _end(before, after):

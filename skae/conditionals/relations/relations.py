@@ -134,6 +134,11 @@ class Relations(NamedTuple):
         telling = (rule.columns[:-1] for rule in [*self.formulas, *self.extremes])
         return {lookup.source for lookup in self.lookups}.union(*telling)
 
+    @property
+    def following(self):
+        """Numbers that follow from others by a formula, or are their extreme, set of int."""
+        return {rule.columns[-1] for rule in [*self.formulas, *self.extremes]}
+
     def extremes_first(self, asked):
         """Return extremes that others than their sources tell, of which some are asked for.
 

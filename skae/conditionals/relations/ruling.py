@@ -191,9 +191,10 @@ class Ruling:
         """Return `bounds` by limits, orders and lookups."""
         variables = self.variables
         low, high = variables.relations.orders.bounds(values, column)
+        decimals = variables.ranks[variables.of_column[column]].decimals
         ends = [self.limits_of(column)]
         ends += [
-            lookup.bounds(values[:, lookup.column])
+            lookup.bounds(values[:, lookup.column], decimals)
             for lookup in variables.relations.lookups
             if lookup.source == column
         ]
