@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import Interval
 
 from skae._code_description import CodeDescriptionMixin
 from skae._code_order import OrderedCodesMixin
+from skae._documented import documented
 from skae._estimator import BaseAutoencoder
-from skae._parameters import documented
 from skae.divergences import SQUARED_ERRORS, Adversary
 from skae.models.adversarial import AdversarialModel
 from skae.models.discrepancy import MOST_ROWS, prior_level, prior_mmd

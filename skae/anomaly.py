@@ -9,13 +9,13 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
+from skae._documented import documented
 from skae._estimator import BaseAutoencoder
 from skae._parameters import (
     ColumnParameters,
     ComputeParameters,
     NetworkParameters,
     TrainingParameters,
-    documented,
 )
 from skae.detector.streaming import FollowsStream
 

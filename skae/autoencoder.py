@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import StrOptions
 from skae import _defaults
 from skae._code_description import CodeDescriptionMixin
 from skae._code_order import OrderedCodesMixin
+from skae._documented import documented
 from skae._estimator import BaseAutoencoder
-from skae._parameters import documented
 from skae.architectures import MLP, choose_network
 from skae.models.code_mixture import fit_code_mixture
 from skae.models.deterministic import DeterministicModel

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _defaults
+from skae._documented import documented
 from skae._parameters import (
     Activation,
     ComputeParameters,
@@ -24,7 +25,6 @@ from skae._parameters import (
     SampleParameters,
     TableParameters,
     TrainingParameters,
-    documented,
 )
 from skae._sampling import SamplingMixin
 from skae._typing import Table

@@ -18,7 +18,8 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._conditionals import ConditionalsMixin
-from skae._parameters import ColumnParameters, MemoryParameters, RandomState, documented
+from skae._documented import documented
+from skae._parameters import ColumnParameters, MemoryParameters, RandomState
 from skae._typing import Table
 from skae.conditionals.division import batch_size_for
 from skae.lazy.sampling import sample_of

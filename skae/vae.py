@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skae._code_description import CodeDescriptionMixin
 from skae._code_order import OrderedCodesMixin
+from skae._documented import documented
 from skae._estimator import BaseAutoencoder
-from skae._parameters import documented
 from skae._posteriors import PosteriorsMixin
 from skae._variational_sampling import VariationalSamplingMixin
 from skae._warnings import warn

@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skae import _defaults
+from skae._documented import documented
 from skae._estimator import BaseAutoencoder
-from skae._parameters import documented
 from skae._warnings import warn
 from skae.models.chow_liu import ChowLiuTree
 from skae.models.losses import ColumnLosses, squared_error
