@@ -54,15 +54,19 @@ def find_equals(values, columns, facts, rules):
     facts : sequence of ColumnFacts
         Of all columns.
     rules : sequence of Tie, Formula or Extreme
-        What is known of the columns already: no two of one rule are looked at.
+        What tells columns already: these are not looked at beside those that tell them.
     """
     columns = np.asarray(columns, dtype=int)[:MAX_COLUMNS]
     few = values[:: max(1, len(values) // N_ROWS)]
     rare = {column: _rare(few[:, column]) for column in columns.tolist()}
-    known = {pair for rule in rules for pair in combinations(sorted(rule.columns), 2)}
+    known = {
+        frozenset((column, rule.columns[-1]))
+        for rule in rules
+        for column in rule.columns[:-1]
+    }
     pairs = []
     for i, j in combinations(columns.tolist(), 2):
-        if (i, j) not in known and facts[i].unit == facts[j].unit:
+        if frozenset((i, j)) not in known and facts[i].unit == facts[j].unit:
             equal = Equal((i, j), facts[i].origin - facts[j].origin)
             rows = rare[i] & rare[j]
             differences = (equal.same(few, j) - few[:, j])[rows]
