@@ -199,9 +199,12 @@ class Drawer(View):
 
     def _put_same(self, state, rows, column, cells, p, rng):
         """Put cells there with some probability, if they may be; return where they are."""
-        low, high = self.ruling.bounds(state.values[rows], column)
-        is_same = (low <= cells) & (cells <= high) & (rng.random_sample(len(rows)) < p)
-        state.put(rows[is_same], column, cells[is_same])
+        is_same = rng.random_sample(len(rows)) < p
+        at = np.flatnonzero(is_same)
+        if len(at):
+            low, high = self.ruling.bounds(state.values[rows[at]], column)
+            is_same[at] = (low <= cells[at]) & (cells[at] <= high)
+            state.put(rows[is_same], column, cells[is_same])
         return is_same
 
     def _settle(self, state, rows, column, rng):

@@ -114,7 +114,12 @@ class Relations(NamedTuple):
         What follows from others; and what others only bound, after these.
         """
         found = [tie.columns for tie in self.ties]
-        found += [(lookup.source, lookup.column) for lookup in self.lookups]
+        # A band bounds its number as well; a month does not leave a range of dates.
+        found += [
+            (lookup.source, lookup.column)
+            for lookup in self.lookups
+            if lookup.part is not None
+        ]
         found += [
             (source, rule.columns[-1])
             for rule in self.extremes
