@@ -193,7 +193,7 @@ def test_the_largest_that_is_given_is_not_below_another_cell():
         )
 
 
-@pytest.mark.parametrize("total", [(13.0, None), (12.0, 12.5), 15.17])
+@pytest.mark.parametrize("total", [(13.0, None), (20.0, 23.0), (12.0, 12.5), 15.17])
 def test_parts_of_a_total_that_is_asked_for_are_such_as_the_table_has(total):
     rows = _fit_to(_fares).sample(200, random_state=0, given={"total": total})
     assert _near(rows.total, rows.toll + rows.fare + rows.tip, 0.0).all()
@@ -214,6 +214,17 @@ def test_cells_are_the_same_as_often_as_they_are(plan):
     # Where they differ, it is by as much as in the table.
     days, of_real = ((f["last"] - f.opened)[f["last"] > f.opened] for f in (rows, real))
     assert 0.6 < days.median() / of_real.median() < 1.6
+
+
+def test_what_a_level_makes_constant_is_not_the_same_as_another_cell():
+    rng = np.random.default_rng(0)
+    fee, state = rng.gamma(3.0, 20.0, N).round(2), rng.choice(["open", "closed"], N)
+    part = np.where(rng.random(N) < 0.6, fee, (rng.uniform(0.1, 0.9, N) * fee).round(2))
+    back = np.where(state == "open", 0.0, part)
+    frame = pd.DataFrame({"fee": fee, "state": state, "back": back})
+    rows = _fit(frame).sample(400, random_state=0)
+    assert (rows.back[rows.state == "open"] == 0.0).all()
+    assert 0.45 < (rows.back == rows.fee)[rows.state == "closed"].mean() < 0.75
 
 
 def test_a_draw_of_a_hole_may_be_the_same_as_another_cell():

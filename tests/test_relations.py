@@ -338,9 +338,8 @@ def test_columns_that_are_often_the_same_are_found():
 
 def test_what_is_the_same_by_chance_is_not_found():
     rng = np.random.default_rng(0)
-    near = rng.normal(50.0, 8.0, (500, 1)) + rng.normal(
-        0.0, 1.0, (500, 2)
-    )  # few steps apart
+    # Few steps apart, zeros, few values.
+    near = rng.normal(50.0, 8.0, (500, 1)) + rng.normal(size=(500, 2))
     zeros = np.where(rng.random((500, 2)) < 0.7, 0.0, rng.gamma(2.0, 10.0, (500, 2)))
     few = rng.integers(0, 4, (500, 2))
     values = np.column_stack([near.round(), zeros, few])

@@ -147,24 +147,17 @@ class Drawer(View):
         for variable, tie, own in tellers:
             log_p[own] = self._draw_by_tie(state, rows[own], column, variable, tie, rng)
             told[own] = True
-        for variable, equal in variables.equal_variables.items():
-            if column in equal.columns:
-                places = np.flatnonzero(~told)
-                told[places] = self._draw_equal(
-                    state, rows[places], column, variable, equal, rng
-                )
-        for extreme in variables.relations.extremes:
-            if column in extreme.columns[:-1]:
-                places = np.flatnonzero(~told)
-                told[places] = self._draw_extreme(state, rows[places], column, extreme, rng)
         places = np.flatnonzero(~told)
+        is_same, log_p[places] = self._draw_same(state, rows[places], column, rng)
+        places = places[~is_same]
         if not len(places):
             return log_p
         own = rows[places]
         low, high = self.ruling.bounds(state.values[own], column)
-        cells, log_p[places] = self._draw_within(
+        cells, within = self._draw_within(
             state, own, variables.of_column[column], low, high, rng
         )
+        log_p[places] += within
         ruled = self.ruling.constant(state.values[own], column, np.full(len(own), np.nan))
         there = ~np.isnan(ruled)
         is_inside = (low <= ruled) & (ruled <= high)
@@ -172,40 +165,47 @@ class Drawer(View):
         state.put(own, column, np.where(there, ruled, cells))
         return log_p
 
-    def _draw_equal(self, state, rows, column, variable, equal, rng):
-        """Draw whether cells are the same as those of another column, and put them there.
+    def _draw_same(self, state, rows, column, rng):
+        """Draw which cells are those of another column, or the extreme that is there.
 
         Returns
         -------
         is_same : ndarray of bool of shape (len(rows),)
+            The cells are there then.
+        log_p : ndarray of shape (len(rows),)
+            Of another cell, where the same one may not be.
         """
-        cells, p = equal.same(state.values[rows], column), np.zeros(len(rows))
-        at = np.flatnonzero(~np.isnan(cells))
-        if not len(at):
-            return p > 0.0
-        hidden, mean, _ = self.look(state, rows[at])
-        k = variable - self.variables.n_ranked
-        log_p = self.networks.log_probabilities(hidden, mean, k)
-        p[at] = np.exp(self._one_network(log_p, rng)[:, 1])
-        is_same = self._put_same(state, rows, column, cells, p, rng)
-        state.put_unequal(rows[at[~is_same[at]]], variable)
-        return is_same
-
-    def _draw_extreme(self, state, rows, column, extreme, rng):
-        """Draw whether cells are the largest or smallest that is there, and put them there."""
-        values = state.values[rows]
-        cells, p = extreme.same(values, column), extreme.chance(values)
-        return self._put_same(state, rows, column, cells, p, rng)
+        is_same, log_p = np.zeros(len(rows), dtype=bool), np.zeros(len(rows))
+        for variable, equal in self.variables.equal_variables.items():
+            if column not in equal.columns:
+                continue
+            cells = equal.same(state.values[rows], column)
+            at = np.flatnonzero(~is_same & ~np.isnan(cells))
+            if len(at):
+                p = self._probability(state, rows[at], variable, rng)
+                is_same[at], may_be = self._put_same(
+                    state, rows[at], column, cells[at], p, rng
+                )
+                with np.errstate(divide="ignore"):
+                    log_p[at] += np.where(may_be, 0.0, np.log1p(-p))
+                state.put_unequal(rows[at[~is_same[at]]], variable)
+        for extreme in self.variables.relations.extremes:
+            at = np.flatnonzero(~is_same)
+            if column in extreme.columns[:-1] and len(at):
+                values = state.values[rows[at]]
+                cells, p = extreme.same(values, column), extreme.chance(values)
+                is_same[at], _ = self._put_same(state, rows[at], column, cells, p, rng)
+        return is_same, log_p
 
     def _put_same(self, state, rows, column, cells, p, rng):
-        """Put cells there with some probability, if they may be; return where they are."""
-        is_same = rng.random_sample(len(rows)) < p
-        at = np.flatnonzero(is_same)
-        if len(at):
-            low, high = self.ruling.bounds(state.values[rows[at]], column)
-            is_same[at] = (low <= cells[at]) & (cells[at] <= high)
-            state.put(rows[is_same], column, cells[is_same])
-        return is_same
+        """Put cells there with some probability; return where they are, and may be."""
+        values = state.values[rows]
+        low, high = self.ruling.bounds(values, column)
+        may_be = (low <= cells) & (cells <= high)
+        may_be &= self.ruling.constant(values, column, cells) == cells
+        is_same = may_be & (rng.random_sample(len(rows)) < p)
+        state.put(rows[is_same], column, cells[is_same])
+        return is_same, may_be
 
     def _settle(self, state, rows, column, rng):
         """Draw what is the last hidden cell of a tie, now that those of a column are there."""
@@ -252,15 +252,19 @@ class Drawer(View):
 
     def draw_holes(self, state, rows, column, rng):
         """Draw whether cells of a column are missing, ndarray of bool of shape (len(rows),)."""
-        k = self.variables.hole_of[column] - self.variables.n_ranked
         is_missing = np.zeros(len(rows), dtype=bool)
         for block in blocks_of(np.arange(len(rows)), self.variables.width):
-            hidden, mean, _ = self.look(state, rows[block])
-            log_p = self.networks.log_probabilities(hidden, mean, k)
-            p = np.exp(self._one_network(log_p, rng)[:, 1])
+            p = self._probability(state, rows[block], self.variables.hole_of[column], rng)
             is_missing[block] = rng.random_sample(len(block)) < p
         state.put_hole(rows, column, is_missing)
         return is_missing
+
+    def _probability(self, state, rows, variable, rng):
+        """Return how likely a variable of two levels is the second, (len(rows),)."""
+        hidden, mean, _ = self.look(state, rows)
+        k = variable - self.variables.n_ranked
+        log_p = self.networks.log_probabilities(hidden, mean, k)
+        return np.exp(self._one_network(log_p, rng)[:, 1])
 
     def _one_network(self, parts, rng):
         """Return for every row what one of the networks, drawn at random, says of it."""

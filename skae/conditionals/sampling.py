@@ -8,9 +8,9 @@ from skae.training.devices import threads_for
 
 # Candidates for a row that meets several conditions.
 N_CANDIDATES = 16
-# Rows that are drawn until they meet a range: how many at least, how often, and what share
+# Rows that are drawn at a time until they meet a range, at least and at most, and what share
 # has to.
-N_TRIED, N_ROUNDS, LEAST_MET = 64, 12, 0.05
+N_TRIED, N_MOST_TRIED, LEAST_MET = 64, 2000, 0.05
 # How often rows are drawn again that hold what never is.
 N_AGAIN = 4
 
@@ -56,25 +56,26 @@ class RowSampler:
         told = {
             c: ends
             for c, ends in ranges.items()
-            if c in self.variables.relations.following and isinstance(ends, tuple)
+            if self.alike
+            and c in self.variables.relations.following
+            and isinstance(ends, tuple)
         }
-        left, log_p = np.arange(len(values)), np.full(len(values), np.nan)
         others = {c: asked for c, asked in ranges.items() if c not in told}
-        drawn, n_tried, n_met = values.copy(), 0, 0
-        for _ in range(N_ROUNDS if told else 0):
-            each = np.repeat(left, -(-N_TRIED // len(left)))
-            rows, own = self._draw_part(values[each], rng, others)
+        found, n_tried, n_met = [], 0, 0
+        while told and n_met < len(values) and n_met >= LEAST_MET * n_tried:
+            # As many as it takes at the rate so far.
+            n_left = (len(values) - n_met) * (n_tried / n_met if n_met else 1.0)
+            n = int(np.clip(np.ceil(n_left), N_TRIED, N_MOST_TRIED))
+            rows, log_p = self._draw_part(np.tile(values[:1], (n, 1)), rng, others)
             meets = _lie_within(rows, told)
-            n_tried, n_met = n_tried + len(each), n_met + meets.sum()
-            met, at = np.unique(each[meets], return_index=True)
-            drawn[met], log_p[met] = rows[meets][at], own[meets][at]
-            left = np.setdiff1d(left, met)
-            if not len(left) or n_met < LEAST_MET * n_tried:
-                break
-        log_p += np.log(max(n_met, 1) / max(n_tried, 1))
-        if len(left):
-            drawn[left], log_p[left] = self._draw_part(values[left], rng, ranges)
-        return drawn, log_p
+            n_tried, n_met = n_tried + n, n_met + meets.sum()
+            found.append((rows[meets], log_p[meets]))
+        rate = n_met / max(n_tried, 1)
+        found = [(rows, log_p + np.log(rate)) for rows, log_p in found if len(rows)]
+        if n_met < len(values):
+            found.append(self._draw_part(values[n_met:], rng, ranges))
+        drawn, log_p = (np.concatenate(part) for part in zip(*found, strict=True))
+        return drawn[: len(values)], log_p[: len(values)]
 
     def _draw_part(self, values, rng, ranges):
         """Draw rows of which columns that are asked for are drawn first."""

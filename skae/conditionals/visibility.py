@@ -38,10 +38,13 @@ class Visibility:
         ]
 
         self._equals = [
-            (equal, [variables.of_column[column] for column in of_equal.columns])
+            (
+                equal,
+                variables.slots[equal].stop - 1,
+                [variables.of_column[column] for column in of_equal.columns],
+            )
             for equal, of_equal in variables.equal_variables.items()
         ]
-        self._is_same = [variables.slots[equal].stop - 1 for equal, _ in self._equals]
 
     def draw(self, n, generator):
         """Return random masks: any number of variables is as probable, and which they are."""
@@ -81,12 +84,12 @@ class Visibility:
             asked[:, tie] = known[:, tie] & (n_hidden == 1)
             for column in members:
                 asked[:, column] &= ~asked[:, tie]
-        for (equal, members), slot in zip(self._equals, self._is_same, strict=True):
+        for equal, is_same, members in self._equals:
             n_hidden = (~visible[:, members]).sum(1)
             visible[:, equal] = known[:, equal] & (n_hidden < 1 + mask[:, equal])
             asked[:, equal] = known[:, equal] & (n_hidden == 1) & ~visible[:, equal]
             if x is not None:
-                is_told = visible[:, equal] & (x[:, slot] > 0)
+                is_told = visible[:, equal] & (x[:, is_same] > 0)
                 for column in members:
                     asked[:, column] &= ~is_told
         return visible, asked

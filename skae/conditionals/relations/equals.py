@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, N_ROWS
+from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, some_of
 
 # Values of more rows than this are the same by chance, as two zeros are.
 COMMON = 0.02
@@ -57,7 +57,7 @@ def find_equals(values, columns, facts, rules):
         What tells columns already: these are not looked at beside those that tell them.
     """
     columns = np.asarray(columns, dtype=int)[:MAX_COLUMNS]
-    few = values[:: max(1, len(values) // N_ROWS)]
+    few = some_of(values)
     rare = {column: _rare(few[:, column]) for column in columns.tolist()}
     known = {
         frozenset((column, rule.columns[-1]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skae.conditionals.relations.rules import MOST_CHANCE
-from skae.conditionals.relations.ties import LEAST_ROWS, N_ROWS, sources_of
+from skae.conditionals.relations.ties import LEAST_ROWS, some_of, sources_of
 
 # In at least this share of rows each source is the extreme, and no other one is.
 LEAST_SHARE = 0.01
@@ -79,16 +79,17 @@ def find_extremes(values, orders):
     orders : Orders
         What is largest lies above all others in order.
     """
-    few = values[:: max(1, len(values) // N_ROWS)]
+    few = some_of(values)
     found = []
     for column in sorted(orders.columns):
         for sign, gaps in ((1.0, orders.gaps[:, column]), (-1.0, orders.gaps[column])):
             others = np.flatnonzero(gaps == 0.0).tolist()
-            columns = _extreme_of(sign * (few + orders.origins), others, column)
+            # From one origin, which is that of the column: large numbers would be rounded.
+            shifts = orders.origins - orders.origins[column]
+            columns = _extreme_of(sign * (few + shifts), others, column)
             if columns is None or any(column in sources_of(i, found) for i in columns[:-1]):
                 continue
-            shifts = orders.origins[list(columns)] - orders.origins[column]
-            extreme = Extreme(columns, sign, tuple(shifts.tolist()))
+            extreme = Extreme(columns, sign, tuple(shifts[list(columns)].tolist()))
             if not extreme.are_broken(values).any():
                 found.append(extreme)
                 break

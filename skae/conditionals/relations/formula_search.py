@@ -11,7 +11,7 @@ from skae.conditionals.relations.fitting import (
     short_product_of,
     sum_of,
 )
-from skae.conditionals.relations.ties import MAX_COLUMNS, N_ROWS, sources_of, spreads_of
+from skae.conditionals.relations.ties import MAX_COLUMNS, some_of, sources_of, spreads_of
 from skae.table.decimals import decimals_of
 
 # Formulas of one column at most.
@@ -31,7 +31,7 @@ def find_formulas(raw, known=()):
     known : sequence of Extreme, default=()
         What tells columns already; these follow from no formula.
     """
-    raw = raw[:: max(1, len(raw) // N_ROWS)]
+    raw = some_of(raw)
     spreads = np.nan_to_num(spreads_of(raw.T))
     columns = np.flatnonzero(spreads > 0)[:MAX_COLUMNS]
     if len(columns) < 2:
@@ -62,8 +62,8 @@ class _Search:
     """
 
     def __init__(self, raw, known):
-        self.raw, self.known, self.told = raw, known, {}
-        self.decimals = decimals_of(raw)
+        self.raw, self.decimals, self.told = raw, decimals_of(raw), {}
+        self.known = list(known)
 
     @property
     def found(self):
@@ -93,10 +93,11 @@ class _Search:
         if len(found) >= MAX_COLUMNS:
             return
         known = [*found, *self.known]
+        taken = {rule.columns[-1] for rule in self.known}
         free = [
             last
             for last in lasts
-            if all(last != rule.columns[-1] for rule in self.known)
+            if last not in taken
             # What follows wholly needs no other formula.
             and len(self.told.get(last, ())) < MOST_EACH
             and all(exact < WHOLE for exact, _ in self.told.get(last, ()))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skae.conditionals.ranks import ROUNDING
 from skae.conditionals.relations.rules import MOST_CHANCE
-from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, N_ROWS, sources_of
+from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, some_of, sources_of
 from skae.table.decimals import TOO_MANY
 
 # Rows to an interval, and to a part of the calendar, that are looked up by, on average.
@@ -19,8 +20,6 @@ MOST_RUNS, LEAST_RUN = 2, 3
 MAX_CELLS = 60
 # Digits of the numbers at which intervals end, where there is a choice.
 DECIMALS = range(-12, 13)
-# Digits after the point to which a number of steps is told from the next.
-N_DIGITS = 3
 PARTS = ("year", "quarter", "month", "day", "day_of_week", "hour")
 
 
@@ -158,8 +157,8 @@ def find_lookups(values, sources, columns, facts, ties=(), ruled=(), least_rows=
             calendar = facts[source].calendar
             lookup = None
             # Most columns are told from lookups by some of the rows.
-            for rows in (slice(None, None, max(1, len(values) // N_ROWS)), slice(None)):
-                lookup = _lookup(values[rows][:, [source, column]], calendar, least_rows)
+            for rows in (some_of(values), values):
+                lookup = _lookup(rows[:, [source, column]], calendar, least_rows)
                 if lookup is None:
                     break
             if lookup is not None:
@@ -202,7 +201,7 @@ def _last_before(number, decimals):
     if decimals >= TOO_MANY:
         return np.nextafter(number, -np.inf)
     unit = 10.0**-decimals
-    return (np.ceil((number / unit).round(N_DIGITS)) - 1.0) * unit
+    return (np.ceil(number / unit - ROUNDING) - 1.0) * unit
 
 
 def _end(before, after):

@@ -105,6 +105,11 @@ class Tie:
         return solved.round(self.decimals) + 0.0
 
 
+def some_of(rows):
+    """Return rows from all parts of a table, enough to look for what holds in all."""
+    return rows[:: max(1, len(rows) // N_ROWS)]
+
+
 def sources_of(column, ties):
     """Return the columns that a column is told by, and those that tell these, set of int."""
     sources = set().union(*(tie.columns[:-1] for tie in ties if tie.columns[-1] == column))
@@ -124,7 +129,7 @@ def find_ties(raw, formulas=()):
     formulas : sequence of Formula, default=()
         What is known of the columns already.
     """
-    raw = raw[:: max(1, len(raw) // N_ROWS)]
+    raw = some_of(raw)
     spreads = np.nan_to_num(spreads_of(raw.T))
     candidates = np.flatnonzero(spreads > 0)[:MAX_COLUMNS]
     ties, bound = [], {formula.columns[-1] for formula in formulas}
