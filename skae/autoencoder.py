@@ -186,6 +186,10 @@ class AutoencoderTransformer(CodeDescriptionMixin, OrderedCodesMixin, BaseAutoen
             column_weight=self._column_weight,
         )
 
+    @property
+    def _pretrains(self):
+        return self.pretraining is not None
+
     def _pretrain(self, data, seed):
         if self.pretraining is None or not self.hidden_layer_sizes_:
             return

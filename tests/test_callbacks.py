@@ -66,7 +66,7 @@ class _Tasks:
 
 def test_every_epoch_is_a_task(quick, X):
     tasks = _Tasks()
-    quick(max_iter=3).set_callbacks(tasks).fit(X)
+    quick(max_iter=3, refit=False).set_callbacks(tasks).fit(X)
     epochs = [("epoch", i) for i in range(3)]
     assert tasks.begun == [("fit", 0), *epochs]
     assert tasks.ended == [*epochs, ("fit", 0)]
@@ -101,8 +101,11 @@ def test_scoring_monitor_logs_a_score_an_epoch(quick, X, early_stopping):
 
 def test_watching_does_not_change_the_fit(quick, X):
     monitor = ScoringMonitor(scoring={"r2": reconstruction_r2})
-    watched = quick(dropout=0.2, callbacks=[_CountBatches()]).set_callbacks(monitor).fit(X)
-    _assert_same_codes(watched, quick(dropout=0.2).fit(X), X)
+    estimator = quick(dropout=0.2, refit=False)
+    watched = (
+        clone(estimator).set_params(callbacks=[_CountBatches()]).set_callbacks(monitor)
+    )
+    _assert_same_codes(watched.fit(X), estimator.fit(X), X)
 
 
 class _Look:

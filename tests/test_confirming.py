@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_diabetes
+from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
 from skae.table.rows import DenseRows, TrainingRows
@@ -32,22 +33,24 @@ def fitted():
 
 
 class Judged:
-    """An `EarlyStopping` whose net has a start that is the best of its kind."""
+    """An `EarlyStopping` of two epochs, whose net has a start that is the best of its kind."""
 
-    judge, _is_robust, is_confirmed = EarlyStopping.judge, False, False
+    judge, mean_fall = EarlyStopping.judge, EarlyStopping.mean_fall
+    _is_robust = is_confirmed = False
 
-    def __init__(self, falls):
+    def __init__(self, falls_of_epochs, refit=False, n_epochs=2):
         model = SimpleNamespace(starts_at_optimum=True)
         self.net = SimpleNamespace(
             module_=model,
             history_=[1, 2],
             callbacks_=["heard"],
-            best_epoch_=2,
+            best_epoch_=n_epochs,
             stop_reason_="epochs",
         )
+        self.schedule = SimpleNamespace(refit=refit, n_epochs=10)
         self.rows = TrainingRows(DenseRows(torch.zeros(200, 1), None), None, 40)
-        self.falls = falls
-        self.judge(falls, None)
+        self.falls_of_epochs, self.n_epochs = falls_of_epochs, n_epochs
+        self.judge(falls_of_epochs[n_epochs - 1], None)
 
 
 def _falls(mean, n=40):
@@ -55,28 +58,87 @@ def _falls(mean, n=40):
     return mean + values / values.std()
 
 
+@pytest.fixture
+def confirmed(monkeypatch):
+    """What other rows make of a training, of whose epochs they have all the same falls."""
+
+    def confirm(stopping, falls_of_epochs):
+        def hold_out(self, fold):
+            self.weights.append(None)
+            falls = [falls_of_epochs[epoch - 1] for epoch in self.epochs]
+            return list(map(_falls, falls))
+
+        monkeypatch.setattr(Confirmation, "_hold_out", hold_out)
+        confirmation = Confirmation(stopping.net, stopping)
+        confirmation.run()
+        return len(confirmation.weights) - 1
+
+    return confirm
+
+
 @pytest.mark.parametrize(
     ("own", "others", "n_asked", "is_clear"),
     [(0.2, 0.2, 4, True), (0.2, -0.3, 1, False), (0.9, 0.0, 0, True), (0.2, 1.0, 1, True)],
 )
-def test_others_are_asked_until_all_agree(own, others, n_asked, is_clear, monkeypatch):
-    stopping = Judged(_falls(own))
-
-    def hold_out(self, fold, n_epochs):
-        assert n_epochs == 2
-        self.net.history_.append("judging")
-        assert not self.net.callbacks_
-        self.falls.append(_falls(others))
-        self.weights.append(None)
-
-    monkeypatch.setattr(Confirmation, "_hold_out", hold_out)
-    confirmation = Confirmation(stopping.net, stopping)
-    confirmation.run()
-    assert len(confirmation.falls) == 1 + n_asked
+def test_others_are_asked_until_all_agree(own, others, n_asked, is_clear, confirmed):
+    stopping = Judged([_falls(0.0), _falls(own)])
+    assert confirmed(stopping, [0.0, others]) == n_asked
     assert (stopping.strength > N_ERRORS_CONFIRMED) == is_clear
     assert stopping.is_confirmed == bool(n_asked)
-    assert stopping.net.history_ == [1, 2]
-    assert stopping.net.callbacks_ == ["heard"]
+    assert stopping.n_epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "n_epochs", "is_clear"),
+    [
+        ([0.5, 0.6], [0.9, 0.1], 1, True),
+        ([0.6, 0.5], [0.1, 0.9], 2, True),
+        ([-0.1, -0.2], [0.2, 0.9], 2, True),
+        ([0.1, 0.6], [-0.9, -0.5], 2, False),
+    ],
+)
+def test_all_rows_choose_the_epochs_that_a_refit_takes(
+    own, others, n_epochs, is_clear, confirmed
+):
+    first = int(np.argmax(own)) + 1 if max(own) > 0 else 0
+    stopping = Judged(list(map(_falls, own)), refit=True, n_epochs=first)
+    assert confirmed(stopping, others) == 4
+    assert stopping.n_epochs == n_epochs
+    assert (stopping.strength > N_ERRORS_CONFIRMED) == is_clear
+
+
+def test_all_rows_know_better_than_a_part_of_them_how_long_to_train():
+    """Seeds hold out other rows: with all of these they agree on the number of epochs."""
+    few = _bent(130, 0, noise=0.5)
+    params = {"hidden_layer_sizes": (64,), "max_iter": 60}
+    chosen = {
+        refit: [
+            AutoencoderTransformer(2, refit=refit, random_state=seed, **params)
+            .fit(few)
+            .best_iter_
+            for seed in range(8)
+        ]
+        for refit in (False, True)
+    }
+    assert np.std(chosen[True]) < 0.7 * np.std(chosen[False])
+
+
+def test_no_row_that_is_held_out_has_a_part_in_the_start():
+    """PCA of all rows would be flattered by those that judge it, here by a third."""
+    X = np.random.default_rng(0).normal(size=(60, 40))
+    fit = AutoencoderTransformer(10, max_iter=1, random_state=0, scale=False).fit(X)
+    n_valid = round(fit.validation_fraction_ * len(X))
+    rows = np.arange(len(X))
+    np.random.RandomState(0).shuffle(rows)
+    train, held_out = X[rows[:-n_valid]], X[rows[-n_valid:]]
+    pca = PCA(10).fit(train)
+    error = np.square(pca.inverse_transform(pca.transform(held_out)) - held_out)
+    assert fit.validation_loss_curve_[0] == pytest.approx(error.mean(), rel=0.05)
+    pca = PCA(10).fit(X)
+    error = np.square(pca.inverse_transform(pca.transform(X)) - X)
+    assert fit.best_iter_ == 0
+    own = np.square(fit.inverse_transform(fit.transform(X)) - X)
+    assert own.mean() == pytest.approx(error.mean(), rel=1e-3)
 
 
 def test_seeds_that_learn_little_do_no_harm():

@@ -79,7 +79,7 @@ def test_penalty_makes_corrections_smaller(quick, curved):
 
 @pytest.mark.parametrize(("verbose", "n_lines"), [(0, 0), (1, 6), (True, 6)])
 def test_verbose_prints_a_line_an_epoch(quick, X, capsys, verbose, n_lines):
-    quick(max_iter=4, verbose=verbose).fit(X)
+    quick(max_iter=4, verbose=verbose, refit=False).fit(X)
     assert len(capsys.readouterr().out.splitlines()) == n_lines
 
 

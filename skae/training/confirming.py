@@ -11,17 +11,20 @@ from skae.training.generators import use_generator
 
 # Times that other rows are held out.
 MAX_FOLDS = 4
+# Epochs that may be chosen are at most twice those of the first rows, and so many more.
+MORE_EPOCHS = 10
 # Standard errors of a fall between which other rows are asked, and then more of them;
 # beyond, nothing is open. The first rows have chosen the state, and flatter it.
 OPEN, OPEN_STILL = (0.0, 4.0), (0.5, 3.0)
 
 
 class Confirmation:
-    """Takes the steps of a state again, from the start, with other rows held out in turn.
+    """Trains again from the start, with other rows held out in turn, and pools what they say.
 
     The rows that were held out have chosen the state as well, and flatter it; with others
-    held out, the same number of steps is judged by rows that had no part in anything. All
-    their falls together say whether the start is left.
+    held out, the same number of steps is judged by rows that had no part in anything. Where
+    training is to be repeated on all rows, it is the number of epochs that held-out rows
+    choose, and all of them choose it together: few rows would choose it by luck.
 
     Parameters
     ----------
@@ -39,50 +42,61 @@ class Confirmation:
         rows = stopping.rows
         n_folds = len(rows.source) // max(rows.n_valid, 1) - 1
         self.n_folds = min(n_folds, MAX_FOLDS)
-        self.falls, self.weights = [stopping.falls], [rows.valid_weights]
+        best, curves = stopping.n_epochs, stopping.falls_of_epochs
+        self.chooses = stopping.schedule.refit and best < stopping.schedule.n_epochs
+        # Of the epochs from which one is chosen, a row of falls each, fold by fold.
+        self.epochs = range(best, best + 1)
+        if self.chooses:
+            most = 2 * best + MORE_EPOCHS if best else len(curves)
+            self.epochs = range(1, min(len(curves), most) + 1)
+        self.falls = [curves[epoch - 1] for epoch in self.epochs if epoch]
+        self.weights = [rows.valid_weights]
 
     def run(self):
         """Let other rows judge, fold by fold, until they agree."""
-        net, best_epoch = self.net, self.net.best_epoch_
-        with _unheard(net):
-            for fold in range(1, self.n_folds + 1):
-                least, most = OPEN_STILL if fold > 1 else OPEN
-                if not least < self.stopping.strength < most:
-                    break
-                self._hold_out(fold, best_epoch)
-                if net.stop_reason_ == "diverged":
-                    break
-                self._judge()
+        stopping = self.stopping
+        if not self.falls:
+            return
+        for fold in range(1, self.n_folds + 1):
+            least, most = OPEN_STILL if fold > 1 else OPEN
+            if not self.chooses and not least < stopping.strength < most:
+                return
+            falls = self._hold_out(fold)
+            if not falls:
+                return
+            # Where a training diverges, no epoch after it is one to choose.
+            self.falls = [torch.cat(pair) for pair in zip(self.falls, falls, strict=False)]
+            best = max(range(len(self.falls)), key=lambda i: self._mean(self.falls[i]))
+            stopping.n_epochs = self.epochs[best]
+            weights = None if self.weights[0] is None else torch.cat(self.weights)
+            stopping.judge(self.falls[best], weights)
+            stopping.is_confirmed = True
 
-    def _hold_out(self, fold, n_epochs):
-        """Train from the start with the rows of a fold held out."""
+    def _mean(self, falls):
+        weights = None if self.weights[0] is None else torch.cat(self.weights)
+        return self.stopping.mean_fall(falls, weights)
+
+    def _hold_out(self, fold):
+        """Train from the start with the rows of a fold held out; return the falls of epochs."""
         net, stopping = self.net, self.stopping
         schedule = replace(
             stopping.schedule, begin_epoch=lambda: None, end_epoch=lambda: False
         )
         rows = stopping.rows.rotated(fold * stopping.rows.n_valid)
-        n_all = schedule.n_epochs * schedule.steps_per_epoch(rows.n_train)
-        n_steps = n_epochs * schedule.steps_per_epoch(rows.n_train)
-        stopping.first.restore()
+        per_epoch = schedule.steps_per_epoch(rows.n_train)
+        n_all, n_steps = schedule.n_epochs * per_epoch, self.epochs[-1] * per_epoch
+        stopping.start_with(rows)
         net.optimizer_.state.clear()
         net.set_lr(schedule.learning_rate)
-        before = stopping.losses(rows.n_train, len(rows.source), rows=rows)
+        judging = _Judging(net, stopping, rows, self.epochs)
         generator = torch.Generator(net.device).manual_seed(schedule.seed)
-        with use_generator(generator, net.module_):
+        with _unheard(net), use_generator(generator, net.module_):
             # A refit cools down; what is not trained again stays as it was amid the cycle.
-            steps = (n_steps, n_all) if schedule.refit else (None, None)
-            net._run_epochs(rows, schedule, _Epochs(net, n_epochs), generator, *steps)
-        self.falls.append(
-            before - stopping.losses(rows.n_train, len(rows.source), rows=rows)
-        )
+            cools = schedule.refit and not self.chooses
+            steps = (n_steps, n_all) if cools else (None, None)
+            net._run_epochs(rows, schedule, judging, generator, *steps)
         self.weights.append(rows.valid_weights)
-
-    def _judge(self):
-        weights = None
-        if self.weights[0] is not None:
-            weights = torch.cat(self.weights)
-        self.stopping.judge(torch.cat(self.falls), weights)
-        self.stopping.is_confirmed = True
+        return judging.falls
 
 
 @contextmanager
@@ -97,11 +111,13 @@ def _unheard(net):
         vars(net).update(kept)
 
 
-class _Epochs:
-    """Ends a training after a number of epochs."""
+class _Judging:
+    """Ends a training after some epochs, and keeps by how much held-out losses fell."""
 
-    def __init__(self, net, n_epochs):
-        self.net, self.left = net, n_epochs
+    def __init__(self, net, stopping, rows, epochs):
+        self.net, self.stopping, self.rows, self.epochs = net, stopping, rows, epochs
+        self.epoch, self.falls = 0, []
+        self.start = self._losses()
 
     def end_epoch(self, total, n_rows):
         """Return why training should stop, or None."""
@@ -109,7 +125,13 @@ class _Epochs:
         for key, value in (("train_loss", loss), ("valid_loss", math.nan)):
             self.net.history.record(key, value)
             self.net.history.record(f"{key}_best", False)
-        self.left -= 1
+        self.epoch += 1
         if not math.isfinite(loss):
             return "diverged"
-        return None if self.left else "confirmed"
+        if self.epoch in self.epochs:
+            self.falls.append(self.start - self._losses())
+        return "confirmed" if self.epoch == self.epochs[-1] else None
+
+    def _losses(self):
+        rows = self.rows
+        return self.stopping.losses(rows.n_train, len(rows.source), rows=rows)

@@ -18,7 +18,10 @@ WINSORISED = 0.05
 # A loss that exceeds its start by this factor will not come back.
 DIVERGED = 1e3
 # What an epoch changes of `EarlyStopping`, beside the best state.
-PROGRESS = "best_loss", "falls", "reference", "reference_epoch", "_lowest"
+PROGRESS = (
+    *("best_loss", "n_epochs", "falls", "falls_of_epochs"),
+    *("reference", "reference_epoch", "_lowest"),
+)
 # Rows whose codes a dataset-level regulariser compares with the prior at most.
 N_COMPARED = 1024
 
@@ -27,8 +30,18 @@ class Checkpoint:
     """A copy of a module's weights, in memory, on the device."""
 
     def __init__(self, module):
-        self._live = list(module.state_dict().values())
+        self._module = module
         self._kept = [tensor.clone() for tensor in self._live]
+
+    @property
+    def _live(self):
+        # Not once for all: a module that was moved, and moved back, has others.
+        return self._module.state_dict().values()
+
+    @property
+    def is_live(self):
+        """Whether the module has the weights that are kept."""
+        return all(map(torch.equal, self._kept, self._live))
 
     @property
     def tensors(self):
@@ -70,8 +83,12 @@ class EarlyStopping:
 
     Attributes
     ----------
+    n_epochs : int
+        How many are best: those of the best state, unless other held-out rows say otherwise.
     falls : torch.Tensor of shape (n_valid,) or None
         By how much the best state's losses are below the start's, row by row.
+    falls_of_epochs : list of torch.Tensor
+        The same of the state after each epoch, where other rows are to be asked as well.
     strength : float or None
         Standard errors by which the best state is better than the start; infinite for a
         start that is a state like others; None until it is settled.
@@ -89,6 +106,7 @@ class EarlyStopping:
         self.net, self.rows, self.schedule = net, rows, schedule
         self.first, self.best = Checkpoint(net.module_), Checkpoint(net.module_)
         self.falls, self.strength, self.is_confirmed = None, None, False
+        self.n_epochs, self.falls_of_epochs = 0, []
         self._is_robust = net.module_.has_unbounded_losses
         self._compared = None
         self.start = self.best_loss = math.nan
@@ -112,6 +130,7 @@ class EarlyStopping:
         """Return the loss of the start, which later states have to beat."""
         rows = self.rows
         if rows.holds_out:
+            self.start_with(rows)
             self.start_losses = self.losses(rows.n_train, len(rows.source))
             self.start = self.best_loss = self._mean(self.start_losses).item()
         else:
@@ -125,6 +144,11 @@ class EarlyStopping:
         }
         return self.start
 
+    def start_with(self, rows):
+        """Put the module where training starts that is to know only the rows to train on."""
+        self.first.restore()
+        self.schedule.start_again(rows)
+
     def end_epoch(self, total, n_rows):
         """Record the epoch's losses; return why training should stop, or None."""
         holds_out, epoch = self.rows.holds_out, len(self.net.history)
@@ -132,7 +156,10 @@ class EarlyStopping:
         if holds_out:
             with Batches(self.net, "valid") as told:
                 losses = self.losses(self.rows.n_train, len(self.rows.source), told)
-            figures += [self._mean(losses), self._robust_fall(losses)]
+            falls = self.start_losses - losses
+            figures += [self._mean(losses), _robust_mean(falls, self.rows.valid_weights)]
+            if self.schedule.confirm:
+                self.falls_of_epochs.append(falls)
         # The epoch's only synchronisation with the device.
         train_loss, *held_out = torch.stack(figures).tolist()
         loss = held_out[0] if holds_out else train_loss
@@ -146,10 +173,10 @@ class EarlyStopping:
             return "diverged"
         if better:
             self.best_loss = compared
-            self.net.best_epoch_ = epoch
+            self.net.best_epoch_ = self.n_epochs = epoch
             self.best.save()
             if holds_out:
-                self.falls = self.start_losses - losses
+                self.falls = falls
         return self._no_change(epoch, compared) if holds_out else None
 
     def judge(self, falls, weights):
@@ -187,7 +214,7 @@ class EarlyStopping:
                 self.judge(self.falls, self.rows.valid_weights)
             least = N_ERRORS_CONFIRMED if self.is_confirmed else N_ERRORS
             if not self.strength > least:
-                net.best_epoch_ = 0
+                net.best_epoch_ = self.n_epochs = 0
             (self.best if net.best_epoch_ else self.first).restore()
             if net.loss_curves()[0] and not net.best_epoch_:
                 net.train_start_loss_ = self._checked_loss()
@@ -242,11 +269,17 @@ class EarlyStopping:
             losses.mean() if weights is None else torch.dot(losses, weights) / weights.sum()
         )
 
-    def _robust_fall(self, losses):
-        """Return the winsorised mean fall of the rows' losses since the start."""
-        falls = self.start_losses - losses
-        fractions = _fractions(falls, self.rows.valid_weights)
-        return torch.dot(fractions, _winsorised(falls, fractions))
+    def mean_fall(self, falls, weights):
+        """Return the mean fall of rows' losses; the winsorised one where they have no bound."""
+        if self._is_robust:
+            return _robust_mean(falls, weights).item()
+        return torch.dot(_fractions(falls, weights), falls).item()
+
+
+def _robust_mean(falls, weights):
+    """Return the winsorised mean of the rows' falls."""
+    fractions = _fractions(falls, weights)
+    return torch.dot(fractions, _winsorised(falls, fractions))
 
 
 def _fractions(values, weights):

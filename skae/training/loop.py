@@ -10,13 +10,13 @@ from skorch.dataset import Dataset
 
 from skae.training.batches import Batches
 from skae.training.confirming import Confirmation
-from skae.training.early_stopping import EarlyStopping
+from skae.training.early_stopping import Checkpoint, EarlyStopping
 from skae.training.generators import use_generator
 from skae.training.interrupts import InterruptWatch
 from skae.training.recording import Recording
 from skae.training.refitting import Refitting
 from skae.training.resuming import Resuming
-from skae.training.skorch_callbacks import best_loaded
+from skae.training.skorch_callbacks import best_loaded, listed
 
 
 class TrainingLoop(NeuralNet):
@@ -39,7 +39,10 @@ class TrainingLoop(NeuralNet):
         self.max_epochs, self.batch_size = schedule.n_epochs, schedule.batch_size
         seen = self._dataset(X, 0, len(X.source))
         given = {"X": None, "y": None} if seen is None else {"X": seen.X, "y": seen.y}
+        start = Checkpoint(self.module_) if listed(self.callbacks) else None
         self.notify("on_train_begin", **given)
+        if start is not None and not start.is_live:  # a callback has loaded another
+            schedule.start_again = lambda rows: None
         self.fit_loop(X, schedule=schedule)
         self.notify("on_train_end", **given)
         # The best state is there, unless a callback has loaded another.
@@ -61,7 +64,7 @@ class TrainingLoop(NeuralNet):
                 with use_generator(generator, self.module_):
                     self._run_epochs(X, schedule, stopping, generator, resuming=resuming)
                 self._decide(schedule, stopping)
-                if schedule.refit and self.best_epoch_ and not self._was_stopped:
+                if schedule.refit and stopping.n_epochs and not self._was_stopped:
                     self._refit(schedule, stopping)
             except KeyboardInterrupt:
                 asked = self._in_callback and not watch.received

@@ -8,7 +8,8 @@ class Refitting:
 
     Every step has the learning rate that it had: the schedule is that of the training that
     chose how many there are. Afterwards no row is left to judge the state, which is kept
-    unless its loss on all rows is higher than that of the chosen one.
+    unless its loss on all rows is higher than the start's. The state that it replaces is no
+    measure: that may know fewer rows by heart.
 
     Parameters
     ----------
@@ -25,19 +26,20 @@ class Refitting:
     def __init__(self, net, stopping):
         rows, schedule = stopping.rows, stopping.schedule
         self.net, self.stopping = net, stopping
-        self.n_steps = net.best_epoch_ * schedule.steps_per_epoch(rows.n_train)
+        self.n_steps = stopping.n_epochs * schedule.steps_per_epoch(rows.n_train)
         self.rows = rows.all_to_train()
         self.has_diverged = False
 
     def begin(self):
         """Go back to the start."""
-        self.stopping.best.restore()
-        self._chosen = self._loss()
-        self.stopping.schedule.before_refit()
-        self.stopping.first.restore()
+        stopping = self.stopping
+        stopping.best.restore()
+        stopping.schedule.before_refit()
+        stopping.first.restore()
+        self._start = self._loss()
         # Not another optimiser: callbacks may hold this one.
         self.net.optimizer_.state.clear()
-        self.net.set_lr(self.stopping.schedule.learning_rate)
+        self.net.set_lr(stopping.schedule.learning_rate)
         self._first_epoch = len(self.net.history)
         self.net.refit_span_ = self._first_epoch, self._first_epoch
 
@@ -53,9 +55,10 @@ class Refitting:
         return "diverged" if self.has_diverged else None
 
     def finish(self):
-        """Keep the state, if it is not worse than the one that was chosen."""
-        if not self.has_diverged and self._loss() <= self._chosen:
+        """Keep the state, if it is not worse than the start."""
+        if not self.has_diverged and self._loss() <= self._start:
             self.stopping.best.save()
+            self.net.best_epoch_ = self.stopping.n_epochs
             self.net.is_refit_ = True
 
     def _loss(self):

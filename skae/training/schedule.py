@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from skae.table.rows import TrainingRows
 from skae.training.workers import ALONE, Workers
 
 # Fraction of the steps over which the learning rate falls to 0 where a cycle ends early.
@@ -63,6 +64,8 @@ class Schedule:
     confirm : bool
         Whether other rows are held out in turn where the first ones leave it open if the start
         is to be left.
+    start_again : callable (TrainingRows) -> None
+        Has the model start as it does where it knows the rows to train on, and no others.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -85,6 +88,7 @@ class Schedule:
     refit: bool = False
     before_refit: Callable[[], None] = field(default=lambda: None)
     confirm: bool = False
+    start_again: Callable[[TrainingRows], None] = field(default=lambda rows: None)
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
     draws: Callable[[], AbstractContextManager] = nullcontext
