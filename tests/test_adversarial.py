@@ -36,7 +36,7 @@ def train(curved):
 
 @pytest.fixture(scope="module")
 def aae(train):
-    return AdversarialAutoencoderTransformer(2, random_state=0).fit(train)
+    return AdversarialAutoencoderTransformer(2, refit=False, random_state=0).fit(train)
 
 
 def test_codes_are_hardly_told_from_the_prior(aae, train, curved):

@@ -27,7 +27,7 @@ def _bent(n, seed, noise=0.35):
 @pytest.fixture(scope="module")
 def fitted():
     return [
-        AutoencoderTransformer(2, refit=True, random_state=seed).fit(_bent(130, 0))
+        AutoencoderTransformer(2, max_iter=20, random_state=seed).fit(_bent(130, 0))
         for seed in SEEDS
     ]
 
@@ -47,7 +47,7 @@ class Judged:
             best_epoch_=n_epochs,
             stop_reason_="epochs",
         )
-        self.schedule = SimpleNamespace(refit=refit, n_epochs=10)
+        self.schedule = SimpleNamespace(refit=refit, n_epochs=30)
         self.rows = TrainingRows(DenseRows(torch.zeros(200, 1), None), None, 40)
         self.falls_of_epochs, self.n_epochs = falls_of_epochs, n_epochs
         self.judge(falls_of_epochs[n_epochs - 1], None)

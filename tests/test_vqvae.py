@@ -35,7 +35,9 @@ def digits():
 
 @pytest.fixture(scope="module")
 def vqvae(digits):
-    return VQVAETransformer(scale=False, random_state=0).fit(digits[0])
+    return VQVAETransformer(scale=False, early_stopping=False, random_state=0).fit(
+        digits[0]
+    )
 
 
 def test_restores_better_than_k_means_with_as_many_centres(vqvae, digits):

@@ -11,8 +11,8 @@ from skae.training.generators import use_generator
 
 # Times that other rows are held out.
 MAX_FOLDS = 4
-# Epochs that may be chosen are at most twice those of the first rows, and so many more.
-MORE_EPOCHS = 10
+# Of so few epochs none are chosen: there is no training that could end too soon or too late.
+FEW_EPOCHS = 10
 # Standard errors of a fall between which other rows are asked, and then more of them;
 # beyond, nothing is open. The first rows have chosen the state, and flatter it.
 OPEN, OPEN_STILL = (0.0, 4.0), (0.5, 3.0)
@@ -39,15 +39,16 @@ class Confirmation:
 
     def __init__(self, net, stopping):
         self.net, self.stopping = net, stopping
-        rows = stopping.rows
+        rows, schedule = stopping.rows, stopping.schedule
         n_folds = len(rows.source) // max(rows.n_valid, 1) - 1
         self.n_folds = min(n_folds, MAX_FOLDS)
         best, curves = stopping.n_epochs, stopping.falls_of_epochs
-        self.chooses = stopping.schedule.refit and best < stopping.schedule.n_epochs
+        self.chooses = schedule.refit and schedule.n_epochs > max(best, FEW_EPOCHS)
         # Of the epochs from which one is chosen, a row of falls each, fold by fold.
         self.epochs = range(best, best + 1)
         if self.chooses:
-            most = 2 * best + MORE_EPOCHS if best else len(curves)
+            # At most twice those that the first rows have chosen, and some more.
+            most = 2 * best + FEW_EPOCHS if best else len(curves)
             self.epochs = range(1, min(len(curves), most) + 1)
         self.falls = [curves[epoch - 1] for epoch in self.epochs if epoch]
         self.weights = [rows.valid_weights]
