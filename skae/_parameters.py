@@ -302,10 +302,12 @@ class TrainingParameters(ComputeParameters):
     refit : "auto" or bool, default="auto"
         Whether the network, once held-out rows have chosen the number of steps, is trained
         again from its start, on all rows, for as many steps with the same learning rates.
-        That state is kept unless its loss is higher than that of the chosen one. "auto":
-        with fewer than 1,000 rows, of which more than a tenth is held out otherwise, and
-        without `callbacks`, which would see the epochs of both. With `X_val`, and in
-        `partial_fit`, all rows are trained on anyway.
+        That state is kept unless its loss is higher than the start's. Below 2,000 rows
+        others are held out in turn, up to five times, and all of them choose the number
+        together, if there are more than ten epochs. "auto": with fewer than 1,000 rows, of
+        which more than a tenth is held out otherwise, and without `callbacks`, which would
+        see the epochs of both. With `X_val`, and in `partial_fit`, all rows are trained on
+        anyway.
     n_iter_no_change : int, default=None
         Epochs without an improvement by `tol` after which training stops. None: half of
         the epochs.
@@ -333,16 +335,18 @@ class TrainingParameters(ComputeParameters):
     n_iter_ : int
         Number of epochs run.
     best_iter_ : int
-        Epoch whose weights were kept, or from which a refit took its number of steps; 0 is
-        the start.
+        Epoch whose weights were kept, or as many as a refit took the steps of; 0 is the
+        start.
     n_iter_refit_ : int
         Number of epochs, of all rows, of the refit whose weights were kept; else 0.
     loss_curve_ : list of float
         Mean training loss of every epoch; without those of a refit.
     validation_loss_curve_ : list of float
         Held-out loss before the first step and after every epoch; only with
-        ``early_stopping=True``. The start has seen the held-out rows, unless they are
-        `X_val`: the columns' statistics and the principal axes come from all rows of X.
+        ``early_stopping=True``; of a refit, those of the rows that were held out first. The
+        columns' statistics are those of all rows of X, and so are the principal axes of
+        2,000 rows or more; of fewer they are those of the rows trained on, as otherwise
+        these rows would have a part in the start that they judge.
     net_ : skorch.NeuralNet
         The net that was trained.
     """

@@ -1,4 +1,4 @@
-"""Whether a state is better than the start, where few held-out rows leave that open."""
+"""What other held-out rows say where the first ones are few: of the epochs, of the start."""
 
 import math
 from contextlib import contextmanager
