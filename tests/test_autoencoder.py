@@ -310,4 +310,4 @@ def test_dropout_leaves_units_out_while_training_only(curved):
     without, with_dropout = (fit.fit(curved.train) for fit in fits)
     # What is left out costs the training loss, not the held-out one.
     assert with_dropout.loss_curve_[-1] > 1.5 * without.loss_curve_[-1]
-    assert with_dropout.loss_curve_[-1] > 1.5 * with_dropout.validation_loss_curve_[-1]
+    assert with_dropout.loss_curve_[-1] > 1.2 * with_dropout.validation_loss_curve_[-1]

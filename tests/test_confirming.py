@@ -116,7 +116,7 @@ def test_all_rows_know_better_than_a_part_of_them_how_long_to_train():
             AutoencoderTransformer(2, refit=refit, random_state=seed, **params)
             .fit(few)
             .best_iter_
-            for seed in range(8)
+            for seed in range(6)
         ]
         for refit in (False, True)
     }

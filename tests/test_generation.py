@@ -25,9 +25,9 @@ def _three_clusters(n_rows, seed):
 
 @pytest.fixture(scope="module")
 def clustered():
-    X = _three_clusters(600, 0)
+    X, params = _three_clusters(600, 0), {"refit": False, "random_state": 0}
     return {
-        prior: VAETransformer(2, prior=prior, sampler="codes", random_state=0).fit(X)
+        prior: VAETransformer(2, prior=prior, sampler="codes", **params).fit(X)
         for prior in ("normal", "mixture")
     }
 
@@ -69,7 +69,8 @@ def test_codes_are_those_of_the_normal_prior(clustered):
 
 
 def test_normal_rows_keep_the_normal_prior(ppca):
-    vae = VAETransformer(2, sampler="codes", random_state=0).fit(ppca.train[:400])
+    params = {"sampler": "codes", "refit": False, "random_state": 0}
+    vae = VAETransformer(2, **params).fit(ppca.train[:400])
     assert vae.prior_ == "normal"
 
 

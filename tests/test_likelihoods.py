@@ -140,7 +140,12 @@ def test_probabilities_of_zeros_and_ones_add_up_to_one():
     z = rng.normal(size=(400, 1))
     X = (z + 0.7 * rng.normal(size=(400, 5)) > 0).astype(float)
     vae = VAETransformer(
-        1, sampler="codes", likelihood="bernoulli", n_importance_samples=512, random_state=0
+        1,
+        sampler="codes",
+        likelihood="bernoulli",
+        n_importance_samples=512,
+        refit=False,
+        random_state=0,
     ).fit(X)
     rows = np.array(np.meshgrid(*[[0.0, 1.0]] * 5)).reshape(5, -1).T
     assert np.exp(vae.score_samples(rows)).sum() == pytest.approx(1.0, abs=0.03)
