@@ -1,13 +1,10 @@
 """The fit that the transformers share, as named steps."""
 
 import copy
-import math
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
@@ -15,7 +12,6 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 
-from skae import _defaults
 from skae._column_weight import ColumnWeightMixin
 from skae._component import ListsOfSettings
 from skae._held_out import HeldOutMixin
@@ -28,17 +24,15 @@ from skae._parameters import (
     TrainingParameters,
 )
 from skae._sampling import SamplingMixin
+from skae._starting import StartingMixin
 from skae._streaming import StreamingMixin
 from skae._training import TrainingMixin
 from skae._typing import Table
-from skae._warm_start import refuse_other_network, structure_of
+from skae._warm_start import refuse_other_network
 from skae.architectures import choose_network
-from skae.architectures.architecture import Layers
 from skae.lazy.fitting import LazyFitMixin
 from skae.lazy.memory import bytes_of
 from skae.lazy.sources import open_source
-from skae.models.precision import forget
-from skae.models.principal_axes import principal_axes
 from skae.table.encoder import TableEncoder
 from skae.table.row_metadata import check_weights
 from skae.table.rows import DenseRows, SparseRows, TrainingRows, weighted_rows
@@ -51,8 +45,6 @@ from skae.table.validation import (
 )
 from skae.training.callback_copies import clone_callbacks
 from skae.training.devices import resolve_device, threads_for
-from skae.training.generators import MAX_SEED
-from skae.training.net import Net
 from skae.training.skorch_callbacks import check_callbacks
 
 
@@ -63,6 +55,7 @@ class BaseAutoencoder(
     SamplingMixin,
     LazyFitMixin,
     HeldOutMixin,
+    StartingMixin,
     StreamingMixin,
     TrainingMixin,
     ColumnWeightMixin,
@@ -108,7 +101,6 @@ class BaseAutoencoder(
 
     # False in a part of a table, of which another estimator knows the whole.
     _warns_of_columns = True
-    _pretrains = False
 
     # ------------------------------------------------------------------ to override
 
@@ -297,93 +289,6 @@ class BaseAutoencoder(
         if observed is not None:
             observed = torch.from_numpy(observed).to(self.device_)
         return DenseRows(torch.from_numpy(design).to(self.device_), observed)
-
-    # ------------------------------------------------------------------ the model
-
-    def _start(self, source, rows, sample_weight, n_train, rng):
-        """Find the principal axes and build the net that starts there."""
-        self.__dict__.pop("validation_loss_curve_", None)
-        design, pca, n_components = self._table.design_, None, self.n_components
-        if not isinstance(n_components, Integral) or self.init == "pca":
-            weights = None if sample_weight is None else sample_weight[rows]
-            pca = self._principal_axes(source, weights, n_components, rng)
-        self.n_components_ = (
-            int(n_components) if isinstance(n_components, Integral) else pca.axes.shape[1]
-        )
-        self.hidden_layer_sizes_ = self._choose_hidden_layer_sizes(len(rows))
-        self.network_ = choose_network(self.network)
-        self.network_.check_design(design)
-        layers = Layers(
-            self.hidden_layer_sizes_,
-            self.activation,
-            self.dropout,
-            _defaults.choose_clip(len(rows)),
-            torch.Generator().manual_seed(rng.randint(MAX_SEED)),
-        )
-        with self._global_draws(0)():  # a user's modules are tried, and may draw
-            model = self._build_model(design, layers, n_train)
-        self._configure_model(model)
-        with threads_for(0):  # clusters of codes are as the last digits of these have it
-            model.initialise(
-                design, pca if self._starts_at_pca else None, source, n_train, rng
-            )
-        self._fitted_structure = structure_of(self)
-        self.net_ = Net.around(
-            model,
-            design,
-            lr=self.learning_rate_init,
-            weight_decay=self.alpha,
-            callbacks=self.callbacks,
-            verbose=int(self.verbose),
-            device=self.device_,
-        )
-
-    def _configure(self):
-        forget(self.net_.module_)
-        self._configure_model(self.net_.module_)
-        self.net_.module_.to(self.device_)
-
-    def _principal_axes(self, source, weights, n_components, rng):
-        if not isinstance(n_components, Integral):
-            n_components = float(n_components)
-        x = source.design(self._table.design_.n_outputs)
-        weights = None if weights is None else torch.as_tensor(weights).cpu()
-        with threads_for(math.prod(x.shape) * min(x.shape)):
-            return principal_axes(x, weights, n_components, rng, self._design_units())
-
-    @property
-    def _starts_at_pca(self):
-        return self.init == "pca" and self.network_.starts_at_pca
-
-    def _starts_apart(self, data):
-        """Return whether training is to start at PCA of the rows to train on alone.
-
-        PCA that has seen the rows that are held out is flattered by them, by a fifth or more
-        of its error on them where rows are few; it is the start that is to be beaten.
-        """
-        few = data.n_valid > 0 and len(data.source) < _defaults.CONFIRM_BELOW
-        at_pca = self._starts_at_pca and not self._pretrains
-        return few and at_pca and not data.is_separate and self._workers.size == 1
-
-    def _start_again(self, data, seed):
-        """Have the model start at PCA of the rows to train on alone."""
-        source, rng = data.source.first(data.n_train), np.random.RandomState(seed)
-        pca = self._principal_axes(source, data.train_weights, self.n_components_, rng)
-        model = self.net_.module_.cpu()
-        learned = [weight.requires_grad for weight in model.parameters()]
-        with threads_for(0):
-            model.initialise(self._table.design_, pca, source, data.n_train, rng)
-        for weight, is_learned in zip(model.parameters(), learned, strict=True):
-            weight.requires_grad_(is_learned)  # a callback may have frozen it
-        model.to(self.device_)
-
-    def _choose_hidden_layer_sizes(self, n_rows):
-        if self.hidden_layer_sizes is None:
-            return self._default_hidden_layer_sizes(n_rows)
-        return check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-
-    def _default_hidden_layer_sizes(self, n_rows):
-        return _defaults.choose_hidden_layer_sizes(n_rows)
 
     def _move_to(self, device):
         self.net_.move_to(device)

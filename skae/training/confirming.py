@@ -67,15 +67,12 @@ class Confirmation:
                 return
             # Where a training diverges, no epoch after it is one to choose.
             self.falls = [torch.cat(pair) for pair in zip(self.falls, falls, strict=False)]
-            best = max(range(len(self.falls)), key=lambda i: self._mean(self.falls[i]))
-            stopping.n_epochs = self.epochs[best]
             weights = None if self.weights[0] is None else torch.cat(self.weights)
+            means = [stopping.mean_fall(falls, weights) for falls in self.falls]
+            best = max(range(len(means)), key=means.__getitem__)
+            stopping.n_epochs = self.epochs[best]
             stopping.judge(self.falls[best], weights)
             stopping.is_confirmed = True
-
-    def _mean(self, falls):
-        weights = None if self.weights[0] is None else torch.cat(self.weights)
-        return self.stopping.mean_fall(falls, weights)
 
     def _hold_out(self, fold):
         """Train from the start with the rows of a fold held out; return the falls of epochs."""
