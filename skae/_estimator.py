@@ -236,7 +236,7 @@ class BaseAutoencoder(
         schedule = self._schedule(data, rng)
         # Rows of a group would be told apart, and rows that were trained on before judge.
         schedule.confirm = groups is None and not resume and self._confirms(data)
-        if not resume and self._starts_apart(data):
+        if not resume and self._starts_apart(schedule):
             schedule.start_again = partial(self._start_again, seed=schedule.seed)
         if resume:
             self.net_ = self.net_.branch()

@@ -344,9 +344,9 @@ class TrainingParameters(ComputeParameters):
     validation_loss_curve_ : list of float
         Held-out loss before the first step and after every epoch; only with
         ``early_stopping=True``; of a refit, those of the rows that were held out first. The
-        columns' statistics are those of all rows of X, and so are the principal axes of
-        2,000 rows or more; of fewer they are those of the rows trained on, as otherwise
-        these rows would have a part in the start that they judge.
+        columns' statistics are those of all rows of X. So are the principal axes, unless a
+        refit follows: they are those of the rows trained on then, as the held-out ones
+        would have a part in the start that they judge.
     net_ : skorch.NeuralNet
         The net that was trained.
     """

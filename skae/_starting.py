@@ -79,15 +79,14 @@ class StartingMixin:
     def _starts_at_pca(self):
         return self.init == "pca" and self.network_.starts_at_pca
 
-    def _starts_apart(self, data):
-        """Return whether training is to start at PCA of the rows to train on alone.
+    def _starts_apart(self, schedule):
+        """Return whether what only chooses starts at PCA of the rows to train on alone.
 
         PCA that has seen the rows that are held out is flattered by them, by a fifth or more
-        of its error on them where rows are few; it is the start that is to be beaten.
+        of its error on them where rows are few; it is the start that is to be beaten. Where
+        no refit follows, the axes of all rows are worth more than a choice that is fair.
         """
-        few = data.n_valid > 0 and len(data.source) < _defaults.CONFIRM_BELOW
-        at_pca = self._starts_at_pca and not self._pretrains
-        return few and at_pca and not data.is_separate and self._workers.size == 1
+        return schedule.refit and self._starts_at_pca and not self._pretrains
 
     def _start_again(self, data, seed):
         """Have the model start at PCA of the rows to train on alone."""

@@ -253,9 +253,10 @@ def test_more_components_than_columns_collapse(X):
 
 def test_large_beta_collapses_noise():
     noise = np.random.default_rng(0).normal(size=(400, 5))
+    params = {"sampler": "codes", "refit": False, "random_state": 0}
+    vae = VAETransformer(3, beta=20.0, **params)
     with pytest.warns(ConvergenceWarning, match="3 of 3 latent dimensions"):
-        params = {"sampler": "codes", "refit": False, "random_state": 0}
-        vae = VAETransformer(3, beta=20.0, **params).fit(noise)
+        vae.fit(noise)
     assert vae.n_active_components_ == 0
 
 
