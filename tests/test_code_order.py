@@ -196,7 +196,7 @@ def test_ratios_of_a_refit_are_of_rows_that_were_held_out(flats):
     refitted = AutoencoderTransformer(2, refit=True, **params).fit(flats)
     chosen = AutoencoderTransformer(2, refit=False, **params).fit(flats)
     np.testing.assert_allclose(
-        refitted.explained_variance_ratio_, chosen.explained_variance_ratio_, atol=1e-4
+        refitted.explained_variance_ratio_, chosen.explained_variance_ratio_, atol=0.005
     )
 
 

@@ -258,8 +258,9 @@ def test_neighbors_stay_neighbors_of_fresh_rows_too():
     train, test = slice(0, 900), slice(900, 1400)
     accuracies = {}
     for name, penalties in {"plain": None, "map": NeighborEmbedding()}.items():
-        fitted = AutoencoderTransformer(2, penalties=penalties, refit=False, random_state=0)
-        fitted.fit(X[train])
+        fitted = AutoencoderTransformer(
+            2, penalties=penalties, early_stopping=False, max_iter=60, random_state=0
+        ).fit(X[train])
         codes = [fitted.transform(X[part]) for part in (train, test)]
         labels = KNeighborsClassifier(10).fit(codes[0], y[train])
         accuracies[name] = labels.score(codes[1], y[test])

@@ -1,7 +1,6 @@
 """Training once more on all rows, for the steps that held-out rows have chosen."""
 
 import signal
-from functools import cache
 
 import numpy as np
 import pytest
@@ -22,21 +21,6 @@ FEWER = {"max_iter": 8, "random_state": 0}
 def few(curved):
     """So few rows that those which are held out are missed."""
     return curved.train[:60]
-
-
-@pytest.fixture(scope="module")
-def chosen_by(curved):
-    """Fits of any transformer that are not refitted, for tests that leave them as they are."""
-
-    @cache
-    def fit(transformer):
-        return without_columns(transformer, 2, refit=False, **FEW).fit(curved.train[:300])
-
-    return fit
-
-
-def _params(estimator):
-    return torch.nn.utils.parameters_to_vector(estimator.net_.module_.parameters())
 
 
 class Epochs(Callback):
@@ -74,12 +58,11 @@ def test_rows_that_were_held_out_are_learned(curved, few):
     assert refitted > without + 0.02
 
 
-def test_the_start_of_what_only_chooses_has_not_seen_the_held_out_rows(
-    transformer, chosen_by, curved
-):
-    with_refit = without_columns(transformer, 2, refit=True, **FEW)
-    with_refit.fit(curved.train[:300])
-    without = chosen_by(transformer)
+def test_the_start_of_what_only_chooses_has_not_seen_the_held_out_rows(transformer, curved):
+    with_refit, without = (
+        without_columns(transformer, 2, refit=refit, **FEWER).fit(curved.train[:300])
+        for refit in (True, False)
+    )
     # What only chooses starts at PCA of its own rows: its start is worse on the held-out ones.
     start, alone = with_refit.validation_loss_curve_[0], without.validation_loss_curve_[0]
     assert alone < start < alone + 0.3 * abs(alone)

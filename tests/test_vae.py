@@ -38,7 +38,8 @@ def by_default(curved):
 def on_plane(ppca):
     """The same of rows on a plane."""
     with warnings.catch_warnings(action="error"):
-        return VAETransformer(2, sampler="codes", random_state=0).fit(ppca.train[:500])
+        params = {"sampler": "codes", "refit": False, "random_state": 0}
+        return VAETransformer(2, **params).fit(ppca.train[:500])
 
 
 @pytest.fixture(scope="module")
