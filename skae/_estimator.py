@@ -74,7 +74,7 @@ class BaseAutoencoder(
     - `_structural`: parameters that a fitted network cannot be trained further without.
     - `_build_model`: the `Model` that is trained.
     - `_configure_model`: what in it may change from fit to fit.
-    - `_pretrain`: what is trained before the whole.
+    - `_pretrain`, and `_pretrains`: what is trained before the whole, and whether anything is.
     - what `TrainingMixin` lets it.
     - `_after_fit`: what is learned from the trained model.
     - `_sample_codes`, and `_sample`: the codes that `sample` decodes, and the rows.
