@@ -1,7 +1,9 @@
 """The networks' part of an ONNX graph, by torch's exporter."""
 
 import logging
+import os
 import re
+import sys
 import traceback
 from contextlib import contextmanager
 
@@ -16,8 +18,8 @@ from skae.export._nodes import rename, resolve_aliases, without
 from skae.export._operations import TRANSLATIONS, work_around_float64
 
 OPSET = 18
-# Files of which no line is the user's.
-NOT_THE_USERS = "/torch/", "/skae/", "/onnxscript/", "/onnx_ir/", "/onnx/", "<"
+# Packages of which no line is the user's.
+NOT_THE_USERS = "torch", "skae", "onnxscript", "onnx_ir", "onnx"
 
 
 class Body(nn.Module):
@@ -143,7 +145,7 @@ def reason_of(error):
     where = ""
     for cause in causes:
         for frame in traceback.extract_tb(cause.__traceback__):
-            if not any(part in frame.filename for part in NOT_THE_USERS):
+            if _is_the_users(frame.filename):
                 where = f" in {frame.filename}, line {frame.lineno} ({frame.line})"
     found = [re.search(r"op='(\w+\.\w+)'|aten[.:]+\w+", str(cause)) for cause in causes]
     operation = next((match.group(1) or match.group(0) for match in found if match), None)
@@ -154,6 +156,13 @@ def reason_of(error):
         "a module or loss of your own, use operations that ONNX has, and torch.where in "
         "place of an if that looks at values; or use torch.export on skae.export.module."
     )
+
+
+def _is_the_users(filename):
+    """Return whether a file is of no package that exports, wherever these and it may lie."""
+    packages = (sys.modules[name] for name in NOT_THE_USERS if name in sys.modules)
+    folders = [os.path.join(folder, "") for module in packages for folder in module.__path__]
+    return not filename.startswith(("<", *folders))
 
 
 @contextmanager
