@@ -161,7 +161,9 @@ def reason_of(error):
 def _is_the_users(filename):
     """Return whether a file is of no package that exports, wherever these and it may lie."""
     packages = (sys.modules[name] for name in NOT_THE_USERS if name in sys.modules)
-    folders = [os.path.join(folder, "") for module in packages for folder in module.__path__]
+    folders = [
+        os.path.join(folder, "") for module in packages for folder in module.__path__
+    ]
     return not filename.startswith(("<", *folders))
 
 
