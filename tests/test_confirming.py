@@ -7,13 +7,12 @@ import pytest
 import torch
 from sklearn.datasets import load_diabetes
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 
 from skae import AutoencoderTransformer
 from skae.table.rows import DenseRows, TrainingRows
 from skae.training.confirming import Confirmation
 from skae.training.early_stopping import N_ERRORS_CONFIRMED, EarlyStopping
-
-SEEDS = range(5)
 
 
 def _bent(n, seed, noise=0.35):
@@ -22,14 +21,6 @@ def _bent(n, seed, noise=0.35):
     u = rng.uniform(-1.5, 1.5, (n, 2))
     curve = np.column_stack([u, u**2, np.sin(2 * u), u[:, 0] * u[:, 1]])
     return curve + noise * rng.normal(size=curve.shape)
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    return [
-        AutoencoderTransformer(2, max_iter=20, random_state=seed).fit(_bent(130, 0))
-        for seed in SEEDS
-    ]
 
 
 class Judged:
@@ -50,7 +41,7 @@ class Judged:
         self.schedule = SimpleNamespace(refit=refit, n_epochs=30)
         self.rows = TrainingRows(DenseRows(torch.zeros(200, 1), None), None, 40)
         self.falls_of_epochs, self.n_epochs = falls_of_epochs, n_epochs
-        self.judge(falls_of_epochs[n_epochs - 1], None)
+        self.judge(falls_of_epochs[n_epochs - 1] if n_epochs else None, None)
 
 
 def _falls(mean, n=40):
@@ -150,13 +141,55 @@ def test_seeds_that_learn_little_do_no_harm():
         assert fit.score(test) > start.score(test) - 0.015
 
 
-def test_nothing_is_left_of_the_trainings_that_only_judged(fitted):
-    for fit in fitted:
+@pytest.fixture
+def asked(monkeypatch):
+    """The folds that have been asked."""
+    folds, hold_out = [], Confirmation._hold_out
+
+    def watched(self, fold):
+        folds.append(fold)
+        return hold_out(self, fold)
+
+    monkeypatch.setattr(Confirmation, "_hold_out", watched)
+    return folds
+
+
+def test_nothing_is_left_of_the_trainings_that_only_judged(asked):
+    for seed in range(3):
+        fit = AutoencoderTransformer(2, max_iter=60, random_state=seed).fit(_bent(130, 0))
         start, stop = fit.net_.refit_span_
         assert len(fit.net_.history) == fit.n_iter_ + stop - start
         assert len(fit.validation_loss_curve_) == fit.n_iter_ + 1
         assert np.isfinite(fit.validation_loss_curve_).all()
         assert fit.net_.stop_reason_ in ("epochs", "no_change")
+        assert [name for name, _ in fit.net_.callbacks_] == ["epoch_timer"]
+    assert len(asked) >= 2
+
+
+@pytest.mark.parametrize(("most", "n_epochs"), [(10, 1), (11, 2)])
+def test_of_ten_epochs_none_are_chosen(most, n_epochs, confirmed):
+    stopping = Judged([_falls(0.6), _falls(0.5)], refit=True, n_epochs=1)
+    stopping.schedule.n_epochs = most
+    confirmed(stopping, [0.1, 0.9])
+    assert stopping.n_epochs == n_epochs
+
+
+def test_who_interrupts_while_others_judge_keeps_the_first_training(monkeypatch):
+    rows, n_epochs = _bent(130, 0, noise=0.05), []
+
+    def interrupt(self, total, n_rows):
+        n_epochs.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skae.training.confirming._Judging.end_epoch", interrupt)
+    fit = AutoencoderTransformer(2, learning_rate_init=0.05, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        fit.fit(rows)
+    assert len(n_epochs) == 1
+    assert fit.best_iter_ == np.argmin(fit.validation_loss_curve_) > 0
+    assert fit.n_iter_refit_ == 0
+    start = AutoencoderTransformer(2, max_iter=1, learning_rate_init=1e-30).fit(rows)
+    assert fit.score(rows) > start.score(rows) + 0.1
 
 
 def test_where_nothing_is_to_be_learned_the_start_stays():

@@ -1,5 +1,7 @@
 """Fitted estimators as ONNX files, run by onnxruntime."""
 
+import importlib.util
+import inspect
 import json
 from functools import cache
 
@@ -177,6 +179,22 @@ def test_operations_that_cannot_be_exported(encoder, named, tmp_path):
     with pytest.raises(ValueError, match=named):
         skae.export.onnx(estimator, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("folder", ["skae", "torch", "onnx"])
+def test_your_line_is_told_whatever_your_folder_is_called(folder, tmp_path):
+    source = inspect.getsource(Branching).replace("x.sum()", "x.amax()")
+    path = tmp_path / folder / "own.py"
+    path.parent.mkdir()
+    path.write_text(f"import torch\nfrom torch import nn\n\n\n{source}")
+    spec = importlib.util.spec_from_file_location("own", path)
+    own = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(own)
+    network = Modules(own.Branching(), nn.Linear(2, 5))
+    estimator = AutoencoderTransformer(2, network=network, max_iter=1, random_state=0)
+    estimator.fit(number_rows())
+    with pytest.raises(ValueError, match=r"own\.py, line 11 .*if x.amax\(\) > 0"):
+        skae.export.onnx(estimator, tmp_path / "model.onnx")
 
 
 def test_bad_paths_and_methods_are_told_before_any_work(tmp_path, monkeypatch):

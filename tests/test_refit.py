@@ -151,6 +151,35 @@ def test_refit_that_is_worse_is_not_kept(transformer, curved, value):
     spoil.assert_kept(spoilt)
 
 
+def test_refit_need_not_beat_what_it_replaces(curved):
+    """That may know fewer rows by heart, or have taken larger batches, as here: 500, and 100."""
+    params = {"learning_rate": "constant", "learning_rate_init": 0.002, "batch_size": 600}
+    fitted = AutoencoderTransformer(2, refit=True, random_state=0, max_iter=30, **params)
+    assert fitted.fit(curved.train).n_iter_refit_ == 15
+    start = fitted.validation_loss_curve_[0]
+    assert -fitted.score(curved.test) < 0.7 * start
+
+
+class Frozen(Callback):
+    """Freezes the encoder before the first start, and keeps what of it was learned."""
+
+    learned = ()
+
+    def on_train_begin(self, net, **kwargs):
+        net.module_.encoder.requires_grad_(False)
+
+    def on_epoch_end(self, net, **kwargs):
+        weights = net.module_.encoder.named_parameters()
+        self.learned = {*self.learned, *(name for name, w in weights if w.requires_grad)}
+
+
+def test_what_a_callback_has_frozen_stays_so_at_every_start(curved):
+    frozen = Frozen()
+    params = {"hidden_layer_sizes": (), "refit": True, "callbacks": [frozen]}
+    AutoencoderTransformer(2, **params, **FEWER).fit(curved.train[:300])
+    assert not frozen.learned
+
+
 def _ask_to_stop():
     raise KeyboardInterrupt
 

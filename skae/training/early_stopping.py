@@ -147,7 +147,8 @@ class EarlyStopping:
     def start_with(self, rows):
         """Put the module where training starts that is to know only the rows to train on."""
         self.first.restore()
-        self.schedule.start_again(rows)
+        if self.schedule.start_again is not None:
+            self.schedule.start_again(rows)
 
     def end_epoch(self, total, n_rows):
         """Record the epoch's losses; return why training should stop, or None."""

@@ -16,7 +16,7 @@ from skae.training.interrupts import InterruptWatch
 from skae.training.recording import Recording
 from skae.training.refitting import Refitting
 from skae.training.resuming import Resuming
-from skae.training.skorch_callbacks import best_loaded, listed
+from skae.training.skorch_callbacks import best_loaded
 
 
 class TrainingLoop(NeuralNet):
@@ -39,10 +39,10 @@ class TrainingLoop(NeuralNet):
         self.max_epochs, self.batch_size = schedule.n_epochs, schedule.batch_size
         seen = self._dataset(X, 0, len(X.source))
         given = {"X": None, "y": None} if seen is None else {"X": seen.X, "y": seen.y}
-        start = Checkpoint(self.module_) if listed(self.callbacks) else None
+        start = Checkpoint(self.module_) if schedule.start_again else None
         self.notify("on_train_begin", **given)
         if start is not None and not start.is_live:  # a callback has loaded another
-            schedule.start_again = lambda rows: None
+            schedule.start_again = None
         self.fit_loop(X, schedule=schedule)
         self.notify("on_train_end", **given)
         # The best state is there, unless a callback has loaded another.

@@ -64,8 +64,9 @@ class Schedule:
     confirm : bool
         Whether other rows are held out in turn where the first ones leave it open if the start
         is to be left.
-    start_again : callable (TrainingRows) -> None
-        Has the model start as it does where it knows the rows to train on, and no others.
+    start_again : callable (TrainingRows) -> None, or None
+        Has the model start as it does where it knows the rows to train on, and no others;
+        None: what only chooses starts as the refit does.
     begin_epoch : callable () -> None
     end_epoch : callable () -> bool
         scikit-learn's callbacks; true asks to stop.
@@ -88,7 +89,7 @@ class Schedule:
     refit: bool = False
     before_refit: Callable[[], None] = field(default=lambda: None)
     confirm: bool = False
-    start_again: Callable[[TrainingRows], None] = field(default=lambda rows: None)
+    start_again: Callable[[TrainingRows], None] | None = None
     begin_epoch: Callable[[], None] = field(default=lambda: None)
     end_epoch: Callable[[], bool] = field(default=lambda: False)
     draws: Callable[[], AbstractContextManager] = nullcontext
