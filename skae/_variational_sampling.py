@@ -1,7 +1,6 @@
 """How the variational autoencoder draws rows: its codes, or one column after the other."""
 
 import math
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,22 +11,20 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae._conditionals import ConditionalsMixin, check_sample_size, refuse_without_columns
+from skae._learned_noise import LearnedNoiseMixin
 from skae._parameters import RandomState
 from skae._sampling import SamplingMixin
 from skae._warnings import warn
 from skae.conditionals.model import MAX_WIDTH
-from skae.models.correlated_noise import choose_noise
 from skae.models.mixture_prior import fit_prior
 from skae.table.choice import positions_of
 from skae.table.marginals import Marginals
 
 # Draws, and cells of them, that show how the model's columns are distributed.
 MAX_DRAWS, MAX_DRAWN_CELLS = 10_000, 10_000_000
-# Held-out rows that judge the correlations of the noise at most.
-MAX_JUDGES = 1000
 
 
-class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
+class VariationalSamplingMixin(LearnedNoiseMixin, ConditionalsMixin, SamplingMixin):
     """What is learned after training for `sample` and `impute`, and these two."""
 
     # Learned by `fit` alone.
@@ -39,8 +36,8 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
     def _learn_to_sample(self, data, given):
         """Learn what rows are drawn from: of codes, and of columns where that can be."""
         model = self.net_.module_
-        model.prior, model.noise = None, None
-        self.prior_, self.noise_covariance_ = "normal", "diagonal"
+        model.prior, self.prior_ = None, "normal"
+        self._forget_noise()
         self._marginals = self._conditionals = None
         self.sampler_ = "codes"
         if given is None:
@@ -51,8 +48,7 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
                 raise KeyboardInterrupt
             if self.prior == "mixture":
                 self._fit_prior(data)
-            if self._correlates and model.can_correlate:
-                self._fit_noise(data)
+            self._learn_noise(data)
             if has_columns:
                 self._learn_columns(data, given)
         except KeyboardInterrupt:
@@ -92,15 +88,6 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
     def _knows_columns(self, X):
         return not issparse(X) and self._table.design_.n_outputs <= MAX_WIDTH
 
-    @property
-    def _correlates(self):
-        """Whether columns may share noise: codes that the user counts are to explain them."""
-        if self.noise_covariance != "auto":
-            return self.noise_covariance == "full"
-        n_numbers = len(self._table.design_.numeric.features)
-        is_counted = isinstance(self.n_components, Integral)
-        return not is_counted or self.n_components_ >= n_numbers
-
     def _fit_prior(self, data):
         codes = self._draw_codes(data)
         # Without held-out rows a fifth is set aside to choose by.
@@ -109,36 +96,6 @@ class VariationalSamplingMixin(ConditionalsMixin, SamplingMixin):
         prior = fit_prior(*parts, learn_both=not data.is_separate)
         self.net_.module_.prior = prior
         self.prior_ = "normal" if prior is None else "mixture"
-
-    def _fit_noise(self, data):
-        """Learn how the noise of numeric columns is correlated, if held-out rows prefer it."""
-        n_rows = len(data.source)
-        n_held_out = data.n_valid or max(1, n_rows // 5)
-        n_train, weights = n_rows - n_held_out, data.weights
-        with self._model_for(np.float32) as (model, _):
-            moments, held_out = (
-                model.error_moments(
-                    data.blocks(*part), None if weights is None else weights[slice(*part)]
-                )
-                for part in ((0, n_train), (n_train, n_rows))
-            )
-            most = n_train + min(n_held_out, MAX_JUDGES)
-            copies = max(model.copies_per_row, model.copies_of_noise)
-            blocks = self._blocks(most - n_train, copies)
-            parts = [(n_train + block.start, n_train + block.stop) for block in blocks]
-
-            def scores(noises):
-                of_parts = [model.scores(*data.source[slice(*p)], noises) for p in parts]
-                return [torch.cat(of_noise) for of_noise in zip(*of_parts, strict=True)]
-
-            noise = choose_noise(
-                scores,
-                moments,
-                None if data.is_separate else held_out,
-                None if weights is None else weights[n_train:most],
-            )
-        self.net_.module_.noise = noise
-        self.noise_covariance_ = "diagonal" if noise is None else "full"
 
     def _fit_marginals(self, X, rows, sample_weight):
         """Learn the distribution of every numeric column, of the table and of the model."""

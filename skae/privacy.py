@@ -56,8 +56,8 @@ def fit_privately(
         Its parameters; it stays as it is. `max_iter` is the number of passes over the rows
         (None: 20), `batch_size` the expected number of rows in a step (None: a tenth of
         the rows, 512 at most), `learning_rate_init` stays constant. What would look at the
-        rows besides is off: early stopping, the mixture prior, correlated noise, the
-        columns' networks and their marginal distributions.
+        rows besides is off: early stopping, the mixture prior, heavy tails and correlations of
+        the noise, the columns' networks and their marginal distributions.
     X : data frame or ndarray of shape (n_samples, n_features)
         Rows without missing cells: numbers, text, categories and booleans.
     bounds : dict
@@ -135,7 +135,10 @@ def fit_privately(
     bounds = check_bounds(X, bounds)
     _check_budget(max(1, X.shape[0]), epsilon, delta, max_grad_norm)
     opacus = Opacus()
-    fitted = clone(estimator).set_params(**BY_CODES)
+    settings = dict(BY_CODES)
+    if isinstance(estimator.likelihood, str) and estimator.likelihood == "auto":
+        settings["likelihood"] = "gaussian"
+    fitted = clone(estimator).set_params(**settings)
     seed = _seed_of(estimator.random_state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are about rows that are made up
@@ -153,7 +156,7 @@ def fit_privately(
     sampling_rate = min(1.0, batch_size / n_rows)
     descent = PrivateDescent(opacus, fitted, sampling_rate * n_rows, max_grad_norm, seed)
     descent.run(source, sampling_rate, round(n_epochs / sampling_rate), epsilon, delta)
-    fitted.set_params(**{name: getattr(estimator, name) for name in BY_CODES})
+    fitted.set_params(**{name: getattr(estimator, name) for name in settings})
     fitted.loss_curve_, fitted.n_iter_, fitted._is_bounded = [], n_epochs, True
     fitted.best_iter_ = n_epochs
     fitted.epsilon_, fitted.delta_ = descent.epsilon, delta

@@ -48,12 +48,16 @@ class VAETransformer(
 
     Parameters
     ----------
-    likelihood : {"gaussian", "student_t", "bernoulli", "poisson", "negative_binomial"} \
-            or Likelihood, default="gaussian"
-        How numbers are distributed about what the decoder says: "student_t" for heavy
-        tails, "bernoulli" for zeros and ones (or proportions between them), "poisson" for
-        counts and "negative_binomial" for counts that vary more. Or an object of
-        `skae.likelihoods`, or your own.
+    likelihood : {"auto", "gaussian", "student_t", "bernoulli", "poisson", \
+            "negative_binomial"} or Likelihood, default="auto"
+        How numbers are distributed about what the decoder says. "auto": they are learned as
+        normal; after training a Student t, with the scale and the degrees of freedom of
+        every column's errors, takes the place of that noise in `score_samples` and what
+        follows from it, where held-out rows clearly prefer it. Codes and reconstructions
+        are those of "gaussian", which stays normal; "student_t" is learned with from the
+        first step, and pays less heed to far cells. "bernoulli" is for zeros and ones (or
+        proportions between them), "poisson" for counts and "negative_binomial" for counts
+        that vary more. Or an object of `skae.likelihoods`, or your own.
     sampler : {"columns", "codes"}, default="columns"
         What draws rows and fills missing cells. "columns": networks that are trained besides
         and say how every column is distributed given any others. They take longer to train
@@ -70,7 +74,7 @@ class VAETransformer(
         The covariance of a normal likelihood, in `score_samples` and what follows from it.
         "full": correlations of the columns' noise are estimated after training, and
         taken where held-out rows clearly prefer them: columns that are tied to each other
-        beyond what few codes can say. "diagonal": every column has a noise of its own, as in
+        beyond what few codes can say, and the noise stays normal. "diagonal": every column has a noise of its own, as in
         training, in a stream (`partial_fit`) and beyond 300 columns of numbers. "auto":
         "full" where `n_components` is a fraction, or as many as columns of numbers.
         A smaller number is judged by what so many codes explain: noise that explains the
@@ -121,6 +125,8 @@ class VAETransformer(
         "student_t"); NaN for categories, and where the mean determines the variance.
     prior_ : {"mixture", "normal"}
         What was chosen for p(z).
+    likelihood_ : {"gaussian", "student_t"} or `likelihood`
+        What was chosen for p(x|z) of numbers with "auto"; else the parameter.
     noise_covariance_ : {"full", "diagonal"}
         What was chosen for the noise of numeric columns.
     sampler_ : {"columns", "codes"}
@@ -219,9 +225,11 @@ class VAETransformer(
     """
 
     likelihood: (
-        Literal["gaussian", "student_t", "bernoulli", "poisson", "negative_binomial"]
+        Literal[
+            "auto", "gaussian", "student_t", "bernoulli", "poisson", "negative_binomial"
+        ]
         | Likelihood
-    ) = "gaussian"
+    ) = "auto"
     sampler: Literal["columns", "codes"] = "columns"
     prior: Literal["mixture", "normal"] = "mixture"
     noise_covariance: Literal["auto", "full", "diagonal"] = "auto"
@@ -234,7 +242,7 @@ class VAETransformer(
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
-        "likelihood": [StrOptions(set(LIKELIHOODS)), Likelihood],
+        "likelihood": [StrOptions({"auto", *LIKELIHOODS}), Likelihood],
         "sampler": [StrOptions({"columns", "codes"})],
         "prior": [StrOptions({"normal", "mixture"})],
         "noise_covariance": [StrOptions({"auto", "full", "diagonal"})],

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from skae import VAETransformer
 from skae.metrics import reconstruction_r2
-from skae.models.correlated_noise import CorrelatedNoise, choose_noise
+from skae.models.correlated_noise import CorrelatedNoise
 
 # One factor of all columns, and a pair that has something else in common.
 LOADINGS = np.array([2.0, -2.0, 2.0, 2.0, 2.0])
@@ -76,15 +76,10 @@ def test_missing_noise_is_expected_as_the_known_implies(correlations):
         )
 
 
-def _alike(n):
-    return lambda noises: [torch.zeros(n)] * len(noises)
-
-
-def test_noise_that_few_rows_cannot_tell_stays_independent():
-    products = torch.eye(3, dtype=torch.float64)
-    moments = products, torch.ones_like(products)
-    assert choose_noise(_alike(50), moments, moments) is None
-    assert choose_noise(_alike(1), moments, moments) is None
+@pytest.mark.parametrize("n", [3, 6, 20])
+def test_noise_that_few_rows_cannot_tell_stays_independent(n):
+    vae = VAETransformer(1, noise_covariance="full", **QUICK).fit(_rows(n, 0))
+    assert vae.noise_covariance_ == "diagonal"
 
 
 # ---------------------------------------------------------------- of a model

@@ -244,7 +244,7 @@ def laplace():
 
 def test_your_own_likelihood_is_a_density(laplace):
     """Laplace noise has one: it beats the Gaussian, and is not above the truth."""
-    params = {"max_iter": 60, "refit": False, "random_state": 0}
+    params = {"likelihood": "gaussian", "max_iter": 60, "refit": False, "random_state": 0}
     gaussian = VAETransformer(1, sampler="codes", **params)
     gaussian.fit(laplace.train)
     excess = laplace.vae.score_samples(laplace.test) - laplace.log_density(laplace.test)

@@ -39,9 +39,10 @@ class Epochs(Callback):
 
     def assert_kept(self, fitted):
         """Check that an estimator has the state of its best epoch, noise apart."""
-        state = self.states[fitted.best_iter_ - 1]
-        for name, weight in fitted.net_.module_.named_parameters():
-            assert torch.equal(weight, state[name]) or "log_noise" in name, name
+        module = fitted.net_.module_
+        for name, weight in self.states[fitted.best_iter_ - 1].items():
+            kept = torch.equal(module.get_parameter(name), weight)
+            assert kept or "log_noise" in name, name
 
 
 def test_rows_that_were_held_out_are_learned(curved, few):

@@ -48,7 +48,9 @@ def rough(curved):
 
     With it 150 rows, and their exact log densities.
     """
-    vae = VAETransformer(2, sampler="codes", max_iter=8, random_state=0).fit(curved.train)
+    vae = VAETransformer(
+        2, likelihood="gaussian", sampler="codes", max_iter=8, random_state=0
+    ).fit(curved.train)
     rows = curved.test[:150]
     return SimpleNamespace(vae=vae, rows=rows, exact=_log_likelihood(vae, rows))
 

@@ -10,5 +10,10 @@ LIKELIHOODS = {
 
 
 def choose_likelihood(likelihood):
-    """Return the `Likelihood` that a name or an object stands for."""
-    return LIKELIHOODS[likelihood]() if isinstance(likelihood, str) else likelihood
+    """Return the `Likelihood` to train with that a name or an object stands for.
+
+    "auto" is normal in training.
+    """
+    if isinstance(likelihood, str):
+        return Gaussian() if likelihood == "auto" else LIKELIHOODS[likelihood]()
+    return likelihood

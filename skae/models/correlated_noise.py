@@ -1,14 +1,7 @@
 """Normal noise that columns of numbers share, learned after training."""
 
-import math
-
 import torch
 from torch import nn
-
-# How much of the correlations is given up for those of independent noise.
-SHRINKAGES = 0.05, 0.2, 0.5
-# Standard errors by which held-out rows must be better described.
-N_ERRORS = 2.0
 
 
 class CorrelatedNoise(nn.Module):
@@ -114,9 +107,32 @@ class CorrelatedNoise(nn.Module):
         return self.correlations * both + torch.diag_embed(1.0 - known)
 
 
-@torch.no_grad()
-def choose_noise(scores, moments, held_out, weights=None):
-    """Return the correlated noise that held-out rows clearly prefer to none, or None.
+def moments_of(errors, deviations):
+    """Return the sums of products of rows' standardised errors, and the pairs' weights.
+
+    Parameters
+    ----------
+    errors : iterable of tuple (errors, weights)
+        Of the numeric cells of rows, block by block.
+    deviations : torch.Tensor of shape (n_numbers,)
+        Of their noise.
+
+    Returns
+    -------
+    products, counts : torch.Tensor of float64 of shape (n_numbers, n_numbers)
+    """
+    products = counts = 0.0
+    for of_block, of_cells in errors:
+        weights = of_cells.double()
+        known = (weights > 0).double()
+        noise = known * (of_block / deviations).double()
+        products = products + noise.T @ (weights * noise)
+        counts = counts + known.T @ weights
+    return products, counts
+
+
+def correlated(moments, shrinkage):
+    """Return the noise of shrunk correlations; None where pairs of cells contradict.
 
     That the maximum-likelihood noise given the posteriors has the covariance of the
     decoder's errors is a step of expectation and maximisation: it can only raise the bound
@@ -124,50 +140,16 @@ def choose_noise(scores, moments, held_out, weights=None):
 
     Parameters
     ----------
-    scores : callable (list of CorrelatedNoise or None) -> list of torch.Tensor of shape (n,)
-        Log densities of held-out rows with each.
-    moments : tuple (products, counts) of torch.Tensor of shape (n_numbers, n_numbers)
-        Of the standardised errors of rows that were trained on: the sums of their
-        products, and how many pairs of known cells were summed.
-    held_out : tuple (products, counts) or None
-        The same of the rows that judge, if they are learned from in the end.
-    weights : torch.Tensor of shape (n,), default=None
-        Of the rows that judge.
+    moments : tuple (products, counts)
+        As `moments_of` returns them.
+    shrinkage : float
+        How much of the correlations is given up for those of independent noise.
 
     References
     ----------
     Rubin & Thayer, EM Algorithms for ML Factor Analysis, 1982. Shrinkage: Ledoit & Wolf, A
     Well-Conditioned Estimator for Large-Dimensional Covariance Matrices, 2004.
     """
-    noises = {shrinkage: _noise_of(moments, shrinkage) for shrinkage in SHRINKAGES}
-    noises = {shrinkage: noise for shrinkage, noise in noises.items() if noise is not None}
-    without, *of_noises = (part.double() for part in scores([None, *noises.values()]))
-    if len(without) < 2:  # too few to tell
-        return None
-    best_gain, best = 0.0, None
-    for shrinkage, with_noise in zip(noises, of_noises, strict=True):
-        gain, error = _weighted_mean(with_noise - without, weights)
-        if gain > max(best_gain, N_ERRORS * error):
-            best_gain, best = gain, shrinkage
-    if best is None:
-        return None
-    if held_out is not None:
-        both = [one + other for one, other in zip(moments, held_out, strict=True)]
-        return _noise_of(both, best) or _noise_of(moments, best)
-    return _noise_of(moments, best)
-
-
-def _weighted_mean(values, weights):
-    """Return the mean of the rows' values, and its standard error."""
-    weights = torch.ones_like(values) if weights is None else weights.to(values)
-    fractions = weights / weights.sum()
-    mean = torch.dot(fractions, values)
-    spread = (fractions.square() * (values - mean).square()).sum()
-    return mean.item(), math.sqrt(spread.item() * len(values) / (len(values) - 1))
-
-
-def _noise_of(moments, shrinkage):
-    """Return the noise of shrunk correlations; None where pairs of cells contradict."""
     products, counts = moments
     covariances = products / counts.clamp(min=1.0)
     deviations = covariances.diagonal().clamp(min=torch.finfo(products.dtype).tiny).sqrt()

@@ -99,7 +99,7 @@ class ColumnLosses(nn.Module):
             column_weight = column_weight[design.column_of_feature]
         self.register_buffer("column_weight", column_weight)
 
-    def per_cell(self, output, x, observed=None):
+    def per_cell(self, output, x, observed=None, number_loss=None):
         """Return the loss of every cell, 0 where it is missing.
 
         Parameters
@@ -108,6 +108,8 @@ class ColumnLosses(nn.Module):
         x : torch.Tensor of shape (..., n_outputs) or more columns
         observed : torch.Tensor of uint8 of shape (..., n_features), default=None
             `MISSING`, `OBSERVED` or `UNKNOWN`; None: all are observed.
+        number_loss : callable (output, x), default=None
+            In place of the one that is trained with.
 
         Returns
         -------
@@ -115,7 +117,9 @@ class ColumnLosses(nn.Module):
         """
         n = self.n_numbers
         given = output[..., :n], x[..., :n]
-        if self.watched is None:
+        if number_loss is not None:
+            losses = number_loss(*given)
+        elif self.watched is None:
             losses = self.number_loss(*given)
         else:
             losses = self.watched.call(self.number_loss, *given)
@@ -141,9 +145,9 @@ class ColumnLosses(nn.Module):
         """Return losses of cells, shape (..., n_features), times their columns' weights."""
         return losses if self.column_weight is None else losses * self.column_weight
 
-    def total(self, output, x, observed=None):
+    def total(self, output, x, observed=None, number_loss=None):
         """Return the sum of each row's losses, shape (...)."""
-        return self.per_cell(output, x, observed).sum(dim=-1)
+        return self.per_cell(output, x, observed, number_loss).sum(dim=-1)
 
 
 class BlockLoss(BlockModule):

@@ -46,6 +46,8 @@ class VariationalModel(Model):
         beta.
     prior : MixturePrior or None
         What p(z) was replaced by after training; None: N(0, I).
+    tails : FittedLikelihood or None
+        What the normal noise was replaced by after training; None: by nothing.
     noise : CorrelatedNoise or None
         How the numeric columns' noise is correlated, as learned after training; None: not.
     log_jacobian : ndarray of shape (n_numbers,)
@@ -79,7 +81,8 @@ class VariationalModel(Model):
         self.encoder = ArrangedEncoder(block, n_components)
         block = architecture.build_decoder(n_components, design.n_outputs, layers)
         self.decoder = ArrangedDecoder(block, likelihood.link)
-        self.likelihood, self.prior, self.noise = likelihood, None, None
+        self.likelihood = likelihood
+        self.prior, self.tails, self.noise = None, None, None
         self.divergence = divergence(layers.generator)
         self.log_jacobian = np.zeros(len(likelihood.center))
         features = torch.from_numpy(design.numeric.features)
@@ -102,10 +105,20 @@ class VariationalModel(Model):
         return type(self.divergence) is PerRowTerm  # the others remember codes
 
     @property
+    def is_normal(self):
+        """Whether there are numeric columns, and their noise is trained as normal."""
+        is_normal = type(self.likelihood.likelihood) is Gaussian
+        return is_normal and len(self.numeric_features) > 0
+
+    @property
     def can_correlate(self):
         """Whether the noise of several numeric columns is normal, and may be correlated."""
-        is_normal = type(self.likelihood.likelihood) is Gaussian
-        return is_normal and 2 <= len(self.numeric_features) <= MAX_CORRELATED
+        return self.is_normal and 2 <= len(self.numeric_features) <= MAX_CORRELATED
+
+    @property
+    def density(self):
+        """The likelihood of scores and of draws, `FittedLikelihood`."""
+        return self.likelihood if self.tails is None else self.tails
 
     @torch.no_grad()
     def start_from_pca(self, pca: PrincipalAxes, gains, offsets):
@@ -153,21 +166,10 @@ class VariationalModel(Model):
         n_train : float
             Weight of the rows that were trained on.
         """
-        generator, first = torch.Generator(self.numeric_features.device).manual_seed(0), 0
         errors = counts = 0.0
-        for x, observed in blocks:
-            mean, log_variance = self.posterior(x)
-            draw = torch.empty_like(mean).normal_(generator=generator)
-            output = self.decode(torch.addcmul(mean, (0.5 * log_variance).exp(), draw))
-            n_numbers = len(self.numeric_features)
-            known = x.new_ones(len(x), n_numbers)
-            if observed is not None:
-                known = (observed[:, self.numeric_features] > 0).to(x)
-            if weights is not None:
-                known = known * weights[first : first + len(x), None]
-            first += len(x)
-            squares = (output[:, :n_numbers] - x[:, :n_numbers]).square()
-            errors, counts = errors + (known * squares).sum(0), counts + known.sum(0)
+        for of_block, of_cells in self.errors_of(blocks, weights):
+            errors = errors + (of_cells * of_block.square()).sum(0)
+            counts = counts + of_cells.sum(0)
         held_out = errors / counts.clamp(min=torch.finfo(counts.dtype).tiny)
         fractions = counts / (counts + n_train)
         if self.columns.column_weight is not None:
@@ -227,21 +229,26 @@ class VariationalModel(Model):
         Defensive mixtures: Hesterberg, Weighted Average Importance Sampling and Defensive
         Mixture Distributions, 1995.
         """
-        return self.scores(x, observed, [self.noise])[0]
+        return self.scores(x, observed, [(self.density, self.noise)])[0]
 
     def scores(self, x, observed, noises):
-        """Return what `score` does, with each of several noises, as a list."""
+        """Return what `score` does, with each of several noises, as a list.
+
+        A noise is a tuple (FittedLikelihood, CorrelatedNoise or None).
+        """
         codes, log_ratio = self._draws_of(x, observed)
         output = self.decode(codes)
-        nll = self.columns.total(
-            output, x[:, None], None if observed is None else observed[:, None]
-        )
+        given = output, x[:, None], None if observed is None else observed[:, None]
+        losses = {
+            likelihood: self.columns.total(*given, likelihood)
+            for likelihood in dict.fromkeys(likelihood for likelihood, _ in noises)
+        }
         if self.prior is not None:
             log_ratio = log_ratio + self.prior.log_ratio(codes)
         raw = self._sum_of_numbers(self._log_jacobian(x), x, observed)
         scores = []
-        for noise in noises:
-            of_draws = log_ratio - nll
+        for likelihood, noise in noises:
+            of_draws = log_ratio - losses[likelihood]
             if noise is not None:
                 errors = self.standardised_errors(output, x[:, None])
                 of_draws = of_draws - noise.cost(errors, self._known(observed))
@@ -304,13 +311,13 @@ class VariationalModel(Model):
     def draw_numbers(self, mean, rng):
         """Return numbers drawn about `mean`, ndarrays of shape (n, n_numbers)."""
         if self.noise is None:
-            return self.likelihood.draw(mean, rng)
+            return self.density.draw(mean, rng)
         spread = self.likelihood.variance().detach().double().cpu().sqrt().numpy()
         return mean + spread * self.noise.draw(len(mean), rng)
 
     @torch.no_grad()
-    def error_moments(self, blocks, weights):
-        """Return the sums of products of rows' standardised errors, and the pairs' weights.
+    def errors_of(self, blocks, weights):
+        """Yield the errors of rows' numeric cells for one draw of z, and the cells' weights.
 
         Parameters
         ----------
@@ -318,26 +325,24 @@ class VariationalModel(Model):
         weights : torch.Tensor of shape (n,) or None
             Of the rows.
 
-        Returns
-        -------
-        products, counts : torch.Tensor of float64 of shape (n_numbers, n_numbers)
+        Yields
+        ------
+        errors, weights : torch.Tensor of shape (n_rows of a block, n_numbers)
+            In standard units; weights are 0 where a cell is missing.
         """
         generator, first = torch.Generator(self.numeric_features.device).manual_seed(0), 0
-        products = counts = 0.0
+        n_numbers = len(self.numeric_features)
         for x, observed in blocks:
             mean, log_variance = self.posterior(x)
             draw = torch.empty_like(mean).normal_(generator=generator)
             output = self.decode(torch.addcmul(mean, (0.5 * log_variance).exp(), draw))
-            errors = self.standardised_errors(output, x).double()
-            known, of_rows = self._known(observed), errors.new_ones(len(x), 1)
-            known = torch.ones_like(errors) if known is None else known.to(errors)
+            of_cells = x.new_ones(len(x), n_numbers)
+            if observed is not None:
+                of_cells = self._known(observed).to(x)
             if weights is not None:
-                of_rows = weights[first : first + len(x), None].to(errors)
+                of_cells = of_cells * weights[first : first + len(x), None]
             first += len(x)
-            errors = errors * known
-            products = products + errors.T @ (of_rows * errors)
-            counts = counts + known.T @ (of_rows * known)
-        return products, counts
+            yield x[:, :n_numbers] - output[:, :n_numbers], of_cells
 
     def _log_jacobian(self, x):
         """Return the log-determinant's part of every numeric column; 0 for probabilities."""
@@ -356,7 +361,7 @@ class VariationalModel(Model):
         That is where every number sits at the mode of its noise and every category is
         certain.
         """
-        best = self.likelihood.mode_nll().to(x) - self._log_jacobian(x)
+        best = self.density.mode_nll().to(x) - self._log_jacobian(x)
         distance = -self._sum_of_numbers(best, x, observed) - self.score(x, observed)
         if self.noise is not None:
             distance = distance - self.noise.half_log_det(self._known(observed))
@@ -364,9 +369,9 @@ class VariationalModel(Model):
 
     def cell_errors(self, x, observed):
         """Return the losses less those of cells that are just as expected."""
-        losses = self.columns.per_cell(self(x), x, observed)
+        losses = self.columns.per_cell(self(x), x, observed, self.density)
         best = torch.zeros_like(losses)
-        best[:, self.numeric_features] = self.likelihood.mode_nll().to(x)
+        best[:, self.numeric_features] = self.density.mode_nll().to(x)
         return losses - (best if observed is None else best * (observed > 0))
 
 

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from skae._paired_differences import mean_of, robust_mean, strength, strengths
 from skae.training.batches import Batches
 from skae.training.generators import use_generator
 
@@ -13,8 +14,6 @@ N_CHECKED = 2048
 N_ERRORS = 2.0
 # The same where most of the rows had no part in choosing the state: one chance in twenty.
 N_ERRORS_CONFIRMED = 1.645
-# Fraction of the rows, at either end, that counts no more than the next ones do.
-WINSORISED = 0.05
 # A loss that exceeds its start by this factor will not come back.
 DIVERGED = 1e3
 # What an epoch changes of `EarlyStopping`, beside the best state.
@@ -94,12 +93,6 @@ class EarlyStopping:
         start that is a state like others; None until it is settled.
     is_confirmed : bool
         Whether rows that had no part in choosing the best state have judged its steps.
-
-    References
-    ----------
-    The winsorised mean and its standard error: Tukey & McLaughlin, Less Vulnerable
-    Confidence and Significance Procedures for Location, 1963; Dixon & Tukey, Approximate
-    Behavior of the Distribution of Winsorized t, 1968.
     """
 
     def __init__(self, net, rows, schedule):
@@ -158,7 +151,7 @@ class EarlyStopping:
             with Batches(self.net, "valid") as told:
                 losses = self.losses(self.rows.n_train, len(self.rows.source), told)
             falls = self.start_losses - losses
-            figures += [self._mean(losses), _robust_mean(falls, self.rows.valid_weights)]
+            figures += [self._mean(losses), robust_mean(falls, self.rows.valid_weights)]
             if self.schedule.confirm:
                 self.falls_of_epochs.append(falls)
         # The epoch's only synchronisation with the device.
@@ -185,11 +178,8 @@ class EarlyStopping:
         if falls is None:
             self.strength = 0.0
         elif self.net.module_.starts_at_optimum:
-            mean, robust = _strengths(falls, weights)
-            # Above two where the mean fall is, or the winsorised one and half as much of the mean.
-            self.strength = (
-                robust if self._is_robust else max(mean, min(robust, 2.0 * mean))
-            )
+            of_robust = strengths(falls, weights)[1]
+            self.strength = of_robust if self._is_robust else strength(falls, weights)
         else:
             self.strength = math.inf
 
@@ -273,56 +263,8 @@ class EarlyStopping:
     def mean_fall(self, falls, weights):
         """Return the mean fall of rows' losses; the winsorised one where they have no bound."""
         if self._is_robust:
-            return _robust_mean(falls, weights).item()
-        return torch.dot(_fractions(falls, weights), falls).item()
-
-
-def _robust_mean(falls, weights):
-    """Return the winsorised mean of the rows' falls."""
-    fractions = _fractions(falls, weights)
-    return torch.dot(fractions, _winsorised(falls, fractions))
-
-
-def _fractions(values, weights):
-    if weights is None:
-        weights = torch.ones_like(values)
-    return weights / weights.sum()
-
-
-def _strengths(falls, weights):
-    """Return how many standard errors the mean fall is above 0, and the winsorised one."""
-    fractions = _fractions(falls, weights)
-    mean, error = _mean_and_error(falls, fractions)
-    robust_mean, robust_error = _mean_and_error(_winsorised(falls, fractions), fractions)
-    robust_error = robust_error / (1.0 - 2.0 * WINSORISED)
-    tiny = torch.finfo(falls.dtype).tiny
-    strengths = mean / error.clamp(min=tiny), robust_mean / robust_error.clamp(min=tiny)
-    return [strength.item() for strength in strengths]
-
-
-def _winsorised(values, fractions):
-    """Return the values, the lowest and the highest ones moved to the next.
-
-    Of these there is one at least at either end.
-    """
-    values_in_order, order = values.sort()
-    reached = fractions[order].cumsum(0)
-    last = len(values) - 1
-    tails = torch.tensor([WINSORISED, 1.0 - WINSORISED], device=values.device)
-    low, high = torch.searchsorted(reached, tails.to(reached))
-    low, high = low.clamp(min=min(1, last // 2)), high.clamp(max=max(last - 1, last // 2))
-    ends = values_in_order[torch.stack([low, high])]
-    return values.clamp(ends[0], ends[1])
-
-
-def _mean_and_error(values, fractions):
-    """Return the weighted mean of the rows' values, and its standard error."""
-    mean = torch.dot(fractions, values)
-    spread = (fractions.square() * (values - mean).square()).sum()
-    # One row has no standard error, and proves nothing.
-    n_rows = len(values)
-    inflate = n_rows / (n_rows - 1) if n_rows > 1 else math.inf
-    return mean, (spread * inflate).sqrt()
+            return robust_mean(falls, weights).item()
+        return mean_of(falls, weights).item()
 
 
 def _weighted(losses, weights):
