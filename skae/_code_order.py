@@ -71,6 +71,7 @@ class OrderedCodesMixin(EntryPoints):
                 signs = torch.ones(codes.shape[1], device=codes.device)
                 if model.codes_have_signs:
                     signs = loading_signs(codes, x[:, : self._table.design_.n_outputs])
+                    signs = signs.to(codes.device)
                 if (signs < 0).any():
                     model.rearrange(torch.arange(len(signs), device=signs.device), signs)
             trust = None

@@ -110,7 +110,9 @@ class LearnedNoiseMixin:
         blocks = self._blocks(n_judges, copies)
         parts = [slice(first + block.start, first + block.stop) for block in blocks]
         of_parts = [model.scores(*data.source[part], noises) for part in parts]
-        return [torch.cat(of_noise).double() for of_noise in zip(*of_parts, strict=True)]
+        return [
+            torch.cat(of_noise).cpu().double() for of_noise in zip(*of_parts, strict=True)
+        ]
 
 
 class _Errors:
@@ -143,7 +145,11 @@ def _shared(shrinkage, model, errors):
     """Return normal noise that columns share, as a likelihood and its correlations, or None."""
     moments = [sum(parts) for parts in zip(*(e.moments for e in errors), strict=True)]
     noise = correlated(moments, shrinkage)
-    return None if noise is None else (model.likelihood, noise)
+    return (
+        None
+        if noise is None
+        else (model.likelihood, noise.to(model.likelihood.center.device))
+    )
 
 
 def _with_tails(model, errors):

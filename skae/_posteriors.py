@@ -90,8 +90,8 @@ class PosteriorsMixin(EntryPoints):
         with self._model_for(np.float32) as (model, _):
             blocks = data.blocks(0, len(data.learned))
             means = torch.cat([model.encode(x) for x, _ in blocks])
-            variances = means.double().var(dim=0, correction=0).cpu().numpy()
-            noise = model.likelihood.variance().double().cpu().numpy()
+            variances = means.cpu().double().var(dim=0, correction=0).numpy()
+            noise = model.likelihood.variance().cpu().double().numpy()
         self.active_components_ = variances > ACTIVE_VARIANCE
         self.n_active_components_ = int(self.active_components_.sum())
         self.noise_variance_ = np.full(self.n_features_in_, np.nan)

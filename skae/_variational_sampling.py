@@ -220,8 +220,8 @@ def _in_proportion(codes, data):
         (codes[: data.n_train], data.train_weights),
         (codes[data.n_train :], data.valid_weights),
     ):
-        sums = weights.double().cumsum(0)
-        places = (torch.arange(len(part), device=sums.device) + 0.5) / max(len(part), 1)
+        sums = weights.cpu().double().cumsum(0)
+        places = (torch.arange(len(part)) + 0.5) / max(len(part), 1)
         at = torch.searchsorted(sums, places * sums[-1:]).clamp(max=len(part) - 1)
-        parts.append(part[at])
+        parts.append(part[at.to(part.device)])
     return torch.cat(parts)

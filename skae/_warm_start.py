@@ -11,10 +11,13 @@ def structure_of(estimator):
 
     Copies: `set_params` changes what stands in a parameter in place.
     """
-    return {
-        name: clone(getattr(estimator, f"{name}_", getattr(estimator, name)), safe=False)
-        for name in estimator._structural
-    }
+    values = {}
+    for name in estimator._structural:
+        value = getattr(estimator, name)
+        if _is_chosen(value):
+            value = getattr(estimator, f"{name}_", value)
+        values[name] = clone(value, safe=False)
+    return values
 
 
 def refuse_other_network(estimator):
@@ -24,9 +27,14 @@ def refuse_other_network(estimator):
         raise ValueError(_other_network("network", fitted, estimator.network))
     for name, fitted in estimator._fitted_structure.items():
         now = getattr(estimator, name)
-        chosen = hasattr(estimator, f"{name}_") and (now is None or isinstance(now, float))
+        chosen = hasattr(estimator, f"{name}_") and _is_chosen(now)
         if not chosen and _comparable(now) != _comparable(fitted):
             raise ValueError(_other_network(name, fitted, now))
+
+
+def _is_chosen(value):
+    """Tell whether fit says what a parameter stands for: None, or a fraction."""
+    return value is None or isinstance(value, float)
 
 
 def _comparable(value):

@@ -135,14 +135,12 @@ def fit_privately(
     bounds = check_bounds(X, bounds)
     _check_budget(max(1, X.shape[0]), epsilon, delta, max_grad_norm)
     opacus = Opacus()
-    settings = dict(BY_CODES)
-    if isinstance(estimator.likelihood, str) and estimator.likelihood == "auto":
-        settings["likelihood"] = "gaussian"
-    fitted = clone(estimator).set_params(**settings)
+    fitted = clone(estimator).set_params(**BY_CODES)
     seed = _seed_of(estimator.random_state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are about rows that are made up
         fitted.fit(stand_in_rows(X, bounds))
+    fitted._forget_noise()
     if fitted.net_.module_.has_dataset_loss:
         raise ValueError(
             f"divergence={estimator.divergence!r} compares rows with each other, so that the "
@@ -156,7 +154,7 @@ def fit_privately(
     sampling_rate = min(1.0, batch_size / n_rows)
     descent = PrivateDescent(opacus, fitted, sampling_rate * n_rows, max_grad_norm, seed)
     descent.run(source, sampling_rate, round(n_epochs / sampling_rate), epsilon, delta)
-    fitted.set_params(**{name: getattr(estimator, name) for name in settings})
+    fitted.set_params(**{name: getattr(estimator, name) for name in BY_CODES})
     fitted.loss_curve_, fitted.n_iter_, fitted._is_bounded = [], n_epochs, True
     fitted.best_iter_ = n_epochs
     fitted.epsilon_, fitted.delta_ = descent.epsilon, delta

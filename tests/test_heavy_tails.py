@@ -109,9 +109,13 @@ def test_heavy_tails_are_found_and_the_density_comes_near_that_of_the_rows(heavy
 
 def test_codes_and_reconstructions_are_those_of_normal_noise(heavy):
     for method in ("transform", "reconstruct"):
-        one, other = (getattr(vae, method)(heavy.test) for vae in (heavy.chosen, heavy.normal))
+        one, other = (
+            getattr(vae, method)(heavy.test) for vae in (heavy.chosen, heavy.normal)
+        )
         np.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(heavy.chosen.noise_variance_, heavy.normal.noise_variance_)
+    np.testing.assert_array_equal(
+        heavy.chosen.noise_variance_, heavy.normal.noise_variance_
+    )
 
 
 def test_a_far_cell_costs_what_it_does_in_the_tails(heavy):
@@ -207,7 +211,7 @@ def test_a_stream_goes_on_with_normal_noise():
 def test_a_warm_start_trains_with_normal_noise_and_chooses_anew():
     vae = VAETransformer(1, warm_start=True, **QUICK)
     normal = VAETransformer(1, warm_start=True, likelihood="gaussian", **QUICK)
-    for _ in range(2):
+    for _ in range(3):
         vae.fit(_rows(600, 0))
         normal.fit(_rows(600, 0))
     assert vae.likelihood_ == "student_t"

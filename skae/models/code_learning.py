@@ -97,17 +97,17 @@ def learn(model, rows, nothing, n_numbers, n_steps, *, turns):
     Representations with Nested Dropout, 2014. Random hidden units: Rahimi & Recht, Weighted
     Sums of Random Kitchen Sinks, 2008.
     """
-    fractions, device = rows.fractions().cpu(), rows.x.device
+    fractions, device = rows.fractions(), rows.x.device
     codes = model.encode(rows.x)
     output = model.decode(codes)
-    codes, outcome = codes.double().cpu(), output.double().cpu()
+    codes, outcome = codes.cpu().double(), output.cpu().double()
     centre = fractions @ codes
     centred, n_codes = codes - centre, codes.shape[1]
     if not (centred.any() and outcome.isfinite().all()):
         return
     if n_codes == 1 and not model.shrinks:
         return
-    x = rows.x[:, : output.shape[1]].double().cpu()
+    x = rows.x[:, : output.shape[1]].cpu().double()
     if turns:
         whitening, colouring = turn_to_regression(centred, x, fractions)
     else:
@@ -122,12 +122,12 @@ def learn(model, rows, nothing, n_numbers, n_steps, *, turns):
     if turns:
         model.turn(*(part.float().to(device) for part in (whitening, colouring, centre)))
         # The new codes are w, but for their scale.
-        scale = (fractions @ model.encode(rows.x).double().cpu().square()).sqrt()
+        scale = (fractions @ model.encode(rows.x).cpu().double().square()).sqrt()
         scale = torch.where(scale > 0, scale, 1.0)
         centre, whitening, colouring = 0.0 * scale, (1.0 / scale).diag(), scale.diag()
 
     def regress(outcome):
-        loadings = w.double().cpu().T @ (fractions[:, None] * outcome)
+        loadings = w.cpu().double().T @ (fractions[:, None] * outcome)
         return [part.float().to(device) for part in (fractions @ outcome, loadings)]
 
     errors = None
@@ -135,7 +135,7 @@ def learn(model, rows, nothing, n_numbers, n_steps, *, turns):
         errors = rows.x[:, :n_numbers] - output[:, :n_numbers]
         if rows.observed is not None:
             errors = errors * (rows.observed[:, model.numeric_features] == OBSERVED)
-        errors = regress(errors.double().cpu())
+        errors = regress(errors.cpu().double())
     has_link = getattr(model.decoder, "link", None) is not None
     bounds = (output.amin(0), output.amax(0)) if has_link else None
     tensors = [part.float().to(device) for part in (centre, whitening, colouring)]
@@ -194,7 +194,7 @@ def _first_layers(w, fractions, generator):
         units = features(w * kept, kept, hidden.weight, hidden.bias)
         given.append(torch.nn.functional.pad(units, (0, 1), value=1.0))
         wanted.append(w)
-    a, b = torch.cat(given).double().cpu(), torch.cat(wanted).double().cpu()
+    a, b = torch.cat(given).cpu().double(), torch.cat(wanted).cpu().double()
     weighted = a * fractions.repeat(N_CHOICES)[:, None]
     gram = weighted.T @ a + N_CHOICES * RIDGE * torch.eye(a.shape[1])
     last = torch.linalg.solve(gram, weighted.T @ b).to(w)

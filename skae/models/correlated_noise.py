@@ -25,12 +25,12 @@ class CorrelatedNoise(nn.Module):
         super().__init__()
         lower = torch.linalg.cholesky(correlations)
         eye = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
-        self.register_buffer("correlations", correlations)
+        whitening = torch.linalg.solve_triangular(lower, eye, upper=False)
+        # No part of the weights that callbacks save.
+        self.register_buffer("correlations", correlations, persistent=False)
         # C with R = C C', and its inverse.
-        self.register_buffer("spread", lower)
-        self.register_buffer(
-            "whitening", torch.linalg.solve_triangular(lower, eye, upper=False)
-        )
+        self.register_buffer("spread", lower, persistent=False)
+        self.register_buffer("whitening", whitening, persistent=False)
 
     def cost(self, noise, known=None):
         """Return by how much -log p of noise exceeds that of independent noise, in nats.
@@ -93,7 +93,7 @@ class CorrelatedNoise(nn.Module):
 
     def draw(self, n_rows, rng):
         """Return noise drawn with `rng`, an ndarray of shape (n_rows, n_numbers)."""
-        spread = self.spread.double().cpu().numpy()
+        spread = self.spread.cpu().double().numpy()
         return rng.standard_normal((n_rows, len(spread))) @ spread.T
 
     def _lower_of(self, known):
@@ -123,9 +123,9 @@ def moments_of(errors, deviations):
     """
     products = counts = 0.0
     for of_block, of_cells in errors:
-        weights = of_cells.double()
+        weights = of_cells.cpu().double()
         known = (weights > 0).double()
-        noise = known * (of_block / deviations).double()
+        noise = known * (of_block / deviations).cpu().double()
         products = products + noise.T @ (weights * noise)
         counts = counts + known.T @ weights
     return products, counts

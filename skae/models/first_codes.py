@@ -34,9 +34,9 @@ class Rows(NamedTuple):
         return Rows(*parts, self.cost)
 
     def fractions(self):
-        """Return the rows' parts of the total weight, shape (n,)."""
+        """Return the rows' parts of the total weight, shape (n,), on the CPU."""
         weights = self.x.new_ones(len(self.x)) if self.weights is None else self.weights
-        weights = weights.double()
+        weights = weights.cpu().double()  # which not every device has
         return weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
 
     def costs(self, output, rows=slice(None)):
@@ -46,7 +46,7 @@ class Rows(NamedTuple):
 
     def mean_cost(self, output):
         """Return the mean cost, shape ()."""
-        return torch.dot(self.costs(output).double(), self.fractions())
+        return torch.dot(self.costs(output).cpu().double(), self.fractions())
 
 
 def ratios(model, rows, nothing):
@@ -112,8 +112,8 @@ def loading_signs(codes, x):
     ----------
     `sklearn.utils.extmath.svd_flip`, as `PCA` uses it.
     """
-    codes = codes.double()
-    loadings = (codes - codes.mean(0)).T @ x.double()
+    codes, x = codes.cpu().double(), x.cpu().double()
+    loadings = (codes - codes.mean(0)).T @ x
     sizes = loadings.abs()
     largest = sizes >= AS_LARGE * sizes.amax(dim=1, keepdim=True)
     first = largest.to(torch.uint8).argmax(dim=1, keepdim=True)

@@ -18,6 +18,8 @@ class FittedLikelihood(nn.Module):
         Raw units, and raw units per standard unit.
     floor : float
         Smallest noise variance of a column, in squared standard units.
+    learned : dict of str to torch.Tensor, default=None
+        The learned parameters, if nothing is to train them any more.
 
     Attributes
     ----------
@@ -25,16 +27,22 @@ class FittedLikelihood(nn.Module):
         Of the decoder's numbers.
     """
 
-    def __init__(self, likelihood, center, scale, floor):
+    def __init__(self, likelihood, center, scale, floor, learned=None):
         super().__init__()
         self.likelihood, self.floor = likelihood, floor
-        self.register_buffer("center", torch.zeros(len(center), dtype=torch.float32))
-        self.register_buffer("scale", torch.ones(len(scale), dtype=torch.float32))
+        # What is learned after training is no part of the weights that callbacks save.
+        is_trained = learned is None
+        for name, values in (("center", center), ("scale", scale)):
+            values = torch.zeros(len(values), dtype=torch.float32)
+            self.register_buffer(name, values, persistent=is_trained)
         self.follow(center, scale)
-        first = likelihood.first_parameters(None, self.units)
-        self.learned = nn.ParameterDict(
-            {name: nn.Parameter(value.float()) for name, value in first.items()}
-        )
+        if is_trained:
+            first = likelihood.first_parameters(None, self.units)
+            self.learned = nn.ParameterDict(
+                {name: nn.Parameter(value.float()) for name, value in first.items()}
+            )
+        else:
+            self.learned = SettledValues(learned)
         self.watched = Watched(f"nll of {likelihood!r}") if is_own(likelihood) else None
         name = likelihood.link
         self.link = None if name is None else LINKS[name](center, scale)
@@ -62,6 +70,12 @@ class FittedLikelihood(nn.Module):
     @property
     def units(self):
         return Units(self.center, self.scale, self.floor)
+
+    @property
+    def exact_units(self):
+        """The units on the CPU, in float64."""
+        center, scale = (unit.cpu().double() for unit in (self.center, self.scale))
+        return Units(center, scale, self.floor)
 
     @property
     def is_density(self):
@@ -96,8 +110,27 @@ class FittedLikelihood(nn.Module):
     def draw(self, mean, rng):
         """Return numbers drawn about `mean`, ndarrays of shape (n, n_columns)."""
         learned = {
-            name: value.detach().double().cpu() for name, value in self.learned.items()
+            name: value.detach().cpu().double() for name, value in self.learned.items()
         }
-        center, scale = (unit.double().cpu() for unit in (self.center, self.scale))
-        units = Units(center, scale, self.floor)
-        return self.likelihood.draw(mean, learned, units, rng)
+        return self.likelihood.draw(mean, learned, self.exact_units, rng)
+
+
+class SettledValues(nn.Module):
+    """Values by name that no optimiser is to see."""
+
+    def __init__(self, values):
+        super().__init__()
+        for name, value in values.items():
+            self.register_buffer(name, value.float(), persistent=False)
+
+    def __getitem__(self, name):
+        return self._buffers[name]
+
+    def keys(self):
+        return self._buffers.keys()
+
+    def values(self):
+        return self._buffers.values()
+
+    def items(self):
+        return self._buffers.items()

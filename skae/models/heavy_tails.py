@@ -38,7 +38,8 @@ def heavy_tailed(likelihood, errors, weights):
     t-Distribution, 1994, by which they end sooner than those of expectation and maximisation.
     """
     floor = likelihood.floor
-    errors, weights = errors.double(), weights.double()
+    units = likelihood.exact_units
+    errors, weights = errors.cpu().double(), weights.cpu().double()
     n_cells = weights.sum(0).clamp(min=torch.finfo(weights.dtype).tiny)
     squares = errors.square()
     scales = ((weights * squares).sum(0) / n_cells).clamp(min=floor)
@@ -51,21 +52,15 @@ def heavy_tailed(likelihood, errors, weights):
                 min=floor
             )
         found = _parameters(freedom, scales, floor)
-        nll = StudentT().nll(errors, torch.zeros_like(errors), found, likelihood.units)
+        nll = StudentT().nll(errors, torch.zeros_like(errors), found, units)
         mean = (weights * nll).sum(0) / n_cells
         better = mean < best
         best = torch.where(better, mean, best)
         for name, values in found.items():
             kept[name] = torch.where(better, values, kept[name])
-    tails = FittedLikelihood(
-        StudentT(),
-        likelihood.center.double().cpu().numpy(),
-        likelihood.scale.double().cpu().numpy(),
-        floor,
-    ).to(likelihood.center)
-    for name, values in kept.items():
-        tails.learned[name].copy_(values)
-    return tails.requires_grad_(False)
+    center, scale = units.center.numpy(), units.scale.numpy()
+    tails = FittedLikelihood(StudentT(), center, scale, floor, kept)
+    return tails.to(likelihood.center)
 
 
 def _parameters(freedom, scales, floor):

@@ -46,9 +46,10 @@ class MixturePrior(nn.Module):
 
     def __init__(self, weights, means, factors):
         super().__init__()
-        self.register_buffer("weights", torch.from_numpy(weights).float())
-        self.register_buffer("means", torch.from_numpy(means).float())
-        self.register_buffer("factors", torch.from_numpy(factors).float())
+        values = {"weights": weights, "means": means, "factors": factors}
+        for name, array in values.items():
+            # No part of the weights that callbacks save.
+            self.register_buffer(name, torch.from_numpy(array).float(), persistent=False)
 
     def log_ratio(self, z):
         """Return log p(z) - log N(z; 0, I) in nats, of codes of shape (*, n_components)."""
@@ -142,7 +143,7 @@ def _fit_candidates(codes, held_out):
         mixture = _fit_mixture(codes, size)
         for strength in STRENGTHS if mixture else ():
             prior = _make_prior(mixture, codes, strength).to(codes)
-            gains = prior.log_ratio(held_out).double()
+            gains = prior.log_ratio(held_out).cpu().double()
             candidates.append(Candidate(mixture, strength, gains))
             if gains.mean().item() > best:
                 best, n_vain = gains.mean().item(), 0
@@ -210,7 +211,7 @@ def _make_prior(mixture, codes, strength):
 def _joined(priors, proportions):
     """Return the mixture of mixtures; their last components, N(0, I), become one."""
     parts = [
-        [part.double().cpu().numpy() for part in (p.weights, p.means, p.factors)]
+        [part.cpu().double().numpy() for part in (p.weights, p.means, p.factors)]
         for p in priors
     ]
     weights, means, factors = (

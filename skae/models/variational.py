@@ -312,7 +312,7 @@ class VariationalModel(Model):
         """Return numbers drawn about `mean`, ndarrays of shape (n, n_numbers)."""
         if self.noise is None:
             return self.density.draw(mean, rng)
-        spread = self.likelihood.variance().detach().double().cpu().sqrt().numpy()
+        spread = self.likelihood.variance().detach().cpu().double().sqrt().numpy()
         return mean + spread * self.noise.draw(len(mean), rng)
 
     @torch.no_grad()

@@ -57,7 +57,7 @@ KNOWN = {
     "models.discrepancy": ("RecentCodes",),
     "models.divergence_terms": ("AdversarialTerm", "DiscrepancyTerm", "PerRowTerm"),
     "models.gan": ("Critic", "Generator", "SpectralLinear"),
-    "models.fitted_likelihood": ("FittedLikelihood",),
+    "models.fitted_likelihood": ("FittedLikelihood", "SettledValues"),
     "models.links": ("Exponential", "Logistic"),
     "models.losses": (
         *("BinaryDivergence", "BlockLoss", "ColumnLosses"),
