@@ -18,7 +18,7 @@ N_ERRORS = 2.0
 # Held-out rows that judge: of fewer the standard error is luck as well, more take long.
 MIN_JUDGES, MAX_JUDGES = 10, 1000
 # Errors that show the tails of their columns.
-MAX_ERRORS = 500_000
+MAX_ERRORS = 200_000
 
 
 class LearnedNoiseMixin:

@@ -105,7 +105,8 @@ def train_on_synthetic_score(
     >>> from skae.metrics import train_on_synthetic_score
     >>> iris = load_iris(as_frame=True).frame.replace({"target": {0: "a", 1: "b", 2: "c"}})
     >>> train, test = train_test_split(iris, random_state=0)
-    >>> rows = VAETransformer(4, random_state=0).fit(train).sample(500, random_state=0)
+    >>> vae = VAETransformer(4, max_iter=60, random_state=0).fit(train)
+    >>> rows = vae.sample(500, random_state=0)
     >>> scores = train_on_synthetic_score(train, rows, test, "target", random_state=0)
     >>> scores.ratio > 0.9
     True
