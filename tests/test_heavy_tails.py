@@ -133,6 +133,8 @@ def test_a_far_cell_costs_what_it_does_in_the_tails(heavy):
     scores, normal = (vae.score_samples(rows) for vae in (heavy.chosen, heavy.normal))
     assert (np.diff(scores) < -1.0).all()
     assert scores[0] - scores[2] < 20.0 < 30.0 < normal[0] - normal[2]
+    # Nor does the code that the encoder finds for such a row.
+    assert scores[0] - scores[-1] < 150.0
     single = heavy.chosen.score_samples(rows.astype(np.float32))
     np.testing.assert_allclose(single, scores, rtol=1e-3)
 
@@ -168,6 +170,14 @@ def test_missing_cells_are_left_out(heavy):
     rows[:, 0] = np.nan
     expected = np.log(np.trapezoid(density, grid, axis=1))
     np.testing.assert_allclose(vae.score_samples(rows), expected, atol=0.15)
+
+
+def test_a_complete_row_scores_alike_beside_rows_with_holes(heavy):
+    rows = np.repeat(heavy.test[:20], 2, axis=0)
+    rows[1::2, 3] = np.nan
+    rows[::4, 2] += 50.0
+    beside, alone = (heavy.chosen.score_samples(X) for X in (rows, rows[::2]))
+    np.testing.assert_allclose(beside[::2], alone, rtol=1e-6)
 
 
 def test_frames_with_categories_have_them_as_well():

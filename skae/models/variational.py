@@ -14,6 +14,8 @@ from skae.models.principal_axes import PrincipalAxes
 
 # Codes of one row that are at work anyway, about: more of them are more copies.
 WIDTH = 256
+# Fraction of a complete row's draws that are of the prior where the noise has heavy tails.
+DEFENCE = 0.25
 # Numeric columns whose correlations are learned at most: they are so many squared.
 MAX_CORRELATED = 300
 
@@ -221,7 +223,8 @@ class VariationalModel(Model):
         quasi-random set, so that equal rows score alike. Of a row with missing cells the
         posterior may know less than its encoder, which sees them filled: as many draws of
         N(0, I) are among the z_l then, and q is the mean of both densities, so that no
-        draw weighs more than 2 p(x|z).
+        draw weighs more than 2 p(x|z). With heavy tails a quarter of the draws are: the
+        encoder, which learned with normal noise, takes the code along with a far cell.
 
         References
         ----------
@@ -265,28 +268,35 @@ class VariationalModel(Model):
         log_ratio : torch.Tensor of shape (n, n_draws)
             Such that the mean of `n_importance_samples` values is meant.
         """
-        n_draws = self.n_importance_samples
-        draws = self.fixed_draws
+        n_draws, draws = self.n_importance_samples, self.fixed_draws
+        # Of complete rows, which have as many draws in all.
+        n_others = 0 if self.tails is None else int(DEFENCE * n_draws)
         if draws is None:
-            n_all = n_draws if observed is None else 2 * n_draws
-            draws = sobol_normal(n_all, self.n_components)
-        own, others = draws.to(x).split([n_draws, len(draws) - n_draws])
+            draws = sobol_normal(2 * n_draws, self.n_components)
+        own, others = draws.to(x).split([n_draws, n_draws])
+        if observed is None:
+            own, others = own[: n_draws - n_others], others[:n_others]
         mean, log_variance = (part[:, None] for part in self.posterior(x))
         # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
         codes = mean + (0.5 * log_variance).exp() * own
         # The constants of the two normal densities cancel.
         log_ratio = 0.5 * (own.square() + log_variance - codes.square()).sum(-1)
-        if observed is None:
+        if not len(others):
             return codes, log_ratio
         away = (others - mean) * (-0.5 * log_variance).exp()
         of_others = 0.5 * (away.square() + log_variance - others.square()).sum(-1)
         codes = torch.cat([codes, others.expand(x.shape[0], -1, -1)], dim=1)
-        alone = torch.cat([log_ratio, torch.full_like(of_others, -math.inf)], dim=1)
         both = torch.cat([log_ratio, of_others], dim=1)
-        # log p - log((p + q) / 2), less log 2 for there being twice as many draws.
-        both = both.clamp(max=0.0) - torch.log1p(torch.exp(-both.abs()))
+        complete = both
+        if n_others:
+            complete = _mixed(both, 1.0 - n_others / n_draws, n_others / n_draws)
+        if observed is None:
+            return codes, complete
+        number = torch.arange(n_draws, device=x.device)
+        counts = torch.cat([number < n_draws - n_others, number < n_others])
+        complete = torch.where(counts, complete, -math.inf)
         has_holes = (observed <= 0).any(dim=1, keepdim=True)
-        return codes, torch.where(has_holes, both, alone)
+        return codes, torch.where(has_holes, _mixed(both, 1.0, 1.0), complete)
 
     def standardised_errors(self, output, x):
         """Return what numeric cells are above their means, in units of the noise's deviation."""
@@ -373,6 +383,14 @@ class VariationalModel(Model):
         best = torch.zeros_like(losses)
         best[:, self.numeric_features] = self.density.mode_nll().to(x)
         return losses - (best if observed is None else best * (observed > 0))
+
+
+def _mixed(log_ratio, own, others):
+    """Return log p - log(own q + others p) of draws from both, given log p - log q."""
+    of_own = math.log(own) - log_ratio
+    of_others = math.log(others)
+    apart = (of_own - of_others).abs()
+    return -(of_own.clamp(min=of_others) + torch.log1p(torch.exp(-apart)))
 
 
 def sobol_normal(n_draws, n_dimensions):
