@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 import torch
 
-from skae._paired_differences import mean_of, strength
+from skae._paired_differences import mean_of, strength_of_most
 from skae.models.correlated_noise import correlated, moments_of
 from skae.models.heavy_tails import heavy_tailed
 
@@ -99,7 +99,7 @@ class LearnedNoiseMixin:
         clear = {
             kind: mean_of(gain, weights).item()
             for kind, gain in gains.items()
-            if strength(gain, weights) > N_ERRORS
+            if strength_of_most(gain, weights) > N_ERRORS
         }
         return max(clear, key=clear.get, default=None)
 

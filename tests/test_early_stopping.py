@@ -7,7 +7,7 @@ from registry import without_columns
 from skorch.callbacks import Callback
 
 from skae import AutoencoderTransformer, VAETransformer
-from skae._paired_differences import mean_and_error, winsorised
+from skae._paired_differences import mean_and_error, strength_of_most, winsorised
 
 
 def test_best_held_out_state_is_kept(transformer, curved):
@@ -102,6 +102,14 @@ def test_weight_of_a_row_is_that_many_rows():
     np.testing.assert_allclose(
         weighted.repeat_interleave(counts), winsorised(repeated, all_alike)
     )
+
+
+@pytest.mark.parametrize(("few", "is_clear"), [(1e6, True), (0.0, True), (-100.0, False)])
+def test_few_huge_gains_hide_nothing_and_few_huge_losses_count(few, is_clear):
+    gains = torch.from_numpy(np.random.default_rng(0).normal(0.5, 1.0, size=100))
+    gains[:2] = few
+    assert (strength_of_most(gains, None) > 2.0) == is_clear
+    assert (strength_of_most(gains, torch.ones(100)) > 2.0) == is_clear
 
 
 def test_error_of_one_row_is_without_bound():
