@@ -295,7 +295,8 @@ class TrainingParameters(ComputeParameters):
     early_stopping : bool, default=True
         Whether to hold out rows, keep the state that is best on them, and stop when they
         no longer improve: random rows, or groups of rows, or rows of one's own (`groups`
-        and `X_val` of `fit`). False: train on all rows to the last epoch.
+        and `X_val` of `fit`). The last state is kept in place of the best if that is not
+        better by a standard error. False: train on all rows to the last epoch.
     validation_fraction : float, default=None
         Fraction of the rows, or of their groups, that is held out. None: 0.1, or as much
         as gives 100 rows, but at most 0.3.
@@ -304,9 +305,9 @@ class TrainingParameters(ComputeParameters):
         again from its start, on all rows, for as many steps with the same learning rates.
         That state is kept unless its loss is higher than the start's. Below 2,000 rows
         others are held out in turn, up to five times, and all of them choose the number
-        together, if there are more than ten epochs. "auto": with fewer than 1,000 rows, of
-        which more than a tenth is held out otherwise, and without `callbacks`, which would
-        see the epochs of both. With `X_val`, and in `partial_fit`, all rows are trained on
+        together, if there are more than ten epochs, and neither `corruption` nor penalties.
+        "auto": with fewer than 1,000 rows, of which more than a tenth is held out otherwise,
+        and without `callbacks`, which would see the epochs of both. With `X_val`, and in `partial_fit`, all rows are trained on
         anyway.
     n_iter_no_change : int, default=None
         Epochs without an improvement by `tol` after which training stops. None: half of

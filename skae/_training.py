@@ -69,6 +69,8 @@ class TrainingMixin:
             corrupt=corrupt,
             steady=budget.steady and corrupt is None,
             refit=self._refits(data),
+            # Where every step shows other rows, few too many do little harm, and all are dear.
+            folds_choose=not budget.harder,
             workers=self._workers,
         )
 

@@ -1,5 +1,7 @@
 """When training ends, and which state is kept."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from skorch.callbacks import Callback
 
 from skae import AutoencoderTransformer, VAETransformer
 from skae._paired_differences import mean_and_error, strength_of_most, winsorised
+from skae.training.early_stopping import EarlyStopping
 
 
 def test_best_held_out_state_is_kept(transformer, curved):
@@ -31,6 +34,47 @@ def test_best_held_out_state_is_kept(transformer, curved):
         if "log_noise" in key:
             continue  # learned after training
         assert torch.equal(value, states[best - 1][key]), key
+
+
+@pytest.mark.parametrize(
+    ("ahead", "one_cycle", "is_robust", "kept"),
+    [
+        (0.05, True, False, 12),  # half a standard error
+        (0.3, True, False, 5),
+        (0.05, False, False, 5),  # the last state has no lower rate than the best
+        (0.3, True, True, 5),
+    ],
+)
+def test_the_last_state_is_kept_unless_the_best_is_clearly_better(
+    ahead, one_cycle, is_robust, kept
+):
+    """Which of many states that are as good is the best one is luck."""
+    noise = torch.linspace(-1.0, 1.0, 100) / torch.linspace(-1.0, 1.0, 100).std()
+    saved = []
+    stopping = SimpleNamespace(
+        net=SimpleNamespace(history=[{}] * 12, best_epoch_=5),
+        schedule=SimpleNamespace(one_cycle=one_cycle),
+        rows=SimpleNamespace(valid_weights=None),
+        best=SimpleNamespace(save=lambda: saved.append(True)),
+        falls=torch.full((100,), 2.0),
+        last_falls=2.0 - ahead + noise,
+        n_epochs=5,
+        _is_robust=is_robust,
+    )
+    EarlyStopping.prefer_last(stopping)
+    assert stopping.n_epochs == stopping.net.best_epoch_ == kept
+    assert bool(saved) == (kept == 12)
+    assert (stopping.falls is stopping.last_falls) == (kept == 12)
+
+
+def test_the_state_is_that_of_the_best_epoch_or_of_the_last(curved):
+    kept = []
+    for seed in range(4):
+        fit = AutoencoderTransformer(2, max_iter=30, refit=False, random_state=seed)
+        best = int(np.argmin(fit.fit(curved.train).validation_loss_curve_))
+        kept.append((fit.best_iter_ == best, fit.best_iter_ == fit.n_iter_))
+    assert all(is_best or is_last for is_best, is_last in kept)
+    assert (False, True) in kept
 
 
 def test_stops_when_held_out_rows_no_longer_improve(transformer, X):

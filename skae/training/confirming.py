@@ -43,7 +43,11 @@ class Confirmation:
         n_folds = len(rows.source) // max(rows.n_valid, 1) - 1
         self.n_folds = min(n_folds, MAX_FOLDS)
         best, curves = stopping.n_epochs, stopping.falls_of_epochs
-        self.chooses = schedule.refit and schedule.n_epochs > max(best, FEW_EPOCHS)
+        self.chooses = (
+            schedule.refit
+            and schedule.folds_choose
+            and schedule.n_epochs > max(best, FEW_EPOCHS)
+        )
         # Of the epochs from which one is chosen, a row of falls each, fold by fold.
         self.epochs = range(best, best + 1)
         if self.chooses:

@@ -14,11 +14,13 @@ N_CHECKED = 2048
 N_ERRORS = 2.0
 # The same where most of the rows had no part in choosing the state: one chance in twenty.
 N_ERRORS_CONFIRMED = 1.645
+# Standard errors by which the best state must be better than the last to be kept.
+N_ERRORS_LAST = 1.0
 # A loss that exceeds its start by this factor will not come back.
 DIVERGED = 1e3
 # What an epoch changes of `EarlyStopping`, beside the best state.
 PROGRESS = (
-    *("best_loss", "n_epochs", "falls", "falls_of_epochs"),
+    *("best_loss", "n_epochs", "falls", "last_falls", "falls_of_epochs"),
     *("reference", "reference_epoch", "_lowest"),
 )
 # Rows whose codes a dataset-level regulariser compares with the prior at most.
@@ -74,6 +76,10 @@ class EarlyStopping:
     fall of one standard error is enough where the winsorised one is clear. A start that is
     not the best of its kind (`Model.starts_at_optimum`) is a state like others.
 
+    The last state is preferred to the best where that is not better by one standard error:
+    which of so many epochs is the best is luck where rows are few, and the last has the
+    lowest rate.
+
     Parameters
     ----------
     net : Net
@@ -86,6 +92,8 @@ class EarlyStopping:
         How many are best: those of the best state, unless other held-out rows say otherwise.
     falls : torch.Tensor of shape (n_valid,) or None
         By how much the best state's losses are below the start's, row by row.
+    last_falls : torch.Tensor of shape (n_valid,) or None
+        The same of the last state.
     falls_of_epochs : list of torch.Tensor
         The same of the state after each epoch, where other rows are to be asked as well.
     strength : float or None
@@ -98,7 +106,8 @@ class EarlyStopping:
     def __init__(self, net, rows, schedule):
         self.net, self.rows, self.schedule = net, rows, schedule
         self.first, self.best = Checkpoint(net.module_), Checkpoint(net.module_)
-        self.falls, self.strength, self.is_confirmed = None, None, False
+        self.falls, self.last_falls = None, None
+        self.strength, self.is_confirmed = None, False
         self.n_epochs, self.falls_of_epochs = 0, []
         self._is_robust = net.module_.has_unbounded_losses
         self._compared = None
@@ -150,7 +159,7 @@ class EarlyStopping:
         if holds_out:
             with Batches(self.net, "valid") as told:
                 losses = self.losses(self.rows.n_train, len(self.rows.source), told)
-            falls = self.start_losses - losses
+            falls = self.last_falls = self.start_losses - losses
             figures += [self._mean(losses), robust_mean(falls, self.rows.valid_weights)]
             if self.schedule.confirm:
                 self.falls_of_epochs.append(falls)
@@ -172,6 +181,23 @@ class EarlyStopping:
             if holds_out:
                 self.falls = falls
         return self._no_change(epoch, compared) if holds_out else None
+
+    def prefer_last(self):
+        """Keep the last state in place of the best, unless that is clearly better.
+
+        References
+        ----------
+        The rule of one standard error: Breiman et al., Classification and Regression Trees,
+        1984, section 3.4.3.
+        """
+        epoch = len(self.net.history)
+        if not self.schedule.one_cycle or self.falls is None or self.n_epochs == epoch:
+            return
+        ahead = strengths(self.falls - self.last_falls, self.rows.valid_weights)
+        if not ahead[self._is_robust] > N_ERRORS_LAST:
+            self.best.save()
+            self.falls = self.last_falls
+            self.net.best_epoch_ = self.n_epochs = epoch
 
     def judge(self, falls, weights):
         """Settle how clearly the best state is better than the start, from rows' falls."""

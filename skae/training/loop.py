@@ -78,6 +78,8 @@ class TrainingLoop(NeuralNet):
     def _decide(self, schedule, stopping):
         """Settle whether the start is left, by other held-out rows too where that is open."""
         if stopping.rows.holds_out:
+            if not ((schedule.refit and schedule.folds_choose) or self._was_stopped):
+                stopping.prefer_last()
             stopping.judge(stopping.falls, stopping.rows.valid_weights)
             if schedule.confirm and not self._was_stopped:
                 Confirmation(self, stopping).run()

@@ -59,6 +59,8 @@ class Schedule:
         drawn is averaged in the many steps of small rates with which the other cycle ends.
     refit : bool
         Whether to train once more, on all rows, for the steps that held-out rows chose.
+    folds_choose : bool
+        Whether other held-out rows have a say in how many steps a refit takes.
     before_refit : callable () -> None
         Called when the model is in the state that held-out rows chose.
     confirm : bool
@@ -87,6 +89,7 @@ class Schedule:
     corrupt: Callable | None = None
     steady: bool = False
     refit: bool = False
+    folds_choose: bool = True
     before_refit: Callable[[], None] = field(default=lambda: None)
     confirm: bool = False
     start_again: Callable[[TrainingRows], None] | None = None
