@@ -4,7 +4,8 @@ import copy
 
 import torch
 
-from skae.models.variational import VariationalModel, sobol_normal
+from skae.models.importance_draws import sobol_normal
+from skae.models.variational import VariationalModel
 from skae.models.watched import Watched
 
 # Columns, at most, whose noise is worked out in as many steps.

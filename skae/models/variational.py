@@ -9,13 +9,12 @@ from skae.architectures import MLP
 from skae.likelihoods import Gaussian
 from skae.models.arrangement import ArrangedDecoder, ArrangedEncoder
 from skae.models.divergence_terms import PerRowTerm
+from skae.models.importance_draws import DEFENCE, draw_codes, sobol_normal
 from skae.models.model import Model
 from skae.models.principal_axes import PrincipalAxes
 
 # Codes of one row that are at work anyway, about: more of them are more copies.
 WIDTH = 256
-# Fraction of a complete row's draws that are of the prior where the noise has heavy tails.
-DEFENCE = 0.25
 # Numeric columns whose correlations are learned at most: they are so many squared.
 MAX_CORRELATED = 300
 
@@ -260,43 +259,18 @@ class VariationalModel(Model):
         return scores
 
     def _draws_of(self, x, observed):
-        """Return codes that rows may have, and log p(z) - log q(z) of them; see `score`.
+        """Return codes that rows may have, and what their densities are to be multiplied by.
 
-        Returns
-        -------
-        codes : torch.Tensor of shape (n, n_draws, n_components)
-        log_ratio : torch.Tensor of shape (n, n_draws)
-            Such that the mean of `n_importance_samples` values is meant.
+        See `draw_codes`.
         """
-        n_draws, draws = self.n_importance_samples, self.fixed_draws
-        # Of complete rows, which have as many draws in all.
-        n_others = 0 if self.tails is None else int(DEFENCE * n_draws)
+        draws = self.fixed_draws
         if draws is None:
-            draws = sobol_normal(2 * n_draws, self.n_components)
-        own, others = draws.to(x).split([n_draws, n_draws])
-        if observed is None:
-            own, others = own[: n_draws - n_others], others[:n_others]
-        mean, log_variance = (part[:, None] for part in self.posterior(x))
-        # (n, 1, n_components) and (n_draws, n_components) to (n, n_draws, n_components)
-        codes = mean + (0.5 * log_variance).exp() * own
-        # The constants of the two normal densities cancel.
-        log_ratio = 0.5 * (own.square() + log_variance - codes.square()).sum(-1)
-        if not len(others):
-            return codes, log_ratio
-        away = (others - mean) * (-0.5 * log_variance).exp()
-        of_others = 0.5 * (away.square() + log_variance - others.square()).sum(-1)
-        codes = torch.cat([codes, others.expand(x.shape[0], -1, -1)], dim=1)
-        both = torch.cat([log_ratio, of_others], dim=1)
-        complete = both
-        if n_others:
-            complete = _mixed(both, 1.0 - n_others / n_draws, n_others / n_draws)
-        if observed is None:
-            return codes, complete
-        number = torch.arange(n_draws, device=x.device)
-        counts = torch.cat([number < n_draws - n_others, number < n_others])
-        complete = torch.where(counts, complete, -math.inf)
-        has_holes = (observed <= 0).any(dim=1, keepdim=True)
-        return codes, torch.where(has_holes, _mixed(both, 1.0, 1.0), complete)
+            draws = sobol_normal(2 * self.n_importance_samples, self.n_components)
+        has_holes = None
+        if observed is not None:
+            has_holes = (observed <= 0).any(dim=1, keepdim=True)
+        defence = 0.0 if self.tails is None else DEFENCE
+        return draw_codes(*self.posterior(x), draws.to(x), has_holes, defence)
 
     def standardised_errors(self, output, x):
         """Return what numeric cells are above their means, in units of the noise's deviation."""
@@ -383,18 +357,3 @@ class VariationalModel(Model):
         best = torch.zeros_like(losses)
         best[:, self.numeric_features] = self.density.mode_nll().to(x)
         return losses - (best if observed is None else best * (observed > 0))
-
-
-def _mixed(log_ratio, own, others):
-    """Return log p - log(own q + others p) of draws from both, given log p - log q."""
-    of_own = math.log(own) - log_ratio
-    of_others = math.log(others)
-    apart = (of_own - of_others).abs()
-    return -(of_own.clamp(min=of_others) + torch.log1p(torch.exp(-apart)))
-
-
-def sobol_normal(n_draws, n_dimensions):
-    """Return draws of N(0, I) from a scrambled Sobol sequence, always the same ones."""
-    sobol = torch.quasirandom.SobolEngine(n_dimensions, scramble=True, seed=0)
-    uniform = sobol.draw(n_draws, dtype=torch.float64)
-    return torch.special.ndtri(uniform.clamp(1e-9, 1.0 - 1e-9))
