@@ -106,7 +106,9 @@ class LearnedNoiseMixin:
     def _scores_with(self, model, data, first, noises):
         """Return the log densities of rows from `first` on with each noise, in float64."""
         n_judges = min(len(data.source) - first, MAX_JUDGES)
-        copies = max(model.copies_per_row, model.copies_of_noise)
+        copies = model.copies_per_row
+        if any(shared is not None for _, shared in noises):
+            copies = max(copies, model.copies_of_noise)
         blocks = self._blocks(n_judges, copies)
         parts = [slice(first + block.start, first + block.stop) for block in blocks]
         of_parts = [model.scores(*data.source[part], noises) for part in parts]
@@ -133,23 +135,22 @@ class _Errors:
 
     @cached_property
     def cells(self):
-        """Errors and weights of as many rows as there is room for, evenly among all."""
+        """Errors of as many rows as there is room for, and weights as if they were all."""
         start, stop = self._span
         n_cells = (stop - start) * len(self._model.numeric_features)
         step = math.ceil(n_cells / MAX_ERRORS)
         taken = [[part[::step] for part in block] for block in self._by_block()]
-        return [torch.cat(parts) for parts in zip(*taken, strict=True)]
+        errors, weights = (torch.cat(parts) for parts in zip(*taken, strict=True))
+        return errors, step * weights
 
 
 def _shared(shrinkage, model, errors):
     """Return normal noise that columns share, as a likelihood and its correlations, or None."""
     moments = [sum(parts) for parts in zip(*(e.moments for e in errors), strict=True)]
     noise = correlated(moments, shrinkage)
-    return (
-        None
-        if noise is None
-        else (model.likelihood, noise.to(model.likelihood.center.device))
-    )
+    if noise is None:
+        return None
+    return model.likelihood, noise.to(model.likelihood.center.device)
 
 
 def _with_tails(model, errors):

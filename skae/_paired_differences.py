@@ -38,16 +38,6 @@ def strengths(differences, weights):
     return [strength.item() for strength in found]
 
 
-def strength(differences, weights):
-    """Return the standard errors that count where both means are asked.
-
-    Above two where the mean is, or the winsorised one and half as much of the mean: a few
-    huge differences make a standard error as large as their mean.
-    """
-    mean, robust = strengths(differences, weights)
-    return max(mean, min(robust, 2.0 * mean))
-
-
 def strength_of_most(differences, weights):
     """Return the standard errors by which the mean is above 0 without a few that are huge.
 

@@ -307,8 +307,8 @@ class TrainingParameters(ComputeParameters):
         others are held out in turn, up to five times, and all of them choose the number
         together, if there are more than ten epochs, and neither `corruption` nor penalties.
         "auto": with fewer than 1,000 rows, of which more than a tenth is held out otherwise,
-        and without `callbacks`, which would see the epochs of both. With `X_val`, and in `partial_fit`, all rows are trained on
-        anyway.
+        and without `callbacks`, which would see the epochs of both. With `X_val`, and in
+        `partial_fit`, all rows are trained on anyway.
     n_iter_no_change : int, default=None
         Epochs without an improvement by `tol` after which training stops. None: half of
         the epochs.

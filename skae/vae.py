@@ -74,9 +74,10 @@ class VAETransformer(
         The covariance of a normal likelihood, in `score_samples` and what follows from it.
         "full": correlations of the columns' noise are estimated after training, and
         taken where held-out rows clearly prefer them: columns that are tied to each other
-        beyond what few codes can say, and the noise stays normal. "diagonal": every column has a noise of its own, as in
-        training, in a stream (`partial_fit`) and beyond 300 columns of numbers. "auto":
-        "full" where `n_components` is a fraction, or as many as columns of numbers.
+        beyond what few codes can say; the noise stays normal. "diagonal": every column has
+        a noise of its own, as in training, in a stream (`partial_fit`) and beyond 300
+        columns of numbers. "auto": "full" where `n_components` is a fraction, or as many as
+        columns of numbers.
         A smaller number is judged by what so many codes explain: noise that explains the
         rest would score alike with any number of them, and a search would find none.
     match_marginals : bool, default=True
@@ -121,8 +122,9 @@ class VAETransformer(
     n_active_components_ : int
         How many those are.
     noise_variance_ : ndarray of shape (n_features_in_,)
-        Learned noise variance of every column, in squared raw units (the squared scale for
-        "student_t"); NaN for categories, and where the mean determines the variance.
+        Noise variance of every column as learned in training, in squared raw units (the
+        squared scale with ``likelihood="student_t"``); NaN for categories, and where the
+        mean determines the variance.
     prior_ : {"mixture", "normal"}
         What was chosen for p(z).
     likelihood_ : {"gaussian", "student_t"} or `likelihood`

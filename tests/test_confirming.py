@@ -9,7 +9,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, GaussianNoise
+from skae.penalties import Orthogonal
 from skae.table.rows import DenseRows, TrainingRows
 from skae.training.confirming import Confirmation
 from skae.training.early_stopping import N_ERRORS_CONFIRMED, EarlyStopping
@@ -161,6 +162,21 @@ def test_nothing_is_left_of_the_trainings_that_only_judged(asked):
         assert fit.net_.stop_reason_ in ("epochs", "no_change")
         assert [name for name, _ in fit.net_.callbacks_] == ["epoch_timer"]
     assert len(asked) >= 2
+
+
+@pytest.mark.parametrize(
+    ("params", "asks"),
+    [
+        ({}, True),
+        ({"corruption": GaussianNoise(0.1)}, False),
+        ({"penalties": Orthogonal()}, False),
+    ],
+)
+def test_folds_choose_no_epochs_where_every_step_shows_other_rows(params, asks, asked):
+    model = AutoencoderTransformer(2, max_iter=100, random_state=0, **params)
+    model.fit(_bent(130, 0, noise=0.2))
+    assert model.n_iter_refit_
+    assert bool(asked) == asks
 
 
 @pytest.mark.parametrize(("most", "n_epochs"), [(10, 1), (11, 2)])

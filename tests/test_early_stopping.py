@@ -37,19 +37,22 @@ def test_best_held_out_state_is_kept(transformer, curved):
 
 
 @pytest.mark.parametrize(
-    ("ahead", "one_cycle", "is_robust", "kept"),
+    ("ahead", "n_huge", "one_cycle", "is_robust", "kept"),
     [
-        (0.05, True, False, 12),  # half a standard error
-        (0.3, True, False, 5),
-        (0.05, False, False, 5),  # the last state has no lower rate than the best
-        (0.3, True, True, 5),
+        (0.05, 0, True, False, 12),  # half a standard error
+        (0.3, 0, True, False, 5),
+        (0.05, 0, False, False, 5),  # the last state has no lower rate than the best
+        (0.3, 0, True, True, 5),
+        (0.05, 5, True, False, 5),
+        (0.05, 5, True, True, 12),
     ],
 )
 def test_the_last_state_is_kept_unless_the_best_is_clearly_better(
-    ahead, one_cycle, is_robust, kept
+    ahead, n_huge, one_cycle, is_robust, kept
 ):
     """Which of many states that are as good is the best one is luck."""
     noise = torch.linspace(-1.0, 1.0, 100) / torch.linspace(-1.0, 1.0, 100).std()
+    noise[:n_huge] = -20.0
     saved = []
     stopping = SimpleNamespace(
         net=SimpleNamespace(history=[{}] * 12, best_epoch_=5),

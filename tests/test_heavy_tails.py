@@ -10,6 +10,7 @@ import scipy.stats
 import torch
 
 from skae import VAETransformer
+from skae._learned_noise import _Errors
 from skae.likelihoods import Gaussian
 from skae.models.fitted_likelihood import FittedLikelihood
 from skae.models.heavy_tails import heavy_tailed
@@ -92,6 +93,21 @@ def test_a_weight_is_that_many_cells_and_missing_ones_are_none():
         alone = _fitted(repeated, np.ones_like(repeated))
         for name, values in weighted.learned.items():
             np.testing.assert_allclose(values[j], alone.learned[name][0], rtol=1e-5)
+
+
+def test_rows_that_are_left_out_count_with_those_that_are_taken(monkeypatch):
+    """Many rows to train on and few held out have the weights of all of them."""
+    monkeypatch.setattr("skae._learned_noise.MAX_ERRORS", 300)
+    blocks = [torch.ones(100, 2)] * 9
+    model = SimpleNamespace(
+        numeric_features=[0, 1],
+        errors_of=lambda blocks, weights: ((b, torch.ones_like(b)) for b in blocks),
+    )
+    data = SimpleNamespace(weights=None, blocks=lambda start, stop: blocks[: stop // 100])
+    for n_rows in (100, 900):
+        errors, weights = _Errors(model, data, 0, n_rows).cells
+        assert len(errors) == len(weights) <= 200
+        assert weights.sum() == pytest.approx(2 * n_rows, rel=0.1)
 
 
 def test_noise_stays_above_its_floor():

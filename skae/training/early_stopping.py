@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from skae._paired_differences import mean_of, robust_mean, strength, strengths
+from skae._paired_differences import mean_of, robust_mean, strengths
 from skae.training.batches import Batches
 from skae.training.generators import use_generator
 
@@ -204,8 +204,11 @@ class EarlyStopping:
         if falls is None:
             self.strength = 0.0
         elif self.net.module_.starts_at_optimum:
-            of_robust = strengths(falls, weights)[1]
-            self.strength = of_robust if self._is_robust else strength(falls, weights)
+            mean, robust = strengths(falls, weights)
+            # Above two where the mean fall is, or the winsorised one and half as much of the mean.
+            self.strength = (
+                robust if self._is_robust else max(mean, min(robust, 2.0 * mean))
+            )
         else:
             self.strength = math.inf
 
