@@ -1,9 +1,9 @@
 """Sample a generator of tables: run by `generation.py` in an environment that has the peers.
 
-python benchmarks/_generators.py NAME train.csv samples.csv N_SAMPLES SEED [category ...]
+python benchmarks/_generators.py NAME train.csv samples.csv N_TIMED N SEED [category ...]
 
-Prints the seconds of fit and sample. Training rows hold no missing cells; moments are
-numbers. Needs `ctgan` (CTGAN, TVAE), `copulas` and `rdt` (GaussianCopula), `arfpy`, and
+Prints the seconds of the fit and of the first N_TIMED of N samples. Training rows hold no
+missing cells; moments are numbers. Each function fits, and returns what samples n rows. Needs `ctgan` (CTGAN, TVAE), `copulas` and `rdt` (GaussianCopula), `arfpy`, and
 `ForestDiffusion`, each with its defaults but where this file says otherwise.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 
-def _ctgan(name, train, n_samples, seed, categories):
+def _ctgan(name, train, seed, categories):
     import ctgan
     import torch
 
@@ -26,7 +26,7 @@ def _ctgan(name, train, n_samples, seed, categories):
     model = getattr(ctgan, name)(verbose=False)
     model.set_random_state(seed)
     model.fit(train, discrete_columns=categories)
-    return model.sample(n_samples)
+    return model.sample
 
 
 def tvae(*args):
@@ -37,7 +37,7 @@ def ctgan(*args):
     return _ctgan("CTGAN", *args)
 
 
-def gaussian_copula(train, n_samples, seed, categories):
+def gaussian_copula(train, seed, categories):
     """A normal copula, categories as SDV's synthesizer has them: intervals of a uniform."""
     from copulas.multivariate import GaussianMultivariate
     from rdt.transformers import UniformEncoder
@@ -48,14 +48,18 @@ def gaussian_copula(train, n_samples, seed, categories):
         encoded = encoders[name].fit_transform(encoded, name)
     model = GaussianMultivariate(random_state=seed)
     model.fit(encoded)
-    rows = model.sample(n_samples)
-    for name in categories:
-        rows[name] = rows[name].clip(0.0, 1.0)
-        rows = encoders[name].reverse_transform(rows)
-    return rows
+
+    def sample(n):
+        rows = model.sample(n)
+        for name in categories:
+            rows[name] = rows[name].clip(0.0, 1.0)
+            rows = encoders[name].reverse_transform(rows)
+        return rows
+
+    return sample
 
 
-def arf(train, n_samples, seed, categories):
+def arf(train, seed, categories):
     from arfpy import arf as forests
 
     # numpy 2.4 took away a name that it needs.
@@ -67,13 +71,17 @@ def arf(train, n_samples, seed, categories):
     )
     model = forests.arf(coded, verbose=False, random_state=seed)
     model.forde()
-    rows = model.forge(n_samples)
-    for name, (_, of_name) in levels.items():
-        rows[name] = np.asarray(of_name)[rows[name].astype(int)]
-    return rows
+
+    def sample(n):
+        rows = model.forge(n)
+        for name, (_, of_name) in levels.items():
+            rows[name] = np.asarray(of_name)[rows[name].astype(int)]
+        return rows
+
+    return sample
 
 
-def forest_diffusion(train, n_samples, seed, categories):
+def forest_diffusion(train, seed, categories):
     """Of its defaults 100 noises a row and 50 noise levels there are 20 and 25 here.
 
     With those it is ten times slower.
@@ -95,10 +103,14 @@ def forest_diffusion(train, n_samples, seed, categories):
         seed=seed,
         nthread=1,
     )
-    rows = pd.DataFrame(model.generate(n_samples), columns=list(train))
-    for name, (_, levels) in codes.items():
-        rows[name] = np.asarray(levels)[rows[name].astype(int)]
-    return rows
+
+    def sample(n):
+        rows = pd.DataFrame(model.generate(n), columns=list(train))
+        for name, (_, levels) in codes.items():
+            rows[name] = np.asarray(levels)[rows[name].astype(int)]
+        return rows
+
+    return sample
 
 
 GENERATORS = {
@@ -110,14 +122,17 @@ GENERATORS = {
 }
 
 
-def main(name, train_path, samples_path, n_samples, seed, *categories):
+def main(name, train_path, samples_path, n_timed, n_samples, seed, *categories):
     warnings.simplefilter("ignore")
     train = pd.read_csv(train_path, dtype=dict.fromkeys(categories, object))
     # Some of them draw from the global state.
     np.random.seed(int(seed))  # noqa: NPY002  they draw from it
     start = time.perf_counter()
-    rows = GENERATORS[name](train, int(n_samples), int(seed), list(categories))
+    sample, n_timed = GENERATORS[name](train, int(seed), list(categories)), int(n_timed)
+    rows = sample(n_timed)
     print(time.perf_counter() - start)
+    if int(n_samples) > n_timed:
+        rows = pd.concat([rows, sample(int(n_samples) - n_timed)], ignore_index=True)
     rows[list(train)].to_csv(samples_path, index=False)
 
 

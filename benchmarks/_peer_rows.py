@@ -10,8 +10,8 @@ from _synthetic import decimals, like, moments_of, moments_to_numbers
 from family_generation import categories_of
 
 
-def peer_rows(name, train, n_rows, seed, args):
-    """Return the rows of a peer, and the seconds that its fit and sample took."""
+def peer_rows(name, train, n_timed, n_rows, seed, args):
+    """Return rows of a peer, and the seconds that its fit and the first `n_timed` took."""
     frame = moments_to_numbers(train)
     whole = [
         column for column in frame.select_dtypes("number") if decimals(frame[column]) == 0
@@ -22,7 +22,11 @@ def peer_rows(name, train, n_rows, seed, args):
         frame.astype(dict.fromkeys(whole, np.int64)).to_csv(paths[0], index=False)
         runner = str(Path(__file__).with_name("_generators.py"))
         run = subprocess.run(
-            [args.peers_python, runner, name, *paths, str(n_rows), str(seed), *categories],
+            [
+                *(args.peers_python, runner, name, *paths),
+                *map(str, (n_timed, n_rows, seed)),
+                *categories,
+            ],
             capture_output=True,
             text=True,
             timeout=args.timeout,
@@ -33,8 +37,11 @@ def peer_rows(name, train, n_rows, seed, args):
     return like(train, rows), float(run.stdout.split()[-1])
 
 
-def kept_rows(name, table, train, n_rows, seed, args):
-    """Return what `peer_rows` does, from the folder `--keep` if it has been there before."""
+def kept_rows(name, table, train, n_timed, n_rows, seed, args):
+    """Return what `peer_rows` does, from the folder `--keep` if it has been there before.
+
+    What was kept may be fewer rows, `n_timed` at least.
+    """
     stem = f"{table}-{seed}-{name}-"
     for path in Path(args.keep).glob(f"{stem}*s.csv.gz"):
         frame = pd.read_csv(
@@ -45,7 +52,7 @@ def kept_rows(name, table, train, n_rows, seed, args):
         )
         seconds = float(path.name.removeprefix(stem).removesuffix("s.csv.gz"))
         return like(train, moments_to_numbers(frame)), seconds
-    rows, seconds = peer_rows(name, train, n_rows, seed, args)
+    rows, seconds = peer_rows(name, train, n_timed, n_rows, seed, args)
     Path(args.keep).mkdir(parents=True, exist_ok=True)
     rows.to_csv(Path(args.keep) / f"{stem}{seconds:.2f}s.csv.gz", index=False)
     return rows, seconds

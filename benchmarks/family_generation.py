@@ -123,7 +123,7 @@ def tvae_rows(python, train, n_rows, seed):
         train.to_csv(paths[0], index=False)
         subprocess.run(
             [python, str(Path(__file__).with_name("_generators.py")), "TVAE", *paths]
-            + [str(n_rows), str(seed), *categories_of(train)],
+            + [*map(str, (n_rows, n_rows, seed)), *categories_of(train)],
             check=True,
             stdout=subprocess.DEVNULL,
         )

@@ -174,7 +174,7 @@ def peers_filled(name, train, holed, seed):
 
 def sampled(name, train, n_rows, seed, args):
     if name in GENERATORS:
-        return peer_rows(name, train, n_rows, seed, args)[0]
+        return peer_rows(name, train, n_rows, n_rows, seed, args)[0]
     return (
         VAETransformer(0.95, random_state=seed).fit(train).sample(n_rows, random_state=seed)
     )
