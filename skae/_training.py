@@ -20,6 +20,7 @@ class TrainingMixin:
     A subclass overrides:
 
     - `_budget`: how long training takes.
+    - `_judges_by_score`: what states of the network are compared by.
     - `_order_codes`, `_keep_order`: what order the codes have.
     """
 
@@ -30,6 +31,11 @@ class TrainingMixin:
     def _budget(self):
         """Return the `Budget` of training where no parameter sets it."""
         return Budget(harder=self.corruption is not None)
+
+    @property
+    def _judges_by_score(self):
+        """Whether held-out rows judge by their scores, where these are not the loss."""
+        return False
 
     def _order_codes(self, data, model, n_learned):
         """Put the codes of a model into their order, and return what is known of it."""
@@ -67,6 +73,7 @@ class TrainingMixin:
             seed=rng.randint(MAX_SEED),
             warmup=budget.warmup,
             corrupt=corrupt,
+            judges_by_score=self._judges_by_score,
             steady=budget.steady and corrupt is None,
             refit=self._refits(data),
             # Where every step shows other rows, few too many do little harm, and all are dear.

@@ -11,12 +11,14 @@ from skae.models.fitted_likelihood import FittedLikelihood
 FREEDOMS = 2.1, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 14.0, 20.0, 40.0, 100.0
 # Steps of the squared scales with each of them, from where the ones before ended.
 N_STEPS = 8
+# Freedoms and steps where it is not to take long.
+ROUGHLY = (2.5, 4.0, 8.0, 20.0, 100.0), 3
 # What a column without an error is given in place of them, in units of the floor.
 LEAST = 1e-3
 
 
 @torch.no_grad()
-def heavy_tailed(likelihood, errors, weights):
+def heavy_tailed(likelihood, errors, weights, freedoms=FREEDOMS, n_steps=N_STEPS):
     """Return a Student t of each column, of the highest likelihood given the errors.
 
     Parameters
@@ -27,6 +29,10 @@ def heavy_tailed(likelihood, errors, weights):
         Of cells, about means that the decoder gives draws of their posteriors.
     weights : torch.Tensor of shape (n, n_columns)
         How often a cell counts; 0 where it is missing.
+    freedoms : sequence of float
+        Degrees of freedom that are tried, ascending.
+    n_steps : int
+        Steps of the scales with each.
 
     Returns
     -------
@@ -45,8 +51,8 @@ def heavy_tailed(likelihood, errors, weights):
     scales = ((weights * squares).sum(0) / n_cells).clamp(min=floor)
     best = torch.full_like(scales, torch.inf)
     kept = {"log_freedom": best.clone(), "log_noise": best.clone()}
-    for freedom in reversed(FREEDOMS):
-        for _ in range(N_STEPS):
+    for freedom in reversed(freedoms):
+        for _ in range(n_steps):
             pull = weights * (freedom + 1.0) / (freedom + squares / scales)
             scales = ((pull * squares).sum(0) / pull.sum(0).clamp(min=1e-12)).clamp(
                 min=floor

@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 
 from skae.architectures import MLP
 from skae.likelihoods import Gaussian
 from skae.models.arrangement import ArrangedDecoder, ArrangedEncoder
 from skae.models.divergence_terms import PerRowTerm
+from skae.models.heavy_tails import ROUGHLY, heavy_tailed
 from skae.models.importance_draws import DEFENCE, draw_codes, sobol_normal
 from skae.models.model import Model
 from skae.models.principal_axes import PrincipalAxes
@@ -17,6 +19,8 @@ from skae.models.principal_axes import PrincipalAxes
 WIDTH = 256
 # Numeric columns whose correlations are learned at most: they are so many squared.
 MAX_CORRELATED = 300
+# Draws of a row where states of a training are compared, and rows at a time.
+N_DRAWS_JUDGED, BLOCK_JUDGED = 8, 512
 
 
 class VariationalModel(Model):
@@ -49,6 +53,8 @@ class VariationalModel(Model):
         What p(z) was replaced by after training; None: N(0, I).
     tails : FittedLikelihood or None
         What the normal noise was replaced by after training; None: by nothing.
+    expects_tails : bool
+        Whether it may be.
     noise : CorrelatedNoise or None
         How the numeric columns' noise is correlated, as learned after training; None: not.
     log_jacobian : ndarray of shape (n_numbers,)
@@ -66,6 +72,7 @@ class VariationalModel(Model):
     """
 
     generator: torch.Generator | None = None
+    expects_tails = False
     n_importance_samples = 64
     scoring_parameters = ("n_importance_samples",)
     has_unbounded_losses = True
@@ -238,7 +245,13 @@ class VariationalModel(Model):
 
         A noise is a tuple (FittedLikelihood, CorrelatedNoise or None).
         """
-        codes, log_ratio = self._draws_of(x, observed)
+        bounds = self._bounds(x, observed, noises, self.n_importance_samples, self.tails)
+        raw = self._sum_of_numbers(self._log_jacobian(x), x, observed)
+        return [bound + raw for bound in bounds]
+
+    def _bounds(self, x, observed, noises, n_draws, tails):
+        """Return what `scores` does, in standard units; with `tails` draws are defended."""
+        codes, log_ratio = self._draws_of(x, observed, n_draws, tails is not None)
         output = self.decode(codes)
         given = output, x[:, None], None if observed is None else observed[:, None]
         losses = {
@@ -247,29 +260,64 @@ class VariationalModel(Model):
         }
         if self.prior is not None:
             log_ratio = log_ratio + self.prior.log_ratio(codes)
-        raw = self._sum_of_numbers(self._log_jacobian(x), x, observed)
-        scores = []
+        bounds = []
         for likelihood, noise in noises:
             of_draws = log_ratio - losses[likelihood]
             if noise is not None:
                 errors = self.standardised_errors(output, x[:, None])
                 of_draws = of_draws - noise.cost(errors, self._known(observed))
-            bound = torch.logsumexp(of_draws, dim=1) - math.log(self.n_importance_samples)
-            scores.append(bound + raw)
-        return scores
+            bounds.append(torch.logsumexp(of_draws, dim=1) - math.log(n_draws))
+        return bounds
 
-    def _draws_of(self, x, observed):
+    @torch.no_grad()
+    def judged(self, learned, weights, held_out):
+        """Return minus the bound that `score` will be, of few draws, of held-out rows.
+
+        By minus the evidence lower bound rows would be held to how well the encoder knows
+        them, which it does worse and worse where rows are few, while codes that `score` and a
+        decoder know them by still become better; and to normal noise, where this is replaced.
+
+        Parameters
+        ----------
+        learned : iterable of tuple (x, observed)
+            Rows that show the tails of the noise.
+        weights : torch.Tensor of shape (n_learned,) or None
+        held_out : iterable of tuple (x, observed)
+
+        Returns
+        -------
+        losses : torch.Tensor of shape (n_held_out,)
+        """
+        noise, tails = self.likelihood, None
+        if self.expects_tails and self.is_normal:
+            parts = zip(*self.errors_of(learned, weights), strict=True)
+            errors, of_cells = map(torch.cat, parts)
+            noise = tails = heavy_tailed(noise, errors, of_cells, *ROUGHLY)
+        bounds = [
+            self._bounds(
+                x[rows],
+                None if observed is None else observed[rows],
+                [(noise, None)],
+                N_DRAWS_JUDGED,
+                tails,
+            )[0]
+            for x, observed in held_out
+            for rows in gen_batches(len(x), BLOCK_JUDGED)
+        ]
+        return -torch.cat(bounds)
+
+    def _draws_of(self, x, observed, n_draws, is_defended):
         """Return codes that rows may have, and what their densities are to be multiplied by.
 
         See `draw_codes`.
         """
         draws = self.fixed_draws
-        if draws is None:
-            draws = sobol_normal(2 * self.n_importance_samples, self.n_components)
+        if draws is None or len(draws) != 2 * n_draws:
+            draws = sobol_normal(2 * n_draws, self.n_components)
         has_holes = None
         if observed is not None:
             has_holes = (observed <= 0).any(dim=1, keepdim=True)
-        defence = 0.0 if self.tails is None else DEFENCE
+        defence = DEFENCE if is_defended else 0.0
         return draw_codes(*self.posterior(x), draws.to(x), has_holes, defence)
 
     def standardised_errors(self, output, x):
