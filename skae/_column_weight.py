@@ -15,7 +15,7 @@ class ColumnWeightMixin:
     _column_weight = None
 
     def _weigh_columns(self, X=None, rows=None):
-        """Take over `column_weight`; a column that numbers the rows weighs 0 unless named.
+        """Take over `column_weight`; a column that tells rows apart weighs 0 unless named.
 
         Parameters
         ----------
@@ -31,8 +31,11 @@ class ColumnWeightMixin:
             tells = self._warns_of_columns
             self._numbering = numbered_columns(table, X, rows) if tells else []
         numbering = [i for i in self._numbering if i not in named]
-        weights[numbering] = 0.0
-        tells = (weights > 0) & ~table.empty_ & ~table.identifiers_
+        if self._warns_of_columns:
+            # Keys as text would take the codes as well, and be learned by heart.
+            keys = np.flatnonzero(table.identifiers_).tolist()
+            weights[[i for i in (*numbering, *keys) if i not in named]] = 0.0
+        tells = (weights > 0) & ~table.empty_
         if (weights == 0).any() and not tells.any():
             zero = [table.names[i] for i in np.flatnonzero(weights == 0)]
             raise ValueError(

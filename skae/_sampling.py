@@ -68,7 +68,11 @@ class SamplingMixin(EntryPoints, SampleParameters):
         table = self._table
         revealed = positions_of("reveal", self.reveal, table.names)
         hidden = set(np.flatnonzero(table.identifiers_).tolist()) - revealed
-        warn_of_identifiers(table, made_up=[table.names[i] for i in sorted(hidden)])
+        warn_of_identifiers(
+            table,
+            made_up=[table.names[i] for i in sorted(hidden)],
+            can_be_weighed=hasattr(self, "column_weight"),
+        )
 
     def _sample(self, n_samples, rng):
         """Return rows drawn with `rng`."""

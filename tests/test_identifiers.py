@@ -134,6 +134,33 @@ def test_transformers_keep_identifiers_but_warn(library, quick):
     assert set(decoded["key"].to_list()) <= set(_keys(200))
 
 
+def test_text_that_tells_rows_apart_takes_no_code():
+    """Learned by heart, keys would cost more on fresh rows than all else gains."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=300)
+    frame = pd.DataFrame({"a": a, "b": a + 0.2 * rng.normal(size=300)})
+    frame["c"], frame["g"] = rng.normal(size=300), rng.choice(list("pqrs"), 300)
+    frame["key"] = _keys(300)
+    train, test = frame[:150], frame[150:]
+
+    def recovered(**params):
+        fitted = AutoencoderTransformer(3, random_state=0, **params).fit(train)
+        return (fitted.reconstruct(test)["g"] == test["g"]).mean()
+
+    with pytest.warns(UserWarning, match=r"take no code, unless column_weight names"):
+        assert recovered() > 0.9
+    with pytest.warns(UserWarning, match="hold identifiers"):  # as was asked
+        assert recovered(column_weight={"key": 1.0}) < 0.7
+
+
+def test_keys_alone_leave_nothing_to_learn():
+    with (
+        pytest.warns(UserWarning, match="hold identifiers"),
+        pytest.raises(ValueError, match=r"No column is left to learn: \['key'\]"),
+    ):
+        AutoencoderTransformer(1).fit(pd.DataFrame({"key": _keys(100)}))
+
+
 # ------------------------------------------------------------------- rare and new levels
 
 
