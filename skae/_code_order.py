@@ -82,8 +82,14 @@ class OrderedCodesMixin(EntryPoints):
         return found, trust
 
     def _learn_order(self, model, rows, n_train, is_start):
-        """Turn or sort the codes, unless they are principal components, and complete them."""
-        if is_start and not model.shrinks:
+        """Turn or sort the codes, unless they are principal components, and complete them.
+
+        Of numbers alone the first principal components say the most as they are; of levels
+        they may be sure of what is wrong.
+        """
+        n_numbers = self._table.design_.numeric.width
+        has_levels = len(self._without_codes()) > n_numbers
+        if is_start and not (model.shrinks or has_levels):
             return
         turns = model.turns_codes and not is_start
         if not turns and not is_start:
@@ -96,8 +102,7 @@ class OrderedCodesMixin(EntryPoints):
             n_epochs = start if stop > start else len(self.net_.history)
             n_steps = int(OF_TRAINING * n_epochs * -(-n_train // self.batch_size_))
             n_steps = None if is_start else min(n_steps, MAX_STEPS)
-            nothing, n_numbers = self._without_codes(), self._table.design_.numeric.width
-            learn(model, rows, nothing, n_numbers, n_steps, turns=turns)
+            learn(model, rows, self._without_codes(), n_numbers, n_steps, turns=turns)
 
     def _keep_order(self, found, judged):
         """Keep what `_order_codes` returned, or what it did before all rows were trained on."""

@@ -85,6 +85,19 @@ def test_first_codes_reconstruct_at_least_as_components_do(digits, ordered):
     assert min(gains[2:]) > 0.02
 
 
+def test_first_codes_say_no_less_of_levels_than_none():
+    """At its start the decoder is sure of levels, and wrong where a code is left out."""
+    frame = pd.DataFrame({"sex": ["man"] * 175 + ["woman"] * 25})
+    frame["survived"] = ["no"] * 118 + ["yes"] * 82
+    fitted = AutoencoderTransformer(2, random_state=0).fit(frame)
+    assert fitted.best_iter_ == 0
+    assert fitted.explained_variance_ratio_.min() > -0.1
+    assert fitted.explained_variance_ratio_.sum() > 0.95
+    rows = fitted.reconstruct(frame, n_components=1)
+    assert (rows == frame).mean().sum() >= 175 / 200 + 118 / 200
+    pd.testing.assert_frame_equal(fitted.reconstruct(frame, n_components=2), frame)
+
+
 def test_order_changes_no_reconstruction(digits, ordered):
     """The codes of the network itself, as it was trained, are decoded to the same rows."""
     _, test = digits
@@ -163,9 +176,8 @@ def test_first_codes_of_a_vae_say_at_least_as_much_as_components(digits):
 @pytest.mark.parametrize("n_components", [1, 4])
 def test_first_codes_of_the_start_of_a_vae_are_principal_components(digits, n_components):
     train, test = digits
-    start = VAETransformer(
-        n_components, sampler="codes", hidden_layer_sizes=(), max_iter=1, random_state=0
-    )
+    still = {"max_iter": 1, "learning_rate_init": 1e-30, "random_state": 0}
+    start = VAETransformer(n_components, sampler="codes", hidden_layer_sizes=(), **still)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that no epoch was better
         start.fit(train, X_val=test)
