@@ -179,6 +179,11 @@ class VariationalSamplingMixin(LearnedNoiseMixin, ConditionalsMixin, SamplingMix
         """
         check_is_fitted(self)
         check_sample_size(n_samples)
+        if not isinstance(missing, bool | np.bool_):
+            raise ValueError(
+                f"missing={missing!r}; give True for rows with missing cells as the table has "
+                "them, or False for rows without."
+            )
         if self._conditionals is not None:
             rng = check_random_state(random_state)
             revealed = positions_of("reveal", self.reveal, self._table.names)

@@ -338,10 +338,15 @@ def test_number_of_rows_beside_a_frame(fitted):
         fitted.sample(5, given=pd.DataFrame({"x": [0.0, 1.0]}))
 
 
-@pytest.mark.parametrize("n_samples", [0, -1, 1.5])
+@pytest.mark.parametrize("n_samples", [0, -1, 1.5, True])
 def test_number_of_rows_that_is_none(fitted, n_samples):
     with pytest.raises(ValueError, match=f"n_samples={n_samples}"):
         fitted.sample(n_samples, given={"x": 0.0})
+
+
+def test_missing_is_true_or_false(fitted):
+    with pytest.raises(ValueError, match="missing='no'; give True"):
+        fitted.sample(2, missing="no")
 
 
 @pytest.fixture(scope="module")

@@ -297,7 +297,8 @@ def warn_of_empty(table, what_becomes="they are carried through as missing"):
 
 def check_n_samples(n_samples):
     """Raise unless `n_samples` is a whole number, 1 or more."""
-    if not isinstance(n_samples, Integral) or n_samples < 1:
+    whole = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+    if not whole or n_samples < 1:
         raise ValueError(
             f"n_samples={n_samples!r}; ask for a whole number of rows, 1 or more."
         )
