@@ -234,9 +234,11 @@ class Drawer(View):
             cells = self.ruling.solved(values, column, tie, points[0])
             log_p[(cells < low) | (cells > high)] = -np.inf
         else:
-            low, high = tie.total_range(values, column, low, high)
-            total, log_p = self._draw_within(state, rows, variable, low, high, rng)
+            ends = tie.total_range(values, column, low, high)
+            total, log_p = self._draw_within(state, rows, variable, *ends, rng)
             cells = self.ruling.solved(values, column, tie, total)
+            ranks = self.variables.ranks[self.variables.of_column[column]]
+            cells = ranks.on_grid(cells, low, high)
         log_p[self.ruling.constant(values, column, cells) != cells] = -np.inf
         state.put(rows, column, cells)
         return log_p
@@ -248,7 +250,7 @@ class Drawer(View):
         if (low > limits[0]).any() or (high < limits[1]).any():
             allowed = ranks.all_within(low, high)
         scores, log_p = self._draw_ranked(*hidden, variable, rng, allowed)
-        return ranks.value(scores), log_p
+        return ranks.value(scores, low, high), log_p
 
     def draw_holes(self, state, rows, column, rng):
         """Draw whether cells of a column are missing, ndarray of bool of shape (len(rows),)."""

@@ -92,12 +92,14 @@ class Expecter(View):
             if column in variables.ordered:
                 scores = self._scores_of(variable, hidden, mean, spread)
                 return variables.ranks[variable].median(*scores)
+            ranks = variables.ranks[variable]
             cells = self._mean_of(variable, hidden, mean, spread)
             cells = self.ruling.constant(state.values[rows], column, cells)
             if column in variables.relations.telling:
-                cells = variables.ranks[variable].rounded(cells)
+                cells = ranks.rounded(cells)
             low, high = self.ruling.bounds(filled, column)
             cells = np.where(low <= high, cells.clip(low, high), cells)
+            cells = ranks.on_grid(cells, low, high)
             if column in variables.relations.with_parts:
                 own = filled.copy()
                 own[:, column] = cells
@@ -105,7 +107,10 @@ class Expecter(View):
             # Expected ones too: what is expected of a sum is the sum of what is.
             for of_tie, tie, at in variables.tellers(filled, column, state.given[rows]):
                 total = self._mean_of(of_tie, hidden[:, at], mean[at], spread[at])
-                cells[at] = self.ruling.solved(filled[at], column, tie, total)
+                told = self.ruling.solved(filled[at], column, tie, total)
+                if len(variables.ranks[of_tie].points) > 1:
+                    told = ranks.on_grid(told, low[at], high[at])
+                cells[at] = told
             return cells
         k = variable - variables.n_ranked
         log_p = self.networks.log_probabilities(hidden, mean, k).exp().mean(0)

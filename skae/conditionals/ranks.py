@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from skae.conditionals.grids import Steps, grid_of
 from skae.table.anonymity import blur
 from skae.table.decimals import TOO_MANY, decimals_of
 from skae.table.marginals import spans_of
@@ -11,8 +12,6 @@ from skae.table.marginals import spans_of
 N_KEPT = 2000
 # Scores lie within this of 0; ranges of them that are no wider hold none.
 FARTHEST, LEAST_WIDTH = 6.0, 1e-6
-# Errors of rounding, in units of the last decimal.
-ROUNDING = 1e-6
 # Proportions are kept this far from 0 and 1.
 LEAST = 1e-9
 
@@ -33,6 +32,8 @@ class Ranks:
         Whether values are numbers of levels: between them there is nothing.
     least_rows : int, default=1
         Rows that every value is of, or a mean of.
+    step, calendar : float or None, Calendar or None
+        See `grid_of`.
 
     Attributes
     ----------
@@ -43,6 +44,8 @@ class Ranks:
     repeats : ndarray of bool of shape (n_points,)
     decimals : int
         Of the values, see `decimals_of`.
+    grid : Steps, Listed or None
+        What all values lie on, where that is coarser than their decimals.
 
     References
     ----------
@@ -50,7 +53,12 @@ class Ranks:
     Dimensional Undirected Graphs, 2009.
     """
 
-    def __init__(self, values, weights=None, is_level=False, least_rows=1):
+    grid = None  # of those that files hold from before there were grids
+
+    def __init__(
+        self, values, weights=None, is_level=False, least_rows=1, step=None, calendar=None
+    ):
+        all_values = values
         weights = np.ones(len(values)) if weights is None else weights
         self.decimals = int(decimals_of(values[:, None])[0])
         if least_rows > 1 and not is_level:
@@ -80,6 +88,9 @@ class Ranks:
             edges[loose] = 0.5 * (self._middles[1:] + self._middles[:-1])[loose]
         self._edges = np.concatenate([[0.0], edges, [1.0]])
         self._low, self._high = spans_of(self.points, ~self.repeats)
+        if not is_level:
+            ends = self.points[0], self.points[-1]
+            self.grid = grid_of(all_values, self.decimals, ends, step, calendar)
 
     @property
     def limits(self):
@@ -103,13 +114,46 @@ class Ranks:
             np.where(high >= 1.0 - LEAST, FARTHEST, _quantile(high)),
         )
 
-    def value(self, scores):
-        """Return the values that scores stand for; they rise with these."""
-        return self.rounded(self._exact(scores))
+    def value(self, scores, low=-np.inf, high=np.inf):
+        """Return the values that scores stand for; they rise with these.
 
-    def rounded(self, values):
-        """Return values with no more decimals than those of the column."""
-        return values if self.decimals >= TOO_MANY else values.round(self.decimals) + 0.0
+        Parameters
+        ----------
+        scores : ndarray of shape (n,)
+        low, high : float or ndarray of shape (n,)
+            See `rounded`.
+        """
+        return self.rounded(self._exact(scores), low, high)
+
+    def rounded(self, values, low=-np.inf, high=np.inf):
+        """Return values as the column has them: on its grid, or with its decimals at least.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n,)
+        low, high : float or ndarray of shape (n,)
+            Between which the values lie. Where the grid has no number there, they are
+            rounded to the column's decimals only.
+        """
+        plain = values if self.decimals >= TOO_MANY else values.round(self.decimals) + 0.0
+        if self.grid is None:
+            return plain
+        first, last = self.grid.within(*self._opened(low, high))
+        near = np.minimum(np.maximum(self.grid.nearest(values), first), last)
+        return np.where(first <= last, near, plain)
+
+    def on_grid(self, values, low, high):
+        """Return `rounded` where the column has a grid, else values as they are."""
+        return values if self.grid is None else self.rounded(values, low, high)
+
+    def _opened(self, low, high):
+        """Return ranges without ends where no score stands for what lies beyond.
+
+        The smallest and the largest value may be rounded to what lies outside the limits.
+        """
+        least, most = self.limits
+        low = np.where(np.asarray(low) <= least, -np.inf, low)
+        return low, np.where(np.asarray(high) >= most, np.inf, high)
 
     def mean(self, scores, weights):
         """Return the weighted means of what scores stand for, over the last axis."""
@@ -149,10 +193,7 @@ class Ranks:
         -------
         first, last : ndarray of shape (n,)
         """
-        if self.decimals < TOO_MANY:  # what is rounded to a value in the range
-            unit = 10.0**-self.decimals
-            low = np.ceil(low / unit - ROUNDING) * unit - 0.5 * unit
-            high = np.floor(high / unit + ROUNDING) * unit + 0.5 * unit
+        low, high = self._unrounded(*self._opened(low, high))
         ranks = np.column_stack([self._edges[:-1], self._edges[1:]]).ravel()
         values = np.column_stack([self._low, self._high]).ravel()
         scores = []
@@ -167,6 +208,20 @@ class Ranks:
             own = np.where(rank <= LEAST, -FARTHEST, _quantile(rank))
             scores.append(np.where(rank >= 1.0 - LEAST, FARTHEST, own))
         return scores[0], np.maximum(*scores)
+
+    def _unrounded(self, low, high):
+        """Return between what lies all that is rounded to values in ranges."""
+        if self.decimals >= TOO_MANY:
+            return low, high
+        decimals = Steps(1, 0, self.decimals)
+        ends = decimals.around(*decimals.within(low, high))
+        if self.grid is None:
+            return ends
+        first, last = self.grid.within(low, high)
+        on_grid = self.grid.around(first, last)
+        return tuple(
+            np.where(first <= last, *pair) for pair in zip(on_grid, ends, strict=True)
+        )
 
 
 def _quantile(ranks):

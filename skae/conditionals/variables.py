@@ -73,7 +73,7 @@ class Variables:
         self.relations = Relations.find(
             values, numbers, self.level, sorted(self.ordered), columns, least_rows
         )
-        self._learn_ranks(values, weights)
+        self._learn_ranks(values, columns, weights)
         self._learn_holes(values, weights)
         self._learn_levels(values, columns, weights)
         self._place()
@@ -87,14 +87,18 @@ class Variables:
             counts = np.bincount(place.ravel(), own)
             self.alone[column] = cells, counts / counts.sum()
 
-    def _learn_ranks(self, values, weights):
+    def _learn_ranks(self, values, facts, weights):
         columns = [*values[:, self.ranked].T, *self._ties_of(values).T]
+        grids = [(facts[i].step, facts[i].calendar) for i in self.ranked]
+        grids += [(None, None)] * len(self.relations.ties)
         self.ranks = []
         for k, column in enumerate(columns):
             there = ~np.isnan(column)
             own = None if weights is None else weights[there]
             is_level = k < len(self.ranked) and int(self.ranked[k]) in self.ordered
-            self.ranks.append(Ranks(column[there], own, is_level, self.least_rows))
+            self.ranks.append(
+                Ranks(column[there], own, is_level, self.least_rows, *grids[k])
+            )
 
     def _learn_levels(self, values, columns, weights):
         self.seen = [columns[i].seen for i in self.level]

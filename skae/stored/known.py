@@ -23,6 +23,7 @@ KNOWN = {
     "conditionals.relations.formulas": ("Formula",),
     "conditionals.gaussian": ("Gaussian",),
     "conditionals.relations.lookups": ("Calendar", "Lookup"),
+    "conditionals.grids": ("Listed", "Steps"),
     "conditionals.mixture": ("Levels", "Mixture"),
     "conditionals.model": ("Conditionals",),
     "conditionals.network": ("ConditionalNetworks",),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skae.conditionals.ranks import ROUNDING
+from skae.conditionals.grids import ROUNDING
 from skae.conditionals.relations.rules import MOST_CHANCE
 from skae.conditionals.relations.ties import LEAST_ROWS, MAX_COLUMNS, some_of, sources_of
 from skae.table.decimals import TOO_MANY
@@ -56,11 +56,42 @@ class Calendar:
     def part(self, values, name):
         """Return the year, the month, ... of cells as floats, NaN where missing."""
         there = ~np.isnan(values)
-        whole = self.rounded(np.where(there, values, 0.0)).astype(np.int64) + self.first
+        times = self._times(self.rounded(np.where(there, values, 0.0)))
+        return np.where(there, getattr(times, name).to_numpy(dtype=np.float64), np.nan)
+
+    @property
+    def has_days(self):
+        """Whether its unit is a day or less, not a month."""
+        return self.unit not in ("Y", "M", "W")
+
+    def days(self, values, exact=True):
+        """Return the days of cells on its clock, datetime64[D] of shape (n,).
+
+        None if any is not a whole day, where they are to be so.
+        """
+        times = self._times(values).tz_localize(None).to_numpy()
+        days = times.astype("M8[D]")
+        return None if exact and (days != times).any() else days
+
+    def cells(self, days):
+        """Return the cells of days on its clock, ndarray of float64 of shape (n,)."""
+        times = pd.DatetimeIndex(days.astype(f"M8[{self.unit}]"))
+        if self.zone is not None:
+            first = np.ones(len(days), dtype=bool)
+            times = times.tz_localize(
+                self.zone, ambiguous=first, nonexistent="shift_forward"
+            )
+            times = times.tz_convert("UTC").tz_localize(None)
+        whole = times.to_numpy().astype(f"M8[{self.unit}]").view(np.int64)
+        return (whole - self.first).astype(np.float64)
+
+    def _times(self, values):
+        """Return cells, none of them missing, as times on its clock."""
+        whole = np.rint(values).astype(np.int64) + self.first
         times = pd.DatetimeIndex(whole.view(f"M8[{self.unit}]"))
         if self.zone is not None:
             times = times.tz_localize("UTC").tz_convert(self.zone)
-        return np.where(there, getattr(times, name).to_numpy(dtype=np.float64), np.nan)
+        return times
 
 
 @dataclass(frozen=True)

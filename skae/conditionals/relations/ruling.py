@@ -92,6 +92,7 @@ class Ruling:
             if lookup.source == column and lookup.part is not None
         ]
         cells = values[:, column].copy()
+        ranks = self.variables.ranks[self.variables.of_column[column]]
         # First to the day, then to the hour, of which none is to take it to another day.
         for is_hour, most, at in ((False, MOST_DAYS, 0), (True, 23, 1)):
             own = [rule for rule in lookups if is_hour or rule.part != "hour"]
@@ -106,6 +107,7 @@ class Ruling:
                         break
                     tried = cells[rows] + sign * n * step
                     fits = (low <= tried) & (tried <= high)
+                    fits &= ranks.rounded(tried) == tried
                     fits &= ~self._any_broken(own, values[rows], tried)
                     cells[rows[fits]] = tried[fits]
                     rows = rows[~fits]
