@@ -137,12 +137,14 @@ class LossParameters:
     ----------
     column_weight : dict or array-like of shape (n_features,), default=None
         How much each column counts in the loss, of which only the ratios matter: a dict, or a
-        series, from names (positions, where X has no names) to weights, the others weighing
-        1; or a weight for every column. Principal axes are those of columns that are weighed so. A column
-        of weight 0 is read, but not reconstructed beyond its mean. So are, unless weighed,
-        columns of a data frame that hold identifiers: whole numbers, all different, that are
-        named as keys are or follow each other and go with no other column; a warning names
-        them.
+        series, from labels (or positions, where no label is a whole number) to weights, the
+        others weighing 1; or a weight for every column, which a series is, too, whose index
+        is 0, 1, ... as pandas gives it. A stored series is read as a dict or array.
+        Principal axes are those of columns that are weighed so. A column of weight 0 is
+        read, but not reconstructed beyond its mean. So are, unless weighed, columns that
+        hold identifiers: categories of which nearly every cell is new, and, of a data frame,
+        whole numbers, all different, that are named as keys are or follow each other and go
+        with no other column; a warning names them.
     """
 
     column_weight: dict | ArrayLike | None = None

@@ -1,12 +1,22 @@
 """Pickling, copying and storing of estimators: plain state, and back."""
 
+from numbers import Real
+
 from skae.stored.packing import pack, unpack
+from skae.table.weights import plain_weights
 from skae.training.callback_copies import keep_portable
 
 # Where the state has what a fit has learned.
 STORED = "stored_"
 # What scikit-learn keeps of an estimator beside its parameters and a fit.
 OF_SKLEARN = "_metadata_requests", "_sklearn_output_config", "_skl_callbacks"
+# The parameter that may be a dict from labels, of which skops knows text and numbers.
+BY_LABELS = "column_weight"
+
+
+def _has_labels(value):
+    """Return whether a dict has keys that are neither text nor numbers, such as tuples."""
+    return isinstance(value, dict) and not all(isinstance(k, str | Real) for k in value)
 
 
 class StoredMixin:
@@ -22,6 +32,9 @@ class StoredMixin:
         state = dict(vars(self))
         if "callbacks" in state:
             state["callbacks"] = keep_portable(self.callbacks, tell=True)
+        if BY_LABELS in state:
+            # Safe files hold no series; whoever reads them may not have polars.
+            state[BY_LABELS] = plain_weights(state[BY_LABELS])
         return state
 
     def __copy__(self):
@@ -32,8 +45,9 @@ class StoredMixin:
 
     def __getstate__(self):
         state, beside = self._stored_attributes(), {}
+        packed = [BY_LABELS] if _has_labels(state.get(BY_LABELS)) else []
         for name in (*self._get_param_names(), *OF_SKLEARN):
-            if name in state:
+            if name in state and name not in packed:
                 beside[name] = state.pop(name)
         return {**beside, STORED: pack(state, beside, type(self).__name__)}
 
@@ -53,7 +67,7 @@ class StoredMixin:
             )
         learned = unpack(state[STORED], beside, name)
         for key in learned:
-            if key in allowed or callable(getattr(type(self), key, None)):
+            if key in allowed - {BY_LABELS} or callable(getattr(type(self), key, None)):
                 raise ValueError(
                     f"{name} cannot be read: it stores a {key!r} of its own. The file was "
                     "damaged or altered; store the estimator again."

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from skae import AutoencoderTransformer, VAETransformer
@@ -119,6 +120,51 @@ def test_a_series_by_tuples_is_read_by_these():
     model = AutoencoderTransformer(1, column_weight=weight, max_iter=2, random_state=0)
     left = (model.fit(X).reconstruct(X) - X).pow(2).mean() / X.var()
     assert left.idxmin() == ("b", "")
+
+
+def _numbered(labels):
+    return _frame()[["a", "b", "c", "d"]].set_axis(labels, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "weight"),
+    [
+        # Of a column that is called 30, which is third.
+        ([10, 20, 30, 40], {30: 4.0}),
+        ([10, 20, 30, 40], pd.Series({30: 4.0})),
+        ([10, 20, 30, 40], pd.Series({40: 1.0, 30: 4.0, 20: 1.0, 10: 1.0})),
+        ([10, 20, 30, 40], pd.Series([1.0, 1.0, 4.0, 1.0])),
+        ([3, 1, 0, 2], {0: 4.0}),
+        ([3, 1, 0, 2], pd.Series([4.0, 1.0], index=[0, 3])),
+        # Of the column at place 2, where labels are no numbers.
+        (list("abcd"), pd.Series([4.0, 1.0], index=[2, 0])),
+        (list("abcd"), pd.Series([1.0, 1.0, 4.0, 1.0])),
+        (list("abcd"), pl.Series([1.0, 1.0, 4.0, 1.0])),
+        (None, pd.Series([4.0, 1.0], index=[2, 0])),
+        (None, {2: 4.0}),
+        (range(4), {-2: 4.0}),
+    ],
+)
+def test_whole_numbers_are_labels_where_there_are_such(labels, weight):
+    array = _numbered(list("abcd")).to_numpy()
+    X = array if labels is None else _numbered(list(labels))
+    expected, _ = _fit(array, column_weight=[1.0, 1.0, 4.0, 1.0])
+    model, _ = _fit(X, column_weight=weight)
+    np.testing.assert_array_equal(model.transform(X), expected.transform(array))
+
+
+@pytest.mark.parametrize(
+    ("labels", "weight", "message"),
+    [
+        ([10, 20, 30, 40], {1: 4.0}, r"names 1, but .* \[10, 20, 30, 40\]; give these"),
+        ([3, 1, 0, 2], pd.Series([4.0, 1.0, 1.0, 1.0]), "may be the labels .* give a dict"),
+        (list("abcd"), pd.Series([4.0, 1.0], index=["a", "a"]), "'a' more than once"),
+        (list("abcd"), pd.Series([4.0, 1.0]), r"shape \(2,\), but X has 4 columns"),
+    ],
+)
+def test_labels_that_are_not_clear_are_an_error(labels, weight, message):
+    with pytest.raises(ValueError, match=message):
+        AutoencoderTransformer(2, column_weight=weight).fit(_numbered(labels))
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,44 @@ def test_estimators_that_are_not_fitted(name):
 # ------------------------------------------------------------------ no more than needed
 
 
+@pytest.mark.parametrize(
+    "weight",
+    [
+        pd.Series({"c": 4.0, "a": 0.5}),
+        pd.Series([0.5, 1.0, 4.0]),
+        pd.Series([0.5, 4.0], index=[0, 2]),
+        pl.Series([0.5, 1.0, 4.0]),
+    ],
+)
+@pytest.mark.parametrize("is_fitted", [True, False])
+def test_weights_in_a_series_are_stored_without_it(weight, is_fitted, tmp_path):
+    rows = _rows("mixed")[["a", "b", "c"]]
+    model = AutoencoderTransformer(1, column_weight=weight, max_iter=2, random_state=0)
+    expected = clone(model).fit(rows).transform(rows)
+    if is_fitted:
+        model.fit(rows)
+    skae.save(model, tmp_path / "model.skops")
+    loaded = skae.load(tmp_path / "model.skops")
+    assert model.column_weight is weight
+    if is_fitted:
+        np.testing.assert_array_equal(loaded.transform(rows), expected)
+    assert not isinstance(loaded.column_weight, pd.Series | pl.Series)
+    np.testing.assert_array_equal(loaded.fit(rows).transform(rows), expected)
+
+
+@pytest.mark.parametrize("form", [pd.Series, pd.Series.to_dict])
+def test_weights_by_tuples_are_stored(form, tmp_path):
+    labels = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", "")])
+    rows = _rows("mixed")[["a", "b", "c"]].set_axis(labels, axis=1)
+    weight = form(pd.Series([2.0, 1.0, 1.0], labels))
+    model = AutoencoderTransformer(1, column_weight=weight, max_iter=2, random_state=0)
+    model.set_params(learning_rate_init=0.001)  # few rows
+    skae.save(model.fit(rows), tmp_path / "model.skops")
+    loaded = skae.load(tmp_path / "model.skops")
+    assert loaded.column_weight == {("a", "x"): 2.0, ("a", "y"): 1.0, ("b", ""): 1.0}
+    _assert_alike(loaded, model, rows)
+
+
 def _description(estimator):
     return json.loads(estimator.__getstate__()["stored_"]["description"])
 

@@ -313,3 +313,10 @@ def test_a_penalty_of_ones_own(curved):
 
     plain, small = (_dense(curved, 2, *p, max_iter=20) for p in ([], [Small(1.0)]))
     assert small.transform(curved.test).std() < 0.5 * plain.transform(curved.test).std()
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 0, 1.5])
+def test_neighbors_are_counted_in_whole_numbers(value):
+    model = AutoencoderTransformer(2, penalties=NeighborEmbedding(n_neighbors=value))
+    with pytest.raises(ValueError, match=r"'n_neighbors' .* must be an int .*Got"):
+        model.fit(np.random.default_rng(0).normal(size=(40, 4)))

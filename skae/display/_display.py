@@ -66,15 +66,10 @@ class Display:
             )
         missing = [name for name in names if not hasattr(estimator, name)]
         if missing:
-            last, remedy = last_step(estimator), ""
-            if last is not estimator and all(hasattr(last, name) for name in names):
-                remedy = (
-                    f" Its {type(last).__name__} has: give that, pipeline[-1], and the rows "
-                    "as it sees them, pipeline[:-1].transform(X)."
-                )
             raise TypeError(
                 f"{cls.__name__} needs an estimator with {' and '.join(names)}, but "
-                f"{type(estimator).__name__} has no {' and no '.join(missing)}.{remedy}"
+                f"{type(estimator).__name__} has no {' and no '.join(missing)}."
+                f"{_remedy_of_parts(estimator, names)}"
             )
 
     def _open_axes(self, ax: Axes | None, figsize: Pair) -> None:
@@ -271,6 +266,23 @@ def _height_of_legend(entries: Sequence[str], width: float, title: str | None) -
         return 0.0
     n_lines = math.ceil(len(entries) / _entries_per_line(entries, width))
     return ENTRY_HEIGHT * (n_lines + (title is not None)) + 0.15
+
+
+def _remedy_of_parts(estimator: Any, names: Sequence[str]) -> str:
+    """Say what to give in place of a search or a pipeline, if a part of it has the methods."""
+    last = last_step(estimator)
+    if last is estimator or not all(hasattr(last, name) for name in names):
+        return ""
+    best, whole = estimator, "pipeline"
+    while hasattr(best, "best_estimator_"):
+        whole = "search" if best is estimator else whole
+        best, whole = best.best_estimator_, f"{whole}.best_estimator_"
+    if best is last:
+        return f" Its {type(last).__name__} has: give that, {whole}."
+    return (
+        f" Its {type(last).__name__} has: give that, {whole}[-1], and the rows as it sees "
+        f"them, {whole}[:-1].transform(X)."
+    )
 
 
 def _is_table(value: Any) -> bool:

@@ -72,11 +72,10 @@ def _draw_numeric(
 
 def format_dates(axis: Axis) -> None:
     """Show days since 1970, which is how matplotlib stores dates, as dates."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from skae.display._dates import DateFormatter, DateLocator
 
-    locator = AutoDateLocator(minticks=2, maxticks=4)
-    axis.set_major_locator(locator)
-    axis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    axis.set_major_locator(DateLocator())
+    axis.set_major_formatter(DateFormatter())
 
 
 def name_levels(ax: Axes, names: list[str]) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 COLUMNS = "code", "explained", "column", "level", "effect"
 NUMBERS, LEVELS = COLORS[0], COLORS[1]
 TITLE = "Change by one standard deviation of the code"
-# Of a panel and the names beside it, in inches.
-LEAST_WIDTH = 2.0
+# Of a panel and the names beside it, in inches; of a name in the smaller text.
+LEAST_WIDTH, LINE = 2.0, 0.125
 
 
 @dataclass(eq=False, repr=False)
@@ -91,7 +91,7 @@ class CodeDisplay(Display):
         components : sequence of int, default=None
             Indices of the codes to draw. If None, the first eight at most.
         max_bars : int, default=8
-            Number of bars per code.
+            Number of bars per code; fewer where `ax` has no room for their names.
         ax : matplotlib Axes, default=None
             Axes that the panels replace. If None, a new figure is created.
         bar_kwargs : dict, default=None
@@ -187,36 +187,63 @@ class CodeDisplay(Display):
             for code in components
         ]
         size = 3.3, 0.7 + 0.22 * max(map(len, parts))
-        key = _key(pd.concat(parts))
         self._open_panels(
             ax,
             len(parts),
             size,
             (0.2, 0.2),
-            entries=list(key),
+            entries=list(_key(pd.concat(parts))),
             title=TITLE,
             least=LEAST_WIDTH,
         )
-        names = _names_of_bars(self.description)
-        self.bars_ = [
-            _draw_bars(panel, part, names.loc[part.index].tolist(), bar_kwargs)
-            for panel, part in zip(self.axes_, parts, strict=True)
-        ]
-        largest = max(float(np.abs(part["effect"]).max()) for part in parts)
-        for panel in self.axes_:
-            panel.set_xlim(-1.05 * largest or -1.0, 1.05 * largest or 1.0)
-        self._draw_key(key)
+        self._draw_parts(parts, bar_kwargs)
+        self._draw_key(_key(pd.concat(parts)))
         self._fit()
+        # Figures of its own are as large as the bars need.
+        if ax is not None and self._room() < max(map(len, parts)):
+            self._draw_parts(parts, bar_kwargs, is_tight=True)
+            self._fit()
+            room = self._room()
+            self._draw_parts(
+                [part.iloc[:room] for part in parts], bar_kwargs, is_tight=True
+            )
+            self._fit()
         return self
 
+    def _draw_parts(
+        self, parts: list[pd.DataFrame], bar_kwargs: Kwargs | None, is_tight: bool = False
+    ) -> None:
+        """Draw a panel per code, instead of what is there."""
+        names = _names_of_bars(self.description)
+        self.bars_ = []
+        for panel, part in zip(self.axes_, parts, strict=True):
+            panel.clear()
+            texts = names.loc[part.index].tolist()
+            self.bars_.append(_draw_bars(panel, part, texts, bar_kwargs, is_tight))
+        largest = max(float(np.abs(part["effect"]).max()) for part in parts)
+        bottom = self.axes_[-len(self._lines[0]) :]
+        for panel in self.axes_:
+            panel.set_xlim(-1.05 * largest or -1.0, 1.05 * largest or 1.0)
+            # Of panels below each other, which have the same axis, the last one says it.
+            panel.tick_params(labelbottom=not is_tight or panel in bottom)
+        for panel in bottom:
+            panel.set_xlabel("change", fontsize="x-small" if is_tight else "small")
+
+    def _room(self) -> int:
+        """Return how many bars of a panel have names that do not touch, one at least."""
+        figure = self.figure_.figure
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)  # which else comes when it is drawn
+        least = min(panel.get_window_extent().height for panel in self.axes_)
+        return max(int(least / figure.dpi / (LINE * self._inch())), 1)
+
     def _draw_key(self, key: dict[str, str]) -> None:
-        """Say above the panels what the bars are, and below what they measure."""
+        """Say above the panels what the bars are."""
         from matplotlib.patches import Patch
 
         patches = [Patch(color=color) for color in key.values()]
         self._draw_legend(patches, list(key), TITLE)
-        for panel in self.axes_[-len(self._lines[0]) :]:
-            panel.set_xlabel("change", fontsize="small")
 
 
 def _key(part: pd.DataFrame) -> dict[str, str]:
@@ -242,17 +269,22 @@ def _names_of_bars(description: pd.DataFrame) -> pd.Series:
 
 
 def _draw_bars(
-    panel: Axes, part: pd.DataFrame, names: list[str], bar_kwargs: Kwargs | None
+    panel: Axes,
+    part: pd.DataFrame,
+    names: list[str],
+    bar_kwargs: Kwargs | None,
+    is_tight: bool,
 ) -> BarContainer:
     """Draw the effects of one code from the top."""
     is_level = part["level"].notna().to_numpy()
     places = np.arange(len(part))
     style = {"color": np.where(is_level, LEVELS, NUMBERS), "height": 0.7}
     bars = panel.barh(places, part["effect"].to_numpy(), **styled(style, bar_kwargs))
-    panel.set_yticks(places, names, fontsize="small")
+    panel.set_yticks(places, names, fontsize="x-small" if is_tight else "small")
     panel.set_ylim(len(part) - 0.5, -0.5)
     panel.axvline(0.0, color=QUIET, linewidth=0.8)
     panel.grid(axis="x", color=QUIET, alpha=0.2)
+    size: Kwargs = {"fontsize": "x-small", "pad": 2} if is_tight else {"fontsize": "medium"}
     code, explained = part[["code", "explained"]].iloc[0]
-    panel.set_title(f"code {int(code)}: explains {explained:.0%}", fontsize="medium")
+    panel.set_title(f"code {int(code)}: explains {explained:.0%}", **size)
     return bars

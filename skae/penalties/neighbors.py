@@ -2,6 +2,7 @@
 
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 
@@ -9,6 +10,13 @@ from skae.penalties.penalty import Penalty
 
 # Squared distances below this part of a row's size are rounding: the rows are equal.
 EQUAL = 1e-6
+
+
+class _Count(Interval):
+    """Whole numbers, which to Python True and False are as well."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(val)
 
 
 class NeighborEmbedding(Penalty):
@@ -65,7 +73,7 @@ class NeighborEmbedding(Penalty):
 
     _parameter_constraints: dict = {
         **Penalty._parameter_constraints,
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "n_neighbors": [_Count(Integral, 1, None, closed="left")],
         "global_weight": [Interval(Real, 0, None, closed="left")],
     }
 

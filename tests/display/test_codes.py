@@ -1,5 +1,7 @@
 """What codes mean, as bars."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -25,6 +27,32 @@ def test_bars_are_the_strongest_effects(mixed, fitted):
         low, high = panel.get_ylim()
         assert low > high  # the strongest on top
         assert panel.get_xlabel() == "change"
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+@pytest.mark.parametrize("codes", [[0], [0, 1]])
+def test_names_of_bars_do_not_touch_in_a_small_place(mixed, fitted, plt, layout, codes):
+    figure, axes = plt.subplots(2, 2, layout=layout)
+    display = CodeDisplay.from_predictions(
+        fitted.describe_codes(mixed), components=codes, ax=axes[0, 0]
+    )
+    figure.canvas.draw()
+    for panel, bars in zip(display.axes_, display.bars_, strict=True):
+        boxes = [label.get_window_extent() for label in panel.get_yticklabels()]
+        assert len(boxes) == len(bars) >= 2
+        for upper, lower in pairwise(boxes):
+            assert upper.y0 >= lower.y1
+    # What is left are the strongest, and one axis is for all.
+    assert display.axes_[-1].get_xlabel() == "change"
+    assert display.axes_[-1].xaxis.get_tick_params()["labelbottom"]
+
+
+def test_bars_are_all_there_where_they_have_room(mixed, fitted, plt):
+    _, ax = plt.subplots(figsize=(8, 8))
+    description = fitted.describe_codes(mixed)
+    display = CodeDisplay.from_predictions(description, ax=ax)
+    counts = description["code"].value_counts().clip(upper=8)
+    assert [len(bars) for bars in display.bars_] == counts.sort_index().tolist()
 
 
 def test_some_codes(mixed, fitted):

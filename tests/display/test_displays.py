@@ -263,6 +263,22 @@ def test_a_pipeline_without_the_method_is_told_to_give_its_last_step(X, display)
     display.from_estimator(pipeline[-1], pipeline[:-1].transform(X)[:20])  # as it says
 
 
+@pytest.mark.parametrize("display", [CodeDisplay, ExplanationDisplay, SampleDisplay])
+def test_a_search_without_the_method_is_told_to_give_its_best_estimator(X, display):
+    model = AutoencoderTransformer(2, max_iter=2, random_state=0)
+    search = GridSearchCV(model, {"n_components": [1, 2]}, cv=2).fit(X)
+    message = r"GridSearchCV has no .*has: give that, search.best_estimator_\.$"
+    with pytest.raises(TypeError, match=message):
+        display.from_estimator(search, X)
+    display.from_estimator(search.best_estimator_, X[:20])  # as it says
+    pipeline = make_pipeline(StandardScaler(), model)
+    grid = {"autoencodertransformer__n_components": [1, 2]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(X)
+    message = r"give that, search.best_estimator_\[-1\], .*best_estimator_\[:-1\].transform"
+    with pytest.raises(TypeError, match=message):
+        display.from_estimator(search, X)
+
+
 def test_a_search_is_drawn_as_its_best_estimator(X):
     grid = {"n_components": [1, 2]}
     search = GridSearchCV(AutoencoderTransformer(max_iter=2, random_state=0), grid, cv=2)
