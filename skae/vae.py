@@ -20,6 +20,7 @@ from skae.divergences import DIVERGENCES, KL, Divergence, Unit, choose_divergenc
 from skae.likelihoods import Likelihood
 from skae.likelihoods.choice import LIKELIHOODS, choose_likelihood
 from skae.models.fitted_likelihood import FittedLikelihood
+from skae.models.judging import judged_by_scores
 from skae.models.losses import ColumnLosses
 from skae.models.variational import VariationalModel
 
@@ -286,10 +287,11 @@ class VAETransformer(
         return usual._replace(factor=chosen.budget_factor, warmup=chosen.warmup)
 
     @property
-    def _judges_by_score(self):
-        # What is trained otherwise, or with other weights, is not to be judged by that.
+    def _judge(self):
+        # What is trained for something else is not to be judged by its scores.
         is_bound = self.beta == 1.0 and type(choose_divergence(self.divergence)) is KL
-        return is_bound and self.corruption is None and self._column_weight is None
+        by_scores = is_bound and self.corruption is None and self._column_weight is None
+        return judged_by_scores if by_scores else None
 
     # ------------------------------------------------------------------ fitting
 

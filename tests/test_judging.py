@@ -7,7 +7,7 @@ from sklearn.model_selection import train_test_split
 
 from skae import KL, MaskingNoise, VAETransformer
 from skae.metrics import reconstruction_r2
-from skae.models.variational import VariationalModel
+from skae.models.judging import judged_by_scores
 
 QUICK = {
     "hidden_layer_sizes": (32,),
@@ -27,13 +27,13 @@ def halves():
 @pytest.fixture
 def judgements(monkeypatch):
     """How often held-out rows judged by their scores."""
-    calls, judged = [], VariationalModel.judged
+    calls = []
 
-    def noted(self, *args):
+    def noted(*args):
         calls.append(len(args))
-        return judged(self, *args)
+        return judged_by_scores(*args)
 
-    monkeypatch.setattr(VariationalModel, "judged", noted)
+    monkeypatch.setattr("skae.vae.judged_by_scores", noted)
     return calls
 
 
@@ -46,7 +46,7 @@ def test_rows_are_judged_as_they_will_be_scored(halves, likelihood):
     x, learned = (vae.to_design(rows) for rows in (test, train))
     scores = vae.score_samples(test) - np.sum(model.log_jacobian)
     model.tails = None  # as in training
-    judged = model.judged([(learned, None)], None, [(x, None)]).numpy()
+    judged = judged_by_scores(model, [(learned, None)], None, [(x, None)]).numpy()
     # Few draws, and tails that were found in haste, are all that is between the two; normal
     # noise in place of tails is 2.5 to 3 nats from them.
     assert vae.likelihood_ == ("student_t" if likelihood == "auto" else likelihood)

@@ -60,7 +60,8 @@ def train_on_synthetic_score(
     real_train : data frame, array-like or sparse matrix of shape (n_train, n_features)
         Real rows, those that the generator was fitted to.
     synthetic : data frame, array-like or sparse matrix of shape (n_synthetic, n_features)
-        Generated rows with the same columns, about as many.
+        Generated rows with the same columns. Of as many as the real ones less can be learned
+        than of these, whatever the generator; ten times as many say what it knows.
     real_test : data frame, array-like or sparse matrix of shape (n_test, n_features)
         Other real rows.
     target : str or int

@@ -113,13 +113,6 @@ class Model(nn.Module):
         output = self(seen)
         return self.columns.mean(output, x, observed), output
 
-    def judged(self, learned, weights, held_out):
-        """Return what held-out rows lose, shape (n,), where that is not the loss.
-
-        It is as `score` will be; see `Schedule.judges_by_score`.
-        """
-        raise NotImplementedError
-
     def dataset_loss(self, x, weights):
         """Return the dataset-level regulariser of rows, shape ()."""
         raise NotImplementedError

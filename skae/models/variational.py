@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 import torch
-from sklearn.utils import gen_batches
 
 from skae.architectures import MLP
 from skae.likelihoods import Gaussian
 from skae.models.arrangement import ArrangedDecoder, ArrangedEncoder
 from skae.models.divergence_terms import PerRowTerm
-from skae.models.heavy_tails import ROUGHLY, heavy_tailed
 from skae.models.importance_draws import DEFENCE, draw_codes, sobol_normal
 from skae.models.model import Model
 from skae.models.principal_axes import PrincipalAxes
@@ -19,8 +17,6 @@ from skae.models.principal_axes import PrincipalAxes
 WIDTH = 256
 # Numeric columns whose correlations are learned at most: they are so many squared.
 MAX_CORRELATED = 300
-# Draws of a row where states of a training are compared, and rows at a time.
-N_DRAWS_JUDGED, BLOCK_JUDGED = 8, 512
 
 
 class VariationalModel(Model):
@@ -245,13 +241,22 @@ class VariationalModel(Model):
 
         A noise is a tuple (FittedLikelihood, CorrelatedNoise or None).
         """
-        bounds = self._bounds(x, observed, noises, self.n_importance_samples, self.tails)
+        is_defended = self.tails is not None
+        bounds = self.bounds(x, observed, noises, self.n_importance_samples, is_defended)
         raw = self._sum_of_numbers(self._log_jacobian(x), x, observed)
         return [bound + raw for bound in bounds]
 
-    def _bounds(self, x, observed, noises, n_draws, tails):
-        """Return what `scores` does, in standard units; with `tails` draws are defended."""
-        codes, log_ratio = self._draws_of(x, observed, n_draws, tails is not None)
+    def bounds(self, x, observed, noises, n_draws, is_defended):
+        """Return what `scores` does, in standard units.
+
+        Parameters
+        ----------
+        n_draws : int
+            Of each row.
+        is_defended : bool
+            Whether some of them are of the prior though no cell is missing.
+        """
+        codes, log_ratio = self._draws_of(x, observed, n_draws, is_defended)
         output = self.decode(codes)
         given = output, x[:, None], None if observed is None else observed[:, None]
         losses = {
@@ -268,43 +273,6 @@ class VariationalModel(Model):
                 of_draws = of_draws - noise.cost(errors, self._known(observed))
             bounds.append(torch.logsumexp(of_draws, dim=1) - math.log(n_draws))
         return bounds
-
-    @torch.no_grad()
-    def judged(self, learned, weights, held_out):
-        """Return minus the bound that `score` will be, of few draws, of held-out rows.
-
-        By minus the evidence lower bound rows would be held to how well the encoder knows
-        them, which it does worse and worse where rows are few, while codes that `score` and a
-        decoder know them by still become better; and to normal noise, where this is replaced.
-
-        Parameters
-        ----------
-        learned : iterable of tuple (x, observed)
-            Rows that show the tails of the noise.
-        weights : torch.Tensor of shape (n_learned,) or None
-        held_out : iterable of tuple (x, observed)
-
-        Returns
-        -------
-        losses : torch.Tensor of shape (n_held_out,)
-        """
-        noise, tails = self.likelihood, None
-        if self.expects_tails and self.is_normal:
-            parts = zip(*self.errors_of(learned, weights), strict=True)
-            errors, of_cells = map(torch.cat, parts)
-            noise = tails = heavy_tailed(noise, errors, of_cells, *ROUGHLY)
-        bounds = [
-            self._bounds(
-                x[rows],
-                None if observed is None else observed[rows],
-                [(noise, None)],
-                N_DRAWS_JUDGED,
-                tails,
-            )[0]
-            for x, observed in held_out
-            for rows in gen_batches(len(x), BLOCK_JUDGED)
-        ]
-        return -torch.cat(bounds)
 
     def _draws_of(self, x, observed, n_draws, is_defended):
         """Return codes that rows may have, and what their densities are to be multiplied by.

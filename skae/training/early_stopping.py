@@ -292,11 +292,12 @@ class EarlyStopping:
             What `losses` returns of them, if that is known.
         """
         span = rows.n_train, len(rows.source)
-        if not self.schedule.judges_by_score:
+        if self.schedule.judge is None:
             return self.losses(*span, rows=rows) if losses is None else losses
         self.net._set_training(False)
         n_shown, weights = min(rows.n_train, N_SHOWN), rows.train_weights
-        judged = self.net.module_.judged(
+        judged = self.schedule.judge(
+            self.net.module_,
             rows.blocks(0, n_shown),
             None if weights is None else weights[:n_shown],
             rows.blocks(*span),
