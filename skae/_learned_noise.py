@@ -80,7 +80,7 @@ class LearnedNoiseMixin:
         if self._correlates and model.can_correlate:
             for shrinkage in SHRINKAGES:
                 kinds[f"shared, shrunk by {shrinkage}"] = partial(_shared, shrinkage)
-        if model.expects_tails and model.is_normal:
+        if self._chooses_tails and self.noise_covariance != "full" and model.is_normal:
             kinds["heavy tails"] = _with_tails
         return kinds
 

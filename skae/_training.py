@@ -20,7 +20,6 @@ class TrainingMixin:
     A subclass overrides:
 
     - `_budget`: how long training takes.
-    - `_judge`: what states of the network are compared by.
     - `_order_codes`, `_keep_order`: what order the codes have.
     """
 
@@ -31,11 +30,6 @@ class TrainingMixin:
     def _budget(self):
         """Return the `Budget` of training where no parameter sets it."""
         return Budget(harder=self.corruption is not None)
-
-    @property
-    def _judge(self):
-        """What held-out rows judge by; see `Schedule`."""
-        return None
 
     def _order_codes(self, data, model, n_learned):
         """Put the codes of a model into their order, and return what is known of it."""
@@ -73,7 +67,6 @@ class TrainingMixin:
             seed=rng.randint(MAX_SEED),
             warmup=budget.warmup,
             corrupt=corrupt,
-            judge=self._judge,
             steady=budget.steady and corrupt is None,
             refit=self._refits(data),
             # Where every step shows other rows, few too many do little harm, and all are dear.

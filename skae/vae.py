@@ -16,11 +16,10 @@ from skae._estimator import BaseAutoencoder
 from skae._posteriors import PosteriorsMixin
 from skae._variational_sampling import VariationalSamplingMixin
 from skae._warnings import warn
-from skae.divergences import DIVERGENCES, KL, Divergence, Unit, choose_divergence
+from skae.divergences import DIVERGENCES, Divergence, Unit, choose_divergence
 from skae.likelihoods import Likelihood
 from skae.likelihoods.choice import LIKELIHOODS, choose_likelihood
 from skae.models.fitted_likelihood import FittedLikelihood
-from skae.models.judging import judged_by_scores
 from skae.models.losses import ColumnLosses
 from skae.models.variational import VariationalModel
 
@@ -286,13 +285,6 @@ class VAETransformer(
         usual = super()._budget()
         return usual._replace(factor=chosen.budget_factor, warmup=chosen.warmup)
 
-    @property
-    def _judge(self):
-        # What is trained for something else is not to be judged by its scores.
-        is_bound = self.beta == 1.0 and type(choose_divergence(self.divergence)) is KL
-        by_scores = is_bound and self.corruption is None and self._column_weight is None
-        return judged_by_scores if by_scores else None
-
     # ------------------------------------------------------------------ fitting
 
     def _train(self, data, schedule, given):
@@ -330,7 +322,6 @@ class VAETransformer(
         )
         model.divergence.configure(choose_divergence(self.divergence))
         model.divergence_weight = self.beta
-        model.expects_tails = self._chooses_tails and self.noise_covariance != "full"
 
     def _after_fit(self, data, given=None):
         if given is not None and self.best_iter_ and data.n_valid and not data.is_separate:

@@ -9,18 +9,14 @@ from skae.models.fitted_likelihood import FittedLikelihood
 # Degrees of freedom that are tried. With two or fewer there is no variance, and draws would
 # be wild; a hundred is as good as normal.
 FREEDOMS = 2.1, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 14.0, 20.0, 40.0, 100.0
-# Steps of the squared scales with each of them.
-N_STEPS = 12
-# Freedoms and steps where it is not to take long.
-ROUGHLY = (2.5, 4.0, 8.0, 20.0, 100.0), 8
-# Cells, times freedoms, that are worked on at a time.
-MAX_CELLS = 500_000
+# Steps of the squared scales with each of them, from where the ones before ended.
+N_STEPS = 8
 # What a column without an error is given in place of them, in units of the floor.
 LEAST = 1e-3
 
 
 @torch.no_grad()
-def heavy_tailed(likelihood, errors, weights, freedoms=FREEDOMS, n_steps=N_STEPS):
+def heavy_tailed(likelihood, errors, weights):
     """Return a Student t of each column, of the highest likelihood given the errors.
 
     Parameters
@@ -31,10 +27,6 @@ def heavy_tailed(likelihood, errors, weights, freedoms=FREEDOMS, n_steps=N_STEPS
         Of cells, about means that the decoder gives draws of their posteriors.
     weights : torch.Tensor of shape (n, n_columns)
         How often a cell counts; 0 where it is missing.
-    freedoms : sequence of float
-        Degrees of freedom that are tried.
-    n_steps : int
-        Steps of the scales with each.
 
     Returns
     -------
@@ -50,24 +42,22 @@ def heavy_tailed(likelihood, errors, weights, freedoms=FREEDOMS, n_steps=N_STEPS
     errors, weights = errors.cpu().double(), weights.cpu().double()
     n_cells = weights.sum(0).clamp(min=torch.finfo(weights.dtype).tiny)
     squares = errors.square()
-    start = ((weights * squares).sum(0) / n_cells).clamp(min=floor)
-    parts = []
-    n_at_once = max(1, MAX_CELLS // max(errors.numel(), 1))
-    for freedom in torch.tensor(freedoms, dtype=errors.dtype)[:, None].split(n_at_once):
-        # (n_freedoms, n, n_columns), or without the rows.
-        scales = start.expand(len(freedom), -1)
-        for _ in range(n_steps):
-            pull = freedom[..., None] + squares / scales[:, None]
-            pull = weights * (freedom + 1.0)[..., None] / pull
-            scales = (pull * squares).sum(1) / pull.sum(1).clamp(min=1e-12)
-            scales = scales.clamp(min=floor)
+    scales = ((weights * squares).sum(0) / n_cells).clamp(min=floor)
+    best = torch.full_like(scales, torch.inf)
+    kept = {"log_freedom": best.clone(), "log_noise": best.clone()}
+    for freedom in reversed(FREEDOMS):
+        for _ in range(N_STEPS):
+            pull = weights * (freedom + 1.0) / (freedom + squares / scales)
+            scales = ((pull * squares).sum(0) / pull.sum(0).clamp(min=1e-12)).clamp(
+                min=floor
+            )
         found = _parameters(freedom, scales, floor)
-        of_cells = {name: values[:, None] for name, values in found.items()}
-        nll = StudentT().nll(errors, torch.zeros_like(errors), of_cells, units)
-        parts.append({**found, "nll": (weights * nll).sum(1)})
-    found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    best = found.pop("nll").argmin(0, keepdim=True)
-    kept = {name: values.gather(0, best)[0] for name, values in found.items()}
+        nll = StudentT().nll(errors, torch.zeros_like(errors), found, units)
+        mean = (weights * nll).sum(0) / n_cells
+        better = mean < best
+        best = torch.where(better, mean, best)
+        for name, values in found.items():
+            kept[name] = torch.where(better, values, kept[name])
     center, scale = units.center.numpy(), units.scale.numpy()
     tails = FittedLikelihood(StudentT(), center, scale, floor, kept)
     return tails.to(likelihood.center)
@@ -76,5 +66,5 @@ def heavy_tailed(likelihood, errors, weights, freedoms=FREEDOMS, n_steps=N_STEPS
 def _parameters(freedom, scales, floor):
     """Return what `StudentT` knows of a freedom, and of squared scales above the floor."""
     above = (scales - floor).clamp(min=LEAST * floor)
-    log_freedom = (freedom - 1.0).log().expand_as(scales) / NOISE_GAIN
+    log_freedom = torch.full_like(scales, freedom - 1.0).log() / NOISE_GAIN
     return {"log_noise": above.log() / NOISE_GAIN, "log_freedom": log_freedom}

@@ -49,8 +49,6 @@ class VariationalModel(Model):
         What p(z) was replaced by after training; None: N(0, I).
     tails : FittedLikelihood or None
         What the normal noise was replaced by after training; None: by nothing.
-    expects_tails : bool
-        Whether it may be.
     noise : CorrelatedNoise or None
         How the numeric columns' noise is correlated, as learned after training; None: not.
     log_jacobian : ndarray of shape (n_numbers,)
@@ -68,7 +66,6 @@ class VariationalModel(Model):
     """
 
     generator: torch.Generator | None = None
-    expects_tails = False
     n_importance_samples = 64
     scoring_parameters = ("n_importance_samples",)
     has_unbounded_losses = True
@@ -241,22 +238,7 @@ class VariationalModel(Model):
 
         A noise is a tuple (FittedLikelihood, CorrelatedNoise or None).
         """
-        is_defended = self.tails is not None
-        bounds = self.bounds(x, observed, noises, self.n_importance_samples, is_defended)
-        raw = self._sum_of_numbers(self._log_jacobian(x), x, observed)
-        return [bound + raw for bound in bounds]
-
-    def bounds(self, x, observed, noises, n_draws, is_defended):
-        """Return what `scores` does, in standard units.
-
-        Parameters
-        ----------
-        n_draws : int
-            Of each row.
-        is_defended : bool
-            Whether some of them are of the prior though no cell is missing.
-        """
-        codes, log_ratio = self._draws_of(x, observed, n_draws, is_defended)
+        codes, log_ratio = self._draws_of(x, observed)
         output = self.decode(codes)
         given = output, x[:, None], None if observed is None else observed[:, None]
         losses = {
@@ -265,27 +247,29 @@ class VariationalModel(Model):
         }
         if self.prior is not None:
             log_ratio = log_ratio + self.prior.log_ratio(codes)
-        bounds = []
+        raw = self._sum_of_numbers(self._log_jacobian(x), x, observed)
+        scores = []
         for likelihood, noise in noises:
             of_draws = log_ratio - losses[likelihood]
             if noise is not None:
                 errors = self.standardised_errors(output, x[:, None])
                 of_draws = of_draws - noise.cost(errors, self._known(observed))
-            bounds.append(torch.logsumexp(of_draws, dim=1) - math.log(n_draws))
-        return bounds
+            bound = torch.logsumexp(of_draws, dim=1) - math.log(self.n_importance_samples)
+            scores.append(bound + raw)
+        return scores
 
-    def _draws_of(self, x, observed, n_draws, is_defended):
+    def _draws_of(self, x, observed):
         """Return codes that rows may have, and what their densities are to be multiplied by.
 
         See `draw_codes`.
         """
         draws = self.fixed_draws
-        if draws is None or len(draws) != 2 * n_draws:
-            draws = sobol_normal(2 * n_draws, self.n_components)
+        if draws is None:
+            draws = sobol_normal(2 * self.n_importance_samples, self.n_components)
         has_holes = None
         if observed is not None:
             has_holes = (observed <= 0).any(dim=1, keepdim=True)
-        defence = DEFENCE if is_defended else 0.0
+        defence = 0.0 if self.tails is None else DEFENCE
         return draw_codes(*self.posterior(x), draws.to(x), has_holes, defence)
 
     def standardised_errors(self, output, x):

@@ -119,7 +119,7 @@ class _Judging:
     def __init__(self, net, stopping, rows, epochs):
         self.net, self.stopping, self.rows, self.epochs = net, stopping, rows, epochs
         self.epoch, self.falls = 0, []
-        self.start = stopping.judged(rows)
+        self.start = self._losses()
 
     def end_epoch(self, total, n_rows):
         """Return why training should stop, or None."""
@@ -131,5 +131,9 @@ class _Judging:
         if not math.isfinite(loss):
             return "diverged"
         if self.epoch in self.epochs:
-            self.falls.append(self.start - self.stopping.judged(self.rows))
+            self.falls.append(self.start - self._losses())
         return "confirmed" if self.epoch == self.epochs[-1] else None
+
+    def _losses(self):
+        rows = self.rows
+        return self.stopping.losses(rows.n_train, len(rows.source), rows=rows)

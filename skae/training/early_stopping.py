@@ -16,8 +16,6 @@ N_ERRORS = 2.0
 N_ERRORS_CONFIRMED = 1.645
 # Standard errors by which the best state must be better than the last to be kept.
 N_ERRORS_LAST = 1.0
-# Rows that are learned from and show the noise, where held-out ones judge by their scores.
-N_SHOWN = 512
 # A loss that exceeds its start by this factor will not come back.
 DIVERGED = 1e3
 # What an epoch changes of `EarlyStopping`, beside the best state.
@@ -135,9 +133,8 @@ class EarlyStopping:
         rows = self.rows
         if rows.holds_out:
             self.start_with(rows)
-            losses = self.losses(rows.n_train, len(rows.source))
-            self.start = self.best_loss = self._mean(losses).item()
-            self.judged_at_start = self.judged(rows, losses)
+            self.start_losses = self.losses(rows.n_train, len(rows.source))
+            self.start = self.best_loss = self._mean(self.start_losses).item()
         else:
             self.start, self.best_loss = self._checked_loss(), math.inf
         # A stream, or a callback that loads a state, leaves epochs in the history.
@@ -162,8 +159,7 @@ class EarlyStopping:
         if holds_out:
             with Batches(self.net, "valid") as told:
                 losses = self.losses(self.rows.n_train, len(self.rows.source), told)
-            falls = self.judged_at_start - self.judged(self.rows, losses)
-            self.last_falls = falls
+            falls = self.last_falls = self.start_losses - losses
             figures += [self._mean(losses), robust_mean(falls, self.rows.valid_weights)]
             if self.schedule.confirm:
                 self.falls_of_epochs.append(falls)
@@ -281,28 +277,6 @@ class EarlyStopping:
                 if told is not None:
                     told.end(x, losses[-1].mean(), output)
         return workers.rows(torch.cat(losses))
-
-    def judged(self, rows, losses=None):
-        """Return what held-out rows lose where states are compared: `losses`, or scores.
-
-        Parameters
-        ----------
-        rows : TrainingRows
-        losses : torch.Tensor of shape (n_valid,), default=None
-            What `losses` returns of them, if that is known.
-        """
-        span = rows.n_train, len(rows.source)
-        if self.schedule.judge is None:
-            return self.losses(*span, rows=rows) if losses is None else losses
-        self.net._set_training(False)
-        n_shown, weights = min(rows.n_train, N_SHOWN), rows.train_weights
-        judged = self.schedule.judge(
-            self.net.module_,
-            rows.blocks(0, n_shown),
-            None if weights is None else weights[:n_shown],
-            rows.blocks(*span),
-        )
-        return self.schedule.workers.rows(judged)
 
     def _checked_loss(self):
         n_rows = min(self.rows.n_train, N_CHECKED)

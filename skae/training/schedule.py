@@ -54,9 +54,6 @@ class Schedule:
         Fraction of the steps over which a model's `annealing` rises to 1.
     corrupt : callable (x, observed, generator) -> x, or None
         What the network sees of a batch, whose clean rows it learns to reconstruct.
-    judge : callable (model, learned, weights, held_out) -> losses, or None
-        What held-out rows lose where states are compared, if that is not the loss; see
-        `judged_by_scores`.
     steady : bool
         Whether nothing is drawn (see `Budget`): the cycle is of straight lines then. What is
         drawn is averaged in the many steps of small rates with which the other cycle ends.
@@ -90,7 +87,6 @@ class Schedule:
     seed: int
     warmup: float = 0.0
     corrupt: Callable | None = None
-    judge: Callable | None = None
     steady: bool = False
     refit: bool = False
     folds_choose: bool = True
