@@ -3,8 +3,9 @@
 python benchmarks/_generators.py NAME train.csv samples.csv N_TIMED N SEED [category ...]
 
 Prints the seconds of the fit and of the first N_TIMED of N samples. Training rows hold no
-missing cells; moments are numbers. Each function fits, and returns what samples n rows. Needs `ctgan` (CTGAN, TVAE), `copulas` and `rdt` (GaussianCopula), `arfpy`, and
-`ForestDiffusion`, each with its defaults but where this file says otherwise.
+missing cells; moments are numbers. Each function fits, and returns what samples n rows. Needs
+`ctgan` (CTGAN, TVAE), `copulas` and `rdt` (GaussianCopula), `arfpy`, and `ForestDiffusion`,
+each with its defaults but where this file says otherwise.
 """
 
 import os

@@ -88,7 +88,7 @@ class OrderedCodesMixin(EntryPoints):
         they may be sure of what is wrong.
         """
         n_numbers = self._table.design_.numeric.width
-        has_levels = len(self._without_codes()) > n_numbers
+        has_levels = self._table.design_.n_outputs > n_numbers
         if is_start and not (model.shrinks or has_levels):
             return
         turns = model.turns_codes and not is_start

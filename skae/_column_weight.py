@@ -11,42 +11,51 @@ from skae.table.weights import weights_of_columns
 class ColumnWeightMixin:
     """Settles `column_weight` for the table that was learned."""
 
-    # 1 on average; None: all columns count alike.
+    # 1 on average of those that count; None: all columns count alike.
     _column_weight = None
 
-    def _weigh_columns(self, X=None, rows=None):
+    def _weigh_columns(self, X=None, rows=None, is_chunk=False):
         """Take over `column_weight`; a column that tells rows apart weighs 0 unless named.
 
         Parameters
         ----------
         X : Frame, ndarray or csr matrix, default=None
-            The table, of which columns that number its rows are to be found; None: those
+            The table, of which columns that tell its rows apart are to be found; None: those
             that were found are kept.
         rows : ndarray of int, default=None
+        is_chunk : bool, default=False
+            Whether the rows are the first of a stream, in the rest of which text may recur.
         """
         table = self._table
         weights, named = weights_of_columns(self.column_weight, table.names)
         if X is not None:
-            # In a part of a table, where nobody would be told, all columns count.
-            tells = self._warns_of_columns
-            self._numbering = numbered_columns(table, X, rows) if tells else []
+            self._numbering = self._find_numbering(X, rows, is_chunk)
         numbering = [i for i in self._numbering if i not in named]
-        if self._warns_of_columns:
-            # Keys as text would take the codes as well, and be learned by heart.
-            keys = np.flatnonzero(table.identifiers_).tolist()
-            weights[[i for i in (*numbering, *keys) if i not in named]] = 0.0
-        tells = (weights > 0) & ~table.empty_
-        if (weights == 0).any() and not tells.any():
+        weights[numbering] = 0.0
+        counts = (weights > 0) & ~table.empty_
+        if (weights == 0).any() and not counts.any():
             zero = [table.names[i] for i in np.flatnonzero(weights == 0)]
             raise ValueError(
                 f"No column is left to learn: {zero} weigh 0, or hold identifiers, which do "
                 "unless column_weight names them. Give one at least a weight above 0, such as "
                 f"column_weight={{{zero[0]!r}: 1.0}}, or add columns."
             )
-        if X is not None and numbering:
-            _warn_of_numbers([table.names[i] for i in numbering])
+        numbers = [table.names[i] for i in numbering if not table.identifiers_[i]]
+        if X is not None and numbers:
+            _warn_of_numbers(numbers)
         weights /= weights.max()  # whose sum may be too large a number
-        self._column_weight = None if np.ptp(weights) == 0 else weights / weights.mean()
+        alike = np.ptp(weights) == 0
+        self._column_weight = None if alike else weights / weights[weights > 0].mean()
+
+    def _find_numbering(self, X, rows, is_chunk):
+        """Return the columns that only tell rows apart, list of int."""
+        if not self._warns_of_columns:  # in a part of a table nobody would be told
+            return []
+        numbers = numbered_columns(self._table, X, rows)
+        # As text, keys would take the codes as well, and be learned by heart.
+        return numbers + (
+            [] if is_chunk else np.flatnonzero(self._table.identifiers_).tolist()
+        )
 
     def _design_units(self):
         """Return what principal axes multiply the design's columns by; None: nothing."""

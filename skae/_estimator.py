@@ -269,11 +269,11 @@ class BaseAutoencoder(
             ),
         )
 
-    def _learn_table(self, X, rows, sample_weight):
+    def _learn_table(self, X, rows, sample_weight, is_chunk=False):
         self._table = TableEncoder(**self._table_parameters())
         self._table.fit(X, rows, sample_weight, column_names(self, X.shape[1]))
+        self._weigh_columns(X, rows, is_chunk)
         self._warn_of_table()
-        self._weigh_columns(X, rows)
         self._check_support(X, rows)
 
     def _warn_of_table(self):

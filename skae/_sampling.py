@@ -67,11 +67,11 @@ class SamplingMixin(EntryPoints, SampleParameters):
         """Warn of columns of identifiers; raise if `reveal` names what is no column."""
         table = self._table
         revealed = positions_of("reveal", self.reveal, table.names)
-        hidden = set(np.flatnonzero(table.identifiers_).tolist()) - revealed
+        columns = set(np.flatnonzero(table.identifiers_).tolist())
         warn_of_identifiers(
             table,
-            made_up=[table.names[i] for i in sorted(hidden)],
-            can_be_weighed=hasattr(self, "column_weight"),
+            made_up=[table.names[i] for i in sorted(columns - revealed)],
+            weigh_nothing=columns <= set(getattr(self, "_numbering", ())),
         )
 
     def _sample(self, n_samples, rng):

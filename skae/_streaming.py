@@ -72,7 +72,7 @@ class StreamingMixin(EntryPoints):
         rng = check_random_state(self.random_state)
         rows = weighted_rows(X, sample_weight)
         if first:
-            self._learn_table(X, rows, sample_weight)
+            self._learn_table(X, rows, sample_weight, is_chunk=True)
             self.device_ = device
         else:
             refuse_other_network(self)

@@ -176,8 +176,9 @@ def test_first_codes_of_a_vae_say_at_least_as_much_as_components(digits):
 @pytest.mark.parametrize("n_components", [1, 4])
 def test_first_codes_of_the_start_of_a_vae_are_principal_components(digits, n_components):
     train, test = digits
-    still = {"max_iter": 1, "learning_rate_init": 1e-30, "random_state": 0}
-    start = VAETransformer(n_components, sampler="codes", hidden_layer_sizes=(), **still)
+    start = VAETransformer(
+        n_components, sampler="codes", hidden_layer_sizes=(), max_iter=1, random_state=0
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that no epoch was better
         start.fit(train, X_val=test)

@@ -154,11 +154,42 @@ def test_text_that_tells_rows_apart_takes_no_code():
 
 
 def test_keys_alone_leave_nothing_to_learn():
-    with (
-        pytest.warns(UserWarning, match="hold identifiers"),
-        pytest.raises(ValueError, match=r"No column is left to learn: \['key'\]"),
-    ):
+    with pytest.raises(ValueError, match=r"No column is left to learn: \['key'\]"):
         AutoencoderTransformer(1).fit(pd.DataFrame({"key": _keys(100)}))
+
+
+def test_a_stream_whose_first_rows_all_differ_learns_text_that_recurs():
+    """Of forty cities each comes once in the first chunk, and often afterwards."""
+    rng = np.random.default_rng(0)
+    stream = AutoencoderTransformer(1, learning_rate_init=0.01, random_state=0)
+    with pytest.warns(UserWarning, match="They tell the network nothing"):
+        stream.partial_fit(_cities(np.arange(40)))
+    for _ in range(60):
+        stream.partial_fit(_cities(rng.integers(0, 40, 200)))
+    rows = _cities(rng.integers(0, 40, 200))
+    assert (stream.reconstruct(rows)["city"] == rows["city"]).mean() > 0.2
+
+
+def _cities(numbers):
+    return pd.DataFrame({"x": numbers / 20.0, "city": [f"city {i}" for i in numbers]})
+
+
+@pytest.mark.parametrize("n_keys", [1, 6])
+def test_keys_leave_a_vae_its_noise_and_divergence(n_keys):
+    """They make other columns no dearer beside the divergence, and hide no noise of theirs."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=300)
+    frame = pd.DataFrame({"a": a, "b": a + rng.normal(size=300)})
+    keys = {f"key {i}": _keys(300, 300 * i) for i in range(n_keys)}
+    vae = VAETransformer(1, sampler="codes", max_iter=60, random_state=0)
+    with pytest.warns(UserWarning, match="take no code"):
+        vae.fit(frame.assign(**keys))
+    divergence = vae.code_divergences(frame.assign(**keys)).mean()
+    noise = vae.noise_variance_[:2]
+    without = vae.fit(frame)
+    # Keys that were counted among the columns made that a tenth, and this the double.
+    np.testing.assert_allclose(noise, without.noise_variance_, rtol=0.5)
+    assert divergence == pytest.approx(without.code_divergences(frame).mean(), rel=0.4)
 
 
 # ------------------------------------------------------------------- rare and new levels

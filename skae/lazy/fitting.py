@@ -151,8 +151,8 @@ class LazyFitMixin(EntryPoints):
         sample = check_table(self, reservoir.rows(), reset=False)
         table.finish_chunks(sample)
         self._table = table
-        self._warn_of_table()
         self._weigh_columns(sample, np.arange(sample.shape[0]))
+        self._warn_of_table()
         return table, reservoir.n_seen
 
     @contextmanager

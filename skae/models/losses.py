@@ -6,6 +6,7 @@ and their observation mask.
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -84,7 +85,13 @@ class ColumnLosses(nn.Module):
     watched : Watched, default=None
         Of a formula of the user's own.
     column_weight : ndarray of shape (n_columns,), default=None
-        How much the table's columns count in `mean` and `weigh`, 1 on average; None: alike.
+        How much the table's columns count in `mean` and `weigh`, 1 on average of those that
+        count; None: alike.
+
+    Attributes
+    ----------
+    counts_alike : bool
+        Whether all columns that count do so alike.
     """
 
     def __init__(self, design, number_loss, *, weighted, watched=None, column_weight=None):
@@ -94,7 +101,9 @@ class ColumnLosses(nn.Module):
         others = design.blocks[1:]
         self.blocks = nn.ModuleList(BlockLoss(block, weighted) for block in others)
         self.register_buffer("order", design.feature_order)
+        self.counts_alike = column_weight is None
         if column_weight is not None:
+            self.counts_alike = np.ptp(column_weight[column_weight > 0]) == 0
             column_weight = torch.from_numpy(column_weight).float()
             column_weight = column_weight[design.column_of_feature]
         self.register_buffer("column_weight", column_weight)

@@ -138,7 +138,9 @@ def principal_axes(x, weights, n_components, random_state, units=None):
         axes = vectors if n_features <= n_samples else _from_rows(x, weights, vectors)
     signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     axes = axes * np.where(signs == 0, 1.0, signs)
-    n_left = n_features - len(variances)
+    # A column that does not count has no variance, and none that is left.
+    n_counting = n_features if units is None else int((units > 0).sum())
+    n_left = max(n_counting - len(variances), 0)
     residual = max(total - float(variances.sum()), 0.0) / n_left if n_left else 0.0
     return PrincipalAxes(
         torch.from_numpy(np.ascontiguousarray(axes, dtype=np.float32)),

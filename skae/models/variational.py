@@ -98,8 +98,8 @@ class VariationalModel(Model):
     @property
     def starts_at_optimum(self):
         # Probabilistic PCA is that of the evidence lower bound, of which beta is 1, and whose
-        # columns count alike.
-        return self.divergence_weight == 1.0 and self.columns.column_weight is None
+        # columns count alike, if at all.
+        return self.divergence_weight == 1.0 and self.columns.counts_alike
 
     @property
     def repeats_steps(self):

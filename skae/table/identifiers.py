@@ -97,7 +97,7 @@ def refuse_identifiers_only(table):
         )
 
 
-def warn_of_identifiers(table, made_up=(), is_filled=False, can_be_weighed=False):
+def warn_of_identifiers(table, made_up=(), is_filled=False, weigh_nothing=False):
     """Warn of columns whose levels nearly always are new, if there are any.
 
     Parameters
@@ -107,7 +107,7 @@ def warn_of_identifiers(table, made_up=(), is_filled=False, can_be_weighed=False
         The columns among them of which `sample` gives made-up values.
     is_filled : bool, default=False
         Whether missing cells are filled.
-    can_be_weighed : bool, default=False
+    weigh_nothing : bool, default=False
         Whether they weigh nothing unless `column_weight` names them.
     """
     names = [table.names[i] for i in np.flatnonzero(table.identifiers_)]
@@ -115,7 +115,7 @@ def warn_of_identifiers(table, made_up=(), is_filled=False, can_be_weighed=False
         what_becomes = "They tell the network nothing"
         if table.leave_out_identifiers:
             what_becomes = "They are left out of the scores"
-        elif can_be_weighed:
+        elif weigh_nothing:
             what_becomes = "They take no code, unless column_weight names them"
         if made_up:
             what_becomes += (
